@@ -1,0 +1,114 @@
+"""Every error that Pupila raises on purpose, in one tree.
+
+PupilaError
+├── SettingsError             a setting that cannot be
+├── SpecError                 an image spec that cannot be
+├── ImageError                bytes that are no image we read
+├── DatasetError              training data that cannot be trained on
+├── RecipeError               a recipe or search that cannot run
+├── ModelError
+│   ├── PickleError           a pickle that is no classifier we can read
+│   ├── ConversionError       an estimator that has no ONNX graph
+│   │   └── ParityError       a graph that does not do what its estimator does
+│   ├── ArtifactError         the files of a version: missing, altered, or of another schema
+│   └── UnknownVersionError   a model or version that the store does not have
+└── RequestError              what a client is told, with its HTTP status
+    ├── BadRequestError       400
+    ├── NotFoundError         404
+    ├── MethodNotAllowedError 405
+    ├── BodyTimeoutError      408
+    ├── BodyTooLargeError     413
+    ├── InternalError         500
+    └── OverloadedError       503, with the seconds after which to try again
+
+The text of each is one sentence for the person who can mend it: what was wrong, and what would be
+right. The command line prints it alone and exits with 1; the server answers with it.
+"""
+
+
+class PupilaError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class SettingsError(PupilaError):
+    """A setting is of another type, or outside its range."""
+
+
+class SpecError(PupilaError):
+    """An image spec names no size or mode that can be."""
+
+
+class ImageError(PupilaError):
+    """The text is the reason alone, to follow ``Invalid image data: ``."""
+
+
+class DatasetError(PupilaError):
+    """The training data cannot be trained on."""
+
+
+class RecipeError(PupilaError):
+    """There is no such recipe, or it cannot be run as asked."""
+
+
+class ModelError(PupilaError):
+    """Something about a model, a version or its files."""
+
+
+class PickleError(ModelError):
+    """A pickle holds no classifier that can be read here."""
+
+
+class ConversionError(ModelError):
+    """The estimator has no ONNX graph that may be served."""
+
+
+class ParityError(ConversionError):
+    """The graph's answers are not its estimator's, or come slower."""
+
+
+class ArtifactError(ModelError):
+    """A version's files are missing, altered, or written by another schema."""
+
+
+class UnknownVersionError(ModelError):
+    """The store has no such model or version."""
+
+
+class RequestError(PupilaError):
+    """What a client is told: an HTTP status and one sentence."""
+
+    status = 500
+
+
+class BadRequestError(RequestError):
+    status = 400
+
+
+class NotFoundError(RequestError):
+    status = 404
+
+
+class MethodNotAllowedError(RequestError):
+    status = 405
+
+
+class BodyTimeoutError(RequestError):
+    status = 408
+
+
+class BodyTooLargeError(RequestError):
+    status = 413
+
+
+class InternalError(RequestError):
+    status = 500
+
+
+class OverloadedError(RequestError):
+    """No time or room for this request; ``retry_after`` is in whole seconds."""
+
+    status = 503
+
+    def __init__(self, detail: str, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after

@@ -1,0 +1,1 @@
+"""What a version is: image spec, artifact, manifest, runtime, conversion and store."""

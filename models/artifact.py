@@ -1,0 +1,135 @@
+"""A version's files on disk, read and verified; see architecture/0002-artifact.md.
+
+Nothing here unpickles, and serving never reads ``estimator.skops`` of an ONNX version.
+"""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from errors import ArtifactError
+from models.manifest import Manifest
+from models.runtime import OnnxRuntime, Runtime
+
+MANIFEST = "manifest.json"
+GRAPH = "model.onnx"
+ESTIMATOR = "estimator.skops"
+GOLDEN = "golden.npz"
+REFERENCE = "reference.npz"
+
+# A replayed score may differ by this much: the parity check's own tolerance, since another
+# processor sums in another order.
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """The files of one version."""
+
+    path: Path
+    manifest: Manifest
+
+    def read(self, name: str) -> bytes:
+        """A file's content, after its SHA-256 was compared with the manifest's.
+
+        Raises ArtifactError if the file is missing, altered, or not in the manifest.
+        """
+        expected = self.manifest.files.get(name)
+        if expected is None:
+            raise ArtifactError(f"{self.path.name} has no {name} in its manifest.")
+        try:
+            content = (self.path / name).read_bytes()
+        except OSError as error:
+            raise ArtifactError(
+                f"{name} of {self.path.name} cannot be read: {error.strerror}."
+            ) from error
+        if hashlib.sha256(content).hexdigest() != expected:
+            raise ArtifactError(
+                f"{name} of {self.path.name} is not the file that was saved: its SHA-256 differs "
+                "from the manifest's, so restore it or save the version again."
+            )
+        return content
+
+    def arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """The arrays of a verified ``.npz`` file, never pickled ones; raises ArtifactError."""
+        content = self.read(name)
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                return dict(archive)
+        except (ValueError, OSError, EOFError, BadZipFile) as error:
+            raise ArtifactError(
+                f"{name} of {self.path.name} cannot be read as arrays: {error}."
+            ) from error
+
+    def verify(self) -> None:
+        """Compare every file with the manifest; raises ArtifactError at the first that differs."""
+        for name in self.manifest.files:
+            self.read(name)
+
+    def open(self) -> Runtime:
+        """The version's classifier, once it has answered its golden examples.
+
+        Raises ArtifactError if a file is not what was saved, or an answer not what it was then.
+        """
+        runtime: Runtime
+        if self.manifest.backend == "sklearn":
+            # Only a version that its maker saved with --backend sklearn comes this way.
+            try:
+                from models.estimator import EstimatorRuntime
+            except ImportError:
+                raise ArtifactError(
+                    f"{self.path.name} was saved with --backend sklearn, and scikit-learn is not "
+                    "installed here: install requirements/train.txt."
+                ) from None
+
+            runtime = EstimatorRuntime(self.read(ESTIMATOR), self.manifest)
+        else:
+            runtime = OnnxRuntime(self.read(GRAPH))
+        self._replay(runtime)
+        return runtime
+
+    def _replay(self, runtime: Runtime) -> None:
+        golden = self.arrays(GOLDEN)
+        features = self.manifest.image_spec.features(golden["pixels"])
+        if not np.array_equal(features, golden["features"]):
+            raise ArtifactError(
+                f"{self.path.name} makes other features of its golden images than when it was "
+                "saved: its image spec was changed, or this is another Pupila."
+            )
+        outcome = runtime.run(features)
+        worst = float(np.abs(outcome.scores - golden["scores"]).max())
+        scale = max(1.0, float(np.abs(golden["scores"]).max()))
+        if not worst <= TOLERANCE * scale or not np.array_equal(outcome.indices, golden["indices"]):
+            raise ArtifactError(
+                f"{self.path.name} does not answer its golden examples as it did when it was "
+                f"saved (largest difference {worst:.2g}), so it may not serve here."
+            )
+
+
+def read_artifact(path: Path) -> Artifact:
+    """The artifact in a folder, its manifest checked.
+
+    Raises ArtifactError if there is no manifest, or not one of this schema.
+    """
+    try:
+        text = (path / MANIFEST).read_bytes()
+    except OSError as error:
+        raise ArtifactError(
+            f"{path.name} has no readable {MANIFEST}, so it is not a version that Pupila saved."
+        ) from error
+    try:
+        manifest = Manifest.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ArtifactError(
+            f"{MANIFEST} of {path.name} is not of schema 1: {where}: {first['msg'].lower()}."
+        ) from error
+    return Artifact(path, manifest)

@@ -1,0 +1,111 @@
+"""The manifest: what a version says of itself, in one JSON file beside its other files."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.spec import ImageSpec
+
+SCHEMA_VERSION: Literal[1] = 1
+
+Output = Literal["probabilities", "scores"]
+Label = Annotated[int, Field(strict=True)] | Annotated[str, Field(strict=True)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Interval(_Frozen):
+    """A share with its 95 % interval."""
+
+    value: Share
+    low: Share
+    high: Share
+
+
+class ClassMetrics(_Frozen):
+    """How well one class is told from all others; all are shares of holdout images."""
+
+    label: Label
+    images: int
+    precision: Share
+    recall: Share
+    f1: Share
+    false_positive_rate: Share
+    false_negative_rate: Share
+
+
+class Metrics(_Frozen):
+    """What the version was found to do on its holdout."""
+
+    images: int
+    accuracy: Interval
+    log_loss: float | None
+    calibration_error: float | None
+    classes: tuple[ClassMetrics, ...]
+    confusion: tuple[tuple[int, ...], ...] = Field(description="rows: truth, columns: prediction")
+
+
+class DataFingerprint(_Frozen):
+    """Which data the version was trained on, without the data."""
+
+    name: str
+    sha256: str = Field(description="over pixels and labels, in order")
+    images: int
+    holdout: int
+    classes: dict[str, int] = Field(description="images of each label")
+    skipped: int = Field(description="files that could not be read")
+    seed: int
+
+
+class Parity(_Frozen):
+    """How the graph's answers compared with its estimator's."""
+
+    images: int
+    disagreements: int = Field(description="labels that differ although the top two are apart")
+    close_calls: int = Field(description="images whose top two are within label_margin")
+    label_margin: float
+    max_difference: float = Field(description="of a probability or score")
+    tolerance: float
+    max_batch_difference: float = Field(description="between batch 1 and batch N")
+    operators: tuple[str, ...]
+
+
+class Speed(_Frozen):
+    """scikit-learn's time over the graph's, for one batch of the given size."""
+
+    batch_1: float
+    batch_32: float
+    batch_128: float
+
+
+class Manifest(_Frozen):
+    """Everything about a version that is not in its other files."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str
+    created_at: datetime
+    labels: tuple[Label, ...] = Field(min_length=2)
+    label_type: Literal["integer", "string"]
+    image_spec: ImageSpec
+    backend: Literal["onnx", "sklearn"]
+    output: Output
+    origin: Literal["written", "skl2onnx"] | None = Field(description="where the graph came from")
+    estimator: str = Field(description="class name of the scikit-learn classifier")
+    recipe: str | None
+    parameters: dict[str, Any]
+    data: DataFingerprint | None
+    metrics: Metrics | None
+    parity: Parity | None
+    speed: Speed | None
+    libraries: dict[str, str]
+    parent: str | None = Field(description="the version this one was trained to replace")
+    files: dict[str, str] = Field(description="SHA-256 of every other file")
+    content: str = Field(description="SHA-256 of all that the same seed and data would give again")
+
+    @property
+    def gives_probabilities(self) -> bool:
+        return self.output == "probabilities"

@@ -1,0 +1,82 @@
+"""Every setting, in one frozen object that is read once: the only reader of the environment."""
+
+from functools import cache
+from typing import Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """The server's limits and defaults, each read from ``PUPILA_<NAME>``; the port from ``PORT``.
+
+    ``PUPILA_PORT`` is left alone: Kubernetes sets it to an address for a Service named pupila.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="PUPILA_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    port: int = Field(
+        default=8000,
+        ge=1,
+        le=65535,
+        validation_alias="PORT",
+        description="TCP port of the server",
+    )
+    workers: int = Field(
+        default=1, ge=1, le=256, description="server processes, each with its own models in memory"
+    )
+    default_model: str = Field(
+        default="clf",
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$",
+        description="the model that must answer before `/readyz` says 200",
+    )
+    deadline_ms: int = Field(
+        default=1000,
+        ge=1,
+        le=60_000,
+        description="milliseconds within which a request is answered, or refused with 503",
+    )
+    queue_size: int = Field(
+        default=1024, ge=1, le=100_000, description="requests a worker holds at once; more get 503"
+    )
+    max_batch_size: int = Field(
+        default=64, ge=1, le=4096, description="images that one call of the classifier takes"
+    )
+    max_body_bytes: int = Field(
+        default=10 * 1024 * 1024, ge=1024, description="size of a request body; larger gets 413"
+    )
+    max_image_pixels: int = Field(
+        default=25_000_000, ge=1, description="width x height of an image before it is decoded"
+    )
+    max_loaded_versions: int = Field(
+        default=8, ge=1, description="versions kept in memory; the least recently used goes first"
+    )
+    refresh_ms: int = Field(
+        default=500,
+        ge=50,
+        le=60_000,
+        description="milliseconds between two looks for new versions in the store",
+    )
+
+    @classmethod
+    def read(cls) -> Self:
+        """The settings of this environment; raises SettingsError naming the first wrong one."""
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0]) if first["loc"] else "?"
+            variable = name if name.isupper() else f"PUPILA_{name.upper()}"
+            raise SettingsError(
+                f"{variable} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
+            ) from None
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return Settings.read()

@@ -1,0 +1,102 @@
+"""Real versions made without training: a linear classifier with weights from a seed."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from models.artifact import GOLDEN, GRAPH, MANIFEST
+from models.manifest import Label, Manifest
+from models.runtime import OnnxRuntime
+from models.spec import ImageSpec
+
+DIGITS = ImageSpec.parse("digits")
+
+
+@dataclass(frozen=True)
+class LinearDraft:
+    """Writes what a trained candidate would: softmax of a linear function of the pixels.
+
+    With ``answer`` set, every image is given that label.
+    """
+
+    name: str = "clf"
+    labels: tuple[Label, ...] = tuple(range(10))
+    spec: ImageSpec = DIGITS
+    seed: int = 0
+    answer: Label | None = None
+    probabilities: bool = True
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def write(self, folder: Path) -> Manifest:
+        model = self._graph()
+        generator = np.random.default_rng(1)
+        pixels = generator.integers(0, 256, (4, self.spec.n_features), np.uint8)
+        features = self.spec.features(pixels)
+        outcome = OnnxRuntime(model).run(features)
+        golden = BytesIO()
+        np.savez(golden, pixels=pixels, features=features, **outcome._asdict())
+        files = {GRAPH: model, GOLDEN: golden.getvalue()}
+        manifest = Manifest(
+            name=self.name,
+            created_at=self.created_at,
+            labels=self.labels,
+            label_type="string" if isinstance(self.labels[0], str) else "integer",
+            image_spec=self.spec,
+            backend="onnx",
+            output="probabilities" if self.probabilities else "scores",
+            origin="written",
+            estimator="LinearDraft",
+            recipe=None,
+            parameters={},
+            data=None,
+            metrics=None,
+            parity=None,
+            speed=None,
+            libraries={},
+            parent=None,
+            files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+            content="0" * 64,
+        )
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        (folder / MANIFEST).write_text(manifest.model_dump_json())
+        return manifest
+
+    def _graph(self) -> bytes:
+        weights, bias = self._weights()
+        last = "Softmax" if self.probabilities else "Identity"
+        out = "probabilities" if self.probabilities else "scores"
+        graph = helper.make_graph(
+            [
+                helper.make_node("Gemm", ["features", "weights", "bias"], ["linear"]),
+                helper.make_node(last, ["linear"], [out]),
+            ],
+            "linear",
+            [
+                helper.make_tensor_value_info(
+                    "features", TensorProto.FLOAT, ["N", self.spec.n_features]
+                )
+            ],
+            [helper.make_tensor_value_info(out, TensorProto.FLOAT, ["N", len(self.labels)])],
+            [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
+        )
+        model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+        return bytes(model.SerializeToString())
+
+    def _weights(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        shape = (self.spec.n_features, len(self.labels))
+        if self.answer is not None:
+            bias = np.zeros(len(self.labels), np.float32)
+            bias[self.labels.index(self.answer)] = 5
+            return np.zeros(shape, np.float32), bias
+        generator = np.random.default_rng(self.seed)
+        return (
+            generator.normal(0, 0.05, shape).astype(np.float32),
+            np.zeros(len(self.labels), np.float32),
+        )

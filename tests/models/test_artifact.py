@@ -1,0 +1,116 @@
+"""Artifacts: what was saved is what is read, or it is refused."""
+
+import hashlib
+import json
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from errors import ArtifactError
+from models.artifact import Artifact, read_artifact
+from tests.drafts import LinearDraft
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Artifact:
+    LinearDraft().write(tmp_path)
+    return read_artifact(tmp_path)
+
+
+def rewrite(artifact: Artifact, name: str, content: bytes) -> Artifact:
+    """The artifact with another file under a hash that fits it."""
+    (artifact.path / name).write_bytes(content)
+    path = artifact.path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"][name] = hashlib.sha256(content).hexdigest()
+    path.write_text(json.dumps(manifest))
+    return read_artifact(artifact.path)
+
+
+def test_it_answers_its_golden_examples(artifact: Artifact) -> None:
+    golden = artifact.arrays("golden.npz")
+    outcome = artifact.open().run(golden["features"])
+    np.testing.assert_allclose(outcome.scores, golden["scores"], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "golden.npz"])
+def test_an_altered_file_is_refused(artifact: Artifact, name: str) -> None:
+    content = bytearray((artifact.path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (artifact.path / name).write_bytes(content)
+    with pytest.raises(ArtifactError, match="is not the file that was saved"):
+        artifact.open()
+
+
+def test_a_missing_file_is_refused(artifact: Artifact) -> None:
+    (artifact.path / "model.onnx").unlink()
+    with pytest.raises(ArtifactError, match=r"model\.onnx .* No such file"):
+        artifact.open()
+
+
+def test_a_file_outside_the_manifest_is_not_read(artifact: Artifact) -> None:
+    (artifact.path / "extra").write_bytes(b"x")
+    with pytest.raises(ArtifactError, match="has no extra in its manifest"):
+        artifact.read("extra")
+
+
+def test_other_answers_than_when_saved_are_refused(artifact: Artifact, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    LinearDraft(seed=7).write(other)
+    swapped = rewrite(artifact, "model.onnx", (other / "model.onnx").read_bytes())
+    with pytest.raises(ArtifactError, match="does not answer its golden examples"):
+        swapped.open()
+
+
+def test_other_features_than_when_saved_are_refused(artifact: Artifact) -> None:
+    path = artifact.path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["image_spec"]["scale"] = 15.0
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match="makes other features"):
+        read_artifact(artifact.path).open()
+
+
+def test_a_graph_that_is_none(artifact: Artifact) -> None:
+    with pytest.raises(ArtifactError, match="cannot be loaded by ONNX Runtime"):
+        rewrite(artifact, "model.onnx", b"no graph").open()
+
+
+def test_pickled_arrays_are_not_loaded(artifact: Artifact) -> None:
+    buffer = BytesIO()
+    np.savez(buffer, pixels=np.array([object()], dtype=object))
+    with pytest.raises(ArtifactError, match=r"golden\.npz of .* cannot be read"):
+        rewrite(artifact, "golden.npz", buffer.getvalue()).open()
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"schema_version": 2}, "schema_version"),
+        ({"labels": []}, "labels"),
+        ({"image_spec": {"mode": "L"}}, "image_spec.width"),
+        ({"unknown": 1}, "unknown"),
+    ],
+)
+def test_a_manifest_of_another_schema(
+    artifact: Artifact, change: dict[str, object], where: str
+) -> None:
+    path = artifact.path / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ArtifactError, match=f"is not of schema 1: {where}: "):
+        read_artifact(artifact.path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
+def test_a_manifest_that_is_no_json_object(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "manifest.json").write_bytes(content)
+    with pytest.raises(ArtifactError, match="is not of schema 1"):
+        read_artifact(tmp_path)
+
+
+def test_a_folder_without_a_manifest(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="is not a version that Pupila saved"):
+        read_artifact(tmp_path)

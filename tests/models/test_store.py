@@ -1,0 +1,156 @@
+"""The store, on a real BentoML store in a temporary folder."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import bentoml
+import pytest
+from bentoml._internal.models import ModelStore
+
+from errors import ArtifactError, ModelError, UnknownVersionError
+from models.manifest import Manifest
+from models.store import Store
+from tests.drafts import LinearDraft
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "models")
+
+
+@dataclass(frozen=True)
+class FailingDraft:
+    """Fails half way, as a full disk would make it."""
+
+    name: str = "clf"
+
+    def write(self, folder: Path) -> Manifest:
+        (folder / "model.onnx").write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+
+def test_an_empty_store_has_no_versions(store: Store) -> None:
+    assert store.versions() == []
+
+
+def test_a_saved_version_is_found(store: Store) -> None:
+    version = store.save(LinearDraft())
+    assert store.versions() == [version]
+    assert version.manifest.labels == tuple(range(10))
+    version.artifact.verify()
+
+
+def test_bentoml_finds_it_too(store: Store, tmp_path: Path) -> None:
+    version = store.save(LinearDraft())
+    found = bentoml.models.get("clf:latest", _model_store=ModelStore(tmp_path / "models"))
+    assert str(found.tag) == version.tag
+
+
+def test_versions_are_in_order_of_creation(store: Store) -> None:
+    saved = [store.save(LinearDraft(name)) for name in ("b", "a", "b")]
+    assert store.versions() == [saved[1], saved[0], saved[2]]
+    assert store.versions("b") == [saved[0], saved[2]]
+
+
+def test_the_newest_version_is_champion(store: Store) -> None:
+    store.save(LinearDraft())
+    newest = store.save(LinearDraft())
+    assert store.champion("clf") == newest
+    assert store.get("clf") == store.get("clf:champion") == newest
+    assert store.champions() == [newest]
+
+
+def test_a_version_may_be_cut_short(store: Store) -> None:
+    version = store.save(LinearDraft())
+    assert store.get(version.tag[:-2]) == version
+
+
+@pytest.mark.parametrize("tag", ["clf:nothing", "other", "clf:", "../clf"])
+def test_an_unknown_version(store: Store, tag: str) -> None:
+    store.save(LinearDraft("known"))
+    with pytest.raises(UnknownVersionError, match=r"^The store has no "):
+        store.get(tag)
+
+
+def test_a_save_that_fails_leaves_nothing(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space"):
+        store.save(FailingDraft())
+    assert store.versions() == []
+    assert not (tmp_path / "models" / "clf").exists()
+    assert list((tmp_path / "pupila-staging").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["", "Clf", "a/b", "../x", "a b", "x" * 64, "-a", "ü"])
+def test_a_name_that_will_not_do(store: Store, name: str) -> None:
+    with pytest.raises(ModelError, match="will not do"):
+        store.save(LinearDraft(name))
+
+
+def test_a_deleted_version_is_gone(store: Store) -> None:
+    first, second = store.save(LinearDraft()), store.save(LinearDraft())
+    store.delete(second)
+    assert store.versions() == [first]
+    assert store.champion("clf") == first
+
+
+def test_what_others_keep_in_the_store_is_passed_over(store: Store, tmp_path: Path) -> None:
+    with bentoml.models.create("other", _model_store=ModelStore(tmp_path / "models")):
+        pass
+    assert store.versions() == []
+
+
+def test_a_version_is_seen_once_it_is_complete(store: Store) -> None:
+    version = store.save(LinearDraft())
+    manifest = version.path / "manifest.json"
+    hidden = manifest.rename(version.path / "hidden")
+    fresh = Store(version.path.parent.parent)
+    assert fresh.versions() == []
+    hidden.rename(manifest)
+    assert fresh.versions() == [version]
+
+
+def test_export_and_import(store: Store, tmp_path: Path) -> None:
+    version = store.save(LinearDraft())
+    archive = store.export(version, tmp_path)
+    other = Store(tmp_path / "other" / "models")
+    taken = other.import_archive(archive)
+    assert taken.tag == version.tag
+    assert taken.manifest == version.manifest
+
+
+def test_a_version_is_imported_once(store: Store, tmp_path: Path) -> None:
+    archive = store.export(store.save(LinearDraft()), tmp_path)
+    with pytest.raises(ModelError, match="is in the store already"):
+        store.import_archive(archive)
+
+
+def test_an_export_overwrites_nothing(store: Store, tmp_path: Path) -> None:
+    target = tmp_path / "taken.bentomodel"
+    target.write_text("mine")
+    with pytest.raises(ModelError, match="exists already"):
+        store.export(store.save(LinearDraft()), target)
+    assert target.read_text() == "mine"
+
+
+def test_an_archive_of_something_else(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "x.bentomodel"
+    path.write_text("no archive")
+    with pytest.raises(ModelError, match="is no file that BentoML exported"):
+        store.import_archive(path)
+
+
+def test_an_archive_with_an_altered_file(store: Store, tmp_path: Path) -> None:
+    version = store.save(LinearDraft())
+    (version.path / "golden.npz").write_bytes(b"altered")
+    archive = store.export(version, tmp_path)
+    other = Store(tmp_path / "other" / "models")
+    with pytest.raises(ArtifactError, match=r"golden\.npz of .* is not the file that was saved"):
+        other.import_archive(archive)
+    assert other.versions() == []
+
+
+def test_a_removed_folder_is_a_removed_version(store: Store) -> None:
+    version = store.save(LinearDraft())
+    shutil.rmtree(version.path)
+    assert store.versions() == []
