@@ -1,0 +1,103 @@
+"""The BentoML service: routes, wiring and lifecycle. Each part is where its import says."""
+
+import gc
+import sys
+from contextlib import AsyncExitStack
+from typing import Any
+
+import bentoml
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from errors import SettingsError
+from models.store import Store
+from serving.body import BODY_SECONDS
+from serving.catalog import Catalog
+from serving.document import openapi
+from serving.endpoint import Endpoint
+from serving.faults import Faults
+from serving.registry import Registry
+from serving.schema import PredictRequest, PredictResponse
+from settings import settings
+
+try:
+    SETTINGS = settings()
+except SettingsError as error:
+    sys.exit(str(error))
+
+
+class Unread:
+    """A request that BentoML takes for parsed fields: one, named ``request``."""
+
+    model_fields = ("request",)
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+
+class PredictInput(PredictRequest, bentoml.IODescriptor):
+    """Describes the fields of a request, and hands the request itself to the method.
+
+    BentoML would choose a parser by ``Content-Type`` (a form's, for ``curl -d``) and log a
+    traceback for each fault; the endpoint reads every body as JSON and answers with one sentence.
+    """
+
+    @classmethod
+    async def from_http_request(cls, request: Request, serde: object) -> Unread:  # noqa: ARG003 - BentoML's signature
+        return Unread(request)
+
+
+class Pupila:
+    """Image classification you can put in front of users and leave there."""
+
+    def __init__(self) -> None:
+        self.registry = Registry(Store(), SETTINGS)
+        self.endpoint = Endpoint(self.registry, SETTINGS)
+        self.running = AsyncExitStack()
+        CATALOG.bind(self.registry)
+
+    @bentoml.on_startup
+    async def start(self) -> None:
+        await self.running.enter_async_context(self.registry.watching())
+        # Without this, full collections over the imported libraries are the latency's tail.
+        gc.collect()
+        gc.freeze()
+
+    @bentoml.on_shutdown
+    async def stop(self) -> None:
+        await self.running.aclose()
+
+    @bentoml.api(route="/predict/", input_spec=PredictInput, output_spec=PredictResponse)
+    async def predict(self, request: Request) -> Response:
+        """Classify one image."""
+        return await self.endpoint.predict(request)
+
+    async def __is_ready__(self) -> bool:
+        readiness = self.registry.readiness()
+        if not readiness.ready:
+            raise HTTPException(503, readiness.reason)
+        return True
+
+
+service: Any = bentoml.service(
+    name="pupila",
+    workers=SETTINGS.workers,
+    http={"port": SETTINGS.port},
+    # Ours strikes first, so that no client sees BentoML's 504; and BentoML keeps a timer for every
+    # request until this time is over, so it is no longer than it must be.
+    traffic={"timeout": BODY_SECONDS + SETTINGS.deadline_ms / 1000 + 1},
+)(Pupila)
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document of this service."""
+    version = service.bento.tag.version if service.bento else "development"
+    return openapi("Pupila", version, Pupila.__doc__ or "")
+
+
+CATALOG = Catalog(document)
+service.mount_asgi_app(CATALOG.app)
+service.add_asgi_middleware(Faults)
+# Only models declared here are packed into a Bento.
+service.models.extend(bentoml.models.BentoModel(version.tag) for version in Store().champions())

@@ -1,0 +1,60 @@
+"""``GET /models`` and ``GET /docs.json``: what is served, and how to ask for it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from models.store import Version
+from serving.registry import Registry
+from serving.schema import CatalogResponse, ModelListing, VersionListing
+
+
+class Catalog:
+    """An application of two routes, mounted into the service beside BentoML's own."""
+
+    def __init__(self, document: Callable[[], dict[str, Any]]) -> None:
+        self._document = document
+        self._registry: Registry | None = None
+        self.app = Starlette(
+            routes=[Route("/models", self._models), Route("/docs.json", self._docs)]
+        )
+
+    def bind(self, registry: Registry) -> None:
+        """Say which registry to list, once this worker has one."""
+        self._registry = registry
+
+    async def _models(self, _: Request) -> Response:
+        listings = self._registry.catalog() if self._registry else []
+        answer = CatalogResponse(
+            models=[
+                ModelListing(
+                    name=name,
+                    champion=champion,
+                    versions=[_listing(version, loaded) for version, loaded in versions],
+                )
+                for name, champion, versions in listings
+            ]
+        )
+        return Response(answer.model_dump_json(), media_type="application/json")
+
+    async def _docs(self, _: Request) -> Response:
+        return Response(orjson.dumps(self._document()), media_type="application/json")
+
+
+def _listing(version: Version, loaded: bool) -> VersionListing:
+    manifest = version.manifest
+    return VersionListing(
+        version=version.version,
+        created_at=manifest.created_at,
+        loaded=loaded,
+        labels=list(manifest.labels),
+        probabilities=manifest.gives_probabilities,
+        image_spec=manifest.image_spec.name,
+        recipe=manifest.recipe,
+        accuracy=manifest.metrics.accuracy.value if manifest.metrics else None,
+    )

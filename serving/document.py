@@ -1,0 +1,116 @@
+"""The OpenAPI document: every route, and every response that a client can get from it.
+
+BentoML's own document names error shapes that no client of this service gets to see, knows neither
+``GET /models`` nor the headers, and reduces a union to its first type; so it is written here.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from serving.schema import CatalogResponse, FaultResponse, PredictRequest, PredictResponse
+
+_REF = "#/components/schemas/{model}"
+_PLAIN = {"text/plain": {"schema": {"type": "string"}}}
+_SERVICE = "Service APIs"
+_INFRASTRUCTURE = "Infrastructure"
+
+
+def openapi(name: str, version: str, description: str) -> dict[str, Any]:
+    """The document for a service of that name and version."""
+    _, definitions = models_json_schema(
+        [
+            (PredictRequest, "validation"),
+            (PredictResponse, "validation"),
+            (CatalogResponse, "validation"),
+            (FaultResponse, "validation"),
+        ],
+        ref_template=_REF,
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": name, "version": version, "description": description},
+        "servers": [{"url": "."}],
+        "tags": [
+            {"name": _SERVICE, "description": "What the service is for."},
+            {"name": _INFRASTRUCTURE, "description": "For those who run it."},
+        ],
+        "paths": {
+            "/predict/": {
+                "post": {
+                    "operationId": "predict",
+                    "summary": "Classify one image",
+                    "tags": [_SERVICE],
+                    "x-bentoml-name": "predict",
+                    "requestBody": {"required": True, "content": _json(PredictRequest)},
+                    "responses": {
+                        "200": {
+                            "description": "The predicted label",
+                            "headers": {
+                                "X-Model-Version": {
+                                    "description": "the version that answered",
+                                    "schema": {"type": "string"},
+                                }
+                            },
+                            "content": _json(PredictResponse),
+                        },
+                        "400": _fault("The request is not one that can be answered"),
+                        "408": _fault("The body did not arrive in time"),
+                        "413": _fault("The body is too large"),
+                        "500": _fault("The server failed"),
+                        "503": _fault("No room, or no time", retry_after=True),
+                    },
+                }
+            },
+            "/models": _get("models", "What is served", _SERVICE, _json(CatalogResponse)),
+            "/livez": _get("livez", "The process is alive", _INFRASTRUCTURE, _PLAIN),
+            "/healthz": _get("healthz", "The same as /livez", _INFRASTRUCTURE, _PLAIN),
+            "/readyz": _get(
+                "readyz",
+                "The default model answers its golden examples",
+                _INFRASTRUCTURE,
+                _PLAIN,
+                {"503": _fault("It does not, and why")},
+            ),
+            "/metrics": _get("metrics", "Prometheus metrics", _INFRASTRUCTURE, _PLAIN),
+        },
+        "components": {"schemas": definitions["$defs"]},
+    }
+
+
+def _json(model: type[BaseModel]) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
+
+
+def _fault(description: str, retry_after: bool = False) -> dict[str, Any]:
+    fault: dict[str, Any] = {"description": description, "content": _json(FaultResponse)}
+    if retry_after:
+        fault["headers"] = {
+            "Retry-After": {
+                "description": "seconds after which to try again",
+                "schema": {"type": "integer"},
+            }
+        }
+    return fault
+
+
+def _get(
+    name: str,
+    summary: str,
+    tag: str,
+    content: dict[str, Any],
+    others: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    return {
+        "get": {
+            "operationId": name,
+            "summary": summary,
+            "tags": [tag],
+            "responses": {
+                "200": {"description": summary, "content": content},
+                "500": _fault("The server failed"),
+                **(others or {}),
+            },
+        }
+    }

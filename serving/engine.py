@@ -1,0 +1,104 @@
+"""A loaded version: image bytes in, label out."""
+
+import asyncio
+import time
+from concurrent.futures import Executor
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from errors import BadRequestError, ImageError, OverloadedError
+from models.image import image_size, read_pixels
+from models.manifest import Label
+from models.runtime import Runtime
+from models.store import Version
+from serving.batcher import Batcher
+from settings import Settings
+
+# Decoding takes some 10 ns a pixel: an image above this would hold the event loop for 3 ms.
+_THREAD_PIXELS = 300_000
+
+
+class Prediction(NamedTuple):
+    """The predicted label, and every label's probability if asked for."""
+
+    label: Label
+    probabilities: dict[str, float] | None
+
+
+class Engine:
+    """One version, ready to answer: its image spec, its classifier, its batcher."""
+
+    def __init__(
+        self, version: Version, decoders: Executor, classifiers: Executor, settings: Settings
+    ) -> None:
+        """Load, verify and try the version; takes some 10 ms, so not on the event loop.
+
+        Raises ArtifactError if the version may not serve.
+        """
+        self.version = version
+        self.manifest = version.manifest
+        self._spec = self.manifest.image_spec
+        self._labels = self.manifest.labels
+        self._decoders = decoders
+        self._max_pixels = settings.max_image_pixels
+        runtime = version.artifact.open()
+        self._batcher = Batcher(
+            runtime.run,
+            classifiers,
+            settings.max_batch_size,
+            _seconds(runtime, self._spec.n_features),
+        )
+
+    async def predict(self, image: bytes, probabilities: bool, expires: float) -> Prediction:
+        """The prediction for an image file's bytes, before ``expires`` in the loop's time.
+
+        Raises BadRequestError for an image that is none, or probabilities that the version does
+        not give, and OverloadedError when there is no time.
+        """
+        if probabilities and not self.manifest.gives_probabilities:
+            raise BadRequestError(
+                f"{self.version.tag} gives no probabilities; ask without them, or ask another "
+                "version."
+            )
+        loop = asyncio.get_running_loop()
+        wait = self._batcher.expected_wait
+        if loop.time() + wait > expires:
+            raise OverloadedError(
+                "The request could not be answered in time, so it was refused at once.",
+                retry_after=max(1, round(wait)),
+            )
+        try:
+            if _is_large(image):
+                pixels = await loop.run_in_executor(self._decoders, self._pixels, image)
+            else:
+                pixels = self._pixels(image)
+        except ImageError as error:
+            raise BadRequestError(f"Invalid image data: {error}") from None
+        answer = await self._batcher.submit(self._spec.features(pixels), expires)
+        given = None
+        if probabilities:
+            values = answer.scores.tolist()
+            given = {
+                str(label): round(value, 6)
+                for label, value in zip(self._labels, values, strict=True)
+            }
+        return Prediction(self._labels[answer.place], given)
+
+    def _pixels(self, image: bytes) -> NDArray[np.uint8]:
+        return read_pixels(image, self._spec, self._max_pixels)
+
+
+def _is_large(image: bytes) -> bool:
+    size = image_size(image)
+    return size is None or size[0] * size[1] > _THREAD_PIXELS
+
+
+def _seconds(runtime: Runtime, n_features: int) -> float:
+    """How long one image takes, so that the first request knows whether to use a thread."""
+    features = np.zeros((1, n_features), np.float32)
+    runtime.run(features)
+    started = time.perf_counter()
+    runtime.run(features)
+    return time.perf_counter() - started
