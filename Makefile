@@ -1,0 +1,55 @@
+# Works with the make that macOS has (3.81) and a plain sh.
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PORT ?= 8000
+BENTOML_HOST ?= 127.0.0.1
+# BentoML reports each build and serve to its makers unless told not to.
+export BENTOML_DO_NOT_TRACK := True
+
+PYTHON_HERE := .venv/bin/python
+INSTALLED := .venv/.installed
+# Stamps outlive the interpreter they were made with: Homebrew removes it with the next release.
+GONE := $(shell test -x $(PYTHON_HERE) || echo always)
+
+.PHONY: help serve train test check fix bento lock clean always
+
+help: ## list what make can do here
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' Makefile
+
+serve: $(INSTALLED)-train ## serve clf at PORT (8000), after training it where there is none
+	@$(PYTHON_HERE) -m models show clf >/dev/null 2>&1 || $(PYTHON_HERE) -m train
+	@echo "Serving on http://$(BENTOML_HOST):$(PORT) (Ctrl-C stops it). In another terminal:"
+	@echo "  curl -d '@$(CURDIR)/tests/data/predict_digit8.json' http://$(BENTOML_HOST):$(PORT)/predict/"
+	@exec .venv/bin/bentoml serve . --host "$(BENTOML_HOST)" --port "$(PORT)"
+
+train: $(INSTALLED)-train ## train a new version of clf; ARGS="--help" tells what else there is
+	@$(PYTHON_HERE) -m train $(ARGS)
+
+test: $(INSTALLED)-dev ## run every test, on a store and database of their own
+	@unset PORT $(filter-out BENTOML_DO_NOT_TRACK,$(filter BENTOML_% PUPILA_%,$(.VARIABLES))); \
+	exec $(PYTHON_HERE) -m pytest --quiet $(ARGS)
+
+check: $(INSTALLED)-dev ## lint, formatting, types, documentation
+	@.venv/bin/ruff check --quiet
+	@.venv/bin/ruff format --check --diff --quiet
+	@.venv/bin/mypy --no-error-summary
+	@$(PYTHON_HERE) -m scripts.check_docs
+
+fix: $(INSTALLED)-dev ## mend what can be mended: lint, formatting, the table of settings
+	@.venv/bin/ruff check --fix --quiet --exit-zero
+	@.venv/bin/ruff format --quiet
+	@$(PYTHON_HERE) -m scripts.check_docs --write
+
+# BentoML would fetch a uv of any version if the path had none.
+bento: $(INSTALLED)-dev ## build a Bento of the service and its default model
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/bentoml build
+
+lock: $(INSTALLED)-dev ## compile requirements/ from pyproject.toml; ARGS=--upgrade takes newer releases
+	@scripts/lock $(ARGS)
+
+clean: ## remove .venv, caches and build/; models stay
+	@rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(INSTALLED)-%: requirements/%.txt $(GONE)
+	@scripts/install $*

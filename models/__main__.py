@@ -1,0 +1,163 @@
+"""``python -m models``: look at the versions in the store, bring them in, take them out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import cli
+
+if TYPE_CHECKING:
+    from models.store import Store
+
+
+@click.group(cls=cli.Group)
+def main() -> None:
+    """The versions in the BentoML model store.
+
+    TAG is a model's name for its champion, such as clf, or one version, such as clf:abc123.
+    """
+
+
+@main.command(name="list")
+@click.argument("name", required=False)
+def list_(name: str | None) -> None:
+    """List the versions, of one model or of all."""
+    from rich.console import Console
+
+    from models.report import versions_table
+
+    store = _store()
+    versions = store.versions(name)
+    if not versions:
+        click.echo(
+            f"The store has no {'versions' if name is None else f'model {name!r}'}; "
+            "train one with: python -m train"
+        )
+        return
+    Console().print(versions_table(versions, {version.tag for version in store.champions()}))
+
+
+@main.command()
+@click.argument("tag")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest itself.")
+def show(tag: str, as_json: bool) -> None:
+    """Show what a version says of itself."""
+    version = _store().get(tag)
+    if as_json:
+        click.echo(version.manifest.model_dump_json(indent=2))
+        return
+    from rich.console import Console
+
+    from models.report import version_tables
+
+    console = Console()
+    for table in version_tables(version):
+        console.print(table)
+
+
+@main.command()
+@click.argument("first", metavar="TAG")
+@click.argument("second", metavar="TAG")
+def compare(first: str, second: str) -> None:
+    """Compare two versions' metrics, recipe and data."""
+    from rich.console import Console
+
+    from models.report import comparison_table
+
+    store = _store()
+    Console().print(comparison_table(store.get(first), store.get(second)))
+
+
+@main.command()
+@click.argument("tag")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(tag: str, yes: bool) -> None:
+    """Delete one version; a server lets go of it within a second."""
+    store = _store()
+    version = store.get(tag)
+    if not yes:
+        click.confirm(f"Delete {version.tag}?", abort=True)
+    store.delete(version)
+    click.echo(f"Deleted {version.tag}.")
+
+
+@main.command()
+@click.argument("tag")
+@click.argument("path", type=click.Path(path_type=Path))
+def export(tag: str, path: Path) -> None:
+    """Write a version to one file, for `import` on another machine."""
+    store = _store()
+    version = store.get(tag)
+    click.echo(f"Exported {version.tag} to {store.export(version, path)}")
+
+
+@main.command(name="import")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", help="The model it becomes a version of; for a pickle.")
+@click.option("--image-spec", help="digits, gray-<W>x<H> or rgb-<W>x<H>; for a pickle.")
+@click.option("--trust", is_flag=True, help="Load the pickle, which can run any code it likes.")
+@click.option(
+    "--backend",
+    type=click.Choice(["onnx", "sklearn"]),
+    default="onnx",
+    show_default=True,
+    help="sklearn serves the estimator itself, where it has no ONNX graph.",
+)
+def import_(
+    path: Path, name: str | None, image_spec: str | None, trust: bool, backend: str
+) -> None:
+    """Take in a file that `export` wrote, or a pickled scikit-learn classifier."""
+    if path.suffix == ".bentomodel":
+        version = _store().import_archive(path)
+        click.echo(f"Imported {version.tag}")
+        return
+    if name is None or image_spec is None:
+        raise click.UsageError("A pickle needs --name and --image-spec.")
+    _import_pickle(path, name, image_spec, trust, backend)
+
+
+def _import_pickle(path: Path, name: str, image_spec: str, trust: bool, backend: str) -> None:
+    from errors import PickleError
+    from models.pickles import inspect
+    from models.spec import ImageSpec
+
+    spec = ImageSpec.parse(image_spec)
+    report = inspect(path)
+    click.echo(f"Made by scikit-learn {report.sklearn_version or 'of an unknown version'}.")
+    click.echo("A pickle can run code when it is loaded. This one would import and may call:")
+    for imported in report.imports:
+        click.echo(f"  {imported}")
+    if report.note:
+        click.echo(report.note)
+    if not trust:
+        raise PickleError(
+            "Nothing was loaded; if you trust where this file comes from, add --trust."
+        )
+    from models.adoption import adopt
+    from models.pickles import load
+
+    loaded = load(path)
+    for warning in loaded.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    candidate = adopt(loaded.estimator, name, spec, "sklearn" if backend == "sklearn" else "onnx")
+    click.echo("Converting it and comparing the graph's answers with its own ...")
+    version = _store().save(candidate)
+    manifest = version.manifest
+    if manifest.parity is not None:
+        click.echo(
+            f"{manifest.parity.images} images: {manifest.parity.disagreements} labels differ, "
+            f"largest difference {manifest.parity.max_difference:.1e}."
+        )
+    click.echo(f"Imported {version.tag} ({manifest.output}, {len(manifest.labels)} labels)")
+    click.echo(f'Ask for it with: "model": "{version.name}"')
+
+
+def _store() -> "Store":
+    from models.store import Store
+
+    return Store()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""A trained classifier on its way to become a version: converted, checked, then written whole."""
+
+import hashlib
+import io
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from errors import ConversionError
+from models import parity
+from models.artifact import ESTIMATOR, GOLDEN, GRAPH, MANIFEST, REFERENCE
+from models.conversion import Graph, convert
+from models.estimator import EstimatorRuntime, dump_estimator
+from models.manifest import DataFingerprint, Label, Manifest, Metrics, Parity, Speed
+from models.runtime import OnnxRuntime, Outcome
+from models.spec import ImageSpec
+
+GOLDEN_IMAGES = 16
+CHECKED_IMAGES = 600
+
+_LIBRARIES = ("bentoml", "numpy", "onnx", "onnxruntime", "pillow", "scikit-learn", "skl2onnx")
+
+# What two trainings with the same seed and data may differ in.
+_NOT_CONTENT = {"created_at", "speed", "parent", "content"}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The held-out data a version was validated on, for later comparison with production.
+
+    ``pixels``: uint8 [N, n_features]; ``labels``: int64 [N], places in the manifest's labels;
+    ``probabilities``: float32 [N, C].
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Everything known of a trained classifier. ``check_pixels``: uint8 [N, n_features], images
+    it was not trained on, for the parity check and the golden examples."""
+
+    name: str
+    estimator: Any
+    spec: ImageSpec
+    check_pixels: NDArray[np.uint8]
+    recipe: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    data: DataFingerprint | None = None
+    metrics: Metrics | None = None
+    reference: Reference | None = None
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    parent: str | None = None
+    backend: Literal["onnx", "sklearn"] = "onnx"
+
+    def write(self, folder: Path) -> Manifest:
+        """Convert, check and write all files of the version into an empty folder.
+
+        The manifest is written last. Raises ConversionError or ParityError, and then the folder
+        holds no manifest.
+        """
+        labels = label_values(self.estimator.classes_)
+        files: dict[str, bytes] = {ESTIMATOR: dump_estimator(self.estimator)}
+        graph: Graph | None = None
+        found: Parity | None = None
+        speed: Speed | None = None
+        if self.backend == "onnx":
+            graph = convert(self.estimator, self.spec.n_features)
+            checked = parity.variants(self.check_pixels[:CHECKED_IMAGES], self.spec, seed=0)
+            features = self.spec.features(checked)
+            found = parity.check(self.estimator, graph, features)
+            speed = parity.speed(self.estimator, graph, features)
+            files[GRAPH] = graph.model
+        files.update(self.pictures)
+        output: Literal["probabilities", "scores"] = (
+            "probabilities" if hasattr(self.estimator, "predict_proba") else "scores"
+        )
+        manifest = Manifest(
+            name=self.name,
+            created_at=datetime.now(UTC),
+            labels=labels,
+            label_type="string" if isinstance(labels[0], str) else "integer",
+            image_spec=self.spec,
+            backend=self.backend,
+            output=graph.output if graph else output,
+            origin=graph.origin if graph else None,
+            estimator=type(self.estimator).__name__,
+            recipe=self.recipe,
+            parameters=dict(self.parameters),
+            data=self.data,
+            metrics=self.metrics,
+            parity=found,
+            speed=speed,
+            libraries=libraries(),
+            parent=self.parent,
+            files={},
+            content="",
+        )
+        golden = self.check_pixels[:GOLDEN_IMAGES]
+        files[GOLDEN] = _npz(
+            pixels=golden,
+            features=self.spec.features(golden),
+            **self._run(manifest, files, self.spec.features(golden))._asdict(),
+        )
+        if self.reference is not None:
+            files[REFERENCE] = _npz(
+                pixels=self.reference.pixels,
+                labels=self.reference.labels,
+                probabilities=self.reference.probabilities,
+            )
+        hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
+        manifest = manifest.model_copy(update={"files": hashes})
+        manifest = manifest.model_copy(update={"content": content_digest(manifest)})
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
+        return manifest
+
+    def _run(
+        self, manifest: Manifest, files: Mapping[str, bytes], features: NDArray[np.float32]
+    ) -> Outcome:
+        if self.backend == "sklearn":
+            return EstimatorRuntime(files[ESTIMATOR], manifest).run(features)
+        return OnnxRuntime(files[GRAPH]).run(features)
+
+
+def label_values(classes: Sequence[Any] | NDArray[Any]) -> tuple[Label, ...]:
+    """The labels as JSON has them: all integers, or all strings.
+
+    Raises ConversionError for any other kind, such as 0.5 or True.
+    """
+    values = np.asarray(classes)
+    if values.ndim == 1 and np.issubdtype(values.dtype, np.integer):
+        return tuple(int(value) for value in values)
+    if values.ndim == 1 and all(isinstance(value, str) for value in values.tolist()):
+        return tuple(str(value) for value in values)
+    raise ConversionError(
+        f"The classifier's labels are {values.dtype}, and a label must be an integer or a string."
+    )
+
+
+def libraries() -> dict[str, str]:
+    """The versions of Python and of the libraries that a version depends on."""
+    return {"python": platform.python_version()} | {name: installed(name) for name in _LIBRARIES}
+
+
+def content_digest(manifest: Manifest) -> str:
+    """SHA-256 over all of the manifest that the same seed and data would give again."""
+    kept = manifest.model_dump(mode="json", exclude=_NOT_CONTENT)
+    return hashlib.sha256(
+        json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
+
+
+def _npz(**arrays: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()

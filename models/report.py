@@ -1,0 +1,123 @@
+"""Versions as tables for a person."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.table import Table
+
+from models.manifest import Interval, Manifest, Metrics
+from models.store import Version
+
+
+def versions_table(versions: Sequence[Version], champions: set[str]) -> Table:
+    """One row a version; ``champions`` are the tags that answer."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("TAG", no_wrap=True, min_width=max(len(v.tag) for v in versions))
+    table.add_column("ALIAS", no_wrap=True, min_width=8)
+    table.add_column("CREATED (UTC)", no_wrap=True, min_width=16)
+    table.add_column("FROM", no_wrap=True)
+    table.add_column("IMAGE SPEC", no_wrap=True, min_width=10)
+    table.add_column("ACCURACY", justify="right", no_wrap=True, min_width=8)
+    for version in versions:
+        manifest = version.manifest
+        table.add_row(
+            version.tag,
+            "champion" if version.tag in champions else "",
+            f"{manifest.created_at:%Y-%m-%d %H:%M}",
+            manifest.recipe or manifest.estimator,
+            manifest.image_spec.name,
+            f"{manifest.metrics.accuracy.value:.3f}" if manifest.metrics else "-",
+        )
+    return table
+
+
+def version_tables(version: Version) -> Iterator[Table]:
+    """Everything a manifest says, in up to two tables."""
+    manifest = version.manifest
+    table = Table(title=version.tag, box=None, show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in _facts(manifest):
+        table.add_row(name, value)
+    table.add_row("files", str(version.path))
+    yield table
+    if manifest.metrics is not None:
+        yield _classes(manifest.metrics)
+
+
+def comparison_table(first: Version, second: Version) -> Table:
+    """Two versions side by side, with the difference where there is one to compute."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("", first.tag, second.tag, "DIFFERENCE"):
+        table.add_column(column)
+    left, right = first.manifest, second.manifest
+    for (name, one), (_, other) in zip(_facts(left), _facts(right), strict=True):
+        table.add_row(name, one, other, "" if one == other else "differs")
+    if left.metrics is not None and right.metrics is not None:
+        for name, one_value, other_value in _shares(left.metrics, right.metrics):
+            table.add_row(
+                name, f"{one_value:.4f}", f"{other_value:.4f}", f"{other_value - one_value:+.4f}"
+            )
+    return table
+
+
+def _facts(manifest: Manifest) -> list[tuple[str, str]]:
+    data, parity, speed = manifest.data, manifest.parity, manifest.speed
+    return [
+        ("created (UTC)", f"{manifest.created_at:%Y-%m-%d %H:%M:%S}"),
+        ("estimator", manifest.estimator),
+        ("recipe", manifest.recipe or "-"),
+        ("parameters", ", ".join(f"{k}={v}" for k, v in manifest.parameters.items()) or "-"),
+        ("image spec", manifest.image_spec.name),
+        ("labels", ", ".join(map(str, manifest.labels))),
+        ("gives", manifest.output),
+        ("backend", manifest.backend),
+        ("data", f"{data.name}, {data.images} images, {data.sha256[:12]}" if data else "-"),
+        ("accuracy", _interval(manifest.metrics.accuracy) if manifest.metrics else "-"),
+        (
+            "parity",
+            f"{parity.disagreements} of {parity.images} labels differ, "
+            f"largest difference {parity.max_difference:.1e}"
+            if parity
+            else "-",
+        ),
+        (
+            "faster than scikit-learn",
+            f"{speed.batch_1:.0f}x at batch 1, {speed.batch_32:.1f}x at 32, "
+            f"{speed.batch_128:.1f}x at 128"
+            if speed
+            else "-",
+        ),
+        ("parent", manifest.parent or "-"),
+        ("content", manifest.content[:12]),
+    ]
+
+
+def _shares(left: Metrics, right: Metrics) -> Iterator[tuple[str, float, float]]:
+    yield "accuracy", left.accuracy.value, right.accuracy.value
+    if left.log_loss is not None and right.log_loss is not None:
+        yield "log-loss", left.log_loss, right.log_loss
+    if left.calibration_error is not None and right.calibration_error is not None:
+        yield "calibration error", left.calibration_error, right.calibration_error
+    others = {row.label: row for row in right.classes}
+    for row in left.classes:
+        if row.label in others:
+            yield f"recall of {row.label}", row.recall, others[row.label].recall
+
+
+def _classes(metrics: Metrics) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("CLASS", "IMAGES", "PRECISION", "RECALL", "F1"):
+        table.add_column(column, justify="left" if column == "CLASS" else "right")
+    for row in metrics.classes:
+        table.add_row(
+            str(row.label),
+            str(row.images),
+            f"{row.precision:.3f}",
+            f"{row.recall:.3f}",
+            f"{row.f1:.3f}",
+        )
+    return table
+
+
+def _interval(interval: Interval) -> str:
+    return f"{interval.value:.4f} ({interval.low:.4f} to {interval.high:.4f})"

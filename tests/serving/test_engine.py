@@ -1,0 +1,91 @@
+"""A loaded version: from image bytes to its label, in a real event loop."""
+
+import asyncio
+import io
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from errors import BadRequestError, OverloadedError
+from models.store import Store
+from serving.engine import Engine
+from settings import Settings
+from tests.drafts import LinearDraft
+
+JPEG = Path("tests/data/digit8.jpg").read_bytes()
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+def engine(tmp_path: Path, executor: ThreadPoolExecutor, draft: LinearDraft) -> Engine:
+    version = Store(tmp_path / "models").save(draft)
+    return Engine(version, executor, executor, Settings(max_image_pixels=1_000_000))
+
+
+def png(width: int, height: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (width, height)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def later(seconds: float = 30.0) -> float:
+    return asyncio.get_running_loop().time() + seconds
+
+
+async def test_an_integer_label(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
+    loaded = engine(tmp_path, executor, LinearDraft(answer=8))
+    prediction = await loaded.predict(JPEG, probabilities=False, expires=later())
+    assert prediction == (8, None)
+    assert type(prediction.label) is int
+
+
+async def test_a_string_label(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
+    loaded = engine(tmp_path, executor, LinearDraft(labels=("cat", "dog"), answer="dog"))
+    assert await loaded.predict(JPEG, probabilities=False, expires=later()) == ("dog", None)
+
+
+async def test_probabilities_by_label(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
+    loaded = engine(tmp_path, executor, LinearDraft(labels=(3, 7), answer=7))
+    prediction = await loaded.predict(JPEG, probabilities=True, expires=later())
+    # The softmax of 0 and 5.
+    assert prediction == (7, {"3": 0.006693, "7": 0.993307})
+
+
+async def test_probabilities_that_there_are_not(
+    tmp_path: Path, executor: ThreadPoolExecutor
+) -> None:
+    loaded = engine(tmp_path, executor, LinearDraft(probabilities=False))
+    with pytest.raises(BadRequestError, match="gives no probabilities"):
+        await loaded.predict(JPEG, probabilities=True, expires=later())
+
+
+async def test_bytes_that_are_no_image(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
+    loaded = engine(tmp_path, executor, LinearDraft())
+    with pytest.raises(BadRequestError, match=r"^Invalid image data: "):
+        await loaded.predict(b"no image", probabilities=False, expires=later())
+
+
+async def test_a_large_image_is_decoded_too(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
+    loaded = engine(tmp_path, executor, LinearDraft(answer=1))
+    prediction = await loaded.predict(png(1000, 900), probabilities=False, expires=later())
+    assert prediction.label == 1
+
+
+async def test_too_many_pixels(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
+    loaded = engine(tmp_path, executor, LinearDraft())
+    with pytest.raises(BadRequestError, match=r"Invalid image data: .*1000000"):
+        await loaded.predict(png(1001, 1000), probabilities=False, expires=later())
+
+
+async def test_no_time_left(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
+    loaded = engine(tmp_path, executor, LinearDraft())
+    with pytest.raises(OverloadedError, match="in time") as caught:
+        await loaded.predict(JPEG, probabilities=False, expires=later(-1))
+    assert caught.value.retry_after == 1

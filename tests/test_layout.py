@@ -1,0 +1,261 @@
+"""Imports point one way, and only the rooms that need a library know it."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NOT_ROOMS = {"tests", "bench", "scripts", "deploy", "build"}
+
+# A room and the rooms that it may import; its own modules, settings and errors go without saying.
+MAY_IMPORT = {
+    "settings": set[str](),
+    "errors": set[str](),
+    "cli": set[str](),
+    "models": {"cli"},
+    "records": {"cli"},
+    "serving": {"records", "models"},
+    "service": {"serving", "records", "models"},
+    "train": {"cli", "records", "models"},
+    "monitor": {"cli", "records", "models"},
+    "rollout": {"cli", "records", "models"},
+    "pipeline": {"cli", "train", "monitor", "rollout", "records", "models"},
+}
+KNOW_BENTOML = {"service", "models.store"}
+TRAINING = {"sklearn", "scipy", "skl2onnx", "onnx", "skops", "matplotlib"}
+HOT_MODELS = {
+    f"models.{name}"
+    for name in ("spec", "image", "jpeg", "manifest", "artifact", "runtime", "store")
+}
+
+
+@dataclass(frozen=True)
+class Module:
+    """``at_load``: what importing it imports; ``anywhere``: that, and what its functions import."""
+
+    at_load: frozenset[str]
+    anywhere: frozenset[str]
+    reads_environment: bool
+
+
+TYPE_CHECKING = {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+
+
+def statements(body: list[ast.stmt], *, functions: bool) -> Iterator[ast.stmt]:
+    """Every statement that runs, with or without those inside functions."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and not functions:
+            continue
+        if isinstance(statement, ast.If) and ast.unparse(statement.test) in TYPE_CHECKING:
+            yield from statements(statement.orelse, functions=functions)
+            continue
+        for _, inner in ast.iter_fields(statement):
+            for part in inner if isinstance(inner, list) else []:
+                if isinstance(part, ast.stmt):
+                    yield from statements([part], functions=functions)
+                elif isinstance(part, ast.ExceptHandler | ast.match_case):
+                    yield from statements(part.body, functions=functions)
+
+
+def imported(body: list[ast.stmt], names: set[str], *, functions: bool) -> frozenset[str]:
+    """Dotted names: of the project's modules in full, of libraries as they are written."""
+    found: set[str] = set()
+    for statement in statements(body, functions=functions):
+        if isinstance(statement, ast.Import):
+            found.update(alias.name for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom):
+            assert statement.level == 0, "imports are absolute"
+            base = statement.module or ""
+            whole = [f"{base}.{alias.name}" for alias in statement.names]
+            found.update(name if name in names else base for name in whole)
+    return frozenset(found)
+
+
+def reads_environment(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom) and node.module == "os":
+        return any(alias.name in {"environ", "getenv"} for alias in node.names)
+    return isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv"}
+
+
+def read(root: Path) -> dict[str, Module]:
+    paths = {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in root.rglob("*.py")
+        if not any(part.startswith(".") for part in path.relative_to(root).parts)
+        and path.relative_to(root).parts[0] not in NOT_ROOMS
+    }
+    modules = {}
+    for name, path in sorted(paths.items()):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        modules[name] = Module(
+            at_load=imported(tree.body, set(paths), functions=False),
+            anywhere=imported(tree.body, set(paths), functions=True),
+            reads_environment=any(reads_environment(node) for node in ast.walk(tree)),
+        )
+    return modules
+
+
+def room(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def loaded(name: str, modules: Mapping[str, Module]) -> set[str]:
+    """Everything that importing the module imports, packages on the way included."""
+    found: set[str] = set()
+    todo = [name]
+    while todo:
+        one = todo.pop()
+        if one in found:
+            continue
+        found.add(one)
+        parts = one.split(".")
+        todo += [parent for i in range(1, len(parts)) if (parent := ".".join(parts[:i])) in modules]
+        todo += modules[one].at_load if one in modules else []
+    return found
+
+
+def wrong_ways(modules: Mapping[str, Module]) -> list[str]:
+    rooms = {room(name) for name in modules}
+    return [
+        f"{name} imports {other}"
+        for name, module in modules.items()
+        for other in sorted(module.anywhere)
+        if room(other) in rooms - {room(name), "settings", "errors"}
+        and room(other) not in MAY_IMPORT.get(room(name), set())
+    ]
+
+
+def bentoml_outside_its_rooms(modules: Mapping[str, Module]) -> list[str]:
+    return [
+        name
+        for name, module in modules.items()
+        if name not in KNOW_BENTOML
+        and any(room(other).startswith(("bentoml", "_bentoml_")) for other in module.anywhere)
+    ]
+
+
+def training_libraries_on_the_hot_path(modules: Mapping[str, Module]) -> list[str]:
+    return [
+        f"{name} loads {other}"
+        for name in modules
+        if room(name) in {"service", "serving", "records", "settings", "errors"}
+        or name in HOT_MODELS
+        for other in sorted(loaded(name, modules))
+        if room(other) in TRAINING
+    ]
+
+
+def circle(modules: Mapping[str, Module]) -> list[str]:
+    graph = {name: module.at_load & modules.keys() for name, module in modules.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return [str(name) for name in error.args[1]]
+    return []
+
+
+def readers_of_the_environment(modules: Mapping[str, Module]) -> list[str]:
+    return [
+        name for name, module in modules.items() if module.reads_environment and name != "settings"
+    ]
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Module]:
+    modules = read(ROOT)
+    assert {"settings", "errors", "models.spec"} <= modules.keys()
+    return modules
+
+
+def test_every_room_is_on_the_map(project: Mapping[str, Module]) -> None:
+    assert {room(name) for name in project} <= MAY_IMPORT.keys()
+
+
+def test_imports_point_one_way(project: Mapping[str, Module]) -> None:
+    assert wrong_ways(project) == []
+
+
+def test_nothing_imports_in_a_circle(project: Mapping[str, Module]) -> None:
+    assert circle(project) == []
+
+
+def test_only_service_and_store_know_bentoml(project: Mapping[str, Module]) -> None:
+    assert bentoml_outside_its_rooms(project) == []
+
+
+def test_the_hot_path_loads_no_training_library(project: Mapping[str, Module]) -> None:
+    assert training_libraries_on_the_hot_path(project) == []
+
+
+def test_only_settings_reads_the_environment(project: Mapping[str, Module]) -> None:
+    assert readers_of_the_environment(project) == []
+
+
+def house(tmp_path: Path, files: Mapping[str, str]) -> dict[str, Module]:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return read(tmp_path)
+
+
+def test_a_wrong_way_is_found_even_inside_a_function(tmp_path: Path) -> None:
+    source = "def run():\n    if True:\n        from serving import engine\n"
+    modules = house(tmp_path, {"models/store.py": source, "serving/engine.py": ""})
+    assert wrong_ways(modules) == ["models.store imports serving.engine"]
+
+
+def test_an_import_of_the_service_is_found(tmp_path: Path) -> None:
+    modules = house(tmp_path, {"serving/engine.py": "import service\n", "service.py": ""})
+    assert wrong_ways(modules) == ["serving.engine imports service"]
+
+
+def test_a_circle_is_found(tmp_path: Path) -> None:
+    modules = house(
+        tmp_path, {"models/a.py": "from models import b\n", "models/b.py": "import models.a\n"}
+    )
+    assert set(circle(modules)) == {"models.a", "models.b"}
+
+
+@pytest.mark.parametrize("source", ["import bentoml.models\n", "from _bentoml_sdk import api\n"])
+def test_bentoml_elsewhere_is_found(tmp_path: Path, source: str) -> None:
+    modules = house(tmp_path, {"serving/engine.py": source, "models/store.py": source})
+    assert bentoml_outside_its_rooms(modules) == ["serving.engine"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import sklearn.svm\n",
+        "from scipy import linalg\n",
+        "try:\n    import onnx\nexcept ImportError:\n    pass\n",
+        "class Deep:\n    import skops.io\n",
+    ],
+)
+def test_a_training_library_is_found_behind_other_modules(tmp_path: Path, source: str) -> None:
+    files = {"serving/engine.py": "import models.deep\n", "models/deep.py": source}
+    assert training_libraries_on_the_hot_path(house(tmp_path, files))
+
+
+def test_a_training_library_is_found_in_a_package_on_the_way(tmp_path: Path) -> None:
+    files = {"models/__init__.py": "import sklearn\n", "models/spec.py": ""}
+    found = training_libraries_on_the_hot_path(house(tmp_path, files))
+    assert found == ["models.spec loads sklearn"]
+
+
+def test_what_only_type_checkers_import_is_no_import(tmp_path: Path) -> None:
+    source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import sklearn\n"
+    assert training_libraries_on_the_hot_path(house(tmp_path, {"serving/engine.py": source})) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["import os\nx = os.environ['A']\n", "import os\nos.getenv('A')\n", "from os import environ\n"],
+)
+def test_a_reader_of_the_environment_is_found(tmp_path: Path, source: str) -> None:
+    modules = house(tmp_path, {"serving/engine.py": source, "settings.py": source})
+    assert readers_of_the_environment(modules) == ["serving.engine"]

@@ -1,0 +1,51 @@
+import pytest
+
+from errors import SettingsError
+from settings import Settings
+
+
+def test_the_defaults() -> None:
+    read = Settings.read()
+    assert (read.port, read.workers, read.default_model, read.deadline_ms) == (8000, 1, "clf", 1000)
+
+
+def test_a_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUPILA_MAX_BATCH_SIZE", "7")
+    monkeypatch.setenv("PORT", "9000")
+    read = Settings.read()
+    assert (read.max_batch_size, read.port) == (7, 9000)
+
+
+def test_an_empty_setting_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUPILA_WORKERS", "")
+    assert Settings.read().workers == 1
+
+
+def test_what_kubernetes_sets_for_a_service_of_our_name_does_no_harm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PUPILA_PORT", "tcp://10.0.0.1:8000")
+    assert Settings.read().port == 8000
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("PUPILA_WORKERS", "0", "input should be greater than or equal to 1."),
+        ("PUPILA_DEADLINE_MS", "soon", "input should be a valid integer"),
+        ("PUPILA_DEFAULT_MODEL", "a/b", "string should match pattern"),
+        ("PORT", "70000", "input should be less than or equal to 65535."),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, why: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        Settings.read()
+    assert str(caught.value).startswith(f"{name} is {value!r}: {why}")
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings.read().port = 1
