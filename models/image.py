@@ -38,7 +38,7 @@ from models.spec import ImageSpec
 
 MAX_PIXELS: Final = 25_000_000
 MAX_SIDE: Final = 65_535
-"""Resizing a line of 25 million pixels took Pillow 6 s and 1.2 GB; a JPEG or GIF has no longer."""
+"""Resizing a line of 25 million pixels took Pillow 6 s; a JPEG or GIF can have none longer."""
 
 _HEADERS: Final = {
     "PNG": png_header,

@@ -91,6 +91,10 @@ def _check(estimator: Any, name: str, report: PickleReport) -> None:
             f"{name} holds a {found} that does not say how many features it takes "
             f"(n_features_in_){_versions(report)}."
         )
+    if getattr(estimator, "classes_", None) is None:
+        raise PickleError(
+            f"{name} holds a {found} that does not say its classes (classes_){_versions(report)}."
+        )
     labels = _labels(estimator, name)
     try:
         answer = np.asarray(estimator.predict(np.zeros((1, int(n_features)))))
@@ -105,9 +109,7 @@ def _check(estimator: Any, name: str, report: PickleReport) -> None:
 
 def _labels(estimator: Any, name: str) -> list[int] | list[str]:
     found = type(estimator).__name__
-    classes = getattr(estimator, "classes_", None)
-    if classes is None:
-        raise PickleError(f"{name} holds a {found} that does not say its classes (classes_).")
+    classes = estimator.classes_
     if isinstance(classes, list) or np.ndim(classes) != 1:
         raise PickleError(
             f"{name} holds a {found} with several outputs, and one label per image is wanted."

@@ -3,7 +3,6 @@
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from errors import ArtifactError
@@ -36,6 +35,9 @@ class OnnxRuntime:
     """
 
     def __init__(self, model: bytes) -> None:
+        # Here, because the process that supervises the workers imports this module too.
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
