@@ -15,7 +15,7 @@ from errors import SpecError
 
 MAX_SIDE = 512
 
-_PATTERN = re.compile(r"(gray|rgb)-([1-9]\d{0,3})x([1-9]\d{0,3})")
+_PATTERN = re.compile(r"(gray|rgb)-([1-9][0-9]{0,2})x([1-9][0-9]{0,2})")
 
 
 class ImageSpec(BaseModel):

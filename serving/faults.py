@@ -18,7 +18,7 @@ logger = logging.getLogger("pupila.faults")
 
 INTERNAL = InternalError("The server failed; its log has the reason.")
 
-_ALIASES = {"/predict": "/predict/"}
+_PREDICT = ("/predict/", "/predict")
 
 
 def fault_response(error: RequestError) -> Response:
@@ -38,7 +38,7 @@ def fault_response(error: RequestError) -> Response:
 
 
 class Faults:
-    """ASGI middleware: the one shape of errors, and ``/predict`` without a redirect."""
+    """ASGI middleware: the one shape of errors, ``/predict`` without a redirect or a type."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -48,8 +48,11 @@ class Faults:
             await self._app(scope, receive, send)
             return
         path = scope["path"]
-        if path in _ALIASES:
-            scope["path"] = _ALIASES[path]
+        if path in _PREDICT:
+            scope["path"] = "/predict/"
+            # A body is read as JSON whatever its type says; BentoML would refuse one of them with
+            # a traceback in its log.
+            scope["headers"] = [item for item in scope["headers"] if item[0] != b"content-type"]
         start: Message | None = None
         body = b""
         started = False

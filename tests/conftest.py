@@ -18,6 +18,9 @@ for name in list(os.environ):
 # Before anything imports BentoML, which reads it once.
 os.environ["BENTOML_HOME"] = str(HOME)
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+# Where BentoML keeps its metrics; `bentoml serve` makes a folder for this by itself.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(HOME / "metrics")
+(HOME / "metrics").mkdir()
 
 import httpx2  # noqa: E402
 import pytest  # noqa: E402
@@ -45,7 +48,7 @@ def run(*arguments: str, home: Path = HOME) -> str:
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store as users have it: the default model, one of their own images, and a pickle's."""
-    folder = draw_folder(tmp_path_factory.mktemp("shapes"))
+    folder = draw_folder(tmp_path_factory.mktemp("shapes"), 60)
     run("train")
     run("train", "--data", str(folder), "--name", "shapes")
     pickle = ROOT / "tests" / "data" / "clf.pickle"

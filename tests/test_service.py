@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -72,7 +73,7 @@ def test_predict_without_a_slash_is_no_redirect(client: httpx2.Client) -> None:
         "application/x-www-form-urlencoded",
         "text/plain; charset=latin-1",
         "multipart/form-data; boundary=x",
-        "application/vnd.bentoml+pickle-5",
+        "application/vnd.bentoml+pickle",
         "image/png",
         "nonsense",
     ],
@@ -101,8 +102,8 @@ def test_nothing_is_unpickled(client: httpx2.Client, content_type: str) -> None:
     response = client.post(
         "/predict/", content=pickle.dumps(Bomb()), headers={"Content-Type": content_type}
     )
-    assert 400 <= response.status_code < 500
-    assert list(response.json()) == ["detail"]
+    assert response.status_code == 400
+    assert response.json()["detail"].startswith("Body is not valid JSON")
     assert predict(client).status_code == 200
 
 
@@ -135,7 +136,7 @@ def test_every_version_can_be_asked_for(client: httpx2.Client) -> None:
 
 
 def test_labels_of_ones_own_folder_are_strings(client: httpx2.Client) -> None:
-    image = encoded(draw_shape("circle", seed=12345))
+    image = encoded(draw_shape("circle", np.random.default_rng(12345)))
     assert predict(client, model="shapes", image=image).json()["prediction"] == "circle"
 
 
