@@ -1,9 +1,10 @@
 """scikit-learn against its ONNX graph, for each recipe on the digits: parity and time per call.
 
-    python bench/runtime.py [--json] [--seed 0] [--seconds 0.5]
+    python bench/runtime.py [--json] [--seed 0] [--seconds 0.5] [--threads 1]
 
 Times are medians in microseconds of calls that take turns in one run, each with other images, since
-the processor remembers the way of an image through trees. What counts is the ratio.
+the processor remembers the way of an image through trees. What counts is the ratio. Both have one
+thread, as a server that scales by processes gives them; --threads gives scikit-learn more.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -136,8 +138,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--seed", type=int, default=0, help="of the split and the recipes")
     parser.add_argument("--seconds", type=float, default=0.5, help="per recipe and batch size")
+    parser.add_argument("--threads", type=int, default=1, help="of scikit-learn")
     options = parser.parse_args()
-    rows = [measure(recipe, options.seed, options.seconds) for recipe in RECIPES.values()]
+    with threadpool_limits(options.threads):
+        rows = [measure(recipe, options.seed, options.seconds) for recipe in RECIPES.values()]
     print(json.dumps([asdict(row) for row in rows], indent=2) if options.json else table(rows))
 
 

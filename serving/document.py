@@ -16,6 +16,17 @@ _PLAIN = {"text/plain": {"schema": {"type": "string"}}}
 _SERVICE = "Service APIs"
 _INFRASTRUCTURE = "Infrastructure"
 
+# A handwritten 8 as a PNG of 8x8 pixels.
+_EXAMPLE = {
+    "request_id": "123",
+    "model": "clf",
+    "image": (
+        "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAU0lEQVR42gFIALf/AAANieGCBQAAAAAAx9rmwgsA"
+        "AgMKtswaIzUKAAAASvO77SgAAAYARf//Dg0OAAEw8Xuc0hAEAAAN/Rop/38AAAMAsffzqxQF8m8WK0GFXiAAAAAA"
+        "SUVORK5CYII="
+    ),
+}
+
 
 def openapi(name: str, version: str, description: str) -> dict[str, Any]:
     """The document for a service of that name and version."""
@@ -43,7 +54,10 @@ def openapi(name: str, version: str, description: str) -> dict[str, Any]:
                     "summary": "Classify one image",
                     "tags": [_SERVICE],
                     "x-bentoml-name": "predict",
-                    "requestBody": {"required": True, "content": _json(PredictRequest)},
+                    "requestBody": {
+                        "required": True,
+                        "content": _json(PredictRequest, example=_EXAMPLE),
+                    },
                     "responses": {
                         "200": {
                             "description": "The predicted label",
@@ -79,8 +93,8 @@ def openapi(name: str, version: str, description: str) -> dict[str, Any]:
     }
 
 
-def _json(model: type[BaseModel]) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
+def _json(model: type[BaseModel], **more: Any) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}, **more}}
 
 
 def _fault(description: str, retry_after: bool = False) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class PredictRequest(BaseModel):
     image: str = Field(
         min_length=1,
         description="base64 of a JPEG, PNG, WebP, BMP or GIF; a `data:` prefix is accepted",
+        json_schema_extra={"contentEncoding": "base64"},
     )
     probabilities: bool = Field(
         default=False, description="true adds the probability of every label"

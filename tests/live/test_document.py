@@ -1,0 +1,38 @@
+"""The server does what ``/docs.json`` says, as schemathesis finds by asking it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+
+from tests.servers import Server
+
+
+def test_no_answer_that_the_document_does_not_describe(server: Server, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("schemathesis")),
+            "run",
+            f"{server.url}/docs.json",
+            "--checks=all",
+            # It takes any text for an image, since a schema cannot say what an image is.
+            "--exclude-checks=positive_data_acceptance",
+            "--max-examples=200",
+            "--seed=1",
+            "--no-color",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "Selected: 6/6" in done.stdout
+    assert "POST /predict/" not in done.stdout, "no operation is left out or fails"
+
+
+def test_the_documents_own_example_is_answered(http: httpx2.Client) -> None:
+    operation = http.get("/docs.json").json()["paths"]["/predict/"]["post"]
+    example = operation["requestBody"]["content"]["application/json"]["example"]
+    assert http.post("/predict/", json=example).json() == {"request_id": "123", "prediction": 8}

@@ -1,0 +1,127 @@
+"""``python -m models``, run in process on a store of its own."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from models import store
+from models.__main__ import main
+from models.store import Store
+from tests.drafts import LinearDraft
+
+PICKLE = "tests/data/clf.pickle"
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The store that the command line finds."""
+    own = Store(tmp_path / "models")
+    monkeypatch.setattr(store, "Store", lambda: own)
+    return own
+
+
+def run(*arguments: str, answer: str = "") -> Result:
+    return CliRunner().invoke(main, arguments, input=answer)
+
+
+def test_an_empty_store(own: Store) -> None:
+    assert run("list").output == "The store has no versions; train one with: python -m train\n"
+
+
+def test_list_marks_the_champions(own: Store) -> None:
+    first, second = own.save(LinearDraft()), own.save(LinearDraft())
+    rows = run("list").output.splitlines()
+    assert rows[1].split()[0] == first.tag
+    assert "champion" not in rows[1]
+    assert rows[2].split()[:2] == [second.tag, "champion"]
+
+
+def test_show(own: Store) -> None:
+    version = own.save(LinearDraft())
+    output = run("show", "clf").output
+    assert version.tag in output
+    assert "LinearDraft" in output
+    assert json.loads(run("show", "clf", "--json").output)["name"] == "clf"
+
+
+def test_show_of_what_is_not_there(own: Store) -> None:
+    result = run("show", "clf")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: The store has no model 'clf'; train one with: python -m train --name clf\n"
+    )
+
+
+def test_compare(own: Store) -> None:
+    first, second = own.save(LinearDraft()), own.save(LinearDraft(labels=("a", "b")))
+    output = run("compare", first.tag, second.tag).output
+    assert "labels" in output
+    assert "differs" in output
+
+
+def test_delete_asks_first(own: Store) -> None:
+    own.save(LinearDraft())
+    assert run("delete", "clf", answer="n\n").exit_code == 1
+    assert len(own.versions()) == 1
+    assert run("delete", "clf", answer="y\n").exit_code == 0
+    assert own.versions() == []
+
+
+def test_delete_without_asking(own: Store) -> None:
+    version = own.save(LinearDraft())
+    assert run("delete", "clf", "--yes").output == f"Deleted {version.tag}.\n"
+
+
+def test_export_and_import(own: Store, tmp_path: Path) -> None:
+    version = own.save(LinearDraft())
+    archive = tmp_path / "clf.bentomodel"
+    assert run("export", "clf", str(archive)).exit_code == 0
+    assert archive.is_file()
+    assert run("import", str(archive)).stderr == f"Error: {version.tag} is in the store already.\n"
+    own.delete(version)
+    assert run("import", str(archive)).output == f"Imported {version.tag}\n"
+
+
+def test_a_pickle_is_only_described(own: Store) -> None:
+    result = run("import", PICKLE, "--name", "old", "--image-spec", "digits")
+    assert result.exit_code == 1
+    assert "Made by scikit-learn 1.5.2." in result.output
+    assert "  sklearn.svm._classes.SVC\n" in result.output
+    assert "add --trust" in result.stderr
+    assert own.versions() == []
+
+
+def test_a_trusted_pickle_becomes_a_version(own: Store) -> None:
+    result = run("import", PICKLE, "--name", "old", "--image-spec", "digits", "--trust")
+    assert result.exit_code == 0, result.output
+    (version,) = own.versions()
+    assert version.manifest.labels == tuple(range(10))
+    assert not version.manifest.gives_probabilities
+    assert "4200 images: 0 labels differ" in result.output
+
+
+def test_a_pickle_of_another_size(own: Store) -> None:
+    result = run("import", PICKLE, "--name", "old", "--image-spec", "rgb-8x8", "--trust")
+    assert result.exit_code == 1
+    assert "takes 64 features, and image spec rgb-8x8 gives 192" in result.stderr
+    assert own.versions() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("import", PICKLE), "A pickle needs --name and --image-spec."),
+        (("import", PICKLE, "--name", "x", "--image-spec", "big"), "Image spec 'big' is none of"),
+        (("import", "nowhere.pickle"), "'nowhere.pickle' does not exist"),
+        (("import", PICKLE, "--name", "X Y", "--image-spec", "digits", "--trust"), "will not do"),
+        (("import", "README.md", "--name", "x", "--image-spec", "digits"), "README.md"),
+        (("nothing",), "No such command 'nothing'"),
+    ],
+)
+def test_wrong_arguments(own: Store, arguments: tuple[str, ...], sentence: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code in (1, 2)
+    assert sentence in result.stderr
+    assert "Traceback" not in result.output
