@@ -150,7 +150,7 @@ def _import_pickle(path: Path, name: str, image_spec: str, trust: bool, backend:
             f"largest difference {manifest.parity.max_difference:.1e}."
         )
     click.echo(f"Imported {version.tag} ({manifest.output}, {len(manifest.labels)} labels)")
-    click.echo(f'Ask for it with: "model": "{version.name}"')
+    click.echo(f'Ask for it with "model": "{version.name}".')
 
 
 def _store() -> "Store":

@@ -12,6 +12,8 @@ SCHEMA_VERSION: Literal[1] = 1
 Output = Literal["probabilities", "scores"]
 Label = Annotated[int, Field(strict=True)] | Annotated[str, Field(strict=True)]
 Share = Annotated[float, Field(ge=0, le=1)]
+FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Frozen(BaseModel):
@@ -103,7 +105,7 @@ class Manifest(_Frozen):
     speed: Speed | None
     libraries: dict[str, str]
     parent: str | None = Field(description="the version this one was trained to replace")
-    files: dict[str, str] = Field(description="SHA-256 of every other file")
+    files: dict[FileName, Sha256] = Field(description="SHA-256 of every other file")
     content: str = Field(description="SHA-256 of all that the same seed and data would give again")
 
     @property

@@ -52,7 +52,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("train")
     run("train", "--data", str(folder), "--name", "shapes")
     pickle = ROOT / "tests" / "data" / "clf.pickle"
-    run("models", "import", str(pickle), "--name", "svc", "--image-spec", "digits", "--trust")
+    run("models", "import", str(pickle), "--name", "old", "--image-spec", "digits", "--trust")
     return HOME
 
 

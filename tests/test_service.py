@@ -121,10 +121,10 @@ def test_probabilities_if_asked_for(client: httpx2.Client) -> None:
 
 
 def test_probabilities_that_an_imported_classifier_does_not_give(client: httpx2.Client) -> None:
-    response = predict(client, model="svc", probabilities=True)
+    response = predict(client, model="old", probabilities=True)
     assert response.status_code == 400
     assert "gives no probabilities" in response.json()["detail"]
-    assert predict(client, model="svc").json()["prediction"] == 8
+    assert predict(client, model="old").json()["prediction"] == 8
 
 
 def test_every_version_can_be_asked_for(client: httpx2.Client) -> None:
@@ -267,7 +267,7 @@ def test_the_probes(client: httpx2.Client, path: str) -> None:
 
 def test_the_catalog(client: httpx2.Client) -> None:
     models = {model["name"]: model for model in client.get("/models").json()["models"]}
-    assert {"clf", "shapes", "svc"} <= models.keys()
+    assert {"clf", "shapes", "old"} <= models.keys()
     clf = models["clf"]
     assert clf["champion"] == predict(client).headers["x-model-version"]
     newest = clf["versions"][-1]

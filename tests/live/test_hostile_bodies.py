@@ -42,7 +42,7 @@ FIELDS = st.fixed_dictionaries(
     {},
     optional={
         "request_id": st.just("123") | st.text() | st.integers() | ANYTHING,
-        "model": st.sampled_from(["clf", "clf.pickle", "clf:champion", "svc"]) | ANYTHING,
+        "model": st.sampled_from(["clf", "clf.pickle", "clf:champion", "old"]) | ANYTHING,
         "image": st.just(DIGIT8["image"]) | IMAGES | ANYTHING,
         "probabilities": st.booleans() | ANYTHING,
         "other": ANYTHING,

@@ -24,7 +24,7 @@ def test_the_same_label_for_every_digit(http: httpx2.Client) -> None:
         pixels = np.rint(ink.reshape(8, 8) / 16 * 255).astype(np.uint8)
         Image.fromarray(pixels).save(buffer, "PNG")
         image = base64.b64encode(buffer.getvalue()).decode()
-        body = {"request_id": 1, "model": "svc", "image": image}
+        body = {"request_id": 1, "model": "old", "image": image}
         answer = http.post("/predict/", json=body).json()
         return int(answer["prediction"])
 
@@ -36,5 +36,5 @@ def test_the_same_label_for_every_digit(http: httpx2.Client) -> None:
 
 def test_the_same_label_for_a_jpeg(http: httpx2.Client) -> None:
     image = base64.b64encode((DATA / "digit8.jpg").read_bytes()).decode()
-    body = {"request_id": 1, "model": "svc.pickle", "image": image}
+    body = {"request_id": 1, "model": "old.pickle", "image": image}
     assert http.post("/predict/", json=body).json() == {"request_id": 1, "prediction": 8}

@@ -1,14 +1,11 @@
-"""The README's code is run, and its output compared with what the README shows.
-
-``...`` in an expected output stands for anything, as in doctest.
-"""
+"""The README's code is run, and its output compared with what the README shows."""
 
 import contextlib
-import doctest
 import io
 import itertools
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,37 +50,52 @@ def programs() -> list[tuple[str, str]]:
     ]
 
 
-def assert_as_shown(expected: str, printed: str) -> None:
-    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    assert doctest.OutputChecker().check_output(expected, printed, flags), printed
+VARYING = {
+    r"\b([a-z]+):[a-z2-7]{16}\b": r"\1:<version>",
+    r"\d{4}-\d\d-\d\d \d\d:\d\d": "<time>",
+    r"\d\.\de-\d\d": "<difference>",
+    r"0\.\d{3}": "<accuracy>",
+}
 
 
-@pytest.mark.parametrize("command", commands(), ids=lambda command: command.line[:60])
-def test_a_command_prints_what_the_readme_shows(server: Server, command: Command) -> None:
+def comparable(text: str) -> str:
+    """Without what no two runs have in common: versions, times, the last digits of figures."""
+    for pattern, name in VARYING.items():
+        text = re.sub(pattern, name, text)
+    return text.strip()
+
+
+@pytest.fixture
+def own(home: Path, tmp_path: Path) -> Path:
+    """A store with what the README has trained by then."""
+    shutil.copytree(home / "models", tmp_path / "models")
+    shutil.rmtree(tmp_path / "models" / "old")
+    return tmp_path
+
+
+def test_every_command_prints_what_the_readme_shows(server: Server, own: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["sh", "-c", command.line.replace(URL, server.url)],
-        cwd=ROOT,
-        env=environment(server.home) | {"PATH": path, "COLUMNS": "100"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert_as_shown(command.output, done.stdout + "\n")
+    assert len(commands()) >= 6
+    for command in commands():
+        done = subprocess.run(
+            ["sh", "-c", command.line.replace(URL, server.url)],
+            cwd=ROOT,
+            env=environment(own) | {"PATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert comparable(done.stdout) == comparable(command.output), command.line
 
 
-@pytest.mark.parametrize(("program", "output"), programs())
-def test_a_program_prints_what_the_readme_shows(
-    server: Server, program: str, output: str, monkeypatch: pytest.MonkeyPatch
+def test_every_program_prints_what_the_readme_shows(
+    server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(program.replace(URL, server.url), {})  # noqa: S102 - it is our README
-    assert_as_shown(output, printed.getvalue())
-
-
-def test_there_is_something_to_run() -> None:
-    assert len(commands()) >= 6
     assert len(programs()) == 2
+    for program, output in programs():
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(program.replace(URL, server.url), {})  # noqa: S102 - it is our README
+        assert comparable(printed.getvalue()) == comparable(output)
