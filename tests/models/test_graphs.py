@@ -1,5 +1,6 @@
 """Every kind of classifier is converted right or refused, on ten digits and on two named ones."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,12 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, Normalizer, Robust
 from sklearn.preprocessing import StandardScaler as Scaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from errors import ConversionError
 from models import parity
 from models.conversion import Graph, convert
+from models.runtime import OnnxRuntime
 from models.spec import ImageSpec
 
 SPEC = ImageSpec.parse("digits")
@@ -54,13 +57,20 @@ UNSEEN = SPEC.features(parity.variants(PIXELS[1500:1560], SPEC, seed=0))
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Two threads on a busy machine wait for each other."""
+    with threadpool_limits(1):
+        yield
+
+
 def calibrated(estimator: Any, **options: Any) -> CalibratedClassifierCV:
     return CalibratedClassifierCV(estimator, cv=2, **options)
 
 
 def trained(estimator: Any, classes: int) -> Any:
-    """On ten digits, or on two whose names are strings in another order than the digits."""
-    chosen = Y < classes
+    """On ten digits, or on two named by strings."""
+    chosen = np.isin(Y, range(classes))
     targets: NDArray[Any] = Y[chosen]
     if classes == 2:
         targets = np.array(["zero", "one"])[targets]
@@ -71,6 +81,14 @@ def checked(estimator: Any) -> Graph:
     graph = convert(estimator, SPEC.n_features)
     parity.check(estimator, graph, UNSEEN)
     return graph
+
+
+def refusal(estimator: Any) -> str:
+    try:
+        checked(estimator)
+    except ConversionError as error:
+        return str(error)
+    return ""
 
 
 WRITTEN = {
@@ -146,7 +164,7 @@ DOUBTFUL = {
     "scaler before trees": make_pipeline(Scaler(), RandomForestClassifier(20, random_state=0)),
     "scaler before boosting": make_pipeline(Scaler(), HistGradientBoostingClassifier(max_iter=5)),
     "multinomial bayes": MultinomialNB(),
-    "qda": QuadraticDiscriminantAnalysis(reg_param=0.1),
+    "qda": QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.1),
     "nearest centroid": NearestCentroid(),
     "one against the rest": OneVsRestClassifier(LinearSVC()),
     "one against one": OneVsOneClassifier(LinearSVC()),
@@ -170,15 +188,12 @@ def test_stock_graphs_answer_as_scikit_learn(name: str, classes: int) -> None:
 @pytest.mark.parametrize("name", DOUBTFUL)
 def test_doubtful_graphs_are_right_or_refused(name: str, classes: int) -> None:
     estimator = trained(DOUBTFUL[name], classes)
-    try:
-        graph = checked(estimator)
-    except ConversionError as error:
-        assert str(error).endswith(".")
-        assert "\n" not in str(error)
+    sentence = refusal(estimator)
+    if sentence:
+        assert sentence.endswith(".")
+        assert "\n" not in sentence
         return
-    from models.runtime import OnnxRuntime
-
-    outcome = OnnxRuntime(graph.model).run(UNSEEN)
+    outcome = OnnxRuntime(convert(estimator, SPEC.n_features).model).run(UNSEEN)
     difference = np.abs(outcome.scores - parity.reference(estimator, UNSEEN)).max()
     assert difference <= 1e-4
 
@@ -186,8 +201,7 @@ def test_doubtful_graphs_are_right_or_refused(name: str, classes: int) -> None:
 @pytest.mark.parametrize("classes", [10, 2])
 @pytest.mark.parametrize("name", ["isotonic", "bayes on constant pixels", "knn by distance"])
 def test_graphs_known_to_be_wrong_are_refused(name: str, classes: int) -> None:
-    with pytest.raises(ConversionError):
-        checked(trained(DOUBTFUL[name], classes))
+    assert refusal(trained(DOUBTFUL[name], classes))
 
 
 def test_a_frozen_classifier_is_unwrapped() -> None:
@@ -200,11 +214,27 @@ def test_a_voted_label_may_not_be_the_largest_score() -> None:
     estimator = SVC(gamma=1e-5).fit(X, Y)
     graph = convert(estimator, SPEC.n_features)
     noise = rng.uniform(0, 16, (4000, 64)).astype(np.float32)
-    from models.runtime import OnnxRuntime
-
     outcome = OnnxRuntime(graph.model).run(noise)
     assert (outcome.indices != outcome.scores.argmax(axis=1)).any()
     assert (outcome.indices == estimator.predict(noise)).all()
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=1),
+        RandomForestClassifier(50, random_state=0),
+    ],
+)
+def test_a_threshold_between_two_pixel_values_may_be_a_third(estimator: Any) -> None:
+    spec = ImageSpec.parse("gray-8x8")
+    rng = np.random.default_rng(0)
+    odd = 2 * rng.integers(0, 128, (120, 64)) + 1
+    odd[:60] //= 3
+    any_values = rng.integers(0, 256, (3000, 64))
+    estimator.fit(spec.features(odd.astype(np.uint8)), np.arange(120) // 60)
+    graph = convert(estimator, spec.n_features)
+    parity.check(estimator, graph, spec.features(any_values.astype(np.uint8)))
 
 
 def test_large_images_lose_no_accuracy_to_cancellation() -> None:

@@ -9,13 +9,14 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 from sklearn.datasets import load_digits
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from errors import ParityError
 from models import parity
 from models.conversion import Graph, convert
+from models.runtime import OnnxRuntime
 from models.spec import ImageSpec
 
 SPEC = ImageSpec.parse("digits")
@@ -84,50 +85,54 @@ def test_a_class_too_few_fails(logistic: LogisticRegression) -> None:
         parity.check(logistic, convert(nine, 64), UNSEEN)
 
 
-def test_an_answer_that_depends_on_the_batch_fails() -> None:
-    mean = onnx.helper.make_node("ReduceMean", ["features", "axes"], ["mean"], keepdims=1)
-    estimator = RidgeClassifier().fit(X, Y)
-    right = onnx.load_model_from_string(convert(estimator, 64).model)
-    last = right.graph.node[-1]
-    last.output[0] = "own"
-    right.graph.initializer.append(numpy_helper.from_array(np.array([0, 1]), "axes"))
-    right.graph.initializer.append(numpy_helper.from_array(np.float32([[1e-3]]), "slight"))
-    right.graph.node.extend(
+def mixed_by_batch(graph: Graph) -> Graph:
+    """Each image's scores with a little of the mean over the batch."""
+    model = onnx.load_model_from_string(graph.model)
+    model.graph.node[-1].output[0] = "own"
+    for name, values in {"axes": np.array([0]), "share": np.full(1, 1e-2, np.float32)}.items():
+        model.graph.initializer.append(numpy_helper.from_array(values, name))
+    model.graph.node.extend(
         [
-            mean,
-            onnx.helper.make_node("Mul", ["mean", "slight"], ["shift"]),
-            onnx.helper.make_node("Add", ["own", "shift"], ["scores"]),
+            onnx.helper.make_node("ReduceMean", ["own", "axes"], ["mean"]),
+            onnx.helper.make_node("Mul", ["mean", "share"], ["part"]),
+            onnx.helper.make_node("Add", ["own", "part"], ["scores"]),
         ]
     )
-    onnx.checker.check_model(right, full_check=True)
-    graph = Graph(right.SerializeToString(), "scores", "written")
-    offset = Offset(estimator, graph)
-    with pytest.raises(ParityError, match="an image alone and in a batch"):
-        parity.check(offset, graph, UNSEEN)
+    return Graph(model.SerializeToString(), graph.output, graph.origin)
 
 
-class Offset:
-    """Answers whole batches as the graph does, so that only their size tells."""
+class Echo:
+    """A classifier that answers whole batches as the graph does, so that only their size tells."""
 
-    def __init__(self, estimator: Any, graph: Graph) -> None:
-        from models.runtime import OnnxRuntime
-
-        self.classes_ = estimator.classes_
+    def __init__(self, graph: Graph) -> None:
+        self.classes_ = np.arange(10)
         self._runtime = OnnxRuntime(graph.model)
 
     def decision_function(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._runtime.run(features).scores
 
-    def predict(self, features: NDArray[np.float32]) -> NDArray[Any]:
-        return np.asarray(self.classes_[self._runtime.run(features).indices])
+    def predict(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
+        return self._runtime.run(features).indices
+
+
+def test_an_answer_that_depends_on_the_batch_fails() -> None:
+    right = convert(RidgeClassifier().fit(X, Y), 64)
+    assert parity.check(Echo(right), right, UNSEEN).max_difference == 0
+    mixed = mixed_by_batch(right)
+    with pytest.raises(ParityError, match="an image alone and in a batch"):
+        parity.check(Echo(mixed), mixed, UNSEEN)
 
 
 def test_scores_are_compared_by_their_scale() -> None:
-    estimator = SVC(kernel="linear").fit(X[Y < 2] * 1e-3, Y[Y < 2])
-    estimator.C = 1.0
-    large = SVC(kernel="poly", degree=3, gamma=1).fit(X[Y < 2], Y[Y < 2])
-    for one in (estimator, large):
-        parity.check(one, convert(one, 64), UNSEEN)
+    estimator = SGDClassifier(random_state=0).fit(X, Y)
+    scale = np.abs(estimator.decision_function(UNSEEN)).max()
+    assert scale > 1000
+    graph = convert(estimator, 64)
+    slight = altered(graph, 1, lambda bias: bias + np.eye(10)[3] * scale * 5e-5)
+    assert parity.check(estimator, slight, UNSEEN).max_difference == pytest.approx(5e-5, rel=0.1)
+    larger = altered(graph, 1, lambda bias: bias + np.eye(10)[3] * scale * 2e-4)
+    with pytest.raises(ParityError, match=r"in a score|another label"):
+        parity.check(estimator, larger, UNSEEN)
 
 
 def test_variants_begin_with_the_images_and_differ_from_them() -> None:

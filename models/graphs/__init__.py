@@ -1,0 +1,1 @@
+"""ONNX graphs of scikit-learn classifiers: written here as matrix products, or skl2onnx's own."""

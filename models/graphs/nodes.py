@@ -1,0 +1,98 @@
+"""Nodes of a graph under construction, and the finished model."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import onnx
+from numpy.typing import ArrayLike, DTypeLike
+from onnx import TensorProto, helper, numpy_helper
+
+Output = Literal["probabilities", "scores"]
+
+INPUT = "features"
+LABEL = "label_index"
+
+# Opset 18 with IR 8 loads in every ONNX Runtime since 1.14; skl2onnx writes both.
+OPSETS = {"": 18, "ai.onnx.ml": 3}
+IR_VERSION = 8
+
+
+class Answer(NamedTuple):
+    """The names of what a graph says: float32 [N, C] of the named kind, and int64 [N] where the
+    predicted label is not the first maximum of it."""
+
+    kind: Output
+    scores: str
+    label: str | None = None
+
+
+class Nodes:
+    """Nodes and constants in the order they were added.
+
+    Names are numbered, so that the same calls give the same bytes.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self._prefix = prefix
+
+    def constant(self, values: ArrayLike, dtype: DTypeLike = np.float32) -> str:
+        name = f"{self._prefix}constant_{len(self.constants)}"
+        array = np.ascontiguousarray(values, dtype=dtype)
+        self.constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def add(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> str:
+        """Append one operator; the name of its last output."""
+        names = [f"{self._prefix}{kind.lower()}_{len(self.nodes)}_{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
+        return names[-1]
+
+    def cast(self, value: str, dtype: Literal["float", "double"]) -> str:
+        return self.add(
+            "Cast", value, to=TensorProto.DOUBLE if dtype == "double" else TensorProto.FLOAT
+        )
+
+
+def finish(
+    nodes: Sequence[Any],
+    constants: Sequence[Any],
+    answer: Answer,
+    n_features: int,
+    n_classes: int,
+) -> Any:
+    """The ModelProto with the contract's names and shapes, without nodes nothing depends on."""
+    graph = onnx.GraphProto(name="classifier")
+    needed = {answer.scores, answer.label}
+    kept: list[Any] = []
+    for node in reversed(nodes):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            kept.append(node)
+    graph.node.extend(reversed(kept))
+    graph.initializer.extend(constant for constant in constants if constant.name in needed)
+    names = {answer.scores: str(answer.kind)}
+    if answer.label is not None:
+        names[answer.label] = LABEL
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", n_features]))
+    graph.output.append(
+        helper.make_tensor_value_info(answer.kind, TensorProto.FLOAT, ["N", n_classes])
+    )
+    if answer.label is not None:
+        graph.output.append(helper.make_tensor_value_info(LABEL, TensorProto.INT64, ["N"]))
+    used = {node.domain for node in graph.node}
+    return helper.make_model(
+        graph,
+        producer_name="pupila",
+        ir_version=IR_VERSION,
+        opset_imports=[
+            helper.make_opsetid(domain, number)
+            for domain, number in OPSETS.items()
+            if domain in used
+        ],
+    )

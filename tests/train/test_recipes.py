@@ -1,0 +1,141 @@
+"""Each recipe learns, repeats itself, and has a graph that answers as it does."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.model_selection import ParameterSampler, train_test_split
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from errors import RecipeError
+from models import parity
+from models.conversion import convert
+from models.spec import ImageSpec
+from train.recipes import PLENTY, RECIPES, Amount, recipe
+
+SPEC = ImageSpec.parse("digits")
+DIGITS = load_digits()
+PIXELS = np.rint(DIGITS.data / 16 * 255).astype(np.uint8)
+
+FEW_COLOURS = ImageSpec.parse("rgb-16x16")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Two threads on a busy machine wait for each other."""
+    with threadpool_limits(1):
+        yield
+
+
+def holdout(seed: int) -> tuple[NDArray[np.float32], NDArray[np.uint8], Any, Any]:
+    train, held, targets, truth = train_test_split(
+        PIXELS, DIGITS.target, test_size=0.2, stratify=DIGITS.target, random_state=seed
+    )
+    return SPEC.features(train), held, targets, truth
+
+
+def few_pictures(per_class: int) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    """Two kinds of colour pictures with a border that never varies."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 200, (2 * per_class, 16, 16, 3))
+    pixels[per_class:, 4:12, 4:12, 0] += 50
+    pixels[:, 0] = 255
+    names = np.array(["plain", "marked"]).repeat(per_class)
+    return pixels.reshape(len(pixels), -1).astype(np.uint8), names
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_on_digits_it_learns_and_its_graph_agrees(name: str) -> None:
+    features, held, targets, truth = holdout(0)
+    estimator = RECIPES[name].build(0, Amount.of(targets)).fit(features, targets)
+    assert estimator.score(SPEC.features(held), truth) >= 0.94
+    checked = SPEC.features(parity.variants(held[:150], SPEC, seed=0))
+    graph = convert(estimator, SPEC.n_features)
+    assert graph.output == "probabilities"
+    assert parity.check(estimator, graph, checked).disagreements == 0
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_on_a_few_named_pictures_its_graph_agrees(name: str) -> None:
+    pixels, names = few_pictures(30)
+    features = FEW_COLOURS.features(pixels)
+    estimator = RECIPES[name].build(0, Amount.of(names)).fit(features, names)
+    checked = FEW_COLOURS.features(parity.variants(pixels, FEW_COLOURS, seed=0))
+    graph = convert(estimator, FEW_COLOURS.n_features)
+    assert parity.check(estimator, graph, checked).disagreements == 0
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_two_images_of_a_class_are_enough(name: str) -> None:
+    pixels, names = few_pictures(2)
+    features = FEW_COLOURS.features(pixels)
+    estimator = RECIPES[name].build(0, Amount.of(names)).fit(features, names)
+    probabilities = estimator.predict_proba(features)
+    assert np.allclose(probabilities.sum(axis=1), 1)
+    graph = convert(estimator, FEW_COLOURS.n_features)
+    assert parity.check(estimator, graph, features).disagreements == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_svc_is_right_on_985_of_1000_digits(seed: int) -> None:
+    features, held, targets, truth = holdout(seed)
+    estimator = RECIPES["svc"].build(seed, Amount.of(targets)).fit(features, targets)
+    assert estimator.score(SPEC.features(held), truth) >= 0.985
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_same_seed_gives_the_same_graph(name: str) -> None:
+    pixels, names = few_pictures(10)
+    features = FEW_COLOURS.features(pixels)
+    amount = Amount.of(names)
+    first, again = (RECIPES[name].build(7, amount).fit(features, names) for _ in range(2))
+    assert convert(first, features.shape[1]) == convert(again, features.shape[1])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_range_is_of_a_parameter_that_is_not_fixed(name: str) -> None:
+    found = RECIPES[name]
+    parameters = found.build(0).get_params()
+    assert found.ranges.keys() <= parameters.keys()
+    assert not found.ranges.keys() & found.fixed.keys()
+    assert found.fixed.items() <= parameters.items()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_points_of_its_space_can_be_fitted(name: str) -> None:
+    pixels, names = few_pictures(4)
+    features = FEW_COLOURS.features(pixels)
+    found, amount = RECIPES[name], Amount.of(names)
+    for point in ParameterSampler(dict(found.space(amount)), 3, random_state=0):
+        estimator = clone(found.build(0, amount)).set_params(**point).fit(features, names)
+        assert estimator.predict_proba(features).shape == (8, 2)
+
+
+def test_a_fold_of_scarce_images_is_scarcer() -> None:
+    assert Amount.of(np.array(["a"] * 3 + ["b"] * 7)) == Amount(10, 3)
+    assert Amount(10, 3).in_fold(3) == Amount(6, 2)
+
+
+def test_neighbours_there_are_not_are_not_tried() -> None:
+    space = RECIPES["knn"].space(Amount(images=6, rarest=2))
+    assert space["knn__n_neighbors"] == [1, 3, 5]
+    assert RECIPES["knn"].space(PLENTY) == RECIPES["knn"].ranges
+
+
+@pytest.mark.parametrize("name", ["svc", "linear-svc"])
+def test_one_image_of_a_class_is_too_few_to_calibrate(name: str) -> None:
+    with pytest.raises(RecipeError, match="two training images of each class"):
+        RECIPES[name].build(0, Amount(images=10, rarest=1))
+
+
+def test_an_unknown_recipe_is_told_the_known_ones() -> None:
+    with pytest.raises(RecipeError, match="'bayes'; choose from svc, forest, boosting, logistic"):
+        recipe("bayes")
+
+
+def test_a_recipe_is_found_by_its_name() -> None:
+    assert recipe("mlp") is RECIPES["mlp"]

@@ -1,0 +1,1 @@
+"""Training: images with labels in, a checked candidate for a version out."""
