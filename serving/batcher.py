@@ -5,6 +5,7 @@ takes all of them up to a maximum. There is no timer: batches grow with load by 
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -19,7 +20,8 @@ from errors import OverloadedError
 from models.runtime import Outcome
 
 # A batch expected to take longer runs on a thread, because the event loop would stand still for as
-# long. Below it, the hand-over to a thread (50 to 100 µs) costs more than it saves.
+# long. Below it, the hand-over to a thread (50 to 100 µs) costs more than it saves. In CPU seconds:
+# the time by the clock grows on a busy machine, where threads would make it worse.
 INLINE_SECONDS = 0.002
 
 # Weight of the newest batch in the moving average of what a batch takes.
@@ -37,6 +39,12 @@ class Answer(NamedTuple):
 class _Item:
     features: NDArray[np.float32]
     future: asyncio.Future[Answer]
+
+
+class _Measured(NamedTuple):
+    answers: list[Answer | Exception]
+    seconds: float
+    cpu_seconds: float
 
 
 class Batcher:
@@ -58,6 +66,7 @@ class Batcher:
         self._run = run
         self._executor = executor
         self._max_batch_size = max_batch_size
+        self._cpu_seconds = expected_seconds
         self._seconds = expected_seconds
         self._queue: deque[_Item] = deque()
         self._busy = False
@@ -94,17 +103,12 @@ class Batcher:
         if not items:
             self._busy = False
             return
-        loop = asyncio.get_running_loop()
-        if self._seconds < INLINE_SECONDS:
-            started = loop.time()
-            answers = self._classify(items)
-            self._finish(items, answers, loop.time() - started)
+        if self._cpu_seconds < INLINE_SECONDS:
+            self._finish(items, self._measured(items))
         else:
-            started = loop.time()
-            running = loop.run_in_executor(self._executor, self._classify, items)
-            running.add_done_callback(
-                lambda done: self._finish(items, done.result(), loop.time() - started)
-            )
+            loop = asyncio.get_running_loop()
+            running = loop.run_in_executor(self._executor, self._measured, items)
+            running.add_done_callback(lambda done: self._finish(items, done.result()))
 
     def _take(self) -> list[_Item]:
         items: list[_Item] = []
@@ -113,6 +117,11 @@ class Batcher:
             if not item.future.done():
                 items.append(item)
         return items
+
+    def _measured(self, items: Sequence[_Item]) -> _Measured:
+        started, cpu_started = time.perf_counter(), time.thread_time()
+        answers = self._classify(items)
+        return _Measured(answers, time.perf_counter() - started, time.thread_time() - cpu_started)
 
     def _classify(self, items: Sequence[_Item]) -> list[Answer | Exception]:
         try:
@@ -126,11 +135,10 @@ class Batcher:
                 return [error]
             return [self._classify([item])[0] for item in items]
 
-    def _finish(
-        self, items: Sequence[_Item], answers: Sequence[Answer | Exception], seconds: float
-    ) -> None:
-        self._seconds += _NEWEST * (seconds - self._seconds)
-        for item, answer in zip(items, answers, strict=True):
+    def _finish(self, items: Sequence[_Item], measured: _Measured) -> None:
+        self._seconds += _NEWEST * (measured.seconds - self._seconds)
+        self._cpu_seconds += _NEWEST * (measured.cpu_seconds - self._cpu_seconds)
+        for item, answer in zip(items, measured.answers, strict=True):
             if item.future.done():
                 continue
             if isinstance(answer, Exception):
