@@ -101,6 +101,8 @@ def recipe(name: str) -> Recipe:
 
 def _calibrated(estimator: Any, amount: Amount) -> CalibratedClassifierCV:
     # ensemble=False: one classifier on all data and one sigmoid, not one of each for every fold.
+    # Sigmoid: temperature scaling is nearer the truth on all digits (calibration error 0.01 against
+    # 0.04), but says 1.0 of everything where the folds hold no mistake, as in small sets.
     if amount.rarest < 2:
         raise RecipeError(
             "Calibrated recipes need two training images of each class at least; "

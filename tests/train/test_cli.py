@@ -1,0 +1,225 @@
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+import cli
+from errors import DatasetError
+from models.store import NAME as STORE_NAME
+from models.store import Store
+from tests.drawing import draw_folder
+from train.__main__ import NAME, main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def one_sentence(result: Result) -> str:
+    """What stderr says of a PupilaError, and that it says nothing else."""
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("Error: ")
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_folder(tmp_path_factory.mktemp("data") / "shapes", images=20)
+
+
+@pytest.fixture(scope="module")
+def trained(shapes: Path) -> Result:
+    broken = shapes / "circle" / "broken.png"
+    broken.write_bytes(b"no image")
+    result = run("--data", str(shapes), "--recipe", "logistic", "--name", "cli-shapes")
+    broken.unlink()
+    return result
+
+
+def test_training_saves_a_version_and_says_which(trained: Result) -> None:
+    assert trained.exit_code == 0, trained.output
+    version = Store().champion("cli-shapes")
+    assert f"Saved: {version.tag}\n" in trained.stdout
+    assert version.manifest.labels == ("circle", "square", "triangle")
+    assert version.manifest.image_spec.name == "rgb-64x64"
+    assert version.manifest.data is not None
+    assert version.manifest.data.name == "shapes"
+
+
+def test_training_says_how_good_it_is_and_what_it_skipped(trained: Result) -> None:
+    assert "accuracy " in trained.stdout
+    assert "triangle" in trained.stdout
+    assert "1 file was skipped:" in trained.stdout
+    assert "broken.png" in trained.stdout
+
+
+def test_training_says_where_the_pictures_are(trained: Result) -> None:
+    paths = [line[9:] for line in trained.stdout.splitlines() if line.startswith("Picture: ")]
+    assert [Path(path).name for path in paths] == ["confusion.png", "mistakes.png"]
+    assert all(Path(path).is_file() for path in paths)
+
+
+def test_output_is_plain_without_a_terminal(trained: Result) -> None:
+    assert trained.stderr == ""
+    assert "\x1b" not in trained.stdout
+    report = trained.stdout.partition("Checked:")[0]
+    assert max(len(line) for line in report.splitlines() if "broken" not in line) <= 80
+
+
+def test_the_same_seed_saves_the_same_content(shapes: Path) -> None:
+    for _ in range(2):
+        run("--data", str(shapes), "--recipe", "logistic", "--name", "cli-twice")
+    first, second = Store().versions("cli-twice")
+    assert first.manifest.content == second.manifest.content
+    assert first.manifest.files == second.manifest.files
+
+
+def test_a_search_is_run_and_its_winner_told(shapes: Path) -> None:
+    options = ("--recipe", "logistic", "--image-spec", "rgb-8x8", "--search", "2", "--workers", "1")
+    result = run("--data", str(shapes), "--name", "cli-search", *options, "--halving")
+    assert result.exit_code == 0, result.output
+    found = Store().champion("cli-search").manifest.parameters["logistic__C"]
+    assert f"Found by the search: {{'logistic__C': {found!r}}}" in result.stdout
+
+
+def test_the_estimator_itself_can_be_served(shapes: Path) -> None:
+    options = ("--recipe", "logistic", "--image-spec", "gray-8x8", "--backend", "sklearn")
+    assert run("--data", str(shapes), "--name", "cli-sklearn", *options).exit_code == 0
+    assert Store().champion("cli-sklearn").manifest.backend == "sklearn"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--data", "/nowhere"), "The data folder /nowhere cannot be read"),
+        (("--recipe", "magic"), "There is no recipe 'magic'; choose from svc, "),
+        (("--image-spec", "cinema"), "Image spec 'cinema' is none of"),
+        (("--search", "0"), "one candidate at least, not 0"),
+        (("--search", "2", "--dask", "127.0.0.1:1"), "127.0.0.1:1 cannot be reached"),
+    ],
+)
+def test_a_fault_is_one_sentence(arguments: tuple[str, ...], said: str) -> None:
+    assert said in one_sentence(run("--name", "cli-fault", *arguments))
+    assert Store().versions("cli-fault") == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--name", "Clf"),
+        ("--name", "-clf"),
+        ("--name", "a" * 64),
+        ("--name", "clf:abc"),
+        ("--holdout", "0"),
+        ("--holdout", "1"),
+        ("--seed", "-1"),
+        ("--backend", "torch"),
+        ("--halving",),
+        ("--dask", "tcp://127.0.0.1:1"),
+        ("--search", "2", "--dask", "tcp://127.0.0.1:1", "--workers", "2"),
+        ("--search", "many"),
+        ("stray",),
+    ],
+)
+def test_wrong_usage_is_clicks_business(arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def test_a_name_is_what_the_store_takes() -> None:
+    assert NAME.pattern == STORE_NAME.pattern
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--name", "!"], ["--workers", "2"]])
+def test_help_and_usage_errors_load_no_heavy_library(arguments: list[str]) -> None:
+    script = (
+        "import sys\n"
+        "from train.__main__ import main\n"
+        "try:\n"
+        f"    main({arguments})\n"
+        "except SystemExit:\n"
+        "    heavy = {'sklearn', 'scipy', 'numpy', 'bentoml', 'onnx', 'matplotlib', 'pydantic'}\n"
+        "    print(sorted(heavy & sys.modules.keys()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("moment", [rb"Searching", rb" [1-9]\d*/2,500"])
+def test_ctrl_c_ends_a_search_without_a_traceback_or_a_version(moment: bytes) -> None:
+    terminal, stderr = pty.openpty()
+    command = [sys.executable, "-m", "train", "--name", "cli-interrupted"]
+    with subprocess.Popen(
+        [*command, "--search", "500", "--workers", "2"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        start_new_session=True,
+    ) as process:
+        os.close(stderr)
+        shown = b""
+        try:
+            while re.search(moment, shown) is None:
+                shown += os.read(terminal, 65536)
+            # As a terminal does: to the process and its workers alike.
+            os.killpg(process.pid, signal.SIGINT)
+            while chunk := _read(terminal):
+                shown += chunk
+            out = process.stdout.read() if process.stdout else b""
+        finally:
+            os.close(terminal)
+        assert process.wait() == cli.INTERRUPTED
+    assert b"Interrupted." in shown
+    assert b"Traceback" not in shown + out
+    assert Store().versions("cli-interrupted") == []
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        # Linux: every process has closed its end.
+        return b""
+
+
+@click.group(cls=cli.Group)
+def tool() -> None:
+    pass
+
+
+@tool.command()
+@click.argument("what")
+def fail(what: str) -> None:
+    if what == "interrupt":
+        raise KeyboardInterrupt
+    if what == "bug":
+        raise ZeroDivisionError
+    raise DatasetError(what)
+
+
+def test_a_groups_commands_report_errors_too() -> None:
+    result = CliRunner().invoke(tool, ["fail", "It is broken."])
+    assert (result.exit_code, result.stderr) == (1, "Error: It is broken.\n")
+
+
+def test_an_interrupted_command_exits_with_130() -> None:
+    result = CliRunner().invoke(tool, ["fail", "interrupt"])
+    assert (result.exit_code, result.stderr) == (130, "Interrupted.\n")
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    result = CliRunner().invoke(tool, ["fail", "bug"])
+    assert isinstance(result.exception, ZeroDivisionError)

@@ -1,0 +1,307 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn import datasets as sklearn_datasets
+
+from errors import DatasetError
+from models.image import read_pixels
+from models.spec import ImageSpec
+from tests.drawing import draw_folder, flat, png
+from train.datasets import MAX_FILE_BYTES, Dataset, load_digits, load_folder, split
+
+DIGITS = ImageSpec.parse("digits")
+GRAY = ImageSpec.parse("gray-8x8")
+
+
+def two_classes(folder: Path, images: int = 3) -> Path:
+    for label in ("cat", "dog"):
+        (folder / label).mkdir(parents=True)
+        for number in range(images):
+            (folder / label / f"{number}.png").write_bytes(flat(number))
+    return folder
+
+
+def labelled(*counts: int) -> Dataset:
+    targets = np.repeat(np.arange(len(counts)), counts)
+    pixels = np.arange(len(targets) * 64).astype(np.uint8).reshape(-1, 64)
+    return Dataset(pixels, targets, "made up", GRAY)
+
+
+def one_sentence(error: pytest.ExceptionInfo[DatasetError], folder: Path) -> str:
+    text = str(error.value)
+    assert str(folder) in text
+    assert "\n" not in text
+    assert text.endswith(".")
+    return text
+
+
+def test_digits_features_are_the_original_ink() -> None:
+    dataset = load_digits(DIGITS)
+    original = sklearn_datasets.load_digits()
+    assert np.array_equal(dataset.features(), original.data)
+    assert np.array_equal(dataset.targets, original.target)
+
+
+def test_digits_come_in_any_spec() -> None:
+    assert load_digits(ImageSpec.parse("rgb-4x4")).pixels.shape == (1797, 48)
+
+
+def test_digits_labels_are_integers_with_their_counts() -> None:
+    dataset = load_digits(DIGITS)
+    assert dataset.labels == tuple(range(10))
+    assert dataset.counts["0"] == 178
+    assert sum(dataset.counts.values()) == len(dataset) == 1797
+
+
+def test_the_fingerprint_knows_pixels_and_labels() -> None:
+    dataset = labelled(3, 3)
+    pixels = dataset.pixels.copy()
+    pixels[0, 0] ^= 1
+    targets = dataset.targets[::-1].copy()
+    others = [
+        Dataset(pixels, dataset.targets, "", GRAY),
+        Dataset(dataset.pixels, targets, "", GRAY),
+        Dataset(dataset.pixels, dataset.targets.astype(str), "", GRAY),
+    ]
+    assert labelled(3, 3).sha256 == dataset.sha256
+    assert len({dataset.sha256, *(other.sha256 for other in others)}) == 4
+
+
+def test_folder_names_are_the_labels(tmp_path: Path) -> None:
+    dataset = load_folder(two_classes(tmp_path / "pets"), GRAY)
+    assert dataset.labels == ("cat", "dog")
+    assert dataset.counts == {"cat": 3, "dog": 3}
+    assert dataset.name == "pets"
+
+
+def test_rows_are_what_serving_reads_in_the_order_of_names(tmp_path: Path) -> None:
+    draw_folder(tmp_path, images=4)
+    spec = ImageSpec.parse("rgb-32x32")
+    dataset = load_folder(tmp_path, spec)
+    files = sorted(tmp_path.rglob("*.png"))
+    expected = np.stack([read_pixels(file.read_bytes(), spec) for file in files])
+    assert np.array_equal(dataset.pixels, expected)
+    assert dataset.targets.tolist() == [file.parent.name for file in files]
+
+
+def test_images_are_found_below_their_class(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    (tmp_path / "cat" / "2024" / "june").mkdir(parents=True)
+    (tmp_path / "cat" / "2024" / "june" / "x.png").write_bytes(flat())
+    assert load_folder(tmp_path, GRAY).counts == {"cat": 4, "dog": 3}
+
+
+def test_hidden_files_and_folders_are_ignored(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    for name in (".git", "cat/.thumbnails"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.png").write_bytes(flat())
+    (tmp_path / "dog" / "._0.png").write_bytes(b"resource fork")
+    dataset = load_folder(tmp_path, GRAY)
+    assert dataset.counts == {"cat": 3, "dog": 3}
+    assert dataset.skipped == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("truncated.png", flat()[:-30]),
+        ("text.jpg", b"this is no image\n"),
+        ("empty.png", b""),
+        ("ünï cödé 猫.gif", b"GIF89a"),
+    ],
+)
+def test_a_file_that_is_no_image_is_skipped_with_its_reason(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    two_classes(tmp_path)
+    (tmp_path / "cat" / name).write_bytes(content)
+    dataset = load_folder(tmp_path, GRAY)
+    assert dataset.counts == {"cat": 3, "dog": 3}
+    assert [Path(entry.path).name for entry in dataset.skipped] == [name]
+    assert dataset.skipped[0].reason
+
+
+def test_skipping_keeps_each_image_with_its_label(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    (tmp_path / "cat" / "1.png").write_bytes(b"")
+    dataset = load_folder(tmp_path, GRAY)
+    assert dataset.targets.tolist() == ["cat", "cat", "dog", "dog", "dog"]
+    assert dataset.pixels[:, 0].tolist() == [0, 2, 0, 1, 2]
+
+
+def test_a_pipe_is_skipped_and_not_waited_for(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    os.mkfifo(tmp_path / "cat" / "pipe.png")
+    assert load_folder(tmp_path, GRAY).skipped[0].reason == "not a regular file"
+
+
+def test_a_huge_file_is_skipped_unread(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    with (tmp_path / "cat" / "huge.png").open("wb") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+    assert load_folder(tmp_path, GRAY).skipped[0].reason == "larger than 64 MiB"
+
+
+def test_a_stray_file_beside_the_classes_is_skipped(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    (tmp_path / "LICENSE").write_text("free")
+    skipped = load_folder(tmp_path, GRAY).skipped
+    assert [(Path(entry.path).name, entry.reason) for entry in skipped] == [
+        ("LICENSE", "not in a class folder")
+    ]
+
+
+def test_links_lead_in_no_circle(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    (tmp_path / "cat" / "again").symlink_to(tmp_path / "cat")
+    (tmp_path / "all").symlink_to(tmp_path)
+    (tmp_path / "up").symlink_to(tmp_path.parent)
+    (tmp_path / "dog" / "self.png").symlink_to("self.png")
+    dataset = load_folder(tmp_path, GRAY)
+    assert dataset.counts == {"cat": 3, "dog": 3}
+    assert {Path(entry.path).name for entry in dataset.skipped} == {
+        "again",
+        "all",
+        "up",
+        "self.png",
+    }
+
+
+def test_a_class_folder_may_be_a_link(tmp_path: Path) -> None:
+    two_classes(tmp_path / "data")
+    (tmp_path / "elsewhere").mkdir()
+    for number in range(2):
+        (tmp_path / "elsewhere" / f"{number}.png").write_bytes(flat())
+    (tmp_path / "data" / "owl").symlink_to(tmp_path / "elsewhere")
+    assert load_folder(tmp_path / "data", GRAY).counts["owl"] == 2
+
+
+def test_progress_ends_at_the_number_of_files(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    load_folder(two_classes(tmp_path), GRAY, lambda done, total: seen.append((done, total)))
+    assert seen == [(done, 6) for done in range(7)]
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as error:
+        load_folder(tmp_path / "nowhere", GRAY)
+    assert "No such file or directory" in one_sentence(error, tmp_path / "nowhere")
+
+
+def test_files_without_class_folders(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(flat())
+    with pytest.raises(DatasetError) as error:
+        load_folder(tmp_path, GRAY)
+    assert "files but no class folders" in one_sentence(error, tmp_path)
+
+
+def test_a_single_class(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    with pytest.raises(DatasetError) as error:
+        load_folder(tmp_path, GRAY)
+    assert "only the class folder cat" in one_sentence(error, tmp_path)
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as error:
+        load_folder(tmp_path, GRAY)
+    assert "holds nothing" in one_sentence(error, tmp_path)
+
+
+def test_an_empty_class(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    (tmp_path / "owl").mkdir()
+    with pytest.raises(DatasetError) as error:
+        load_folder(tmp_path, GRAY)
+    assert "no readable image" in one_sentence(error, tmp_path / "owl")
+
+
+def test_a_class_of_one_image(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    (tmp_path / "owl").mkdir()
+    (tmp_path / "owl" / "a.png").write_bytes(flat())
+    (tmp_path / "owl" / "b.png").write_bytes(b"broken")
+    with pytest.raises(DatasetError) as error:
+        load_folder(tmp_path, GRAY)
+    assert "a single readable image" in one_sentence(error, tmp_path / "owl")
+
+
+def test_a_class_name_must_be_utf8(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")).mkdir()
+    with pytest.raises(DatasetError, match="not UTF-8"):
+        load_folder(tmp_path, GRAY)
+
+
+def test_more_pixels_than_memory_should_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.datasets.MAX_PIXEL_BYTES", 6 * 64 - 1)
+    with pytest.raises(DatasetError) as error:
+        load_folder(two_classes(tmp_path), GRAY)
+    assert "smaller image spec" in one_sentence(error, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("side", "mode", "expected"),
+    [
+        (28, "L", "gray-28x28"),
+        (28, "RGB", "rgb-28x28"),
+        (4, "L", "gray-8x8"),
+        (300, "RGB", "rgb-64x64"),
+    ],
+)
+def test_auto_spec(tmp_path: Path, side: int, mode: str, expected: str) -> None:
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        for number in range(2):
+            (tmp_path / label / f"{number}.png").write_bytes(flat(200, side, mode))
+    assert load_folder(tmp_path).spec.name == expected
+
+
+def test_auto_spec_takes_gray_saved_as_colour_for_gray(tmp_path: Path) -> None:
+    gray = np.random.default_rng(0).integers(0, 256, size=(20, 20, 1)).astype(np.uint8)
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        for number in range(2):
+            (tmp_path / label / f"{number}.png").write_bytes(png(np.repeat(gray, 3, axis=2)))
+    assert load_folder(tmp_path).spec.name == "gray-20x20"
+
+
+def test_one_image_in_colour_makes_the_auto_spec_rgb(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    (tmp_path / "cat" / "red.png").write_bytes(flat(200, 8, "RGB"))
+    assert load_folder(tmp_path).spec.name == "rgb-8x8"
+
+
+@pytest.mark.parametrize("holdout", [0.01, 0.2, 0.5, 0.99])
+def test_every_class_is_in_both_parts(holdout: float) -> None:
+    parts = split(labelled(2, 3, 100), holdout, seed=0)
+    assert parts.train.labels == parts.holdout.labels == (0, 1, 2)
+
+
+def test_the_parts_share_no_image_and_lose_none() -> None:
+    dataset = labelled(10, 20)
+    parts = split(dataset, 0.3, seed=0)
+    assert parts.holdout.counts == {"0": 3, "1": 6}
+    together = np.concatenate([parts.train.pixels, parts.holdout.pixels])
+    assert sorted(map(bytes, together)) == sorted(map(bytes, dataset.pixels))
+
+
+def test_the_seed_decides_the_split() -> None:
+    first, again, other = (split(labelled(50, 50), 0.2, seed=seed).holdout for seed in (1, 1, 2))
+    assert first.sha256 == again.sha256 != other.sha256
+
+
+@pytest.mark.parametrize("holdout", [0.0, 1.0, -0.2, 1.5, float("nan")])
+def test_a_holdout_that_is_no_share(holdout: float) -> None:
+    with pytest.raises(DatasetError, match="between 0 and 1"):
+        split(labelled(5, 5), holdout, seed=0)
+
+
+def test_a_class_of_one_cannot_be_split() -> None:
+    with pytest.raises(DatasetError, match="Class 1 of made up has a single image"):
+        split(labelled(5, 1), 0.2, seed=0)

@@ -1,0 +1,219 @@
+"""``python -m train``: images in, a checked version in the model store out."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+import cli
+
+if TYPE_CHECKING:
+    from models.store import Version
+    from train.datasets import Dataset
+    from train.fit import TrainingResult
+
+# As models.store.NAME, which cannot be imported here without BentoML.
+NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+
+_STAGES = {"search": "Searching", "fit": "Fitting"}
+
+Advance = Callable[[str, int, int], None]
+
+
+def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if NAME.fullmatch(value) is None:
+        raise click.BadParameter(
+            "use up to 63 lower-case letters, digits, '-', '_' and '.', with a letter or digit at "
+            "both ends."
+        )
+    return value
+
+
+@click.command(cls=cli.Command, context_settings={"show_default": True, "max_content_width": 100})
+@click.option(
+    "--data",
+    default="digits",
+    metavar="digits|FOLDER",
+    help="scikit-learn's digits, or a folder with one sub-folder of images for each class.",
+)
+@click.option(
+    "--recipe", "recipe_name", default="svc", help="What to train; a wrong one lists all."
+)
+@click.option("--name", default="clf", callback=_name, help="The model's name in the store.")
+@click.option(
+    "--image-spec",
+    metavar="SPEC",
+    help="How an image becomes features: digits, gray-<W>x<H>, rgb-<W>x<H>, or auto to choose "
+    "from the images.  [default: digits for digits, auto for a folder]",
+)
+@click.option(
+    "--holdout",
+    default=0.2,
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Share of each class to evaluate on and not to train on.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    type=click.IntRange(0, 2**32 - 1),
+    help="The same seed and data give the same version.",
+)
+@click.option(
+    "--search",
+    "candidates",
+    type=int,
+    metavar="N",
+    help="Try N sets of parameters from the recipe's ranges, by cross-validation.",
+)
+@click.option(
+    "--halving", is_flag=True, help="Search on few images first, and on all for the best alone."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Processes to search with.  [default: one for each processor]",
+)
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Search on the Dask cluster whose scheduler is there, such as tcp://10.0.0.5:8786.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["onnx", "sklearn"]),
+    default="onnx",
+    help="What answers: the ONNX graph, or for an estimator that has none, the estimator itself.",
+)
+def main(
+    data: str,
+    recipe_name: str,
+    name: str,
+    image_spec: str | None,
+    holdout: float,
+    seed: int,
+    candidates: int | None,
+    halving: bool,
+    workers: int | None,
+    dask: str | None,
+    backend: Literal["onnx", "sklearn"],
+) -> None:
+    """Train an image classifier, check it, and save it as a new version in the model store.
+
+    The version is saved whole or not at all. To train on a folder that is named digits, write
+    ./digits.
+    """
+    if candidates is None and (halving or workers or dask):
+        raise click.UsageError("--halving, --workers and --dask are for a search: add --search N.")
+    if workers and dask:
+        raise click.UsageError("--workers is for this machine: leave it out with --dask.")
+
+    from rich.console import Console
+
+    from train.fit import SearchPlan, train
+    from train.recipes import recipe
+    from train.report import print_report
+
+    # A wrong recipe or plan is told before the images are read.
+    recipe(recipe_name)
+    plan = (
+        SearchPlan(candidates, "halving" if halving else "random", workers, dask)
+        if candidates is not None
+        else None
+    )
+    with _progress() as advance:
+        dataset = _load(data, image_spec, lambda done, total: advance("Loading", done, total))
+        result = train(
+            dataset,
+            recipe_name,
+            name,
+            seed=seed,
+            holdout=holdout,
+            plan=plan,
+            backend=backend,
+            on_stage=lambda stage, done, total: advance(_STAGES[stage], done, total),
+        )
+        version = _save(result, advance)
+    console = Console(highlight=False)
+    print_report(console, result.metrics, dataset.skipped)
+    _print_version(result, version)
+
+
+def _load(data: str, image_spec: str | None, on_progress: Callable[[int, int], None]) -> "Dataset":
+    from models.spec import ImageSpec
+    from train.datasets import load_digits, load_folder
+
+    spec = None if image_spec in (None, "auto") else ImageSpec.parse(image_spec)
+    if data == "digits":
+        return load_digits(spec or ImageSpec.parse("digits"), on_progress)
+    return load_folder(Path(data), spec, on_progress)
+
+
+def _save(result: "TrainingResult", advance: Advance) -> "Version":
+    """BentoML is imported here, where it is first needed: it takes a second."""
+    step = "Converting, checking and saving"
+    advance(step, 0, 1)
+    from models.store import Store
+
+    version = Store().save(result.candidate)
+    advance(step, 1, 1)
+    return version
+
+
+def _print_version(result: "TrainingResult", version: "Version") -> None:
+    manifest = version.manifest
+    click.echo()
+    if result.search is not None:
+        click.echo(f"Found by the search: {dict(result.search.winner.parameters)}")
+    if manifest.parity is not None and manifest.speed is not None:
+        click.echo(
+            f"Checked: the graph answers {manifest.parity.images:,} images as scikit-learn does, "
+            f"and one {manifest.speed.batch_1:.0f} times faster."
+        )
+    click.echo(f"Saved: {version.tag}")
+    for picture in sorted(result.candidate.pictures):
+        click.echo(f"Picture: {version.path / picture}")
+    body = f'{{"request_id": "1", "model": "{manifest.name}", "image": "%s"}}'
+    click.echo("Ask for it, once the server runs (make serve), about the image in FILE:")
+    click.echo(
+        f"  printf '{body}' \"$(base64 < FILE | tr -d '\\n')\" |\n"
+        "    curl -d @- http://127.0.0.1:8000/predict/"
+    )
+
+
+@contextmanager
+def _progress() -> Iterator[Advance]:
+    """Bars on stderr, one for each step as it begins; nothing where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+    )
+    tasks = {}
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+
+        def advance(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = progress.add_task(step, total=None, count="")
+            # A step that is one whole has a moving bar until it is done.
+            countable = total > 1
+            progress.update(
+                tasks[step],
+                completed=done,
+                total=total if countable or done else None,
+                count=f"{done:,}/{total:,}" if countable else "",
+            )
+
+        yield advance
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m train")

@@ -1,0 +1,78 @@
+"""The result of a training as tables on the terminal."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from models.manifest import Metrics
+from train.datasets import Skipped
+
+LISTED = 20
+
+_LABEL_WIDTH = 24
+
+
+def print_report(console: Console, metrics: Metrics, skipped: Sequence[Skipped] = ()) -> None:
+    """Print accuracy, log-loss, calibration, the figures of each class, and the skipped files.
+
+    Fits 80 columns; without a terminal, plain text without lines or colours.
+    """
+    console.print(_summary(metrics))
+    console.print()
+    console.print(_classes(metrics, console))
+    if skipped:
+        _print_skipped(console, skipped)
+
+
+def _summary(metrics: Metrics) -> Text:
+    accuracy = metrics.accuracy
+    figures = {
+        "accuracy": f"{accuracy.value:.1%} on {metrics.images:,} held-out images "
+        f"(95 % interval {accuracy.low:.1%} to {accuracy.high:.1%})"
+    }
+    if metrics.log_loss is not None:
+        figures["log-loss"] = f"{metrics.log_loss:.4f}"
+    if metrics.calibration_error is not None:
+        figures["calibration error"] = f"{metrics.calibration_error:.4f}"
+    lines = [Text.assemble((f"{name:<19}", "bold"), value) for name, value in figures.items()]
+    return Text("\n").join(lines)
+
+
+def _classes(metrics: Metrics, console: Console) -> Table:
+    # FPR and FNR: shares of the other classes' images taken for this class, and of this class's
+    # images taken for another.
+    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+    table.add_column("class", max_width=_LABEL_WIDTH, no_wrap=True, overflow="ellipsis")
+    for heading in ("images", "precision", "recall", "F1", "FPR", "FNR"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for entry in metrics.classes:
+        shares = (
+            entry.precision,
+            entry.recall,
+            entry.f1,
+            entry.false_positive_rate,
+            entry.false_negative_rate,
+        )
+        table.add_row(
+            Text(_printable(str(entry.label))),
+            f"{entry.images:,}",
+            *(f"{share:.1%}" for share in shares),
+        )
+    return table
+
+
+def _print_skipped(console: Console, skipped: Sequence[Skipped]) -> None:
+    files = "file was" if len(skipped) == 1 else "files were"
+    console.print(Text(f"\n{len(skipped):,} {files} skipped:", style="yellow"))
+    for entry in skipped[:LISTED]:
+        console.print(Text(_printable(f"  {entry.path}: {entry.reason}")), soft_wrap=True)
+    if len(skipped) > LISTED:
+        console.print(f"  and {len(skipped) - LISTED:,} more")
+
+
+def _printable(text: str) -> str:
+    """Control characters replaced, so that a file's name cannot move the cursor."""
+    return "".join(character if character.isprintable() else "?" for character in text)
