@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     )
     default_model: str = Field(
         default="clf",
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$",
+        min_length=1,
         description="the model that must answer before `/readyz` says 200",
     )
     deadline_ms: int = Field(

@@ -7,7 +7,6 @@ and one rename makes it visible. It is read by path, so that looking for new ver
 
 import contextlib
 import os
-import re
 import shutil
 import tempfile
 import time
@@ -25,8 +24,7 @@ from bentoml._internal.models import Model, ModelStore
 from errors import ArtifactError, ModelError, UnknownVersionError
 from models.artifact import Artifact, read_artifact
 from models.manifest import Manifest
-
-NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+from models.names import RULE, is_name
 
 _STAGING = "pupila-staging"
 _LATEST = "latest"
@@ -135,11 +133,8 @@ class Store:
         If writing it raises, or the process dies, the store is as it was. Raises ModelError if the
         name is none that BentoML takes, and whatever ``draft.write`` raises.
         """
-        if NAME.fullmatch(draft.name) is None:
-            raise ModelError(
-                f"Model name {draft.name!r} will not do: use up to 63 lower-case letters, digits, "
-                "'-', '_' and '.', with a letter or digit at both ends."
-            )
+        if not is_name(draft.name):
+            raise ModelError(f"Model name {draft.name!r} will not do: {RULE}.")
         tag = Tag(draft.name, None).make_new_version()
         with self._staging() as staging:
             with bentoml.models.create(tag, module="pupila", _model_store=staging) as model:

@@ -1,22 +1,20 @@
 """``python -m train``: images in, a checked version in the model store out."""
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 import cli
+from models.names import RULE, is_name
 
 if TYPE_CHECKING:
     from models.store import Version
     from train.datasets import Dataset
     from train.fit import TrainingResult
-
-# As models.store.NAME, which cannot be imported here without BentoML.
-NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 
 _STAGES = {"search": "Searching", "fit": "Fitting"}
 
@@ -24,11 +22,8 @@ Advance = Callable[[str, int, int], None]
 
 
 def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if NAME.fullmatch(value) is None:
-        raise click.BadParameter(
-            "use up to 63 lower-case letters, digits, '-', '_' and '.', with a letter or digit at "
-            "both ends."
-        )
+    if not is_name(value):
+        raise click.BadParameter(f"{RULE}.")
     return value
 
 
@@ -158,7 +153,10 @@ def _save(result: "TrainingResult", advance: Advance) -> "Version":
     advance(step, 0, 1)
     from models.store import Store
 
-    version = Store().save(result.candidate)
+    store = Store()
+    earlier = store.versions(result.candidate.name)
+    parent = earlier[-1].tag if earlier else None
+    version = store.save(replace(result.candidate, parent=parent))
     advance(step, 1, 1)
     return version
 

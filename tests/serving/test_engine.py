@@ -42,8 +42,8 @@ def later(seconds: float = 30.0) -> float:
 async def test_an_integer_label(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
     loaded = engine(tmp_path, executor, LinearDraft(answer=8))
     prediction = await loaded.predict(JPEG, probabilities=False, expires=later())
-    assert prediction == (8, None)
     assert type(prediction.label) is int
+    assert prediction == (8, None)
 
 
 async def test_a_string_label(tmp_path: Path, executor: ThreadPoolExecutor) -> None:

@@ -12,10 +12,9 @@ from click.testing import CliRunner, Result
 
 import cli
 from errors import DatasetError
-from models.store import NAME as STORE_NAME
 from models.store import Store
 from tests.drawing import draw_folder
-from train.__main__ import NAME, main
+from train.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -135,10 +134,6 @@ def test_a_fault_is_one_sentence(arguments: tuple[str, ...], said: str) -> None:
 )
 def test_wrong_usage_is_clicks_business(arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2
-
-
-def test_a_name_is_what_the_store_takes() -> None:
-    assert NAME.pattern == STORE_NAME.pattern
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--name", "!"], ["--workers", "2"]])

@@ -1,0 +1,15 @@
+"""What a model may be called: it becomes a folder, a tag and a word in requests."""
+
+import re
+from typing import Final
+
+_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+
+RULE: Final = (
+    "use up to 63 lower-case letters, digits, '-', '_' and '.', with a letter or digit at both ends"
+)
+
+
+def is_name(text: str) -> bool:
+    """Whether BentoML takes the text as a model's name, by ``RULE``."""
+    return _NAME.fullmatch(text) is not None
