@@ -18,12 +18,15 @@ PupilaError
     ├── MethodNotAllowedError 405
     ├── BodyTimeoutError      408
     ├── BodyTooLargeError     413
+    ├── ClientLeftError       499, which nobody reads
     ├── InternalError         500
     └── OverloadedError       503, with the seconds after which to try again
 
 The text of each is one sentence for the person who can mend it: what was wrong, and what would be
 right. The command line prints it alone and exits with 1; the server answers with it.
 """
+
+from typing import Literal
 
 
 class PupilaError(Exception):
@@ -100,6 +103,12 @@ class BodyTooLargeError(RequestError):
     status = 413
 
 
+class ClientLeftError(RequestError):
+    """Nobody waits for the answer; the status is nginx's for it, and only metrics see it."""
+
+    status = 499
+
+
 class InternalError(RequestError):
     status = 500
 
@@ -109,6 +118,12 @@ class OverloadedError(RequestError):
 
     status = 503
 
-    def __init__(self, detail: str, retry_after: int = 1) -> None:
+    def __init__(
+        self,
+        detail: str,
+        reason: Literal["capacity", "deadline", "expired", "loading"],
+        retry_after: int = 1,
+    ) -> None:
         super().__init__(detail)
+        self.reason = reason
         self.retry_after = retry_after

@@ -55,6 +55,12 @@ class Settings(BaseSettings):
     max_loaded_versions: int = Field(
         default=8, ge=1, description="versions kept in memory; the least recently used goes first"
     )
+    access_log_rate: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="share of predictions that get a line in the log; failures always do",
+    )
     refresh_ms: int = Field(
         default=500,
         ge=50,

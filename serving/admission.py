@@ -3,6 +3,7 @@
 from types import TracebackType
 
 from errors import OverloadedError
+from serving.metrics import IN_FLIGHT
 from settings import Settings
 
 
@@ -18,9 +19,11 @@ class Admission:
         """Raises OverloadedError if all places are held."""
         if self._held >= self._places:
             raise OverloadedError(
-                f"The server holds {self._places} requests, as many as it may; try again."
+                f"The server holds {self._places} requests, as many as it may; try again.",
+                "capacity",
             )
         self._held += 1
+        IN_FLIGHT.inc()
 
     def __exit__(
         self,
@@ -29,3 +32,4 @@ class Admission:
         trace: TracebackType | None,
     ) -> None:
         self._held -= 1
+        IN_FLIGHT.dec()

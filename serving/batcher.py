@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import OverloadedError
+from errors import ClientLeftError, OverloadedError
 from models.runtime import Outcome
 
 # A batch expected to take longer runs on a thread, because the event loop would stand still for as
@@ -24,8 +24,15 @@ from models.runtime import Outcome
 # the time by the clock grows on a busy machine, where threads would make it worse.
 INLINE_SECONDS = 0.002
 
+# Asking whether a client has left costs 2 µs: too much for each, little after such a wait.
+LONG_SECONDS = 0.02
+
 # Weight of the newest batch in the moving average of what a batch takes.
 _NEWEST = 0.2
+
+
+def _stays() -> bool:
+    return False
 
 
 class Answer(NamedTuple):
@@ -39,6 +46,8 @@ class Answer(NamedTuple):
 class _Item:
     features: NDArray[np.float32]
     future: asyncio.Future[Answer]
+    left: Callable[[], bool]
+    arrived: float
 
 
 class _Measured(NamedTuple):
@@ -59,13 +68,16 @@ class Batcher:
         run: Callable[[NDArray[np.float32]], Outcome],
         executor: Executor,
         max_batch_size: int,
+        on_batch: Callable[[int, float], None],
         expected_seconds: float = 0.0,
     ) -> None:
-        """``run`` takes float32 [N, n_features]; ``expected_seconds`` is a first guess of how
+        """``run`` takes float32 [N, n_features]; ``on_batch`` is told the size of each batch and
+        the seconds that its first item had waited; ``expected_seconds`` is a first guess of how
         long one call takes, in place of a measurement."""
         self._run = run
         self._executor = executor
         self._max_batch_size = max_batch_size
+        self._on_batch = on_batch
         self._cpu_seconds = expected_seconds
         self._seconds = expected_seconds
         self._queue: deque[_Item] = deque()
@@ -80,15 +92,19 @@ class Batcher:
         batches = ceil((len(self._queue) + 1) / self._max_batch_size) + self._busy
         return batches * self._seconds if self._busy else 0.0
 
-    async def submit(self, features: NDArray[np.float32], expires: float) -> Answer:
+    async def submit(
+        self, features: NDArray[np.float32], expires: float, left: Callable[[], bool] = _stays
+    ) -> Answer:
         """The answer for one image, ``features``: float32 [n_features].
 
         ``expires`` is in the event loop's time; raises OverloadedError when it has passed.
+        ``left`` is asked, if the item has waited for long, whether anybody still waits for the
+        answer; raises ClientLeftError if not.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         timer = loop.call_at(expires, _expire, future)
-        self._queue.append(_Item(features, future))
+        self._queue.append(_Item(features, future, left, loop.time()))
         if not self._busy:
             self._busy = True
             loop.call_soon(self._start)
@@ -112,10 +128,17 @@ class Batcher:
 
     def _take(self) -> list[_Item]:
         items: list[_Item] = []
+        now = asyncio.get_running_loop().time()
         while self._queue and len(items) < self._max_batch_size:
             item = self._queue.popleft()
-            if not item.future.done():
-                items.append(item)
+            if item.future.done():
+                continue
+            if now - item.arrived > LONG_SECONDS and item.left():
+                item.future.set_exception(ClientLeftError("The client left."))
+                continue
+            items.append(item)
+        if items:
+            self._on_batch(len(items), now - items[0].arrived)
         return items
 
     def _measured(self, items: Sequence[_Item]) -> _Measured:
@@ -150,4 +173,6 @@ class Batcher:
 
 def _expire(future: asyncio.Future[Answer]) -> None:
     if not future.done():
-        future.set_exception(OverloadedError("The request could not be answered in time."))
+        future.set_exception(
+            OverloadedError("The request could not be answered in time.", "expired")
+        )

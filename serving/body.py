@@ -2,40 +2,73 @@
 
 import asyncio
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope
 
 from errors import BadRequestError, BodyTimeoutError, BodyTooLargeError
 
 BODY_SECONDS = 10.0
 
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
+async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
     """The body, whatever its declared type.
 
     A body declared too large is refused before any of it is read, a streamed one at the first
     byte too many. Raises BodyTooLargeError, BodyTimeoutError, or BadRequestError if the client
     left before its end.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_bytes:
-        raise _too_large(max_bytes)
-    chunks: list[bytes] = []
-    size = 0
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > max_bytes:
+            raise _too_large(max_bytes)
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > max_bytes:
-                    raise _too_large(max_bytes)
-                chunks.append(chunk)
+            message = await receive()
+            body: bytes = message.get("body", b"")
+            if message.get("more_body", False):
+                body = await _rest(body, receive, max_bytes)
     except TimeoutError:
         raise BodyTimeoutError(
             f"The body did not arrive within {BODY_SECONDS:.0f} seconds."
         ) from None
-    except ClientDisconnect:
-        raise BadRequestError("The body ended before it was complete.") from None
+    if message["type"] == "http.disconnect":
+        raise _left()
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    return body
+
+
+async def _rest(first: bytes, receive: Receive, max_bytes: int) -> bytes:
+    chunks = [first]
+    size = len(first)
+    more = True
+    while more:
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _left()
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        more = message.get("more_body", False)
     return b"".join(chunks)
 
 
 def _too_large(max_bytes: int) -> BodyTooLargeError:
     return BodyTooLargeError(f"The body is larger than the {max_bytes} bytes allowed.")
+
+
+def _left() -> BadRequestError:
+    return BadRequestError("The body ended before it was complete.")
+
+
+def has_left(receive: Receive) -> bool:
+    """Whether the client of a request whose body was read has closed its connection.
+
+    ASGI tells it only to who waits for it; so this takes one step of waiting and gives up.
+    """
+    steps = receive().__await__()
+    try:
+        steps.send(None)
+    except StopIteration as done:
+        return bool(done.value["type"] == "http.disconnect")
+    steps.close()
+    return False

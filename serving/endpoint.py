@@ -1,19 +1,20 @@
-"""``POST /predict/``: from a request to its response, errors included; nothing is raised."""
+"""``POST /predict/``: from a request to its reply, errors included; nothing is raised."""
 
 import asyncio
 import logging
+import time
 from typing import Any
 
-import orjson
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import Receive, Scope
 
 from errors import OverloadedError, RequestError
+from serving.access import AccessLog
 from serving.admission import Admission
-from serving.body import read_body
-from serving.engine import Engine
-from serving.faults import INTERNAL, fault_response
+from serving.body import has_left, read_body
+from serving.engine import Engine, Prediction
+from serving.metrics import NO_VERSION, REJECTED
 from serving.registry import Registry
+from serving.reply import INTERNAL, Reply, fault_reply, json_reply
 from serving.schema import Query, parse_query
 from settings import Settings
 
@@ -27,38 +28,46 @@ class Endpoint:
         self._registry = registry
         self._admission = Admission(settings)
         self._max_body_bytes = settings.max_body_bytes
+        self._access = AccessLog(settings)
 
-    async def predict(self, request: Request) -> Response:
+    async def answer(self, scope: Scope, receive: Receive) -> Reply:
+        started = time.perf_counter()
         query: Query | None = None
+        engine: Engine | None = None
         try:
-            query = parse_query(await read_body(request, self._max_body_bytes))
+            body = await read_body(scope, receive, self._max_body_bytes)
             with self._admission:
-                return await self._answer(query)
+                query = parse_query(body)
+                expires = asyncio.get_running_loop().time() + self._admission.deadline_seconds
+                engine = self._registry.loaded(query.model)
+                if engine is None:
+                    engine = await self._load(query.model, expires)
+                prediction = await engine.predict(
+                    query.image, query.probabilities, expires, lambda: has_left(receive)
+                )
+            reply = _reply(query, engine, prediction)
         except RequestError as error:
-            return fault_response(error)
+            if isinstance(error, OverloadedError):
+                REJECTED.labels(error.reason).inc()
+            reply = fault_reply(error)
         except Exception:
             logger.exception("request %r failed", query.request_id if query else None)
-            return fault_response(INTERNAL)
-
-    async def _answer(self, query: Query) -> Response:
-        expires = asyncio.get_running_loop().time() + self._admission.deadline_seconds
-        engine = self._registry.loaded(query.model) or await self._load(query.model, expires)
-        prediction = await engine.predict(query.image, query.probabilities, expires)
-        content: dict[str, Any] = {
-            "request_id": query.request_id,
-            "prediction": prediction.label,
-        }
-        if prediction.probabilities is not None:
-            content["probabilities"] = prediction.probabilities
-        return Response(
-            orjson.dumps(content),
-            media_type="application/json",
-            headers={"X-Model-Version": engine.version.tag},
-        )
+            reply = fault_reply(INTERNAL)
+        seconds = time.perf_counter() - started
+        (engine.metrics if engine else NO_VERSION).answered(reply.status, seconds)
+        self._access.log(query, engine.version.tag if engine else None, reply.status, seconds)
+        return reply
 
     async def _load(self, model: str, expires: float) -> Engine:
         try:
             async with asyncio.timeout_at(expires):
                 return await self._registry.load(model)
         except TimeoutError:
-            raise OverloadedError(f"{model} is being loaded; try again.") from None
+            raise OverloadedError(f"{model} is being loaded; try again.", "loading") from None
+
+
+def _reply(query: Query, engine: Engine, prediction: Prediction) -> Reply:
+    content: dict[str, Any] = {"request_id": query.request_id, "prediction": prediction.label}
+    if prediction.probabilities is not None:
+        content["probabilities"] = prediction.probabilities
+    return json_reply(content, engine.header)

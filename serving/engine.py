@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from models.manifest import Label
 from models.runtime import Runtime
 from models.store import Version
 from serving.batcher import Batcher
+from serving.metrics import VersionMetrics
 from settings import Settings
 
 # Decoding takes some 10 ns a pixel: an image above this would hold the event loop for 3 ms.
@@ -39,6 +41,8 @@ class Engine:
         """
         self.version = version
         self.manifest = version.manifest
+        self.header = (b"x-model-version", version.tag.encode())
+        self.metrics = VersionMetrics(version.name, version.version)
         self._spec = self.manifest.image_spec
         self._labels = self.manifest.labels
         self._decoders = decoders
@@ -48,14 +52,18 @@ class Engine:
             runtime.run,
             classifiers,
             settings.max_batch_size,
+            self.metrics.batch,
             _seconds(runtime, self._spec.n_features),
         )
 
-    async def predict(self, image: bytes, probabilities: bool, expires: float) -> Prediction:
+    async def predict(
+        self, image: bytes, probabilities: bool, expires: float, left: Callable[[], bool]
+    ) -> Prediction:
         """The prediction for an image file's bytes, before ``expires`` in the loop's time.
 
-        Raises BadRequestError for an image that is none, or probabilities that the version does
-        not give, and OverloadedError when there is no time.
+        ``left`` tells whether the client has left. Raises BadRequestError for an image that is
+        none, or probabilities that the version does not give, OverloadedError when there is no
+        time, and ClientLeftError.
         """
         if probabilities and not self.manifest.gives_probabilities:
             raise BadRequestError(
@@ -67,6 +75,7 @@ class Engine:
         if loop.time() + wait > expires:
             raise OverloadedError(
                 "The request could not be answered in time, so it was refused at once.",
+                "deadline",
                 retry_after=max(1, round(wait)),
             )
         try:
@@ -76,7 +85,7 @@ class Engine:
                 pixels = self._pixels(image)
         except ImageError as error:
             raise BadRequestError(f"Invalid image data: {error}") from None
-        answer = await self._batcher.submit(self._spec.features(pixels), expires)
+        answer = await self._batcher.submit(self._spec.features(pixels), expires, left)
         given = None
         if probabilities:
             values = answer.scores.tolist()

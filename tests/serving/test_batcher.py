@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from errors import OverloadedError
+from errors import ClientLeftError, OverloadedError
 from models.runtime import Outcome
-from serving.batcher import Batcher
+from serving.batcher import LONG_SECONDS, Batcher
 
 QUICK = 0.0
 SLOW = 10.0
@@ -47,6 +47,15 @@ def image(value: float) -> NDArray[np.float32]:
     return np.array([value, 0.0], np.float32)
 
 
+def batcher_of(
+    run: Callable[[NDArray[np.float32]], Outcome],
+    executor: ThreadPoolExecutor,
+    max_batch_size: int,
+    expected_seconds: float = QUICK,
+) -> Batcher:
+    return Batcher(run, executor, max_batch_size, lambda _size, _waited: None, expected_seconds)
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
@@ -59,14 +68,14 @@ def later(seconds: float = 30.0) -> float:
 
 async def test_a_lone_item_runs_at_once(executor: ThreadPoolExecutor) -> None:
     fake = FakeClassifier()
-    answer = await Batcher(fake.run, executor, 8).submit(image(3), later())
+    answer = await batcher_of(fake.run, executor, 8).submit(image(3), later())
     assert answer.place == 3
     assert fake.sizes == [1]
 
 
 async def test_items_of_one_moment_share_a_batch(executor: ThreadPoolExecutor) -> None:
     fake = FakeClassifier()
-    batcher = Batcher(fake.run, executor, 8)
+    batcher = batcher_of(fake.run, executor, 8)
     answers = await asyncio.gather(*(batcher.submit(image(n), later()) for n in range(5)))
     assert [answer.place for answer in answers] == [0, 1, 2, 3, 4]
     assert fake.sizes == [5]
@@ -74,7 +83,7 @@ async def test_items_of_one_moment_share_a_batch(executor: ThreadPoolExecutor) -
 
 async def test_a_batch_takes_no_more_than_the_maximum(executor: ThreadPoolExecutor) -> None:
     fake = FakeClassifier()
-    batcher = Batcher(fake.run, executor, 4)
+    batcher = batcher_of(fake.run, executor, 4)
     answers = await asyncio.gather(*(batcher.submit(image(n), later()) for n in range(10)))
     assert [answer.place for answer in answers] == list(range(10))
     assert fake.sizes == [4, 4, 2]
@@ -83,7 +92,7 @@ async def test_a_batch_takes_no_more_than_the_maximum(executor: ThreadPoolExecut
 async def test_arrivals_during_a_slow_batch_form_the_next(executor: ThreadPoolExecutor) -> None:
     fake = FakeClassifier()
     fake.may_run.clear()
-    batcher = Batcher(fake.run, executor, 8, expected_seconds=SLOW)
+    batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
     first = asyncio.create_task(batcher.submit(image(1), later()))
     await until(fake.running.is_set)
     others = [asyncio.create_task(batcher.submit(image(n), later())) for n in (2, 3, 4)]
@@ -95,13 +104,13 @@ async def test_arrivals_during_a_slow_batch_form_the_next(executor: ThreadPoolEx
 
 async def test_a_slow_classifier_runs_on_a_thread(executor: ThreadPoolExecutor) -> None:
     fake = FakeClassifier()
-    await Batcher(fake.run, executor, 8, expected_seconds=SLOW).submit(image(1), later())
+    await batcher_of(fake.run, executor, 8, expected_seconds=SLOW).submit(image(1), later())
     assert fake.threads == {"classify_0"}
 
 
 async def test_a_quick_classifier_runs_on_the_event_loop(executor: ThreadPoolExecutor) -> None:
     fake = FakeClassifier()
-    await Batcher(fake.run, executor, 8, expected_seconds=QUICK).submit(image(1), later())
+    await batcher_of(fake.run, executor, 8, expected_seconds=QUICK).submit(image(1), later())
     assert fake.threads == {threading.current_thread().name}
 
 
@@ -110,7 +119,7 @@ async def test_an_item_that_fails_fails_alone(
     executor: ThreadPoolExecutor, expected_seconds: float
 ) -> None:
     fake = FakeClassifier()
-    batcher = Batcher(fake.run, executor, 8, expected_seconds)
+    batcher = batcher_of(fake.run, executor, 8, expected_seconds)
     good, bad, other = await asyncio.gather(
         *(batcher.submit(image(value), later()) for value in (1, -1, 2)), return_exceptions=True
     )
@@ -121,7 +130,7 @@ async def test_an_item_that_fails_fails_alone(
 
 
 async def test_a_failure_does_not_stop_the_batcher(executor: ThreadPoolExecutor) -> None:
-    batcher = Batcher(FakeClassifier().run, executor, 8)
+    batcher = batcher_of(FakeClassifier().run, executor, 8)
     with pytest.raises(ValueError, match="negative"):
         await batcher.submit(image(-1), later())
     assert (await batcher.submit(image(5), later())).place == 5
@@ -130,7 +139,7 @@ async def test_a_failure_does_not_stop_the_batcher(executor: ThreadPoolExecutor)
 async def test_a_cancelled_item_leaves_the_queue(executor: ThreadPoolExecutor) -> None:
     fake = FakeClassifier()
     fake.may_run.clear()
-    batcher = Batcher(fake.run, executor, 8, expected_seconds=SLOW)
+    batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
     first = asyncio.create_task(batcher.submit(image(1), later()))
     await until(fake.running.is_set)
     leaving = asyncio.create_task(batcher.submit(image(2), later()))
@@ -148,7 +157,7 @@ async def test_an_expired_item_is_refused_and_costs_no_inference(
 ) -> None:
     fake = FakeClassifier()
     fake.may_run.clear()
-    batcher = Batcher(fake.run, executor, 8, expected_seconds=SLOW)
+    batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
     first = asyncio.create_task(batcher.submit(image(1), later()))
     await until(fake.running.is_set)
     with pytest.raises(OverloadedError, match="in time"):
@@ -160,7 +169,7 @@ async def test_an_expired_item_is_refused_and_costs_no_inference(
 
 
 async def test_an_idle_batcher_expects_no_wait(executor: ThreadPoolExecutor) -> None:
-    batcher = Batcher(FakeClassifier().run, executor, 8, expected_seconds=SLOW)
+    batcher = batcher_of(FakeClassifier().run, executor, 8, expected_seconds=SLOW)
     assert batcher.expected_wait == 0.0
 
 
@@ -169,10 +178,40 @@ async def test_a_busy_batcher_expects_to_wait_for_the_batches_ahead(
 ) -> None:
     fake = FakeClassifier()
     fake.may_run.clear()
-    batcher = Batcher(fake.run, executor, 2, expected_seconds=SLOW)
+    batcher = batcher_of(fake.run, executor, 2, expected_seconds=SLOW)
     tasks = [asyncio.create_task(batcher.submit(image(n), later())) for n in range(5)]
     await until(lambda: len(batcher) == 3)
     # One batch runs, 3 wait: with the newcomer 2 more batches of 2.
     assert batcher.expected_wait == 3 * SLOW
     fake.may_run.set()
     await asyncio.gather(*tasks)
+
+
+async def test_what_nobody_waits_for_any_more_costs_no_inference(
+    executor: ThreadPoolExecutor,
+) -> None:
+    fake = FakeClassifier()
+    fake.may_run.clear()
+    batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
+    first = asyncio.create_task(batcher.submit(image(1), later()))
+    await until(fake.running.is_set)
+    gone = asyncio.create_task(batcher.submit(image(2), later(), left=lambda: True))
+    there = asyncio.create_task(batcher.submit(image(3), later(), left=lambda: False))
+    await until(lambda: len(batcher) == 2)
+    await asyncio.sleep(LONG_SECONDS)
+    fake.may_run.set()
+    assert (await first).place == 1
+    assert (await there).place == 3
+    with pytest.raises(ClientLeftError):
+        await gone
+    assert fake.sizes == [1, 1]
+
+
+async def test_each_batch_is_told_with_its_size(executor: ThreadPoolExecutor) -> None:
+    told: list[tuple[int, float]] = []
+    batcher = Batcher(
+        FakeClassifier().run, executor, 4, lambda size, waited: told.append((size, waited))
+    )
+    await asyncio.gather(*(batcher.submit(image(n), later()) for n in range(6)))
+    assert [size for size, _ in told] == [4, 2]
+    assert all(waited >= 0 for _, waited in told)

@@ -4,62 +4,99 @@ import asyncio
 from typing import Any
 
 import pytest
-from starlette.requests import Request
+from starlette.types import Message, Receive, Scope
 
 from errors import BadRequestError, BodyTimeoutError, BodyTooLargeError
 from serving import body
-from serving.body import read_body
+from serving.body import has_left, read_body
+
+UNDECLARED: Scope = {"type": "http", "headers": []}
 
 
-def request(*chunks: bytes, declared: str | None = None, leaves: bool = False) -> Request:
-    messages: list[dict[str, Any]] = [
+def declared(length: str) -> Scope:
+    return {"type": "http", "headers": [(b"content-length", length.encode())]}
+
+
+def sending(*chunks: bytes, leaves: bool = False) -> Receive:
+    messages: list[Message] = [
         {"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks
     ]
     messages.append(
         {"type": "http.disconnect"} if leaves else {"type": "http.request", "body": b""}
     )
-    headers = [(b"content-length", declared.encode())] if declared is not None else []
 
-    async def receive() -> dict[str, Any]:
+    async def receive() -> Message:
         return messages.pop(0)
 
-    return Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    return receive
+
+
+async def never() -> Message:
+    await asyncio.Event().wait()
+    raise AssertionError("unreachable")
+
+
+async def test_a_body_in_one_piece() -> None:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"abc", "more_body": False}
+
+    assert await read_body(declared("3"), receive, 3) == b"abc"
 
 
 async def test_chunks_are_joined() -> None:
-    assert await read_body(request(b"ab", b"c"), 3) == b"abc"
+    assert await read_body(UNDECLARED, sending(b"ab", b"c"), 3) == b"abc"
+
+
+async def test_no_body_is_an_empty_one() -> None:
+    assert await read_body(UNDECLARED, sending(), 3) == b""
 
 
 async def test_a_body_declared_too_large_is_not_read() -> None:
-    async def receive() -> dict[str, Any]:
+    async def receive() -> Message:
         raise AssertionError("read")
 
-    scope = {"type": "http", "method": "POST", "headers": [(b"content-length", b"4")]}
     with pytest.raises(BodyTooLargeError, match="larger than the 3 bytes"):
-        await read_body(Request(scope, receive), 3)
+        await read_body(declared("4"), receive, 3)
 
 
-async def test_a_streamed_body_ends_at_the_first_byte_too_many() -> None:
-    endless = request(*[b"ab"] * 1000)
+@pytest.mark.parametrize("chunks", [[b"abcd"], [b"ab"] * 1000])
+async def test_a_streamed_body_ends_at_the_first_byte_too_many(chunks: list[bytes]) -> None:
     with pytest.raises(BodyTooLargeError, match="larger than the 3 bytes"):
-        await read_body(endless, 3)
+        await read_body(UNDECLARED, sending(*chunks), 3)
 
 
-async def test_a_declared_length_that_is_no_number_is_counted() -> None:
-    assert await read_body(request(b"abc", declared="-1"), 3) == b"abc"
+@pytest.mark.parametrize("length", ["-1", "x", "2"])
+async def test_a_declared_length_that_lies_is_counted(length: str) -> None:
+    assert await read_body(declared(length), sending(b"abc"), 3) == b"abc"
 
 
-async def test_a_client_that_leaves() -> None:
+@pytest.mark.parametrize("chunks", [[], [b"a"], [b"a", b"b"]])
+async def test_a_client_that_leaves(chunks: list[bytes]) -> None:
     with pytest.raises(BadRequestError, match="before it was complete"):
-        await read_body(request(b"a", leaves=True), 3)
+        await read_body(UNDECLARED, sending(*chunks, leaves=True), 3)
 
 
 async def test_a_body_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body, "BODY_SECONDS", 0.01)
+    with pytest.raises(BodyTimeoutError, match="did not arrive"):
+        await read_body(UNDECLARED, never, 3)
+
+
+async def test_a_client_that_waits_has_not_left() -> None:
+    assert not has_left(never)
+
+
+async def test_a_client_that_has_left() -> None:
+    assert has_left(sending(leaves=True))
+
+
+async def test_asking_whether_it_has_left_takes_nothing_from_who_waits() -> None:
+    arrived = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
-        await asyncio.Event().wait()
-        return {}
+        await arrived.wait()
+        return {"type": "http.disconnect"}
 
-    with pytest.raises(BodyTimeoutError, match="did not arrive"):
-        await read_body(Request({"type": "http", "method": "POST", "headers": []}, receive), 3)
+    assert not has_left(receive)
+    arrived.set()
+    assert has_left(receive)

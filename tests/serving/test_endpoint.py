@@ -1,0 +1,88 @@
+"""One request through the endpoint, over a real registry."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope
+
+from models.store import Store
+from serving.endpoint import Endpoint
+from serving.registry import Registry
+from serving.reply import Reply
+from settings import Settings
+from tests.drafts import LinearDraft
+
+SCOPE: Scope = {"type": "http", "method": "POST", "headers": []}
+IMAGE = base64.b64encode(Path("tests/data/digit8.jpg").read_bytes()).decode()
+GOOD: dict[str, Any] = {"request_id": "1", "model": "clf", "image": IMAGE}
+
+
+@pytest.fixture
+async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
+    store = Store(tmp_path / "models")
+    store.save(LinearDraft(answer=8))
+    registry = Registry(store, Settings())
+    async with registry.watching():
+        yield registry
+
+
+def sending(content: Any) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": json.dumps(content).encode()}
+
+    return receive
+
+
+async def ask(registry: Registry, content: Any, **settings: Any) -> Reply:
+    return await Endpoint(registry, Settings(**settings)).answer(SCOPE, sending(content))
+
+
+async def test_an_answer(registry: Registry) -> None:
+    reply = await ask(registry, GOOD)
+    assert (reply.status, reply.body) == (200, b'{"request_id":"1","prediction":8}')
+    tag = registry.catalog()[0].champion
+    assert (b"x-model-version", tag.encode()) in reply.headers
+
+
+async def test_a_fault(registry: Registry) -> None:
+    reply = await ask(registry, GOOD | {"model": "other"})
+    assert (reply.status, reply.body) == (400, b'{"detail":"Invalid model name"}')
+
+
+async def test_no_time(registry: Registry) -> None:
+    endpoint = Endpoint(registry, Settings(deadline_ms=1))
+    endpoint._admission.deadline_seconds = -1.0
+    reply = await endpoint.answer(SCOPE, sending(GOOD))
+    assert reply.status == 503
+    assert (b"retry-after", b"1") in reply.headers
+
+
+async def test_what_nobody_expected_is_logged_under_its_request_id(
+    registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = registry.loaded("clf")
+    assert engine is not None
+    engine._spec = None  # type: ignore[assignment]
+    reply = await ask(registry, GOOD | {"request_id": "the-one"})
+    assert reply.status == 500
+    assert json.loads(reply.body) == {"detail": "The server failed; its log has the reason."}
+    assert "request 'the-one' failed" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize(("rate", "lines"), [(0.0, 0), (1.0, 1)])
+async def test_the_access_log_is_a_sample(
+    registry: Registry, caplog: pytest.LogCaptureFixture, rate: float, lines: int
+) -> None:
+    with caplog.at_level("INFO", "pupila.access"):
+        await ask(registry, GOOD, access_log_rate=rate)
+    found = [json.loads(r.message) for r in caplog.records if r.name == "pupila.access"]
+    assert len(found) == lines
+    if found:
+        assert found[0]["status"] == 200
+        assert found[0]["request_id"] == "1"
+        assert found[0]["version"] == registry.catalog()[0].champion
