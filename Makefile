@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 # Stamps outlive the interpreter they were made with: Homebrew removes it with the next release.
 GONE := $(shell test -x $(PYTHON_HERE) || echo always)
 
-.PHONY: help serve train test check fix bento lock clean always
+.PHONY: help serve train test bench check fix bento lock clean always
 
 help: ## list what make can do here
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ train: $(INSTALLED)-train ## train a new version of clf; ARGS="--help" tells wha
 test: $(INSTALLED)-dev ## run every test, on a store and database of their own
 	@unset PORT $(filter-out BENTOML_DO_NOT_TRACK,$(filter BENTOML_% PUPILA_%,$(.VARIABLES))); \
 	exec $(PYTHON_HERE) -m pytest --quiet $(ARGS)
+
+bench: $(INSTALLED)-dev ## compare with other servers, into bench/results.md; ARGS="--help" tells what is compared
+	@$(PYTHON_HERE) -m bench.serving $(ARGS)
 
 check: $(INSTALLED)-dev ## lint, formatting, types, documentation
 	@.venv/bin/ruff check --quiet

@@ -41,7 +41,10 @@ class Settings(BaseSettings):
         description="milliseconds within which a request is answered, or refused with 503",
     )
     queue_size: int = Field(
-        default=1024, ge=1, le=100_000, description="requests a worker holds at once; more get 503"
+        default=1024,
+        ge=1,
+        le=100_000,
+        description="requests a worker answers at once; more get 503",
     )
     max_batch_size: int = Field(
         default=64, ge=1, le=4096, description="images that one call of the classifier takes"
@@ -53,7 +56,7 @@ class Settings(BaseSettings):
         default=25_000_000, ge=1, description="width x height of an image before it is decoded"
     )
     max_loaded_versions: int = Field(
-        default=8, ge=1, description="versions kept in memory; the least recently used goes first"
+        default=8, ge=2, description="versions kept in memory; the least recently used goes first"
     )
     access_log_rate: float = Field(
         default=0.01,

@@ -97,6 +97,17 @@ class Artifact:
 
     def _replay(self, runtime: Runtime) -> None:
         golden = self.arrays(GOLDEN)
+        try:
+            self._compare(runtime, golden)
+        except ArtifactError:
+            raise
+        except Exception as error:
+            raise ArtifactError(
+                f"{self.path.name} cannot answer its golden examples: "
+                f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            ) from error
+
+    def _compare(self, runtime: Runtime, golden: dict[str, NDArray[Any]]) -> None:
         features = self.manifest.image_spec.features(golden["pixels"])
         if not np.array_equal(features, golden["features"]):
             raise ArtifactError(
@@ -104,6 +115,12 @@ class Artifact:
                 "saved: its image spec was changed, or this is another Pupila."
             )
         outcome = runtime.run(features)
+        expected = (len(features), len(self.manifest.labels))
+        if outcome.scores.shape != expected or outcome.indices.shape != expected[:1]:
+            raise ArtifactError(
+                f"The graph of {self.path.name} gives {outcome.scores.shape[-1]} scores, and its "
+                f"manifest names {expected[1]} labels."
+            )
         worst = float(np.abs(outcome.scores - golden["scores"]).max())
         scale = max(1.0, float(np.abs(golden["scores"]).max()))
         if not worst <= TOLERANCE * scale or not np.array_equal(outcome.indices, golden["indices"]):

@@ -42,6 +42,11 @@ class Frame(NamedTuple):
     marker: int
     parts: tuple[tuple[int, int], ...]
 
+    @property
+    def is_sequential(self) -> bool:
+        """Whether each pixel is coded once, not refined scan by scan."""
+        return self.marker in _SEQUENTIAL
+
     def picture(self, data: bytes) -> bytes:
         """The JPEG without metadata: tables, frame and scans, with JFIF and Adobe's colour mark."""
         return b"".join([data[start:end] for start, end in self.parts])

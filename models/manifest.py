@@ -1,9 +1,8 @@
 """The manifest: what a version says of itself, in one JSON file beside its other files."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from models.spec import ImageSpec
 
@@ -89,7 +88,7 @@ class Manifest(_Frozen):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     name: str
-    created_at: datetime
+    created_at: AwareDatetime
     labels: tuple[Label, ...] = Field(min_length=2)
     label_type: Literal["integer", "string"]
     image_spec: ImageSpec

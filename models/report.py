@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 
 from models.manifest import Interval, Manifest, Metrics
-from models.store import Version
+from models.version import Version
 
 
 def versions_table(versions: Sequence[Version], champions: set[str]) -> Table:

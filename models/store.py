@@ -8,11 +8,8 @@ and one rename makes it visible. It is read by path, so that looking for new ver
 import contextlib
 import os
 import shutil
-import tempfile
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -22,14 +19,17 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.models import Model, ModelStore
 
 from errors import ArtifactError, ModelError, UnknownVersionError
-from models.artifact import Artifact, read_artifact
+from models.artifact import MANIFEST, Artifact, read_artifact
 from models.manifest import Manifest
 from models.names import RULE, is_name
+from models.staging import Staging, sync
+from models.version import Version
 
-_STAGING = "pupila-staging"
+SUFFIX = ".bentomodel"
+
 _LATEST = "latest"
 _BENTOML_INFO = "model.yaml"
-_ABANDONED_AFTER_SECONDS = 24 * 3600
+_CLOCKS_DIFFER = timedelta(hours=1)
 
 
 class Draft(Protocol):
@@ -39,27 +39,6 @@ class Draft(Protocol):
     def name(self) -> str: ...
 
     def write(self, folder: Path) -> Manifest: ...
-
-
-@dataclass(frozen=True)
-class Version:
-    """One saved version. ``created_at`` in its manifest orders the versions of a model."""
-
-    name: str
-    version: str
-    path: Path
-
-    @property
-    def tag(self) -> str:
-        return f"{self.name}:{self.version}"
-
-    @cached_property
-    def artifact(self) -> Artifact:
-        return read_artifact(self.path)
-
-    @property
-    def manifest(self) -> Manifest:
-        return self.artifact.manifest
 
 
 class Store:
@@ -73,8 +52,10 @@ class Store:
         home = Path(BentoMLContainer.bentoml_home.get()) / "models"
         bundled = Path(BentoMLContainer.model_store.get()._path)
         self._root = root or home
+        self._staging = Staging(self._root)
         self._roots = (root,) if root else tuple(dict.fromkeys((home, bundled)))
         self._seen: dict[Path, Version] = {}
+        self._rejected: dict[Path, int] = {}
 
     def versions(self, name: str | None = None) -> list[Version]:
         """All complete versions, oldest first within each model, the models in order of name.
@@ -86,7 +67,7 @@ class Store:
         for root in self._roots:
             for path in _version_paths(root, name):
                 present.add(path)
-                version = self._seen.get(path) or _read_version(path)
+                version = self._seen.get(path) or self._read(path)
                 if version is not None:
                     self._seen[path] = version
                     found.setdefault(version.tag, version)
@@ -131,107 +112,146 @@ class Store:
         """Save a new version of ``draft.name``, whole or not at all.
 
         If writing it raises, or the process dies, the store is as it was. Raises ModelError if the
-        name is none that BentoML takes, and whatever ``draft.write`` raises.
+        name is none that BentoML takes or the store cannot be written, and whatever
+        ``draft.write`` raises.
         """
         if not is_name(draft.name):
             raise ModelError(f"Model name {draft.name!r} will not do: {RULE}.")
         tag = Tag(draft.name, None).make_new_version()
-        with self._staging() as staging:
+        with self._staging.folder() as folder:
+            staging = ModelStore(folder)
             with bentoml.models.create(tag, module="pupila", _model_store=staging) as model:
                 draft.write(Path(model.path))
             return self._publish(staging.get(tag))
 
     def delete(self, version: Version) -> None:
-        """Remove a version; BentoML's ``latest`` then means the newest that is left."""
+        """Remove a version; BentoML's ``latest`` then means the newest that is left.
+
+        It vanishes at once: its folder is renamed out of the store, then removed.
+        """
         if version.path.parent.parent != self._root:
             raise ModelError(f"{version.tag} is part of the Bento and cannot be deleted from it.")
-        bentoml.models.delete(version.tag, _model_store=ModelStore(self._root))
+        with self._staging.folder() as folder, self._staging.locked():
+            try:
+                version.path.rename(folder / version.version)
+            except FileNotFoundError:
+                raise UnknownVersionError(f"{version.tag} is deleted already.") from None
+            self._point_to_latest(version.name)
+            with contextlib.suppress(OSError):
+                # Only if no other version is left, or is being saved.
+                version.path.parent.rmdir()
 
     def export(self, version: Version, path: Path) -> Path:
-        """Write a version as one ``.bentomodel`` file; returns where."""
-        if path.exists() and not path.is_dir():
-            raise ModelError(f"{path} exists already, and is not overwritten.")
-        exported = bentoml.models.export_model(
-            version.tag, str(path), _model_store=ModelStore(version.path.parent.parent)
-        )
-        return Path(exported)
+        """Write a version as one ``.bentomodel`` file; returns where.
 
-    def import_archive(self, path: Path) -> Version:
-        """Take in a ``.bentomodel`` file, once all its files are what its manifest says.
+        ``path`` is the file, or a folder to write it into. Raises ModelError if the file exists or
+        cannot be written.
+        """
+        name = f"{version.name}-{version.version}{SUFFIX}"
+        target = path / name if path.is_dir() else path.with_suffix(SUFFIX)
+        with self._staging.folder() as folder:
+            made = bentoml.models.export_model(
+                version.tag,
+                str(folder / name),
+                _model_store=ModelStore(version.path.parent.parent),
+            )
+            try:
+                with target.open("xb") as file, Path(made).open("rb") as source:
+                    shutil.copyfileobj(source, file)
+            except FileExistsError:
+                raise ModelError(f"{target} exists already, and is not overwritten.") from None
+            except OSError as error:
+                raise ModelError(f"{target} cannot be written: {error.strerror}.") from error
+        return target
+
+    def import_archive(
+        self, path: Path, check: Callable[[Artifact], object] = Artifact.verify
+    ) -> Version:
+        """Take in a ``.bentomodel`` file, once all its files are what its manifest says, it
+        answers its golden examples, and ``check`` raises nothing.
 
         Raises ModelError or ArtifactError, and then the store is as it was.
         """
-        with self._staging() as staging:
+        with self._staging.folder() as folder:
+            staging = ModelStore(folder)
             try:
                 model = bentoml.models.import_model(str(path), _model_store=staging)
             except Exception as error:
                 raise ModelError(f"{path} is no file that BentoML exported a model to.") from error
             artifact = read_artifact(Path(model.path))
-            if artifact.manifest.name != model.tag.name:
+            manifest = artifact.manifest
+            if manifest.name != model.tag.name or not is_name(manifest.name):
                 raise ArtifactError(
-                    f"{path} is named {model.tag.name}, but its manifest says "
-                    f"{artifact.manifest.name}."
+                    f"{path} is named {model.tag.name}, but its manifest says {manifest.name}."
+                )
+            if manifest.created_at > datetime.now(UTC) + _CLOCKS_DIFFER:
+                raise ArtifactError(
+                    f"{path} was made in the future, at {manifest.created_at}, so it would stay "
+                    "champion until then; set the clock of one of the machines."
                 )
             artifact.verify()
             artifact.open()
+            check(artifact)
             return self._publish(model)
-
-    @contextlib.contextmanager
-    def _staging(self) -> Iterator[ModelStore]:
-        """An empty store on the same file system, gone at the end."""
-        folder = self._root.parent / _STAGING
-        folder.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
-        home = Path(tempfile.mkdtemp(dir=folder))
-        try:
-            yield ModelStore(home)
-        finally:
-            shutil.rmtree(home, ignore_errors=True)
 
     def _publish(self, model: Model) -> Version:
         """Make a staged version visible, by one rename after all is on the disk."""
         staged = Path(model.path)
         version = Version(model.tag.name, str(model.tag.version), self._root / model.tag.path())
-        if version.path.exists():
-            raise ModelError(f"{version.tag} is in the store already.")
-        version.path.parent.mkdir(parents=True, exist_ok=True)
         for path in (*staged.iterdir(), staged):
-            _sync(path)
-        staged.rename(version.path)
-        _sync(version.path.parent)
-        latest = version.path.with_name(f".{_LATEST}-{version.version}")
-        latest.write_text(self.champion(version.name).version)
-        latest.replace(version.path.with_name(_LATEST))
+            sync(path)
+        with self._staging.locked():
+            try:
+                version.path.parent.mkdir(parents=True, exist_ok=True)
+                sync(self._root)
+                staged.rename(version.path)
+            except OSError as error:
+                if version.path.exists():
+                    raise ModelError(f"{version.tag} is in the store already.") from None
+                raise ModelError(f"{version.path} cannot be made: {error.strerror}.") from error
+            sync(version.path.parent)
+            self._point_to_latest(version.name)
         return version
+
+    def _point_to_latest(self, name: str) -> None:
+        """Tell BentoML which version is the newest of those saved here."""
+        model = self._root / name
+        newest = [v for v in self.versions(name) if v.path.parent == model][-1:]
+        for version in newest:
+            latest = model / f".{_LATEST}-{version.version}"
+            latest.write_text(version.version)
+            latest.replace(model / _LATEST)
+        if not newest:
+            (model / _LATEST).unlink(missing_ok=True)
+
+    def _read(self, path: Path) -> Version | None:
+        """The version in a folder, or None if it is none, or not one yet.
+
+        What was found to be none is not read again until its manifest changes.
+        """
+        version = Version(path.parent.name, path.name, path)
+        try:
+            changed = (path / MANIFEST).stat().st_mtime_ns
+            if self._rejected.get(path) == changed:
+                return None
+            if not (path / _BENTOML_INFO).is_file():
+                return None
+            if version.manifest.name == version.name:
+                self._rejected.pop(path, None)
+                return version
+            self._rejected[path] = changed
+        except ArtifactError:
+            self._rejected[path] = changed
+        except OSError:
+            pass
+        return None
 
 
 def _version_paths(root: Path, name: str | None) -> Iterator[Path]:
-    with contextlib.suppress(OSError):
+    """The folders that may be versions. Raises OSError if the store is there but cannot be read:
+    that no version was found must not be taken for that there is none."""
+    absent = (FileNotFoundError, NotADirectoryError)
+    with contextlib.suppress(*absent):
         for model in [root / name] if name else sorted(root.iterdir()):
-            with contextlib.suppress(OSError), os.scandir(model) as entries:
+            with contextlib.suppress(*absent), os.scandir(model) as entries:
                 yield from (model / entry.name for entry in entries if entry.is_dir())
-
-
-def _read_version(path: Path) -> Version | None:
-    version = Version(path.parent.name, path.name, path)
-    try:
-        complete = (path / _BENTOML_INFO).is_file() and version.manifest.name == version.name
-    except ArtifactError:
-        return None
-    return version if complete else None
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sweep(staging: Path) -> None:
-    """Remove what a killed process left, old enough that it cannot be at work still."""
-    for left in staging.iterdir():
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > _ABANDONED_AFTER_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -48,12 +47,41 @@ class _Item:
     future: asyncio.Future[Answer]
     left: Callable[[], bool]
     arrived: float
+    expires: float
+
+
+class Cost(NamedTuple):
+    """What a batch takes: by the clock, and of one processor's time."""
+
+    seconds: float
+    cpu_seconds: float
 
 
 class _Measured(NamedTuple):
     answers: list[Answer | Exception]
-    seconds: float
-    cpu_seconds: float
+    cost: Cost
+
+
+class _Pace:
+    """What a batch of any size is expected to take: so much for one, so much for each more.
+
+    Two moving averages, because a batch of 64 seldom takes 64 times as long as one of 1, and one
+    average over both would say nothing of either.
+    """
+
+    def __init__(self, single: float) -> None:
+        self._single = single
+        self._each = single
+
+    def expect(self, size: int) -> float:
+        return self._single + (size - 1) * self._each if size else 0.0
+
+    def learn(self, size: int, seconds: float) -> None:
+        if size == 1:
+            self._single += _NEWEST * (seconds - self._single)
+        else:
+            each = max(0.0, seconds - self._single) / (size - 1)
+            self._each += _NEWEST * (each - self._each)
 
 
 class Batcher:
@@ -69,28 +97,40 @@ class Batcher:
         executor: Executor,
         max_batch_size: int,
         on_batch: Callable[[int, float], None],
-        expected_seconds: float = 0.0,
+        single: Cost,
     ) -> None:
         """``run`` takes float32 [N, n_features]; ``on_batch`` is told the size of each batch and
-        the seconds that its first item had waited; ``expected_seconds`` is a first guess of how
-        long one call takes, in place of a measurement."""
+        the seconds that its first item had waited; ``single`` is what a batch of one takes."""
         self._run = run
         self._executor = executor
         self._max_batch_size = max_batch_size
         self._on_batch = on_batch
-        self._cpu_seconds = expected_seconds
-        self._seconds = expected_seconds
+        self._clock = _Pace(single.seconds)
+        self._cpu = _Pace(single.cpu_seconds)
         self._queue: deque[_Item] = deque()
+        self._running = 0
         self._busy = False
 
-    def __len__(self) -> int:
+    @property
+    def queued(self) -> int:
+        """How many items wait for a batch."""
         return len(self._queue)
 
     @property
     def expected_wait(self) -> float:
-        """Seconds until a request that arrives now would be answered, by the measured pace."""
-        batches = ceil((len(self._queue) + 1) / self._max_batch_size) + self._busy
-        return batches * self._seconds if self._busy else 0.0
+        """Seconds until an item that arrives now is answered, by the measured pace.
+
+        None where the classifier is idle, however slow it was: it would otherwise never be tried
+        again, and so never found to be quick.
+        """
+        if not self._busy:
+            return 0.0
+        full, rest = divmod(len(self._queue) + 1, self._max_batch_size)
+        return (
+            self._clock.expect(self._running)
+            + full * self._clock.expect(self._max_batch_size)
+            + self._clock.expect(rest)
+        )
 
     async def submit(
         self, features: NDArray[np.float32], expires: float, left: Callable[[], bool] = _stays
@@ -102,9 +142,12 @@ class Batcher:
         answer; raises ClientLeftError if not.
         """
         loop = asyncio.get_running_loop()
+        now = loop.time()
+        if now >= expires:
+            raise _expired()
         future: asyncio.Future[Answer] = loop.create_future()
         timer = loop.call_at(expires, _expire, future)
-        self._queue.append(_Item(features, future, left, loop.time()))
+        self._queue.append(_Item(features, future, left, now, expires))
         if not self._busy:
             self._busy = True
             loop.call_soon(self._start)
@@ -116,15 +159,33 @@ class Batcher:
     def _start(self) -> None:
         """Take what is queued and classify it: here if that is quick, else on a thread."""
         items = self._take()
+        self._running = len(items)
         if not items:
             self._busy = False
-            return
-        if self._cpu_seconds < INLINE_SECONDS:
+        elif self._cpu.expect(len(items)) < INLINE_SECONDS:
             self._finish(items, self._measured(items))
         else:
-            loop = asyncio.get_running_loop()
-            running = loop.run_in_executor(self._executor, self._measured, items)
-            running.add_done_callback(lambda done: self._finish(items, done.result()))
+            try:
+                running = asyncio.get_running_loop().run_in_executor(
+                    self._executor, self._measured, items
+                )
+            except RuntimeError as error:  # the executor was shut down
+                self._fail(items, error)
+            else:
+                running.add_done_callback(lambda done: self._done(items, done))
+
+    def _done(self, items: Sequence[_Item], running: asyncio.Future[_Measured]) -> None:
+        if running.cancelled():
+            self._fail(items, RuntimeError("The server stops."))
+        else:
+            self._finish(items, running.result())
+
+    def _fail(self, items: Sequence[_Item], error: Exception) -> None:
+        self._busy = False
+        for item in (*items, *self._queue):
+            if not item.future.done():
+                item.future.set_exception(error)
+        self._queue.clear()
 
     def _take(self) -> list[_Item]:
         items: list[_Item] = []
@@ -132,6 +193,9 @@ class Batcher:
         while self._queue and len(items) < self._max_batch_size:
             item = self._queue.popleft()
             if item.future.done():
+                continue
+            if now >= item.expires:
+                item.future.set_exception(_expired())
                 continue
             if now - item.arrived > LONG_SECONDS and item.left():
                 item.future.set_exception(ClientLeftError("The client left."))
@@ -144,7 +208,8 @@ class Batcher:
     def _measured(self, items: Sequence[_Item]) -> _Measured:
         started, cpu_started = time.perf_counter(), time.thread_time()
         answers = self._classify(items)
-        return _Measured(answers, time.perf_counter() - started, time.thread_time() - cpu_started)
+        cost = Cost(time.perf_counter() - started, time.thread_time() - cpu_started)
+        return _Measured(answers, cost)
 
     def _classify(self, items: Sequence[_Item]) -> list[Answer | Exception]:
         try:
@@ -159,8 +224,8 @@ class Batcher:
             return [self._classify([item])[0] for item in items]
 
     def _finish(self, items: Sequence[_Item], measured: _Measured) -> None:
-        self._seconds += _NEWEST * (measured.seconds - self._seconds)
-        self._cpu_seconds += _NEWEST * (measured.cpu_seconds - self._cpu_seconds)
+        self._clock.learn(len(items), measured.cost.seconds)
+        self._cpu.learn(len(items), measured.cost.cpu_seconds)
         for item, answer in zip(items, measured.answers, strict=True):
             if item.future.done():
                 continue
@@ -173,6 +238,8 @@ class Batcher:
 
 def _expire(future: asyncio.Future[Answer]) -> None:
     if not future.done():
-        future.set_exception(
-            OverloadedError("The request could not be answered in time.", "expired")
-        )
+        future.set_exception(_expired())
+
+
+def _expired() -> OverloadedError:
+    return OverloadedError("The request could not be answered in time.", "expired")

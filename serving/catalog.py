@@ -1,5 +1,6 @@
 """``GET /models`` and ``GET /docs.json``: what is served, and how to ask for it."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from models.store import Version
+from models.version import Version
 from serving.registry import Registry
 from serving.schema import CatalogResponse, ModelListing, VersionListing
 
@@ -18,7 +19,7 @@ class Catalog:
     """An application of two routes, mounted into the service beside BentoML's own."""
 
     def __init__(self, document: Callable[[], dict[str, Any]]) -> None:
-        self._document = document
+        self._document = functools.cache(document)
         self._registry: Registry | None = None
         self.app = Starlette(
             routes=[Route("/models", self._models), Route("/docs.json", self._docs)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope
 
-from errors import OverloadedError, RequestError
+from errors import InternalError, OverloadedError, RequestError
 from serving.access import AccessLog
 from serving.admission import Admission
 from serving.body import has_left, read_body
@@ -49,6 +49,8 @@ class Endpoint:
         except RequestError as error:
             if isinstance(error, OverloadedError):
                 REJECTED.labels(error.reason).inc()
+            elif isinstance(error, InternalError):
+                logger.exception("request %r failed", query.request_id if query else None)
             reply = fault_reply(error)
         except Exception:
             logger.exception("request %r failed", query.request_id if query else None)

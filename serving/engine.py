@@ -7,19 +7,15 @@ from concurrent.futures import Executor
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from errors import BadRequestError, ImageError, OverloadedError
-from models.image import image_size, read_pixels
+from errors import BadRequestError, OverloadedError
 from models.manifest import Label
 from models.runtime import Runtime
-from models.store import Version
-from serving.batcher import Batcher
+from models.version import Version
+from serving.batcher import Batcher, Cost
+from serving.decoder import Decoder
 from serving.metrics import VersionMetrics
 from settings import Settings
-
-# Decoding takes some 10 ns a pixel: an image above this would hold the event loop for 3 ms.
-_THREAD_PIXELS = 300_000
 
 
 class Prediction(NamedTuple):
@@ -33,7 +29,7 @@ class Engine:
     """One version, ready to answer: its image spec, its classifier, its batcher."""
 
     def __init__(
-        self, version: Version, decoders: Executor, classifiers: Executor, settings: Settings
+        self, version: Version, decoder: Decoder, classifiers: Executor, settings: Settings
     ) -> None:
         """Load, verify and try the version; takes some 10 ms, so not on the event loop.
 
@@ -45,15 +41,14 @@ class Engine:
         self.metrics = VersionMetrics(version.name, version.version)
         self._spec = self.manifest.image_spec
         self._labels = self.manifest.labels
-        self._decoders = decoders
-        self._max_pixels = settings.max_image_pixels
+        self._decoder = decoder
         runtime = version.artifact.open()
         self._batcher = Batcher(
             runtime.run,
             classifiers,
             settings.max_batch_size,
             self.metrics.batch,
-            _seconds(runtime, self._spec.n_features),
+            _cost(runtime, self._spec.n_features),
         )
 
     async def predict(
@@ -78,13 +73,7 @@ class Engine:
                 "deadline",
                 retry_after=max(1, round(wait)),
             )
-        try:
-            if _is_large(image):
-                pixels = await loop.run_in_executor(self._decoders, self._pixels, image)
-            else:
-                pixels = self._pixels(image)
-        except ImageError as error:
-            raise BadRequestError(f"Invalid image data: {error}") from None
+        pixels = await self._decoder.pixels(image, self._spec, expires)
         answer = await self._batcher.submit(self._spec.features(pixels), expires, left)
         given = None
         if probabilities:
@@ -95,19 +84,11 @@ class Engine:
             }
         return Prediction(self._labels[answer.place], given)
 
-    def _pixels(self, image: bytes) -> NDArray[np.uint8]:
-        return read_pixels(image, self._spec, self._max_pixels)
 
-
-def _is_large(image: bytes) -> bool:
-    size = image_size(image)
-    return size is None or size[0] * size[1] > _THREAD_PIXELS
-
-
-def _seconds(runtime: Runtime, n_features: int) -> float:
-    """How long one image takes, so that the first request knows whether to use a thread."""
+def _cost(runtime: Runtime, n_features: int) -> Cost:
+    """What one image takes, so that the first request knows whether to use a thread."""
     features = np.zeros((1, n_features), np.float32)
     runtime.run(features)
-    started = time.perf_counter()
+    started, cpu_started = time.perf_counter(), time.thread_time()
     runtime.run(features)
-    return time.perf_counter() - started
+    return Cost(time.perf_counter() - started, time.thread_time() - cpu_started)

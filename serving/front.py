@@ -87,7 +87,6 @@ class Front:
         async def shaped_send(message: Message) -> None:
             nonlocal start, body, started
             if message["type"] == "http.response.start":
-                started = True
                 if message["status"] >= HTTPStatus.BAD_REQUEST:
                     start = message
                     return
@@ -99,9 +98,13 @@ class Front:
                 content = _detail(start["status"], headers, body, scope)
                 headers["content-type"] = "application/json"
                 headers["content-length"] = str(len(content))
+                if start["status"] == HTTPStatus.SERVICE_UNAVAILABLE:
+                    headers.setdefault("retry-after", "1")
+                started = True
                 await send({**start, "headers": headers.raw})
                 await send({"type": "http.response.body", "body": content})
                 return
+            started = True
             await send(message)
 
         try:
@@ -143,8 +146,13 @@ def _sentence(status: int, headers: MutableHeaders, body: bytes, scope: Scope) -
         return str(_UNKNOWN)
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         return f"{scope['path']} takes {headers.get('allow', 'another method')} only."
-    if status == HTTPStatus.SERVICE_UNAVAILABLE and body:
+    if status == HTTPStatus.SERVICE_UNAVAILABLE and _is_text(headers) and body:
         return body.decode(errors="replace")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return str(INTERNAL)
-    return f"{HTTPStatus(status).phrase}."
+    phrases = {known.value: known.phrase for known in HTTPStatus}
+    return f"{phrases.get(status, 'The request was refused')}."
+
+
+def _is_text(headers: MutableHeaders) -> bool:
+    return headers.get("content-type", "").startswith("text/plain")

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from errors import BadRequestError, InternalError, ModelError
-from models.store import Store, Version
+from models.store import Store
+from models.version import Version
+from serving.decoder import Decoder
 from serving.engine import Engine
 from settings import Settings
 
@@ -24,8 +26,6 @@ CHAMPION = "champion"
 _RETRY_SECONDS = 10.0
 
 
-# An image large enough for a thread takes tens of megabytes while it is decoded.
-_DECODERS = 2
 # One batch of a version runs at a time; this many slow versions run beside each other.
 _CLASSIFIERS = 4
 
@@ -63,7 +63,7 @@ class Registry:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
-        self._decoders = ThreadPoolExecutor(_DECODERS, "decode")
+        self._decoder = Decoder(settings.max_image_pixels)
         self._classifiers = ThreadPoolExecutor(_CLASSIFIERS, "classify")
         self._versions: dict[str, dict[str, Version]] = {}
         self._champions: dict[str, str] = {}
@@ -74,7 +74,9 @@ class Registry:
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Look for new versions now, and again and again until the block ends."""
-        await self.refresh()
+        await self._try_refresh()
+        if not self.readiness().ready:
+            logger.warning("not ready: %s", self.readiness().reason)
         watcher = asyncio.create_task(self._watch())
         try:
             yield
@@ -82,11 +84,12 @@ class Registry:
             watcher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watcher
-            self._decoders.shutdown(wait=False, cancel_futures=True)
+            self._decoder.close()
             self._classifiers.shutdown(wait=False, cancel_futures=True)
 
     async def refresh(self) -> None:
-        """Take in what the store has now."""
+        """Take in what the store has now; raises OSError, and changes nothing, if it cannot be
+        read."""
         found: dict[str, dict[str, Version]] = {}
         for version in await asyncio.to_thread(self._store.versions):
             found.setdefault(version.name, {})[version.version] = version
@@ -96,12 +99,12 @@ class Registry:
             del self._engines[tag]
         for tag in self._failures.keys() - known:
             del self._failures[tag]
-        for name in self._champions.keys() - found.keys():
-            del self._champions[name]
-        for name in found:
-            if name == self._settings.default_model or self._champions.get(name) in self._engines:
-                with contextlib.suppress(ModelError):
-                    await self._promote(name)
+        for name, tag in list(self._champions.items()):
+            if tag not in known:
+                del self._champions[name]
+        default = self._settings.default_model
+        in_use = [n for n in found if n == default or self._champions.get(n) in self._engines]
+        await asyncio.gather(*map(self._promote, in_use), return_exceptions=True)
 
     def loaded(self, model: str) -> Engine | None:
         """The engine that answers for ``clf``, ``clf:champion``, ``clf:<version>``, or, as older
@@ -126,8 +129,8 @@ class Registry:
             if wanted != CHAMPION:
                 return await self._load(versions[wanted])
             return await self._promote(name)
-        except ModelError:
-            raise InternalError(f"{name}:{wanted} cannot be loaded.") from None
+        except ModelError as error:
+            raise InternalError(f"{name}:{wanted} cannot be loaded.") from error
 
     def readiness(self) -> Readiness:
         name = self._settings.default_model
@@ -140,7 +143,7 @@ class Registry:
             if version.tag in self._failures
         ]
         if failures:
-            return Readiness(False, f"No version of model {name!r} can be loaded. {failures[-1]}")
+            return Readiness(False, f"No version of model {name!r} can be loaded: {failures[-1]}")
         return Readiness(
             False, f"The store has no model {name!r}; train one with: python -m train --name {name}"
         )
@@ -150,32 +153,47 @@ class Registry:
         return [
             Listing(
                 name,
-                self._champions.get(name, next(reversed(versions.values())).tag),
+                self._champion(name),
                 [(version, version.tag in self._engines) for version in versions.values()],
             )
             for name, versions in self._versions.items()
         ]
 
+    def _champion(self, name: str) -> str:
+        """Who would answer for the model: who does, or else the newest that has not failed."""
+        tag = self._champions.get(name)
+        if tag is not None and tag in self._engines:
+            return tag
+        tags = [version.tag for version in self._versions[name].values()]
+        return next((tag for tag in reversed(tags) if tag not in self._failures), tags[-1])
+
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._settings.refresh_ms / 1000)
-            try:
-                await self.refresh()
-            except Exception:
-                logger.exception("looking for new versions failed; what is loaded goes on")
+            await self._try_refresh()
+
+    async def _try_refresh(self) -> None:
+        try:
+            await self.refresh()
+        except Exception:
+            logger.exception("looking for versions failed; what is loaded goes on")
 
     async def _promote(self, name: str) -> Engine:
         """Make the newest version that loads the champion; raises ModelError if none does."""
-        for version in reversed(self._versions[name].values()):
+        for version in reversed(self._versions.get(name, {}).values()):
             try:
                 engine = await self._load(version)
             except ModelError:
                 continue
-            if self._champions.get(name) != version.tag:
+            versions = self._versions.get(name, {})
+            current = self._champions.get(name, "").partition(":")[2]
+            order = list(versions)
+            # While it was loaded, another task may have promoted a newer one.
+            if current not in versions or order.index(current) < order.index(version.version):
                 self._champions[name] = version.tag
                 logger.info("%s is champion", version.tag)
+            self._evict(keep=version.tag)
             return engine
-        self._champions.pop(name, None)
         raise ModelError(f"No version of {name} can be loaded.")
 
     async def _load(self, version: Version) -> Engine:
@@ -190,20 +208,26 @@ class Registry:
         task = self._loading.get(tag)
         if task is None:
             task = self._loading[tag] = asyncio.create_task(self._open(version))
-            task.add_done_callback(lambda _: self._loading.pop(tag))
+            task.add_done_callback(lambda done: self._loaded(tag, done))
         # Shielded: a client that leaves must not end the load that others wait for.
         return await asyncio.shield(task)
+
+    def _loaded(self, tag: str, task: asyncio.Task[Engine]) -> None:
+        del self._loading[tag]
+        if not task.cancelled():
+            task.exception()  # Whoever asked may have left: the failure is noted all the same.
 
     async def _open(self, version: Version) -> Engine:
         tag = version.tag
         try:
             engine = await asyncio.to_thread(
-                Engine, version, self._decoders, self._classifiers, self._settings
+                Engine, version, self._decoder, self._classifiers, self._settings
             )
         except Exception as error:
-            reason = str(error) if isinstance(error, ModelError) else f"{tag}: {error!r}"
+            known = isinstance(error, ModelError)
+            reason = str(error) if known else f"{tag} failed to load; the log has the reason."
             if tag not in self._failures:
-                logger.warning("%s is not served: %s", tag, reason)
+                logger.warning("%s is not served: %s", tag, reason, exc_info=not known)
             self._failures[tag] = _Failure(time.monotonic() + _RETRY_SECONDS, reason)
             raise ModelError(reason) from error
         self._failures.pop(tag, None)

@@ -12,7 +12,7 @@ import cli
 from models.names import RULE, is_name
 
 if TYPE_CHECKING:
-    from models.store import Version
+    from models.version import Version
     from train.datasets import Dataset
     from train.fit import TrainingResult
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from errors import BadRequestError, InternalError
-from models.store import Store, Version
+from models.store import Store
+from models.version import Version
 from serving.registry import Registry
 from settings import Settings
 from tests.drafts import LinearDraft
