@@ -18,6 +18,7 @@ help: ## list what make can do here
 
 serve: $(INSTALLED)-train ## serve clf at PORT (8000), after training it where there is none
 	@$(PYTHON_HERE) -m models show clf >/dev/null 2>&1 || $(PYTHON_HERE) -m train
+	@BENTOML_HOST="$(BENTOML_HOST)" PORT="$(PORT)" $(PYTHON_HERE) -m scripts.preflight
 	@echo "Serving on http://$(BENTOML_HOST):$(PORT) (Ctrl-C stops it). In another terminal:"
 	@echo "  curl -d '@$(CURDIR)/tests/data/predict_digit8.json' http://$(BENTOML_HOST):$(PORT)/predict/"
 	@exec .venv/bin/bentoml serve . --host "$(BENTOML_HOST)" --port "$(PORT)"
@@ -25,7 +26,7 @@ serve: $(INSTALLED)-train ## serve clf at PORT (8000), after training it where t
 train: $(INSTALLED)-train ## train a new version of clf; ARGS="--help" tells what else there is
 	@$(PYTHON_HERE) -m train $(ARGS)
 
-test: $(INSTALLED)-dev ## run every test, on a store and database of their own
+test: $(INSTALLED)-dev ## run every test, on a model store of their own
 	@unset PORT $(filter-out BENTOML_DO_NOT_TRACK,$(filter BENTOML_% PUPILA_%,$(.VARIABLES))); \
 	exec $(PYTHON_HERE) -m pytest --quiet $(ARGS)
 
@@ -44,7 +45,7 @@ fix: $(INSTALLED)-dev ## mend what can be mended: lint, formatting, the table of
 	@$(PYTHON_HERE) -m scripts.check_docs --write
 
 # BentoML would fetch a uv of any version if the path had none.
-bento: $(INSTALLED)-dev ## build a Bento of the service and its default model
+bento: $(INSTALLED)-dev ## build a Bento of the service and the champion of every model
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/bentoml build
 
 lock: $(INSTALLED)-dev ## compile requirements/ from pyproject.toml; ARGS=--upgrade takes newer releases

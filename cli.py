@@ -35,11 +35,7 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A click group that does the same for itself and for every command declared on it."""
+    """A click group whose commands all do."""
 
     command_class = Command
     group_class = type
-
-    def invoke(self, ctx: click.Context) -> Any:
-        with _errors_reported(ctx):
-            return super().invoke(ctx)

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 import click
 
 import cli
+from errors import PickleError
+from models.names import RULE, is_name
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from models.store import Store
 
 
@@ -23,19 +27,17 @@ def main() -> None:
 @click.argument("name", required=False)
 def list_(name: str | None) -> None:
     """List the versions, of one model or of all."""
-    from rich.console import Console
 
     from models.report import versions_table
 
     store = _store()
     versions = store.versions(name)
+    if name is not None:
+        store.champion(name)
     if not versions:
-        click.echo(
-            f"The store has no {'versions' if name is None else f'model {name!r}'}; "
-            "train one with: python -m train"
-        )
+        click.echo("The store has no versions; train one with: python -m train")
         return
-    Console().print(versions_table(versions, {version.tag for version in store.champions()}))
+    _console().print(versions_table(versions, {version.tag for version in store.champions()}))
 
 
 @main.command()
@@ -47,11 +49,10 @@ def show(tag: str, as_json: bool) -> None:
     if as_json:
         click.echo(version.manifest.model_dump_json(indent=2))
         return
-    from rich.console import Console
 
     from models.report import version_tables
 
-    console = Console()
+    console = _console()
     for table in version_tables(version):
         console.print(table)
 
@@ -61,19 +62,18 @@ def show(tag: str, as_json: bool) -> None:
 @click.argument("second", metavar="TAG")
 def compare(first: str, second: str) -> None:
     """Compare two versions' metrics, recipe and data."""
-    from rich.console import Console
 
     from models.report import comparison_table
 
     store = _store()
-    Console().print(comparison_table(store.get(first), store.get(second)))
+    _console().print(comparison_table(store.get(first), store.get(second)))
 
 
 @main.command()
 @click.argument("tag")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(tag: str, yes: bool) -> None:
-    """Delete one version; a server lets go of it within a second."""
+    """Delete one version; a running server lets go of it at its next look at the store."""
     store = _store()
     version = store.get(tag)
     if not yes:
@@ -109,27 +109,35 @@ def import_(
 ) -> None:
     """Take in a file that `export` wrote, or a pickled scikit-learn classifier."""
     if path.suffix == ".bentomodel":
-        version = _store().import_archive(path)
+        if name or image_spec or trust:
+            raise click.UsageError(
+                "--name, --image-spec and --trust are for a pickle; a .bentomodel has its own."
+            )
+        from models.conversion import check_artifact
+
+        version = _store().import_archive(path, check_artifact)
         click.echo(f"Imported {version.tag}")
         return
     if name is None or image_spec is None:
         raise click.UsageError("A pickle needs --name and --image-spec.")
+    if not is_name(name):
+        raise click.BadParameter(f"{RULE}.", param_hint="--name")
     _import_pickle(path, name, image_spec, trust, backend)
 
 
 def _import_pickle(path: Path, name: str, image_spec: str, trust: bool, backend: str) -> None:
-    from errors import PickleError
-    from models.pickles import inspect
+    from models.pickle_report import inspect
     from models.spec import ImageSpec
 
     spec = ImageSpec.parse(image_spec)
     report = inspect(path)
-    click.echo(f"Made by scikit-learn {report.sklearn_version or 'of an unknown version'}.")
+    if report.sklearn_version:
+        click.echo(f"Made by scikit-learn {report.sklearn_version}.")
     click.echo("A pickle can run code when it is loaded. This one would import and may call:")
     for imported in report.imports:
         click.echo(f"  {imported}")
     if report.note:
-        click.echo(report.note)
+        click.echo(f"  and what cannot be listed: {report.note}")
     if not trust:
         raise PickleError(
             "Nothing was loaded; if you trust where this file comes from, add --trust."
@@ -141,7 +149,8 @@ def _import_pickle(path: Path, name: str, image_spec: str, trust: bool, backend:
     for warning in loaded.warnings:
         click.echo(f"Warning: {warning}", err=True)
     candidate = adopt(loaded.estimator, name, spec, "sklearn" if backend == "sklearn" else "onnx")
-    click.echo("Converting it and comparing the graph's answers with its own ...")
+    if backend == "onnx":
+        click.echo("Converting it and comparing the graph's answers with its own ...")
     version = _store().save(candidate)
     manifest = version.manifest
     if manifest.parity is not None:
@@ -150,7 +159,18 @@ def _import_pickle(path: Path, name: str, image_spec: str, trust: bool, backend:
             f"largest difference {manifest.parity.max_difference:.1e}."
         )
     click.echo(f"Imported {version.tag} ({manifest.output}, {len(manifest.labels)} labels)")
-    click.echo(f'Ask for it with "model": "{version.name}".')
+    click.echo(
+        f'Ask for it with "model": "{version.name}", first about an image you know: whether '
+        f"{spec.name} is how its training images became features, nothing here can tell."
+    )
+
+
+def _console() -> "Console":
+    """Wide enough for a table where nobody looks at it, and without a meaning for [brackets]."""
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=160)
 
 
 def _store() -> "Store":

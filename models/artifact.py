@@ -5,6 +5,7 @@ Nothing here unpickles, and serving never reads ``estimator.skops`` of an ONNX v
 
 import hashlib
 import io
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ GRAPH = "model.onnx"
 ESTIMATOR = "estimator.skops"
 GOLDEN = "golden.npz"
 REFERENCE = "reference.npz"
+
+# With a thousand classes the confusion matrix alone takes some megabytes.
+_MAX_MANIFEST_BYTES = 16 * 2**20
 
 # A replayed score may differ by this much: the parity check's own tolerance, since another
 # processor sums in another order.
@@ -135,12 +139,16 @@ def read_artifact(path: Path) -> Artifact:
 
     Raises ArtifactError if there is no manifest, or not one of this schema.
     """
+    unreadable = ArtifactError(
+        f"{path.name} has no readable {MANIFEST}, so it is not a version that Pupila saved."
+    )
     try:
+        status = (path / MANIFEST).stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_MANIFEST_BYTES:
+            raise unreadable
         text = (path / MANIFEST).read_bytes()
     except OSError as error:
-        raise ArtifactError(
-            f"{path.name} has no readable {MANIFEST}, so it is not a version that Pupila saved."
-        ) from error
+        raise unreadable from error
     try:
         manifest = Manifest.model_validate_json(text)
     except ValidationError as error:

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 
 from errors import ConversionError
+from models.artifact import GRAPH, Artifact
 from models.graphs.nodes import Nodes, Output, finish
 from models.graphs.stock import stock
 from models.graphs.written import write
@@ -69,6 +70,14 @@ def convert(estimator: Any, n_features: int) -> Graph:
     content: bytes = model.SerializeToString(deterministic=True)
     _run(content, type(estimator).__name__, n_features, n_classes)
     return Graph(content, answer.kind, origin)
+
+
+def check_artifact(artifact: Artifact) -> None:
+    """Raise ConversionError if a version from elsewhere has a graph that would not be saved here:
+    with other operators, or with data in files outside of it."""
+    if artifact.manifest.backend == "onnx":
+        model = onnx.load_model_from_string(artifact.read(GRAPH))
+        _check(model, artifact.manifest.estimator)
 
 
 def operators(model: bytes) -> tuple[str, ...]:

@@ -14,10 +14,10 @@ from errors import ImageError
 Format = Literal["JPEG", "PNG", "WEBP", "BMP", "GIF"]
 
 READABLE: Final = "a JPEG, PNG, WebP, BMP or GIF"
-MAX_BLOCKS: Final = 20_000
+MAX_BLOCKS: Final = 4_000
 """Segments, chunks or blocks that are walked through in one file; real ones have a few hundred."""
 
-MAX_RUN_LENGTH: Final = 1_000_000
+MAX_RUN_LENGTH: Final = 100_000
 """Pillow decodes run-length coded BMP in Python, 10 MB in 3 s, under the interpreter's lock."""
 
 TRUNCATED: Final = "the image is truncated"

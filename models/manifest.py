@@ -1,15 +1,18 @@
 """The manifest: what a version says of itself, in one JSON file beside its other files."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from models.spec import ImageSpec
 
 SCHEMA_VERSION: Literal[1] = 1
 
 Output = Literal["probabilities", "scores"]
-Label = Annotated[int, Field(strict=True)] | Annotated[str, Field(strict=True)]
+Label = (
+    Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1)]
+    | Annotated[str, Field(strict=True)]
+)
 Share = Annotated[float, Field(ge=0, le=1)]
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -106,6 +109,15 @@ class Manifest(_Frozen):
     parent: str | None = Field(description="the version this one was trained to replace")
     files: dict[FileName, Sha256] = Field(description="SHA-256 of every other file")
     content: str = Field(description="SHA-256 of all that the same seed and data would give again")
+
+    @model_validator(mode="after")
+    def _labels_are_of_one_type(self) -> Self:
+        kind = str if self.label_type == "string" else int
+        if not all(type(label) is kind for label in self.labels):
+            raise ValueError(f"labels are not all of type {self.label_type}")
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("a label stands twice")
+        return self
 
     @property
     def gives_probabilities(self) -> bool:

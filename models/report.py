@@ -23,7 +23,7 @@ def versions_table(versions: Sequence[Version], champions: set[str]) -> Table:
             version.tag,
             "champion" if version.tag in champions else "",
             f"{manifest.created_at:%Y-%m-%d %H:%M}",
-            manifest.recipe or manifest.estimator,
+            manifest.recipe or f"{manifest.estimator} (imported)",
             manifest.image_spec.name,
             f"{manifest.metrics.accuracy.value:.3f}" if manifest.metrics else "-",
         )

@@ -7,6 +7,7 @@ and one rename makes it visible. It is read by path, so that looking for new ver
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,8 @@ from models.staging import Staging, sync
 from models.version import Version
 
 SUFFIX = ".bentomodel"
+
+_VERSION = re.compile(r"[a-z2-7]{16}")
 
 _LATEST = "latest"
 _BENTOML_INFO = "model.yaml"
@@ -49,8 +52,13 @@ class Store:
     """
 
     def __init__(self, root: Path | None = None) -> None:
-        home = Path(BentoMLContainer.bentoml_home.get()) / "models"
-        bundled = Path(BentoMLContainer.model_store.get()._path)
+        try:
+            home = Path(BentoMLContainer.bentoml_home.get()) / "models"
+            bundled = Path(BentoMLContainer.model_store.get()._path)
+        except OSError as error:
+            raise ModelError(
+                f"BentoML's folder cannot be used: {error}; set BENTOML_HOME to one that can."
+            ) from error
         self._root = root or home
         self._staging = Staging(self._root)
         self._roots = (root,) if root else tuple(dict.fromkeys((home, bundled)))
@@ -148,6 +156,7 @@ class Store:
         cannot be written.
         """
         name = f"{version.name}-{version.version}{SUFFIX}"
+        path = path.absolute()  # BentoML would take a relative one from the root.
         target = path / name if path.is_dir() else path.with_suffix(SUFFIX)
         with self._staging.folder() as folder:
             made = bentoml.models.export_model(
@@ -175,7 +184,7 @@ class Store:
         with self._staging.folder() as folder:
             staging = ModelStore(folder)
             try:
-                model = bentoml.models.import_model(str(path), _model_store=staging)
+                model = bentoml.models.import_model(str(path.absolute()), _model_store=staging)
             except Exception as error:
                 raise ModelError(f"{path} is no file that BentoML exported a model to.") from error
             artifact = read_artifact(Path(model.path))
@@ -189,16 +198,31 @@ class Store:
                     f"{path} was made in the future, at {manifest.created_at}, so it would stay "
                     "champion until then; set the clock of one of the machines."
                 )
+            self._check_content(artifact, model)
             artifact.verify()
             artifact.open()
             check(artifact)
             return self._publish(model)
+
+    def _check_content(self, artifact: Artifact, model: Model) -> None:
+        """Refuse what a version never has: other files, which could be a pickle that BentoML
+        loads, or an id that could not be asked for."""
+        known = {*artifact.manifest.files, MANIFEST, _BENTOML_INFO}
+        strangers = sorted(path.name for path in artifact.path.iterdir() if path.name not in known)
+        if strangers:
+            raise ArtifactError(
+                f"{model.tag} holds {strangers[0]}, which its manifest does not name."
+            )
+        if _VERSION.fullmatch(str(model.tag.version)) is None:
+            raise ArtifactError(f"{model.tag} is no tag that BentoML makes.")
 
     def _publish(self, model: Model) -> Version:
         """Make a staged version visible, by one rename after all is on the disk."""
         staged = Path(model.path)
         version = Version(model.tag.name, str(model.tag.version), self._root / model.tag.path())
         for path in (*staged.iterdir(), staged):
+            # BentoML makes the folder for its owner alone; a server may run as somebody else.
+            path.chmod(0o755 if path.is_dir() else 0o644)
             sync(path)
         with self._staging.locked():
             try:
@@ -230,6 +254,8 @@ class Store:
         What was found to be none is not read again until its manifest changes.
         """
         version = Version(path.parent.name, path.name, path)
+        if not is_name(version.name) or not is_name(version.version):
+            return None
         try:
             changed = (path / MANIFEST).stat().st_mtime_ns
             if self._rejected.get(path) == changed:
@@ -254,4 +280,11 @@ def _version_paths(root: Path, name: str | None) -> Iterator[Path]:
     with contextlib.suppress(*absent):
         for model in [root / name] if name else sorted(root.iterdir()):
             with contextlib.suppress(*absent), os.scandir(model) as entries:
-                yield from (model / entry.name for entry in entries if entry.is_dir())
+                yield from (model / entry.name for entry in entries if _is_folder(entry))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in a circle
+        return False

@@ -1,6 +1,7 @@
 """Reads a request's body, up to a size and within a time."""
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.types import Receive, Scope
 
@@ -9,11 +10,14 @@ from errors import BadRequestError, BodyTimeoutError, BodyTooLargeError
 BODY_SECONDS = 10.0
 
 
-async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
+async def read_body(
+    scope: Scope, receive: Receive, max_bytes: int, hold: Callable[[int], None]
+) -> bytes:
     """The body, whatever its declared type.
 
     A body declared too large is refused before any of it is read, a streamed one at the first
-    byte too many. Raises BodyTooLargeError, BodyTimeoutError, or BadRequestError if the client
+    byte too many; ``hold`` is told the size of each piece of one that comes in several. Raises
+    BodyTooLargeError, BodyTimeoutError, or BadRequestError if the client
     left before its end.
     """
     for name, value in scope["headers"]:
@@ -24,7 +28,8 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
             message = await receive()
             body: bytes = message.get("body", b"")
             if message.get("more_body", False):
-                body = await _rest(body, receive, max_bytes)
+                hold(len(body))
+                body = await _rest(body, receive, max_bytes, hold)
     except TimeoutError:
         raise BodyTimeoutError(
             f"The body did not arrive within {BODY_SECONDS:.0f} seconds."
@@ -36,7 +41,9 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
     return body
 
 
-async def _rest(first: bytes, receive: Receive, max_bytes: int) -> bytes:
+async def _rest(
+    first: bytes, receive: Receive, max_bytes: int, hold: Callable[[int], None]
+) -> bytes:
     chunks = [first]
     size = len(first)
     more = True
@@ -47,6 +54,7 @@ async def _rest(first: bytes, receive: Receive, max_bytes: int) -> bytes:
         if message["type"] == "http.disconnect":
             raise _left()
         chunks.append(message.get("body", b""))
+        hold(len(chunks[-1]))
         size += len(chunks[-1])
         more = message.get("more_body", False)
     return b"".join(chunks)

@@ -13,6 +13,9 @@ from models.spec import ImageSpec
 # An image expected to take longer would hold the event loop for as long.
 INLINE_SECONDS = 0.003
 
+# What a decoder spends on bytes that are not pixels, at worst.
+_SECONDS_PER_BYTE = 1e-8
+
 # A large image takes tens of megabytes while it is decoded.
 THREADS = 2
 
@@ -40,7 +43,7 @@ class Decoder:
         """
         try:
             encoded = examine(image, self._max_pixels)
-            seconds = encoded.seconds
+            seconds = encoded.seconds + len(image) * _SECONDS_PER_BYTE
             if seconds < INLINE_SECONDS:
                 return encoded.pixels(spec)
             return await self._on_thread(encoded, spec, seconds, expires)

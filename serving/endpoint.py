@@ -35,7 +35,8 @@ class Endpoint:
         query: Query | None = None
         engine: Engine | None = None
         try:
-            body = await read_body(scope, receive, self._max_body_bytes)
+            with self._admission.receiving() as hold:
+                body = await read_body(scope, receive, self._max_body_bytes, hold)
             with self._admission:
                 query = parse_query(body)
                 expires = asyncio.get_running_loop().time() + self._admission.deadline_seconds

@@ -9,6 +9,7 @@ It also gives every error the one shape ``{"detail": "<one sentence>"}``, whatev
 Starlette gave it.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
@@ -71,7 +72,9 @@ class Front:
         endpoint = self._endpoint()
         if endpoint is not None and scope["method"] == "POST":
             reply = await endpoint.answer(scope, receive)
-            await reply.send(send)
+            # uvloop raises where the client has closed the connection.
+            with contextlib.suppress(RuntimeError, OSError):
+                await reply.send(send)
             return
         scope["path"] = "/predict/"
         # A body is read as JSON whatever its type says; BentoML would refuse one of them with a

@@ -136,18 +136,18 @@ def _decode(image: str) -> bytes:
     if image.startswith("data:"):
         _, comma, image = image.partition(",")
         if not comma:
-            raise BadRequestError("Invalid image data: a data: URL has a comma before its data.")
+            raise BadRequestError("Invalid image data: a data: URL has a comma before its data")
     if not image.isascii():
-        raise BadRequestError("Invalid image data: it is not base64.")
+        raise BadRequestError("Invalid image data: it is not base64")
     try:
         content = pybase64.b64decode(image, validate=True)
     except (binascii.Error, ValueError):
         try:
             content = pybase64.b64decode("".join(image.split()), validate=True)
         except (binascii.Error, ValueError):
-            raise BadRequestError("Invalid image data: it is not base64.") from None
+            raise BadRequestError("Invalid image data: it is not base64") from None
     if not content:
-        raise BadRequestError("Invalid image data: it is empty.")
+        raise BadRequestError("Invalid image data: it is empty")
     return content
 
 

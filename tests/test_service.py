@@ -58,7 +58,7 @@ def test_an_existing_client_with_broken_base64(client: httpx2.Client) -> None:
     content = (DATA / "predict_broken_base64.json").read_bytes()
     response = client.post("/predict/", content=content)
     assert response.status_code == 400
-    assert response.json() == {"detail": "Invalid image data: it is not base64."}
+    assert response.json() == {"detail": "Invalid image data: it is not base64"}
 
 
 def test_predict_without_a_slash_is_no_redirect(client: httpx2.Client) -> None:
@@ -172,7 +172,7 @@ def test_every_format_is_read(client: httpx2.Client, kind: str) -> None:
         ({"model": "clf:challenger"}, "Invalid model name"),
         ({"model": "other.pickle"}, "Invalid model name"),
         ({"model": "../../etc/passwd"}, "Invalid model name"),
-        ({"image": "%%%"}, "Invalid image data: it is not base64."),
+        ({"image": "%%%"}, "Invalid image data: it is not base64"),
     ],
 )
 def test_a_wrong_field(client: httpx2.Client, changes: dict[str, Any], detail: str) -> None:
@@ -231,7 +231,15 @@ def test_a_body_streamed_too_large(client: httpx2.Client) -> None:
     assert response.json() == {"detail": "The body is larger than the 10485760 bytes allowed."}
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/predict/x", "/models/clf", "/%ff"])
+def test_the_page_asks_nobody_else(client: httpx2.Client) -> None:
+    page = client.get("/")
+    assert page.status_code == 200
+    assert "<title>Pupila</title>" in page.text
+    assert "//" not in page.text
+    assert page.headers["content-security-policy"].startswith("default-src 'self'")
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/models/", "/predict/x", "/models/clf", "/%ff"])
 def test_an_unknown_path(client: httpx2.Client, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 404

@@ -10,11 +10,15 @@ import click
 
 import cli
 from models.names import RULE, is_name
+from settings import settings
 
 if TYPE_CHECKING:
     from models.version import Version
     from train.datasets import Dataset
     from train.fit import TrainingResult
+
+# As train.recipes.RECIPES, which cannot be imported here without scikit-learn.
+RECIPES = ("svc", "forest", "boosting", "logistic", "mlp", "knn", "linear-svc")
 
 _STAGES = {"search": "Searching", "fit": "Fitting"}
 
@@ -27,15 +31,22 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     return value
 
 
+def _data(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not value:
+        raise click.BadParameter("name a folder, or digits.")
+    return value
+
+
 @click.command(cls=cli.Command, context_settings={"show_default": True, "max_content_width": 100})
 @click.option(
     "--data",
     default="digits",
+    callback=_data,
     metavar="digits|FOLDER",
     help="scikit-learn's digits, or a folder with one sub-folder of images for each class.",
 )
 @click.option(
-    "--recipe", "recipe_name", default="svc", help="What to train; a wrong one lists all."
+    "--recipe", "recipe_name", default="svc", type=click.Choice(RECIPES), help="What to train."
 )
 @click.option("--name", default="clf", callback=_name, help="The model's name in the store.")
 @click.option(
@@ -54,7 +65,7 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "--seed",
     default=0,
     type=click.IntRange(0, 2**32 - 1),
-    help="The same seed and data give the same version.",
+    help="The same seed and data give a version of the same content.",
 )
 @click.option(
     "--search",
@@ -131,10 +142,10 @@ def main(
             backend=backend,
             on_stage=lambda stage, done, total: advance(_STAGES[stage], done, total),
         )
-        version = _save(result, advance)
-    console = Console(highlight=False)
+        version, before = _save(result, advance)
+    console = Console(highlight=False, markup=False)
     print_report(console, result.metrics, dataset.skipped)
-    _print_version(result, version)
+    _print_version(result, version, before)
 
 
 def _load(data: str, image_spec: str | None, on_progress: Callable[[int, int], None]) -> "Dataset":
@@ -147,21 +158,24 @@ def _load(data: str, image_spec: str | None, on_progress: Callable[[int, int], N
     return load_folder(Path(data), spec, on_progress)
 
 
-def _save(result: "TrainingResult", advance: Advance) -> "Version":
-    """BentoML is imported here, where it is first needed: it takes a second."""
+def _save(result: "TrainingResult", advance: Advance) -> tuple["Version", "Version | None"]:
+    """The new version, and the one that was champion before.
+
+    BentoML is imported here, where it is first needed: it takes a second.
+    """
     step = "Converting, checking and saving"
     advance(step, 0, 1)
     from models.store import Store
 
     store = Store()
-    earlier = store.versions(result.candidate.name)
-    parent = earlier[-1].tag if earlier else None
+    earlier = store.versions(result.candidate.name)[-1:]
+    parent = earlier[0].tag if earlier else None
     version = store.save(replace(result.candidate, parent=parent))
     advance(step, 1, 1)
-    return version
+    return version, earlier[0] if earlier else None
 
 
-def _print_version(result: "TrainingResult", version: "Version") -> None:
+def _print_version(result: "TrainingResult", version: "Version", before: "Version | None") -> None:
     manifest = version.manifest
     click.echo()
     if result.search is not None:
@@ -172,19 +186,26 @@ def _print_version(result: "TrainingResult", version: "Version") -> None:
             f"and one {manifest.speed.batch_1:.0f} times faster."
         )
     click.echo(f"Saved: {version.tag}")
+    if before is not None:
+        metrics = before.manifest.metrics
+        known = f" ({metrics.accuracy.value:.1%} on its own holdout)" if metrics else ""
+        click.echo(
+            f"It is the champion now, in place of {before.tag}{known}; to go back: "
+            f"python -m models delete {version.tag}"
+        )
     for picture in sorted(result.candidate.pictures):
         click.echo(f"Picture: {version.path / picture}")
     body = f'{{"request_id": "1", "model": "{manifest.name}", "image": "%s"}}'
     click.echo("Ask for it, once the server runs (make serve), about the image in FILE:")
     click.echo(
         f"  printf '{body}' \"$(base64 < FILE | tr -d '\\n')\" |\n"
-        "    curl -d @- http://127.0.0.1:8000/predict/"
+        f"    curl -d @- http://127.0.0.1:{settings().port}/predict/"
     )
 
 
 @contextmanager
 def _progress() -> Iterator[Advance]:
-    """Bars on stderr, one for each step as it begins; nothing where stderr is no terminal."""
+    """Bars on stderr, one for each step as it begins; where it is no terminal, a line."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -200,6 +221,8 @@ def _progress() -> Iterator[Advance]:
 
         def advance(step: str, done: int, total: int) -> None:
             if step not in tasks:
+                if not console.is_terminal:
+                    click.echo(f"{step} ...", err=True)
                 tasks[step] = progress.add_task(step, total=None, count="")
             # A step that is one whole has a moving bar until it is done.
             countable = total > 1

@@ -32,7 +32,11 @@ def test_a_bento_packs_the_champions_and_serves(tmp_path: Path) -> None:
     folder = home / "bentos" / tag.replace(":", "/")
     packed = (folder / "bento.yaml").read_text()
     assert all(f"tag: {champion.tag}" in packed for champion in champions)
-    assert not list(folder.rglob("train")), "no training code goes along"
+    source = folder / "src"
+    assert {path.name for path in source.iterdir()} == {
+        "bentofile.yaml", "cli.py", "errors.py", "models", "requirements", "service.py",
+        "serving", "settings.py",
+    }  # fmt: skip
 
     with serve(home, target="pupila:latest", folder=empty) as server:
         response = httpx2.post(f"{server.url}/predict/", content=BODY)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from errors import ArtifactError
 from models.artifact import Artifact, read_artifact
@@ -91,6 +92,10 @@ def test_pickled_arrays_are_not_loaded(artifact: Artifact) -> None:
     [
         ({"schema_version": 2}, "schema_version"),
         ({"labels": []}, "labels"),
+        ({"labels": [1, 1]}, "the file"),
+        ({"labels": [1, "a"]}, "the file"),
+        ({"labels": [1, 10**30]}, "labels"),
+        ({"files": {"../x": "0" * 64}}, "files"),
         ({"image_spec": {"mode": "L"}}, "image_spec.width"),
         ({"unknown": 1}, "unknown"),
     ],
@@ -100,8 +105,18 @@ def test_a_manifest_of_another_schema(
 ) -> None:
     path = artifact.path / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(ArtifactError, match=f"is not of schema 1: {where}: "):
+    with pytest.raises(ArtifactError, match=f"is not of schema 1: {where}"):
         read_artifact(artifact.path)
+
+
+@pytest.mark.parametrize("arrays", [{}, {"pixels": np.zeros((2, 9), np.uint8)}])
+def test_golden_examples_of_another_shape(
+    artifact: Artifact, arrays: dict[str, NDArray[np.uint8]]
+) -> None:
+    buffer = BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    with pytest.raises(ArtifactError, match="cannot answer its golden examples"):
+        rewrite(artifact, "golden.npz", buffer.getvalue()).open()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])

@@ -30,6 +30,10 @@ def test_an_empty_store(own: Store) -> None:
     assert run("list").output == "The store has no versions; train one with: python -m train\n"
 
 
+def test_list_of_what_is_not_there(own: Store) -> None:
+    assert run("list", "clf").exit_code == 1
+
+
 def test_list_marks_the_champions(own: Store) -> None:
     first, second = own.save(LinearDraft()), own.save(LinearDraft())
     rows = run("list").output.splitlines()
@@ -112,10 +116,11 @@ def test_a_pickle_of_another_size(own: Store) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (("import", "x.bentomodel", "--name", "x"), "'x.bentomodel' does not exist"),
         (("import", PICKLE), "A pickle needs --name and --image-spec."),
         (("import", PICKLE, "--name", "x", "--image-spec", "big"), "Image spec 'big' is none of"),
         (("import", "nowhere.pickle"), "'nowhere.pickle' does not exist"),
-        (("import", PICKLE, "--name", "X Y", "--image-spec", "digits", "--trust"), "will not do"),
+        (("import", PICKLE, "--name", "X Y", "--image-spec", "digits", "--trust"), "lower-case letters"),
         (("import", "README.md", "--name", "x", "--image-spec", "digits"), "README.md"),
         (("nothing",), "No such command 'nothing'"),
     ],

@@ -1,14 +1,19 @@
 """The store, on a real BentoML store in a temporary folder."""
 
+import json
+import os
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 import bentoml
 import pytest
+from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.models import ModelStore
 
 from errors import ArtifactError, ModelError, UnknownVersionError
+from models.artifact import Artifact
 from models.manifest import Manifest
 from models.store import Store
 from tests.drafts import LinearDraft
@@ -154,3 +159,119 @@ def test_a_removed_folder_is_a_removed_version(store: Store) -> None:
     version = store.save(LinearDraft())
     shutil.rmtree(version.path)
     assert store.versions() == []
+
+
+def test_a_relative_path_is_from_here(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = store.save(LinearDraft())
+    monkeypatch.chdir(tmp_path)
+    assert store.export(version, Path("it.bentomodel")) == tmp_path / "it.bentomodel"
+    other = Store(tmp_path / "other" / "models")
+    assert other.import_archive(Path("it.bentomodel")).tag == version.tag
+
+
+def test_an_export_into_a_folder_overwrites_nothing(store: Store, tmp_path: Path) -> None:
+    version = store.save(LinearDraft())
+    store.export(version, tmp_path)
+    with pytest.raises(ModelError, match="exists already"):
+        store.export(version, tmp_path)
+
+
+def test_an_export_to_nowhere(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be written: No such file"):
+        store.export(store.save(LinearDraft()), tmp_path / "no" / "where")
+
+
+@pytest.mark.parametrize("created_at", ["2020-01-01T00:00:00", "9999-01-01T00:00:00Z"])
+def test_an_archive_from_no_possible_time(store: Store, tmp_path: Path, created_at: str) -> None:
+    version = store.save(LinearDraft())
+    path = version.path / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"created_at": created_at}))
+    archive = store.export(version, tmp_path)
+    other = Store(tmp_path / "other" / "models")
+    with pytest.raises(ArtifactError, match=r"created_at|made in the future"):
+        other.import_archive(archive)
+    assert other.versions() == []
+
+
+def test_an_archive_with_a_file_too_many(store: Store, tmp_path: Path) -> None:
+    version = store.save(LinearDraft())
+    (version.path / "custom_objects.pkl").write_bytes(b"x")
+    archive = store.export(version, tmp_path)
+    other = Store(tmp_path / "other" / "models")
+    with pytest.raises(ArtifactError, match=r"custom_objects\.pkl, which its manifest does not"):
+        other.import_archive(archive)
+
+
+def test_an_archive_that_answers_otherwise(store: Store, tmp_path: Path) -> None:
+    version = store.save(LinearDraft())
+    path = version.path / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"labels": [0, 1, 2]}))
+    archive = store.export(version, tmp_path)
+    other = Store(tmp_path / "other" / "models")
+    with pytest.raises(ArtifactError, match="gives 10 scores, and its manifest names 3 labels"):
+        other.import_archive(archive)
+
+
+def test_what_a_caller_finds_wrong_is_not_imported(store: Store, tmp_path: Path) -> None:
+    def refuse(artifact: Artifact) -> None:
+        raise ModelError(f"no {artifact.manifest.name}")
+
+    archive = store.export(store.save(LinearDraft()), tmp_path)
+    other = Store(tmp_path / "other" / "models")
+    with pytest.raises(ModelError, match="no clf"):
+        other.import_archive(archive, refuse)
+    assert other.versions() == []
+
+
+def test_a_version_is_deleted_once(store: Store) -> None:
+    version = store.save(LinearDraft())
+    store.delete(version)
+    with pytest.raises(UnknownVersionError, match="is deleted already"):
+        store.delete(version)
+
+
+def test_bentomls_latest_is_the_newest_that_is_left(store: Store, tmp_path: Path) -> None:
+    first, second = store.save(LinearDraft()), store.save(LinearDraft())
+    latest = tmp_path / "models" / "clf" / "latest"
+    assert latest.read_text() == second.version
+    store.delete(second)
+    assert latest.read_text() == first.version
+
+
+def test_others_may_read_what_is_saved(store: Store) -> None:
+    version = store.save(LinearDraft())
+    assert stat.S_IMODE(version.path.stat().st_mode) == 0o755
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o644 for path in version.path.iterdir())
+
+
+def test_odd_entries_do_not_hide_the_others(store: Store, tmp_path: Path) -> None:
+    version = store.save(LinearDraft())
+    model = version.path.parent
+    (model / "a").symlink_to("a")
+    (model / "bad\nname").mkdir()
+    fifo = model / "pipe"
+    fifo.mkdir()
+    os.mkfifo(fifo / "manifest.json")
+    (tmp_path / "models" / "file").write_text("x")
+    assert store.versions() == [version]
+
+
+def test_a_store_in_a_bento_is_read_and_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundled = Store(tmp_path / "bento" / "models").save(LinearDraft("packed"))
+    monkeypatch.setattr(
+        BentoMLContainer.model_store, "get", lambda: ModelStore(bundled.path.parent.parent)
+    )
+    store = Store()
+    assert store.champion("packed") == bundled
+    with pytest.raises(ModelError, match="is part of the Bento"):
+        store.delete(bundled)
+
+
+def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "pupila-staging").write_text("in the way")
+    with pytest.raises(ModelError, match="pupila-staging cannot be written"):
+        Store(tmp_path / "models").save(LinearDraft())

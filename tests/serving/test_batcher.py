@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from errors import ClientLeftError, OverloadedError
 from models.runtime import Outcome
-from serving.batcher import LONG_SECONDS, Batcher
+from serving.batcher import INLINE_SECONDS, LONG_SECONDS, Batcher, Cost
 
 QUICK = 0.0
 SLOW = 10.0
@@ -53,7 +54,8 @@ def batcher_of(
     max_batch_size: int,
     expected_seconds: float = QUICK,
 ) -> Batcher:
-    return Batcher(run, executor, max_batch_size, lambda _size, _waited: None, expected_seconds)
+    single = Cost(expected_seconds, expected_seconds)
+    return Batcher(run, executor, max_batch_size, lambda _size, _waited: None, single)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -96,7 +98,7 @@ async def test_arrivals_during_a_slow_batch_form_the_next(executor: ThreadPoolEx
     first = asyncio.create_task(batcher.submit(image(1), later()))
     await until(fake.running.is_set)
     others = [asyncio.create_task(batcher.submit(image(n), later())) for n in (2, 3, 4)]
-    await until(lambda: len(batcher) == 3)
+    await until(lambda: batcher.queued == 3)
     fake.may_run.set()
     assert [answer.place for answer in await asyncio.gather(first, *others)] == [1, 2, 3, 4]
     assert fake.sizes == [1, 3]
@@ -144,7 +146,7 @@ async def test_a_cancelled_item_leaves_the_queue(executor: ThreadPoolExecutor) -
     await until(fake.running.is_set)
     leaving = asyncio.create_task(batcher.submit(image(2), later()))
     staying = asyncio.create_task(batcher.submit(image(3), later()))
-    await until(lambda: len(batcher) == 2)
+    await until(lambda: batcher.queued == 2)
     leaving.cancel()
     fake.may_run.set()
     assert (await first).place == 1
@@ -180,9 +182,10 @@ async def test_a_busy_batcher_expects_to_wait_for_the_batches_ahead(
     fake.may_run.clear()
     batcher = batcher_of(fake.run, executor, 2, expected_seconds=SLOW)
     tasks = [asyncio.create_task(batcher.submit(image(n), later())) for n in range(5)]
-    await until(lambda: len(batcher) == 3)
-    # One batch runs, 3 wait: with the newcomer 2 more batches of 2.
-    assert batcher.expected_wait == 3 * SLOW
+    await until(lambda: batcher.queued == 3)
+    # A batch of 2 runs and 3 items wait: with the newcomer two more batches of 2, and an item
+    # is expected to take as long as the first did.
+    assert batcher.expected_wait == 6 * SLOW
     fake.may_run.set()
     await asyncio.gather(*tasks)
 
@@ -197,7 +200,7 @@ async def test_what_nobody_waits_for_any_more_costs_no_inference(
     await until(fake.running.is_set)
     gone = asyncio.create_task(batcher.submit(image(2), later(), left=lambda: True))
     there = asyncio.create_task(batcher.submit(image(3), later(), left=lambda: False))
-    await until(lambda: len(batcher) == 2)
+    await until(lambda: batcher.queued == 2)
     await asyncio.sleep(LONG_SECONDS)
     fake.may_run.set()
     assert (await first).place == 1
@@ -210,8 +213,54 @@ async def test_what_nobody_waits_for_any_more_costs_no_inference(
 async def test_each_batch_is_told_with_its_size(executor: ThreadPoolExecutor) -> None:
     told: list[tuple[int, float]] = []
     batcher = Batcher(
-        FakeClassifier().run, executor, 4, lambda size, waited: told.append((size, waited))
+        FakeClassifier().run,
+        executor,
+        4,
+        lambda size, waited: told.append((size, waited)),
+        Cost(QUICK, QUICK),
     )
     await asyncio.gather(*(batcher.submit(image(n), later()) for n in range(6)))
     assert [size for size, _ in told] == [4, 2]
     assert all(waited >= 0 for _, waited in told)
+
+
+async def test_an_item_that_has_expired_already_is_not_queued(
+    executor: ThreadPoolExecutor,
+) -> None:
+    fake = FakeClassifier()
+    with pytest.raises(OverloadedError, match="in time"):
+        await batcher_of(fake.run, executor, 8).submit(image(1), later(-1))
+    assert fake.sizes == []
+
+
+async def test_it_learns_that_a_classifier_is_quick(executor: ThreadPoolExecutor) -> None:
+    fake = FakeClassifier()
+    batcher = batcher_of(fake.run, executor, 8, expected_seconds=2 * INLINE_SECONDS)
+    for _ in range(10):
+        await batcher.submit(image(1), later())
+    assert fake.threads == {"classify_0", threading.current_thread().name}
+
+
+async def test_it_learns_that_large_batches_are_slow(executor: ThreadPoolExecutor) -> None:
+    def run(features: NDArray[np.float32]) -> Outcome:
+        threads.append(threading.current_thread().name)
+        ends = time.thread_time() + len(features) * INLINE_SECONDS / 4
+        while time.thread_time() < ends:
+            pass
+        return Outcome(features, features[:, 0].astype(np.int64))
+
+    threads: list[str] = []
+    batcher = batcher_of(run, executor, 8)
+    for _ in range(20):
+        await asyncio.gather(*(batcher.submit(image(n), later()) for n in range(8)))
+        await batcher.submit(image(1), later())
+    here = threading.current_thread().name
+    assert threads[-2:] == ["classify_0", here], "eight on a thread, a lone one here"
+
+
+async def test_nobody_waits_for_an_executor_that_was_shut_down() -> None:
+    executor = ThreadPoolExecutor(1)
+    batcher = batcher_of(FakeClassifier().run, executor, 8, expected_seconds=SLOW)
+    executor.shutdown()
+    with pytest.raises(RuntimeError, match="shutdown"):
+        await batcher.submit(image(1), later())

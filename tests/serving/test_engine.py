@@ -11,6 +11,7 @@ from PIL import Image
 
 from errors import BadRequestError, OverloadedError
 from models.store import Store
+from serving.decoder import Decoder
 from serving.engine import Engine
 from settings import Settings
 from tests.drafts import LinearDraft
@@ -26,7 +27,7 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 
 def engine(tmp_path: Path, executor: ThreadPoolExecutor, draft: LinearDraft) -> Engine:
     version = Store(tmp_path / "models").save(draft)
-    return Engine(version, executor, executor, Settings(max_image_pixels=1_000_000))
+    return Engine(version, Decoder(1_000_000), executor, Settings())
 
 
 def png(width: int, height: int) -> bytes:
@@ -77,14 +78,6 @@ async def test_bytes_that_are_no_image(tmp_path: Path, executor: ThreadPoolExecu
     loaded = engine(tmp_path, executor, LinearDraft())
     with pytest.raises(BadRequestError, match=r"^Invalid image data: "):
         await loaded.predict(b"no image", probabilities=False, expires=later(), left=stays)
-
-
-async def test_a_large_image_is_decoded_too(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
-    loaded = engine(tmp_path, executor, LinearDraft(answer=1))
-    prediction = await loaded.predict(
-        png(1000, 900), probabilities=False, expires=later(), left=stays
-    )
-    assert prediction.label == 1
 
 
 async def test_too_many_pixels(tmp_path: Path, executor: ThreadPoolExecutor) -> None:

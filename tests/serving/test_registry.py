@@ -169,3 +169,66 @@ async def test_the_catalog_lists_all(registry: Registry, store: Store) -> None:
         ("clf", second.tag, [(first, False), (second, True)]),
         ("other", other.tag, [(other, False)]),
     ]
+
+
+async def test_a_moment_when_the_store_cannot_be_read_takes_nothing_away(
+    registry: Registry, store: Store
+) -> None:
+    version = store.save(LinearDraft())
+    await registry.refresh()
+    root = version.path.parent.parent
+    hidden = root.rename(root.with_name("hidden"))
+    root.symlink_to(root.name)  # a link to itself: neither there nor absent
+    with pytest.raises(OSError, match="symbolic links"):
+        await registry.refresh()
+    assert registry.readiness().ready
+    root.unlink()
+    hidden.rename(root)
+    await registry.refresh()
+    assert registry.loaded("clf") is not None
+
+
+async def test_watching_survives_what_goes_wrong(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "models").symlink_to("models")
+    registry = Registry(store, SETTINGS)
+    async with registry.watching():
+        (tmp_path / "models").unlink()
+        store.save(LinearDraft())
+        async with asyncio.timeout(10):
+            while registry.loaded("clf") is None:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.01)
+
+
+async def test_the_catalog_names_no_champion_that_is_gone(registry: Registry, store: Store) -> None:
+    first, second = store.save(LinearDraft("other")), store.save(LinearDraft("other"))
+    await registry.refresh()
+    await registry.load("other")
+    store.delete(second)
+    await registry.refresh()
+    assert registry.catalog()[0].champion == first.tag
+
+
+async def test_using_a_version_keeps_it(store: Store) -> None:
+    registry = Registry(store, Settings(max_loaded_versions=3, refresh_ms=60_000))
+    for name in ("clf", "a", "b", "c"):
+        store.save(LinearDraft(name))
+    async with registry.watching():
+        await registry.load("a")
+        await registry.load("b")
+        assert registry.loaded("a") is not None
+        await registry.load("c")
+        assert registry.loaded("a") is not None
+        assert registry.loaded("b") is None
+
+
+async def test_a_version_that_does_not_load_is_left_alone_for_a_while(
+    registry: Registry, store: Store
+) -> None:
+    version = store.save(LinearDraft("other"))
+    good = (version.path / "model.onnx").read_bytes()
+    spoil(version)
+    await registry.refresh()
+    for _ in range(2):
+        with pytest.raises(InternalError):
+            await registry.load("other")
+        (version.path / "model.onnx").write_bytes(good)

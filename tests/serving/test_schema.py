@@ -56,12 +56,22 @@ def test_unknown_fields_are_ignored() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"\xff", b"nan", b'{"a": NaN}', b"{'a': 1}", b"[" * 100_000]
+    "body", [b"", b"{", b"\xff", b"nan", b'{"a": NaN}', b"{'a': 1}", b"[" * 60_000]
 )
 def test_what_is_not_json(body: bytes) -> None:
     assert fault(body) == (
         'Body is not valid JSON: send an object with "request_id", "model" and "image".'
     )
+
+
+@pytest.mark.parametrize("part", [b"[],", b'"x",', b'{"a":1},'])
+def test_what_would_take_long_to_parse_is_not_parsed(part: bytes) -> None:
+    body = b"[" + part * 40_000 + b"1]"
+    assert fault(body) == "Body is not valid JSON for a request: it has more than 10000 parts."
+
+
+def test_a_large_image_is_no_reason_to_refuse() -> None:
+    assert len(parse(image="AAAA" * 100_000).image) == 300_000
 
 
 @pytest.mark.parametrize(
@@ -145,13 +155,13 @@ def test_a_request_id_of_another_kind(request_id: Any, given: str) -> None:
 @pytest.mark.parametrize(
     ("image", "why"),
     [
-        ("a", "it is not base64."),
-        ("aGVsbG8", "it is not base64."),
-        ("aGVsbG8=!", "it is not base64."),
-        ("äöü", "it is not base64."),
-        ("  ", "it is empty."),
-        ("data:image/png;base64,", "it is empty."),
-        ("data:image/png", "a data: URL has a comma before its data."),
+        ("a", "it is not base64"),
+        ("aGVsbG8", "it is not base64"),
+        ("aGVsbG8=!", "it is not base64"),
+        ("äöü", "it is not base64"),
+        ("  ", "it is empty"),
+        ("data:image/png;base64,", "it is empty"),
+        ("data:image/png", "a data: URL has a comma before its data"),
     ],
 )
 def test_an_image_that_is_not_base64(image: str, why: str) -> None:
