@@ -10,7 +10,6 @@ import click
 
 import cli
 from models.names import RULE, is_name
-from settings import settings
 
 if TYPE_CHECKING:
     from models.version import Version
@@ -176,6 +175,8 @@ def _save(result: "TrainingResult", advance: Advance) -> tuple["Version", "Versi
 
 
 def _print_version(result: "TrainingResult", version: "Version", before: "Version | None") -> None:
+    from settings import settings
+
     manifest = version.manifest
     click.echo()
     if result.search is not None:

@@ -120,7 +120,7 @@ def test_a_pickle_of_another_size(own: Store) -> None:
         (("import", PICKLE), "A pickle needs --name and --image-spec."),
         (("import", PICKLE, "--name", "x", "--image-spec", "big"), "Image spec 'big' is none of"),
         (("import", "nowhere.pickle"), "'nowhere.pickle' does not exist"),
-        (("import", PICKLE, "--name", "X Y", "--image-spec", "digits", "--trust"), "lower-case letters"),
+        (("import", PICKLE, "--name", "X Y", "--image-spec", "digits"), "lower-case letters"),
         (("import", "README.md", "--name", "x", "--image-spec", "digits"), "README.md"),
         (("nothing",), "No such command 'nothing'"),
     ],

@@ -14,7 +14,9 @@ import cli
 from errors import DatasetError
 from models.store import Store
 from tests.drawing import draw_folder
+from train.__main__ import RECIPES as NAMED
 from train.__main__ import main
+from train.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,13 +26,13 @@ def run(*arguments: str) -> Result:
 
 
 def one_sentence(result: Result) -> str:
-    """What stderr says of a PupilaError, and that it says nothing else."""
+    """What stderr says of a PupilaError after the steps, and that it says nothing else."""
     assert result.exit_code == 1, result.output
     assert result.stdout == ""
-    lines = result.stderr.splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith("Error: ")
-    return lines[0]
+    *steps, error = result.stderr.splitlines()
+    assert all(step.endswith(" ...") for step in steps)
+    assert error.startswith("Error: ")
+    return error
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +73,27 @@ def test_training_says_where_the_pictures_are(trained: Result) -> None:
 
 
 def test_output_is_plain_without_a_terminal(trained: Result) -> None:
-    assert trained.stderr == ""
+    assert trained.stderr.splitlines() == [
+        "Loading ...",
+        "Fitting ...",
+        "Converting, checking and saving ...",
+    ]
     assert "\x1b" not in trained.stdout
     report = trained.stdout.partition("Checked:")[0]
     assert max(len(line) for line in report.splitlines() if "broken" not in line) <= 80
+
+
+def test_every_recipe_can_be_named() -> None:
+    assert tuple(RECIPES) == NAMED
+
+
+def test_what_was_champion_before_is_told(shapes: Path) -> None:
+    for _ in range(2):
+        result = run("--data", str(shapes), "--recipe", "logistic", "--name", "cli-again")
+    first, second = Store().versions("cli-again")
+    assert f"in place of {first.tag} (" in result.stdout
+    assert f"python -m models delete {second.tag}" in result.stdout
+    assert second.manifest.parent == first.tag
 
 
 def test_the_same_seed_saves_the_same_content(shapes: Path) -> None:
@@ -103,7 +122,6 @@ def test_the_estimator_itself_can_be_served(shapes: Path) -> None:
     ("arguments", "said"),
     [
         (("--data", "/nowhere"), "The data folder /nowhere cannot be read"),
-        (("--recipe", "magic"), "There is no recipe 'magic'; choose from svc, "),
         (("--image-spec", "cinema"), "Image spec 'cinema' is none of"),
         (("--search", "0"), "one candidate at least, not 0"),
         (("--search", "2", "--dask", "127.0.0.1:1"), "127.0.0.1:1 cannot be reached"),
@@ -117,6 +135,8 @@ def test_a_fault_is_one_sentence(arguments: tuple[str, ...], said: str) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("--recipe", "magic"),
+        ("--data", ""),
         ("--name", "Clf"),
         ("--name", "-clf"),
         ("--name", "a" * 64),
