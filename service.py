@@ -19,7 +19,8 @@ from serving.document import openapi
 from serving.endpoint import Endpoint
 from serving.front import Front
 from serving.registry import Registry
-from serving.schema import PredictRequest, PredictResponse
+from serving.reply import Reply
+from serving.schema import BatchRequest, BatchResponse, PredictRequest, PredictResponse
 from settings import settings
 
 try:
@@ -39,8 +40,8 @@ class Unread:
         self.request = request
 
 
-class PredictInput(PredictRequest, bentoml.IODescriptor):
-    """Describes the fields of a request, and hands the request itself to the method.
+class Raw:
+    """Hands a request itself to the method whose fields the class describes.
 
     BentoML would choose a parser by ``Content-Type`` (a form's, for ``curl -d``) and log a
     traceback for each fault; the endpoint reads every body as JSON and answers with one sentence.
@@ -49,6 +50,14 @@ class PredictInput(PredictRequest, bentoml.IODescriptor):
     @classmethod
     async def from_http_request(cls, request: Request, serde: object) -> Unread:  # noqa: ARG003 - BentoML's signature
         return Unread(request)
+
+
+class PredictInput(Raw, PredictRequest, bentoml.IODescriptor):
+    """The fields of ``/predict/``, for BentoML's clients."""
+
+
+class BatchInput(Raw, BatchRequest, bentoml.IODescriptor):
+    """The fields of ``/predict/batch/``, for BentoML's clients."""
 
 
 class Pupila:
@@ -60,7 +69,10 @@ class Pupila:
         self.running = AsyncExitStack()
         CATALOG.bind(self.registry)
         if not TRACED:
-            service.context.state["endpoint"] = self.endpoint
+            service.context.state["answers"] = {
+                "/predict/": self.endpoint.predict,
+                "/predict/batch/": self.endpoint.predict_batch,
+            }
 
     @bentoml.on_startup
     async def start(self) -> None:
@@ -79,10 +91,12 @@ class Pupila:
     @bentoml.api(route="/predict/", input_spec=PredictInput, output_spec=PredictResponse)
     async def predict(self, request: Request) -> Response:
         """Classify one image."""
-        reply = await self.endpoint.answer(request.scope, request.receive)
-        response = Response(reply.body, reply.status)
-        response.raw_headers = reply.headers
-        return response
+        return _response(await self.endpoint.predict(request.scope, request.receive))
+
+    @bentoml.api(route="/predict/batch/", input_spec=BatchInput, output_spec=BatchResponse)
+    async def predict_batch(self, request: Request) -> Response:
+        """Classify up to 256 images."""
+        return _response(await self.endpoint.predict_batch(request.scope, request.receive))
 
     async def __is_ready__(self) -> bool:
         readiness = self.registry.readiness()
@@ -91,9 +105,15 @@ class Pupila:
         return True
 
 
+def _response(reply: Reply) -> Response:
+    response = Response(reply.body, reply.status)
+    response.raw_headers = reply.headers
+    return response
+
+
 service: Any = bentoml.service(
     name="pupila",
-    workers=SETTINGS.workers,
+    workers=SETTINGS.workers or "cpu_count",
     http={"port": SETTINGS.port},
     # Ours strikes first, so that no client sees BentoML's 504; and BentoML keeps a timer for every
     # request until this time is over, so it is no longer than it must be.
@@ -110,6 +130,6 @@ def document() -> dict[str, Any]:
 CATALOG = Catalog(document)
 service.mount_asgi_app(CATALOG.app)
 # Answers /predict/ before BentoML's own layers do, unless a trace is wanted, which they make.
-service.add_asgi_middleware(Front, endpoint=lambda: service.context.state.get("endpoint"))
+service.add_asgi_middleware(Front, answers=lambda: service.context.state.get("answers", {}))
 # Only models declared here are packed into a Bento.
 service.models.extend(bentoml.models.BentoModel(version.tag) for version in Store().champions())

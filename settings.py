@@ -26,8 +26,11 @@ class Settings(BaseSettings):
         validation_alias="PORT",
         description="TCP port of the server",
     )
-    workers: int = Field(
-        default=1, ge=1, le=256, description="server processes, each with its own models in memory"
+    workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="server processes; by default one for each CPU that the container may use",
     )
     default_model: str = Field(
         default="clf",

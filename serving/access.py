@@ -10,7 +10,6 @@ from http import HTTPStatus
 
 import orjson
 
-from serving.schema import Query
 from settings import Settings
 
 logger = logging.getLogger("pupila.access")
@@ -23,16 +22,23 @@ class AccessLog:
         self._rate = settings.access_log_rate
         self._random = random.Random()  # noqa: S311 - nothing is kept secret by it
 
-    def log(self, query: Query | None, version: str | None, status: int, seconds: float) -> None:
+    def log(
+        self,
+        route: str,
+        request_id: str | int | None,
+        version: str | None,
+        status: int,
+        seconds: float,
+    ) -> None:
         """``version`` is the tag that answered, if any did."""
         failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
         if not failed and self._random.random() >= self._rate:
             return
         line = {
-            "route": "/predict/",
+            "route": route,
             "status": status,
             "ms": round(seconds * 1000, 3),
             "version": version,
-            "request_id": query.request_id if query else None,
+            "request_id": request_id,
         }
         logger.info("%s", orjson.dumps(line).decode())

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from types import TracebackType
 
 from errors import OverloadedError
 from serving.metrics import IN_FLIGHT
@@ -10,12 +9,12 @@ from settings import Settings
 
 
 class Admission:
-    """Counts the requests of this worker: ``with admission: ...`` holds a place for one."""
+    """Counts the requests that this worker answers at once."""
 
     def __init__(self, settings: Settings) -> None:
         self.deadline_seconds = settings.deadline_ms / 1000
-        self._places = settings.queue_size
-        self._held = 0
+        self.capacity = settings.queue_size
+        self.held = 0
         self._max_receiving = settings.max_receiving_bytes
         self._receiving = 0
 
@@ -44,21 +43,33 @@ class Admission:
         finally:
             self._receiving -= held
 
+    def places(self, count: int) -> "_Places":
+        """Holds that many places for as long as its block runs.
+
+        Entering it raises OverloadedError if there are not as many free.
+        """
+        return _Places(self, count)
+
+
+class _Places:
+    """A class, because a generator would cost each request another 1 µs."""
+
+    __slots__ = ("_admission", "_count")
+
+    def __init__(self, admission: Admission, count: int) -> None:
+        self._admission = admission
+        self._count = count
+
     def __enter__(self) -> None:
-        """Raises OverloadedError if all places are held."""
-        if self._held >= self._places:
+        admission = self._admission
+        if admission.held + self._count > admission.capacity:
             raise OverloadedError(
-                f"The server holds {self._places} requests, as many as it may; try again.",
+                f"The server answers {admission.capacity} requests at once and no more; try again.",
                 "capacity",
             )
-        self._held += 1
-        IN_FLIGHT.inc()
+        admission.held += self._count
+        IN_FLIGHT.inc(self._count)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._held -= 1
-        IN_FLIGHT.dec()
+    def __exit__(self, *_: object) -> None:
+        self._admission.held -= self._count
+        IN_FLIGHT.dec(self._count)

@@ -9,7 +9,14 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from serving.schema import CatalogResponse, FaultResponse, PredictRequest, PredictResponse
+from serving.schema import (
+    BatchRequest,
+    BatchResponse,
+    CatalogResponse,
+    FaultResponse,
+    PredictRequest,
+    PredictResponse,
+)
 
 _REF = "#/components/schemas/{model}"
 _PLAIN = {"text/plain": {"schema": {"type": "string"}}}
@@ -26,6 +33,13 @@ _EXAMPLE = {
         "SUVORK5CYII="
     ),
 }
+_BATCH_EXAMPLE = {
+    "model": "clf",
+    "items": [
+        {"request_id": "123", "image": _EXAMPLE["image"]},
+        {"request_id": "124", "image": "?"},
+    ],
+}
 
 
 def openapi(name: str, version: str, description: str) -> dict[str, Any]:
@@ -34,6 +48,8 @@ def openapi(name: str, version: str, description: str) -> dict[str, Any]:
         [
             (PredictRequest, "validation"),
             (PredictResponse, "validation"),
+            (BatchRequest, "validation"),
+            (BatchResponse, "validation"),
             (CatalogResponse, "validation"),
             (FaultResponse, "validation"),
         ],
@@ -48,35 +64,18 @@ def openapi(name: str, version: str, description: str) -> dict[str, Any]:
             {"name": _INFRASTRUCTURE, "description": "For those who run it."},
         ],
         "paths": {
-            "/predict/": {
-                "post": {
-                    "operationId": "predict",
-                    "summary": "Classify one image",
-                    "tags": [_SERVICE],
-                    "x-bentoml-name": "predict",
-                    "requestBody": {
-                        "required": True,
-                        "content": _json(PredictRequest, example=_EXAMPLE),
-                    },
-                    "responses": {
-                        "200": {
-                            "description": "The predicted label",
-                            "headers": {
-                                "X-Model-Version": {
-                                    "description": "the version that answered",
-                                    "schema": {"type": "string"},
-                                }
-                            },
-                            "content": _json(PredictResponse),
-                        },
-                        "400": _fault("The request is not one that can be answered"),
-                        "408": _fault("The body did not arrive in time"),
-                        "413": _fault("The body is too large"),
-                        "500": _fault("The server failed"),
-                        "503": _fault("No room, or no time", retry_after=True),
-                    },
-                }
-            },
+            "/predict/": _prediction(
+                "predict",
+                "Classify one image",
+                _json(PredictRequest, example=_EXAMPLE),
+                _json(PredictResponse),
+            ),
+            "/predict/batch/": _prediction(
+                "predict_batch",
+                "Classify up to 256 images, each answered in its place",
+                _json(BatchRequest, example=_BATCH_EXAMPLE),
+                _json(BatchResponse),
+            ),
             "/models": _get("models", "What is served", _SERVICE, _json(CatalogResponse)),
             "/livez": _get("livez", "The process is alive", _INFRASTRUCTURE, _PLAIN),
             "/healthz": _get("healthz", "The same as /livez", _INFRASTRUCTURE, _PLAIN),
@@ -90,6 +89,37 @@ def openapi(name: str, version: str, description: str) -> dict[str, Any]:
             "/metrics": _get("metrics", "Prometheus metrics", _INFRASTRUCTURE, _PLAIN),
         },
         "components": {"schemas": definitions["$defs"]},
+    }
+
+
+def _prediction(
+    name: str, summary: str, request: dict[str, Any], response: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "post": {
+            "operationId": name,
+            "summary": summary,
+            "tags": [_SERVICE],
+            "x-bentoml-name": name,
+            "requestBody": {"required": True, "content": request},
+            "responses": {
+                "200": {
+                    "description": "Predicted labels",
+                    "headers": {
+                        "X-Model-Version": {
+                            "description": "the version that answered",
+                            "schema": {"type": "string"},
+                        }
+                    },
+                    "content": response,
+                },
+                "400": _fault("The request is not one that can be answered"),
+                "408": _fault("The body did not arrive in time"),
+                "413": _fault("The body is too large"),
+                "500": _fault("The server failed"),
+                "503": _fault("No room, or no time", retry_after=True),
+            },
+        }
     }
 
 

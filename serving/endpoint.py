@@ -1,8 +1,10 @@
-"""``POST /predict/``: from a request to its reply, errors included; nothing is raised."""
+"""The predictions' two routes: from a request to its reply, errors included; nothing is raised."""
 
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import Receive, Scope
@@ -13,12 +15,24 @@ from serving.admission import Admission
 from serving.body import has_left, read_body
 from serving.engine import Engine, Prediction
 from serving.metrics import NO_VERSION, REJECTED
+from serving.parser import Item, parse_batch, parse_query
 from serving.registry import Registry
 from serving.reply import INTERNAL, Reply, fault_reply, json_reply
-from serving.schema import Query, parse_query
 from settings import Settings
 
 logger = logging.getLogger("pupila.predict")
+
+Left = Callable[[], bool]
+"""Whether the client has gone."""
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """What is known of a request so far, for its log and metrics."""
+
+    route: str
+    request_id: str | int | None = None
+    engine: Engine | None = None
 
 
 class Endpoint:
@@ -30,38 +44,88 @@ class Endpoint:
         self._max_body_bytes = settings.max_body_bytes
         self._access = AccessLog(settings)
 
-    async def answer(self, scope: Scope, receive: Receive) -> Reply:
+    async def predict(self, scope: Scope, receive: Receive) -> Reply:
+        """``POST /predict/``"""
+        return await self._reply(_Exchange("/predict/"), self._one, scope, receive)
+
+    async def predict_batch(self, scope: Scope, receive: Receive) -> Reply:
+        """``POST /predict/batch/``"""
+        return await self._reply(_Exchange("/predict/batch/"), self._many, scope, receive)
+
+    async def _reply(
+        self,
+        exchange: _Exchange,
+        answer: Callable[[_Exchange, bytes, Left], Awaitable[Reply]],
+        scope: Scope,
+        receive: Receive,
+    ) -> Reply:
         started = time.perf_counter()
-        query: Query | None = None
-        engine: Engine | None = None
         try:
             with self._admission.receiving() as hold:
                 body = await read_body(scope, receive, self._max_body_bytes, hold)
-            with self._admission:
-                query = parse_query(body)
-                expires = asyncio.get_running_loop().time() + self._admission.deadline_seconds
-                engine = self._registry.loaded(query.model)
-                if engine is None:
-                    engine = await self._load(query.model, expires)
-                prediction = await engine.predict(
-                    query.image, query.probabilities, expires, lambda: has_left(receive)
-                )
-            reply = _reply(query, engine, prediction)
+            reply = await answer(exchange, body, lambda: has_left(receive))
         except RequestError as error:
             if isinstance(error, OverloadedError):
                 REJECTED.labels(error.reason).inc()
             elif isinstance(error, InternalError):
-                logger.exception("request %r failed", query.request_id if query else None)
+                logger.exception("request %r failed", exchange.request_id)
             reply = fault_reply(error)
         except Exception:
-            logger.exception("request %r failed", query.request_id if query else None)
+            logger.exception("request %r failed", exchange.request_id)
             reply = fault_reply(INTERNAL)
         seconds = time.perf_counter() - started
+        engine = exchange.engine
         (engine.metrics if engine else NO_VERSION).answered(reply.status, seconds)
-        self._access.log(query, engine.version.tag if engine else None, reply.status, seconds)
+        self._access.log(
+            exchange.route,
+            exchange.request_id,
+            engine.version.tag if engine else None,
+            reply.status,
+            seconds,
+        )
         return reply
 
-    async def _load(self, model: str, expires: float) -> Engine:
+    async def _one(self, exchange: _Exchange, body: bytes, left: Left) -> Reply:
+        with self._admission.places(1):
+            query = parse_query(body)
+            exchange.request_id = query.request_id
+            expires = self._expires()
+            engine = exchange.engine = await self._engine(query.model, expires)
+            prediction = await engine.predict(query.image, query.probabilities, expires, left)
+        return json_reply(_content(query.request_id, prediction), engine.header)
+
+    async def _many(self, exchange: _Exchange, body: bytes, left: Left) -> Reply:
+        query = parse_batch(body)
+        with self._admission.places(len(query.items)):
+            expires = self._expires()
+            engine = exchange.engine = await self._engine(query.model, expires)
+
+            async def one(item: Item) -> Prediction:
+                if isinstance(item.image, RequestError):
+                    raise item.image
+                return await engine.predict(item.image, query.probabilities, expires, left)
+
+            outcomes = await asyncio.gather(*map(one, query.items), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, RequestError):
+                raise outcome
+        if all(isinstance(outcome, OverloadedError) for outcome in outcomes):
+            raise outcomes[0]  # type: ignore[misc]
+        answers = [
+            {"request_id": item.request_id, "detail": str(outcome)}
+            if isinstance(outcome, BaseException)
+            else _content(item.request_id, outcome)
+            for item, outcome in zip(query.items, outcomes, strict=True)
+        ]
+        return json_reply({"items": answers}, engine.header)
+
+    def _expires(self) -> float:
+        return asyncio.get_running_loop().time() + self._admission.deadline_seconds
+
+    async def _engine(self, model: str, expires: float) -> Engine:
+        engine = self._registry.loaded(model)
+        if engine is not None:
+            return engine
         try:
             async with asyncio.timeout_at(expires):
                 return await self._registry.load(model)
@@ -69,8 +133,8 @@ class Endpoint:
             raise OverloadedError(f"{model} is being loaded; try again.", "loading") from None
 
 
-def _reply(query: Query, engine: Engine, prediction: Prediction) -> Reply:
-    content: dict[str, Any] = {"request_id": query.request_id, "prediction": prediction.label}
+def _content(request_id: str | int | None, prediction: Prediction) -> dict[str, Any]:
+    content: dict[str, Any] = {"request_id": request_id, "prediction": prediction.label}
     if prediction.probabilities is not None:
         content["probabilities"] = prediction.probabilities
-    return json_reply(content, engine.header)
+    return content

@@ -11,9 +11,9 @@ Starlette gave it.
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from starlette.datastructures import MutableHeaders
@@ -26,14 +26,17 @@ from serving.reply import INTERNAL, Reply, fault_reply
 
 logger = logging.getLogger("pupila.front")
 
-_PREDICT = ("/predict/", "/predict")
+_HOT = {
+    "/predict": "/predict/",
+    "/predict/": "/predict/",
+    "/predict/batch": "/predict/batch/",
+    "/predict/batch/": "/predict/batch/",
+}
 _UNKNOWN = NotFoundError("There is no such path; /docs.json lists those there are.")
 
 
-class Answers(Protocol):
-    """What answers the hot route; in practice an ``Endpoint``."""
-
-    async def answer(self, scope: Scope, receive: Receive) -> Reply: ...
+Answer = Callable[[Scope, Receive], Awaitable[Reply]]
+"""What answers a hot route; in practice a method of ``Endpoint``."""
 
 
 class Front:
@@ -45,38 +48,39 @@ class Front:
     """
 
     def __init__(
-        self, app: ASGIApp, endpoint: Callable[[], Answers | None], outside: bool = False
+        self, app: ASGIApp, answers: Callable[[], Mapping[str, Answer]], outside: bool = False
     ) -> None:
-        """``endpoint`` gives what answers ``POST /predict/``, or None to leave it to BentoML."""
+        """``answers`` gives what answers ``POST`` on each path; what is missing is BentoML's."""
         self._app = app
-        self._endpoint = endpoint
+        self._answers = answers
         self._outside = outside
         self._moved = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" and not (self._outside or self._moved):
             app = scope["app"]
-            app.middleware_stack = Front(app.middleware_stack, self._endpoint, outside=True)
+            app.middleware_stack = Front(app.middleware_stack, self._answers, outside=True)
             self._moved = True
         if self._moved or scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif scope["path"] in _PREDICT:
-            await self._predict(scope, receive, send)
+        elif scope["path"] in _HOT:
+            await self._hot(scope, receive, send)
         elif _is_known(scope):
             await self._shaped(scope, receive, send)
         else:
             # Not further: BentoML would keep a metric for each path that anybody ever tries.
             await fault_reply(_UNKNOWN).send(send)
 
-    async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._endpoint()
-        if endpoint is not None and scope["method"] == "POST":
-            reply = await endpoint.answer(scope, receive)
+    async def _hot(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = _HOT[scope["path"]]
+        answer = self._answers().get(path)
+        if answer is not None and scope["method"] == "POST":
+            reply = await answer(scope, receive)
             # uvloop raises where the client has closed the connection.
             with contextlib.suppress(RuntimeError, OSError):
                 await reply.send(send)
             return
-        scope["path"] = "/predict/"
+        scope["path"] = path
         # A body is read as JSON whatever its type says; BentoML would refuse one of them with a
         # traceback in its log.
         scope["headers"] = [item for item in scope["headers"] if item[0] != b"content-type"]

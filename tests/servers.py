@@ -54,6 +54,7 @@ def serve(
     """A running server; it has been stopped, and logged no traceback, when the block ends."""
     port = free_port()
     log = home / f"server-{port}.log"
+    settings = {"workers": 1} | settings
     command = [str(Path(sys.executable).with_name("bentoml")), "serve", target]
     with log.open("wb") as output:
         process = subprocess.Popen(

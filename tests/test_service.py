@@ -148,6 +148,29 @@ def test_every_format_is_read(client: httpx2.Client, kind: str) -> None:
     assert (response.status_code, response.json().get("prediction")) == (200, 8)
 
 
+def test_many_images_at_once(client: httpx2.Client) -> None:
+    good = {"request_id": 1, "image": DIGIT8["image"]}
+    body = {"model": "clf", "items": [good, {"request_id": 2, "image": "?"}] * 128}
+    for path in ("/predict/batch/", "/predict/batch"):
+        response = client.post(path, json=body, follow_redirects=False)
+        assert response.status_code == 200
+        assert (
+            response.json()["items"]
+            == [
+                {"request_id": 1, "prediction": 8},
+                {"request_id": 2, "detail": "Invalid image data: it is not base64"},
+            ]
+            * 128
+        )
+        assert response.headers["x-model-version"].startswith("clf:")
+
+
+def test_too_many_images_at_once(client: httpx2.Client) -> None:
+    response = client.post("/predict/batch/", json={"model": "clf", "items": [{}] * 257})
+    assert response.status_code == 400
+    assert response.json()["detail"].startswith("items must be an array of 1 to 256 objects")
+
+
 @pytest.mark.parametrize(
     ("changes", "detail"),
     [
@@ -239,7 +262,9 @@ def test_the_page_asks_nobody_else(client: httpx2.Client) -> None:
     assert page.headers["content-security-policy"].startswith("default-src 'self'")
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/models/", "/predict/x", "/models/clf", "/%ff"])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/models/", "/predict/x", "/predict/batch/x", "/models/clf", "/%ff"]
+)
 def test_an_unknown_path(client: httpx2.Client, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 404
@@ -289,7 +314,7 @@ def test_the_catalog(client: httpx2.Client) -> None:
 def test_the_document_names_every_route(client: httpx2.Client) -> None:
     document = client.get("/docs.json").json()
     assert set(document["paths"]) == {
-        "/predict/", "/models", "/livez", "/healthz", "/readyz", "/metrics",
+        "/predict/", "/predict/batch/", "/models", "/livez", "/healthz", "/readyz", "/metrics",
     }  # fmt: skip
     responses = document["paths"]["/predict/"]["post"]["responses"]
     assert set(responses) == {"200", "400", "408", "413", "500", "503"}

@@ -6,7 +6,7 @@ from settings import Settings
 
 def test_the_defaults() -> None:
     read = Settings.read()
-    assert (read.port, read.workers, read.default_model, read.deadline_ms) == (8000, 1, "clf", 1000)
+    assert (read.port, read.workers, read.default_model) == (8000, None, "clf")
 
 
 def test_a_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +18,7 @@ def test_a_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
 
 def test_an_empty_setting_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUPILA_WORKERS", "")
-    assert Settings.read().workers == 1
+    assert Settings.read().workers is None
 
 
 def test_what_kubernetes_sets_for_a_service_of_our_name_does_no_harm(

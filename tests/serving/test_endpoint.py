@@ -38,7 +38,7 @@ def sending(content: Any) -> Receive:
 
 
 async def ask(registry: Registry, content: Any, **settings: Any) -> Reply:
-    return await Endpoint(registry, Settings(**settings)).answer(SCOPE, sending(content))
+    return await Endpoint(registry, Settings(**settings)).predict(SCOPE, sending(content))
 
 
 async def test_an_answer(registry: Registry) -> None:
@@ -54,9 +54,9 @@ async def test_a_fault(registry: Registry) -> None:
 
 
 async def test_no_time(registry: Registry) -> None:
-    endpoint = Endpoint(registry, Settings(deadline_ms=1))
+    endpoint = Endpoint(registry, Settings())
     endpoint._admission.deadline_seconds = -1.0
-    reply = await endpoint.answer(SCOPE, sending(GOOD))
+    reply = await endpoint.predict(SCOPE, sending(GOOD))
     assert reply.status == 503
     assert (b"retry-after", b"1") in reply.headers
 
@@ -86,3 +86,38 @@ async def test_the_access_log_is_a_sample(
         assert found[0]["status"] == 200
         assert found[0]["request_id"] == "1"
         assert found[0]["version"] == registry.catalog()[0].champion
+
+
+async def ask_many(registry: Registry, content: Any, **settings: Any) -> tuple[int, Any]:
+    reply = await Endpoint(registry, Settings(**settings)).predict_batch(SCOPE, sending(content))
+    return reply.status, json.loads(reply.body)
+
+
+async def test_a_batch_is_answered_item_by_item(registry: Registry) -> None:
+    items = [
+        {"request_id": "a", "image": IMAGE},
+        {"request_id": 2, "image": "aGVsbG8="},
+        {"request_id": "c"},
+        {"request_id": "d", "image": IMAGE},
+    ]
+    status, answer = await ask_many(registry, {"model": "clf", "items": items})
+    assert status == 200
+    assert answer["items"][0] == {"request_id": "a", "prediction": 8}
+    assert answer["items"][1]["request_id"] == 2
+    assert answer["items"][1]["detail"].startswith("Invalid image data: ")
+    assert answer["items"][2] == {"request_id": None, "detail": "Image data is required"}
+    assert answer["items"][3] == {"request_id": "d", "prediction": 8}
+
+
+async def test_a_batch_for_which_there_is_no_room(registry: Registry) -> None:
+    items = [{"request_id": n, "image": IMAGE} for n in range(3)]
+    status, answer = await ask_many(registry, {"model": "clf", "items": items}, queue_size=2)
+    assert status == 503
+    assert "2 requests at once" in answer["detail"]
+
+
+async def test_no_place_is_left_taken(registry: Registry) -> None:
+    endpoint = Endpoint(registry, Settings(queue_size=1))
+    for content in (GOOD, GOOD | {"image": "?"}, GOOD | {"model": "x"}, {}, GOOD):
+        await endpoint.predict(SCOPE, sending(content))
+    assert endpoint._admission.held == 0

@@ -13,25 +13,25 @@ from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.front import Front
+from serving.front import Answer, Front
 from serving.reply import Reply
 
 SERVER_FAILED = {"detail": "The server failed; its log has the reason."}
 
 
-class FakeEndpoint:
-    """Answers with the body it was sent."""
-
-    async def answer(self, scope: Scope, receive: Receive) -> Reply:
-        message = await receive()
-        return Reply(200, [(b"x-path", scope["path"].encode())], message["body"])
+async def echo(_scope: Scope, receive: Receive) -> Reply:
+    message = await receive()
+    return Reply(200, [], message["body"])
 
 
-def client(endpoint: Any, path: str = "/x", hot: FakeEndpoint | None = None) -> TestClient:
+ECHO: dict[str, Answer] = {"/predict/": echo}
+
+
+def client(endpoint: Any, path: str = "/x", hot: dict[str, Answer] | None = None) -> TestClient:
     """An application with the middleware, started as BentoML starts its own."""
     app = Starlette(
         routes=[Route(path, endpoint, methods=["POST"])],
-        middleware=[Middleware(Front, endpoint=lambda: hot)],
+        middleware=[Middleware(Front, answers=lambda: hot or {})],
     )
     started = TestClient(app, raise_server_exceptions=False)
     with started:
@@ -103,7 +103,7 @@ def test_predict_is_answered_before_the_application(path: str) -> None:
     async def never(_: Request) -> Response:
         raise AssertionError("the application was asked")
 
-    got = client(never, "/predict/", FakeEndpoint()).post(path, content=b"body")
+    got = client(never, "/predict/", ECHO).post(path, content=b"body")
     assert (got.status_code, got.content) == (200, b"body")
 
 
@@ -117,7 +117,7 @@ def test_predict_is_the_applications_where_there_is_no_endpoint(path: str) -> No
 
 
 def test_other_methods_of_predict_are_the_applications() -> None:
-    got = client(lambda _: Response(), "/predict/", FakeEndpoint()).get("/predict")
+    got = client(lambda _: Response(), "/predict/", ECHO).get("/predict")
     assert (got.status_code, got.json()) == (405, {"detail": "/predict/ takes POST only."})
 
 
@@ -140,7 +140,7 @@ def test_an_unknown_path_does_not_reach_the_middlewares() -> None:
 
     app = Starlette(
         routes=[Route("/x", endpoint)],
-        middleware=[Middleware(Counting), Middleware(Front, endpoint=lambda: None)],
+        middleware=[Middleware(Counting), Middleware(Front, answers=dict)],
     )
     with TestClient(app) as started:
         assert [started.get(path).status_code for path in ("/x", "/y", "/y/z")] == [200, 404, 404]
@@ -151,7 +151,7 @@ def test_it_can_start_again(tmp_path: Path) -> None:
     (tmp_path / "there.txt").write_text("there")
     app = Starlette(
         routes=[Mount("/static", StaticFiles(directory=tmp_path))],
-        middleware=[Middleware(Front, endpoint=FakeEndpoint)],
+        middleware=[Middleware(Front, answers=lambda: ECHO)],
     )
     for _ in range(2):
         with TestClient(app) as started:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errors import BadRequestError
-from serving.schema import Query, parse_query
+from serving.parser import Query, parse_batch, parse_query
 
 GOOD: dict[str, Any] = {"request_id": "1", "model": "clf", "image": "aGVsbG8="}
 
@@ -59,9 +59,7 @@ def test_unknown_fields_are_ignored() -> None:
     "body", [b"", b"{", b"\xff", b"nan", b'{"a": NaN}', b"{'a': 1}", b"[" * 60_000]
 )
 def test_what_is_not_json(body: bytes) -> None:
-    assert fault(body) == (
-        'Body is not valid JSON: send an object with "request_id", "model" and "image".'
-    )
+    assert fault(body) == ("Body is not valid JSON: send an object, as /docs.json describes it.")
 
 
 @pytest.mark.parametrize("part", [b"[],", b'"x",', b'{"a":1},'])
@@ -191,3 +189,47 @@ def test_whatever_is_right_comes_back_as_sent(
     image = base64.b64encode(content).decode()
     query = parse(request_id=request_id, model=model, image=image, probabilities=probabilities)
     assert query == Query(request_id, model, content, probabilities)
+
+
+def batch(**changes: Any) -> bytes:
+    items = [{"request_id": 1, "image": "aGVsbG8="}]
+    return json.dumps({"model": "clf", "items": items} | changes).encode()
+
+
+def test_a_batch() -> None:
+    assert parse_batch(batch()) == ("clf", [(1, b"hello")], False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"items": None}, "items must be an array of 1 to 256 objects, not null."),
+        ({"items": []}, "items must be an array of 1 to 256 objects, not 0 of them."),
+        ({"items": [{}] * 257}, "items must be an array of 1 to 256 objects, not 257 of them."),
+        ({"model": ""}, "Model name is required"),
+        ({"probabilities": 1}, "probabilities must be true or false, not a number."),
+    ],
+)
+def test_a_batch_that_is_wrong_as_a_whole(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        parse_batch(batch(**changes))
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("item", "request_id", "sentence"),
+    [
+        (5, None, "An item must be an object, not a number."),
+        ({}, None, "Image data is required"),
+        ({"image": "aGVsbG8="}, None, "Request id is required"),
+        ({"image": "?", "request_id": 7}, 7, "Invalid image data: it is not base64"),
+    ],
+)
+def test_an_item_that_is_wrong_fails_alone(
+    item: Any, request_id: int | None, sentence: str
+) -> None:
+    good = {"request_id": 1, "image": "aGVsbG8="}
+    first, second = parse_batch(batch(items=[item, good])).items
+    assert first.request_id == request_id
+    assert str(first.image) == sentence
+    assert second == (1, b"hello")
