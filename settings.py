@@ -55,10 +55,10 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=10 * 1024 * 1024, ge=1024, description="size of a request body; larger gets 413"
     )
-    max_receiving_bytes: int = Field(
+    max_held_bytes: int = Field(
         default=256 * 1024 * 1024,
         ge=1024,
-        description="sum of the bodies that a worker is receiving piece by piece; more get 503",
+        description="bytes of all large bodies that a worker receives or answers; more get 503",
     )
     max_image_pixels: int = Field(
         default=25_000_000, ge=1, description="width x height of an image before it is decoded"

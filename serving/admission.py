@@ -15,33 +15,32 @@ class Admission:
         self.deadline_seconds = settings.deadline_ms / 1000
         self.capacity = settings.queue_size
         self.held = 0
-        self._max_receiving = settings.max_receiving_bytes
-        self._receiving = 0
+        self._max_held_bytes = settings.max_held_bytes
+        self._held_bytes = 0
 
     @contextlib.contextmanager
-    def receiving(self) -> Iterator[Callable[[int], None]]:
-        """Gives what to call with the size of each piece of a body that comes in several.
+    def bodies(self) -> Iterator[Callable[[int], None]]:
+        """Gives what to call with the size of each piece of a large body, which is held until the
+        block ends.
 
-        A body in one piece takes no room for long and is not counted, so that clients who send
-        large bodies slowly cannot keep out the others. Raises OverloadedError at the piece for
-        which there is no room.
+        Small bodies are not counted, so that clients who send large ones slowly cannot keep out
+        the others. Raises OverloadedError at the piece for which there is no room.
         """
         held = 0
 
         def hold(size: int) -> None:
             nonlocal held
             held += size
-            self._receiving += size
-            if self._receiving > self._max_receiving:
+            self._held_bytes += size
+            if self._held_bytes > self._max_held_bytes:
                 raise OverloadedError(
-                    "The server is receiving as many large bodies as it may; try again.",
-                    "capacity",
+                    "The server holds as many large bodies as it may; try again.", "capacity"
                 )
 
         try:
             yield hold
         finally:
-            self._receiving -= held
+            self._held_bytes -= held
 
     def places(self, count: int) -> "_Places":
         """Holds that many places for as long as its block runs.

@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope
 from errors import BadRequestError, BodyTimeoutError, BodyTooLargeError
 
 BODY_SECONDS = 10.0
+SMALL_BYTES = 16_384
 
 
 async def read_body(
@@ -16,7 +17,7 @@ async def read_body(
     """The body, whatever its declared type.
 
     A body declared too large is refused before any of it is read, a streamed one at the first
-    byte too many; ``hold`` is told the size of each piece of one that comes in several. Raises
+    byte too many; ``hold`` is told the size of each piece of one that is large or comes in several. Raises
     BodyTooLargeError, BodyTimeoutError, or BadRequestError if the client
     left before its end.
     """
@@ -27,8 +28,10 @@ async def read_body(
         async with asyncio.timeout(BODY_SECONDS):
             message = await receive()
             body: bytes = message.get("body", b"")
-            if message.get("more_body", False):
+            more = message.get("more_body", False)
+            if more or len(body) > SMALL_BYTES:
                 hold(len(body))
+            if more:
                 body = await _rest(body, receive, max_bytes, hold)
     except TimeoutError:
         raise BodyTimeoutError(

@@ -61,9 +61,9 @@ class Endpoint:
     ) -> Reply:
         started = time.perf_counter()
         try:
-            with self._admission.receiving() as hold:
+            with self._admission.bodies() as hold:
                 body = await read_body(scope, receive, self._max_body_bytes, hold)
-            reply = await answer(exchange, body, lambda: has_left(receive))
+                reply = await answer(exchange, body, lambda: has_left(receive))
         except RequestError as error:
             if isinstance(error, OverloadedError):
                 REJECTED.labels(error.reason).inc()

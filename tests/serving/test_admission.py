@@ -35,10 +35,10 @@ def test_a_batch_takes_as_many_places_as_it_has_items() -> None:
 
 
 def test_large_bodies_have_room_up_to_a_sum() -> None:
-    admission = Admission(Settings(max_receiving_bytes=2048))
-    with admission.receiving() as hold:
+    admission = Admission(Settings(max_held_bytes=2048))
+    with admission.bodies() as hold:
         hold(2000)
-        with pytest.raises(OverloadedError, match="large bodies"), admission.receiving() as other:
+        with pytest.raises(OverloadedError, match="large bodies"), admission.bodies() as other:
             other(100)
-    with admission.receiving() as hold:
+    with admission.bodies() as hold:
         hold(2048)

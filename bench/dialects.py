@@ -1,0 +1,48 @@
+"""How each server wants to be asked, and where in its answer the label is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """``body`` makes the JSON of a request's id and an image in base64; ``label`` raises where an
+    answer holds none. Without ``label``, any answer of 200 is right."""
+
+    path: str
+    body: Callable[[str, str], object]
+    label: Callable[[Any], object] | None
+
+    def request(self, number: int, image: str) -> bytes:
+        """The whole HTTP request."""
+        content = orjson.dumps(self.body(str(number), image))
+        head = (
+            f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(content)}\r\n\r\n"
+        )
+        return head.encode() + content
+
+
+def _fields(request_id: str, image: str) -> object:
+    return {"request_id": request_id, "model": "clf", "image": image}
+
+
+def _v2(request_id: str, image: str) -> object:
+    tensor = {"name": "image", "shape": [1, 1], "datatype": "BYTES", "data": [image]}
+    return {"id": request_id, "inputs": [tensor]}
+
+
+DIALECTS = {
+    "fields": Dialect("/predict/", _fields, lambda answer: answer["prediction"]),
+    "floor": Dialect("/predict/", _fields, None),
+    "list": Dialect("/predict/", lambda _id, image: {"images": [image]}, lambda answer: answer[0]),
+    "v2": Dialect("/v2/models/clf/infer", _v2, lambda answer: answer["outputs"][0]["data"][0]),
+    "mlflow": Dialect(
+        "/invocations",
+        lambda _id, image: {"inputs": [image]},
+        lambda answer: answer["predictions"][0],
+    ),
+}
