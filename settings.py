@@ -44,7 +44,7 @@ class Settings(BaseSettings):
         description="milliseconds within which a request is answered, or refused with 503",
     )
     queue_size: int = Field(
-        default=1024,
+        default=4096,
         ge=1,
         le=100_000,
         description="requests a worker answers at once; more get 503",

@@ -17,9 +17,9 @@ async def read_body(
     """The body, whatever its declared type.
 
     A body declared too large is refused before any of it is read, a streamed one at the first
-    byte too many; ``hold`` is told the size of each piece of one that is large or comes in several. Raises
-    BodyTooLargeError, BodyTimeoutError, or BadRequestError if the client
-    left before its end.
+    byte too many; ``hold`` is told the size of each piece of one that is large or comes in several.
+    Raises BodyTooLargeError, BodyTimeoutError, or BadRequestError if the client left before its
+    end.
     """
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value) > max_bytes:
