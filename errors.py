@@ -6,6 +6,8 @@ PupilaError
 ├── ImageError                bytes that are no image we read
 ├── DatasetError              training data that cannot be trained on
 ├── RecipeError               a recipe or search that cannot run
+├── ClusterError              a Dask cluster that cannot be used
+├── ScoreError                offline scoring that cannot begin, or go on, as asked
 ├── ModelError
 │   ├── PickleError           a pickle that is no classifier we can read
 │   ├── ConversionError       an estimator that has no ONNX graph
@@ -51,6 +53,14 @@ class DatasetError(PupilaError):
 
 class RecipeError(PupilaError):
     """There is no such recipe, or it cannot be run as asked."""
+
+
+class ClusterError(PupilaError):
+    """The Dask cluster cannot be reached, or cannot do the work."""
+
+
+class ScoreError(PupilaError):
+    """The images cannot be scored as asked, or their results not be kept."""
 
 
 class ModelError(PupilaError):

@@ -2,14 +2,20 @@
 
 import re
 import tomllib
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
-SETS = ("serving", "train", "dask", "dev")
+SETS = ("serving", "train", "dask", "score", "dev")
+WITHIN = (
+    ("serving", "train"),
+    ("train", "dask"),
+    ("serving", "score"),
+    ("dask", "dev"),
+    ("score", "dev"),
+)
 TRAINING = {"skl2onnx", "onnx", "scikit-learn", "scipy", "skops", "matplotlib", "joblib"}
 
 
@@ -47,7 +53,7 @@ def test_no_lock_names_a_place(name: str) -> None:
     assert not re.search(r"://|file:|^-|index-url|find-links|trusted-host", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("smaller", "larger"), [*pairwise(SETS)])
+@pytest.mark.parametrize(("smaller", "larger"), WITHIN)
 def test_the_smaller_set_is_part_of_the_larger(smaller: str, larger: str) -> None:
     assert lock(smaller).items() <= lock(larger).items()
 
@@ -75,7 +81,12 @@ def test_dask_has_its_scheduler() -> None:
     assert libraries("dask") >= {"dask", "distributed"}
 
 
-@pytest.mark.parametrize("name", ["serving", "train", "dask"])
+def test_score_has_parquet_and_no_training_library() -> None:
+    assert libraries("score") >= {"pyarrow", "click", "rich"}
+    assert not libraries("score") & (TRAINING | {"distributed"})
+
+
+@pytest.mark.parametrize("name", ["serving", "train", "dask", "score"])
 def test_only_developers_get_uv(name: str) -> None:
     assert "uv" not in libraries(name)
 

@@ -1,24 +1,15 @@
 """An existing Dask cluster as a backend of joblib."""
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from errors import RecipeError
+from joblib._dask import DaskDistributedBackend
 
-try:
-    import distributed
-    from distributed.comm.addressing import get_address_host_port
-    from joblib._dask import DaskDistributedBackend
-except ImportError as error:
-    raise RecipeError(
-        "A search on a Dask cluster needs the package distributed; install it with: "
-        "pip install -r requirements/dask.txt"
-    ) from error
+import cluster
+from errors import ClusterError, RecipeError
 
-CONNECT_SECONDS = 10
-WORKER_SECONDS = 30
+WORKER_SECONDS = cluster.WORKER_SECONDS
 
 # What is pickled here and unpickled there, and decides the scores.
 MUST_MATCH = ("scikit-learn", "joblib", "numpy")
@@ -55,53 +46,22 @@ def connected(address: str) -> Iterator[Backend]:
     Raises RecipeError if no scheduler answers within 10 s, no worker is ready within 30 s, or a
     worker has other versions of the libraries that fit and score.
     """
-    _knock(address)
-    try:
-        client = distributed.Client(  # type: ignore[no-untyped-call]
-            address, timeout=CONNECT_SECONDS, set_as_default=False
-        )
-    except (OSError, ValueError) as error:
-        raise _unreachable(address, "no Dask scheduler answers there") from error
+    with _recipe_errors():
+        client = cluster.connect(address, MUST_MATCH, WORKER_SECONDS)
     with client:
-        try:
-            # A cluster that scales itself starts workers only once there is work.
-            client.submit(sum, [1]).result(timeout=WORKER_SECONDS)
-        except TimeoutError as error:
-            raise RecipeError(
-                f"The Dask cluster at {address} has no worker ready after {WORKER_SECONDS} s; "
-                f"start one with: dask worker {address}"
-            ) from error
-        check_versions(client.get_versions(packages=list(MUST_MATCH)))
         yield Backend(client=client)
-
-
-def _knock(address: str) -> None:
-    """Find a wrong address in one step: the client would retry and leave threads behind."""
-    try:
-        host, port = get_address_host_port(address)
-        socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
-    except ValueError as error:
-        raise _unreachable(address, str(error)) from error
-    except OSError as error:
-        raise _unreachable(address, error.strerror or str(error)) from error
-
-
-def _unreachable(address: str, reason: str) -> RecipeError:
-    return RecipeError(
-        f"The Dask cluster at {address} cannot be reached: {reason.rstrip('.')}; "
-        "an address looks like tcp://10.0.0.5:8786"
-    )
 
 
 def check_versions(versions: Any) -> None:
     """Raise RecipeError if a worker differs; ``versions`` is what ``Client.get_versions`` gives."""
-    ours = versions["client"]["packages"]
-    for worker, found in versions["workers"].items():
-        for package in MUST_MATCH:
-            theirs = found["packages"].get(package)
-            if theirs != ours[package]:
-                raise RecipeError(
-                    f"The Dask worker {worker} has "
-                    f"{f'{package} {theirs}' if theirs else f'no {package}'}, and must have "
-                    f"{ours[package]} as this machine has."
-                )
+    with _recipe_errors():
+        cluster.check_versions(versions, MUST_MATCH)
+
+
+@contextmanager
+def _recipe_errors() -> Iterator[None]:
+    """A search that cannot have its cluster is a search that cannot run as asked."""
+    try:
+        yield
+    except ClusterError as error:
+        raise RecipeError(str(error)) from error

@@ -1,0 +1,103 @@
+"""An existing Dask cluster: reaching it, and being sure that its workers can do the work."""
+
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+from errors import ClusterError
+
+CONNECT_SECONDS = 10
+WORKER_SECONDS = 30
+
+
+def connect(
+    address: str,
+    packages: Iterable[str],
+    worker_seconds: float = WORKER_SECONDS,
+    *,
+    same_python: bool = False,
+) -> Any:
+    """A distributed.Client of the scheduler at ``address``, such as ``tcp://10.0.0.5:8786``.
+
+    ``same_python`` is for work whose functions are sent by value, as bytecode. Raises ClusterError
+    if distributed is not installed here, no scheduler answers within 10 s, no worker is ready
+    within ``worker_seconds``, or a worker has other versions of ``packages`` or Python.
+    """
+    try:
+        import distributed
+        from distributed.comm.addressing import get_address_host_port
+    except ImportError as error:
+        raise ClusterError(
+            "A Dask cluster needs the package distributed on this machine; install it with: "
+            "pip install -r requirements/dask.txt"
+        ) from error
+    try:
+        # Finds a wrong address in one step: the client would retry and leave threads behind.
+        host, port = get_address_host_port(address)
+        socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
+    except ValueError as error:
+        raise _unreachable(address, str(error)) from error
+    except OSError as error:
+        raise _unreachable(address, error.strerror or str(error)) from error
+    try:
+        client = distributed.Client(  # type: ignore[no-untyped-call]
+            address, timeout=CONNECT_SECONDS, set_as_default=False
+        )
+    except (OSError, ValueError) as error:
+        raise _unreachable(address, "no Dask scheduler answers there") from error
+    try:
+        # A cluster that scales itself starts workers only once there is work.
+        client.submit(sum, [1]).result(timeout=worker_seconds)
+        versions = client.get_versions(packages=list(packages))
+        check_versions(versions, packages)
+        if same_python:
+            check_python(versions)
+    except TimeoutError as error:
+        client.close()  # type: ignore[no-untyped-call]
+        raise ClusterError(
+            f"The Dask cluster at {address} has no worker ready after {worker_seconds} s; "
+            f"start one with: dask worker {address}"
+        ) from error
+    except BaseException:
+        client.close()  # type: ignore[no-untyped-call]
+        raise
+    return client
+
+
+def check_versions(versions: Any, packages: Iterable[str]) -> None:
+    """Raise ClusterError if a worker has another version of one of ``packages``, or none.
+
+    ``versions`` is what ``Client.get_versions`` gives.
+    """
+    ours = versions["client"]["packages"]
+    for worker, found in versions["workers"].items():
+        for package in packages:
+            theirs = found["packages"].get(package)
+            if theirs != ours[package]:
+                raise ClusterError(
+                    f"The Dask worker {worker} has "
+                    f"{f'{package} {theirs}' if theirs else f'no {package}'}, and must have "
+                    f"{ours[package]} as this machine has."
+                )
+
+
+def check_python(versions: Any) -> None:
+    """Raise ClusterError if a worker has a Python of another minor version."""
+    ours = _minor(versions["client"])
+    for worker, found in versions["workers"].items():
+        if _minor(found) != ours:
+            raise ClusterError(
+                f"The Dask worker {worker} has Python {_minor(found)}, and must have {ours} as "
+                "this machine has."
+            )
+
+
+def _minor(found: Any) -> str:
+    return ".".join(str(found["packages"]["python"]).split(".")[:2])
+
+
+def _unreachable(address: str, reason: str) -> ClusterError:
+    return ClusterError(
+        f"The Dask cluster at {address} cannot be reached: {reason.rstrip('.')}; "
+        "an address looks like tcp://10.0.0.5:8786"
+    )

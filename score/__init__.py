@@ -1,0 +1,1 @@
+"""Offline scoring: millions of images in, one Parquet file of predictions out."""

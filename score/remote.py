@@ -1,0 +1,84 @@
+"""What a Dask worker runs: unpacks the kit that it is sent, and scores with what is inside.
+
+The functions here are sent by value, so they import what they need themselves. Pupila need not be
+installed on a worker, and if something called ``models`` is, that is left as it was.
+"""
+
+from typing import Any
+
+EXPECTED = "libraries.json"
+CODE = "code"
+ARTIFACT = "artifact"
+
+
+def score(
+    kit: bytes, digest: str, images: list[bytes | str], max_pixels: int, keep_scores: bool
+) -> tuple[Any, Any, list[str | None]]:
+    """The fields of the scorer's Answers.
+
+    Raises RuntimeError with one sentence: the classes of our errors are unknown to the client.
+    """
+    import sys
+    import threading
+    import types
+
+    # One for the process, since this function is made anew with each task.
+    shared: Any = types.ModuleType("_pupila_scorers")
+    shared.lock, shared.scorers = threading.Lock(), {}
+    shared = sys.modules.setdefault("_pupila_scorers", shared)
+    key = (digest, max_pixels, keep_scores)
+    with shared.lock:
+        if key not in shared.scorers:
+            shared.scorers.clear()
+            shared.scorers[key] = _open(kit, max_pixels, keep_scores)
+        scorer = shared.scorers[key]
+    return tuple(scorer.score(images))
+
+
+def _open(kit: bytes, max_pixels: int, keep_scores: bool) -> Any:
+    import io
+    import json
+    import pathlib
+    import tempfile
+    import zipfile
+    from importlib import metadata
+
+    with tempfile.TemporaryDirectory(prefix="pupila-") as name:
+        folder = pathlib.Path(name)
+        with zipfile.ZipFile(io.BytesIO(kit)) as archive:
+            archive.extractall(folder)
+        for library, wanted in json.loads((folder / EXPECTED).read_text()).items():
+            try:
+                found = metadata.version(library)
+            except metadata.PackageNotFoundError:
+                raise RuntimeError(f"a worker has no {library}") from None
+            if found != wanted:
+                raise RuntimeError(f"a worker has {library} {found} and not {wanted}")
+        artifact, scorer = _private_modules(folder / CODE)
+        try:
+            version = artifact.read_artifact(folder / ARTIFACT)
+            return scorer.Scorer(version, max_pixels, keep_scores)
+        except Exception as error:  # noqa: BLE001 - its class may be known here alone
+            raise RuntimeError(str(error).rstrip(".") or type(error).__name__) from None
+
+
+def _private_modules(folder: Any) -> tuple[Any, Any]:
+    """The modules ``models.artifact`` and ``score.scorer`` of the folder, known to nobody else."""
+    import importlib
+    import sys
+
+    ours = {"errors", "models", "score"}
+    before = {name: sys.modules.pop(name) for name in list(sys.modules) if _root(name) in ours}
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    try:
+        return importlib.import_module("models.artifact"), importlib.import_module("score.scorer")
+    finally:
+        sys.path.remove(str(folder))
+        for name in [name for name in sys.modules if _root(name) in ours]:
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+def _root(name: str) -> str:
+    return name.partition(".")[0]

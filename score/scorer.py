@@ -1,0 +1,118 @@
+"""From files' bytes to predictions, by the code that serves; what Dask workers are sent.
+
+So it imports nothing but what the server has, and its answers are made of NumPy and built-in types.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from errors import ImageError
+from models.artifact import Artifact
+from models.image import read_pixels
+from models.spec import ImageSpec
+
+Image = bytes | str
+"""A file's bytes, or the reason why there are none."""
+
+UNREADABLE = -1
+
+T = TypeVar("T")
+
+_BATCH = 128
+_BATCH_BYTES = 32 * 2**20
+
+
+class Pixels(NamedTuple):
+    """A decoded batch of N images, M of them readable.
+
+    ``values``: uint8 [M, n_features], of the readable ones; ``reasons``: for each of the N, why it
+    could not be read, or None.
+    """
+
+    values: NDArray[np.uint8]
+    reasons: list[str | None]
+
+
+class Answers(NamedTuple):
+    """What the version says of N images.
+
+    ``places``: int64 [N], the predicted label's place in the manifest's ``labels``, or UNREADABLE;
+    ``scores``: float32 [N, C], NaN for an unreadable image, or None unless they were asked for;
+    ``reasons``: as in Pixels.
+    """
+
+    places: NDArray[np.int64]
+    scores: NDArray[np.float32] | None
+    reasons: list[str | None]
+
+
+class Scorer:
+    """A loaded version. ``decode`` may be called from many threads, ``classify`` from one."""
+
+    def __init__(self, artifact: Artifact, max_pixels: int, keep_scores: bool) -> None:
+        """Verify and load; raises ArtifactError if the version may not answer."""
+        self.spec = artifact.manifest.image_spec
+        self._labels = len(artifact.manifest.labels)
+        self._runtime = artifact.open()
+        self.max_pixels = max_pixels
+        self._keep_scores = keep_scores
+        self.batch = max(1, min(_BATCH, _BATCH_BYTES // (4 * self.spec.n_features)))
+
+    def decode(self, images: Sequence[Image]) -> Pixels:
+        return decode(images, self.spec, self.max_pixels)
+
+    def classify(self, pixels: Pixels) -> Answers:
+        """One call of the classifier."""
+        readable = np.array([reason is None for reason in pixels.reasons], dtype=bool)
+        places = np.full(len(readable), UNREADABLE, np.int64)
+        scores = None
+        if self._keep_scores:
+            scores = np.full((len(readable), self._labels), np.nan, np.float32)
+        if len(pixels.values):
+            outcome = self._runtime.run(self.spec.features(pixels.values))
+            places[readable] = outcome.indices
+            if scores is not None:
+                scores[readable] = outcome.scores
+        return Answers(places, scores, pixels.reasons)
+
+    def score(self, images: Sequence[Image]) -> Answers:
+        """All of it on this thread, batch by batch."""
+        return joined([self.classify(self.decode(some)) for some in batches(images, self.batch)])
+
+
+def decode(images: Sequence[Image], spec: ImageSpec, max_pixels: int) -> Pixels:
+    """The pixels of the images that can be read, and why the others cannot."""
+    values = np.empty((len(images), spec.n_features), np.uint8)
+    reasons: list[str | None] = []
+    readable = 0
+    for image in images:
+        if isinstance(image, str):
+            reasons.append(image)
+            continue
+        try:
+            values[readable] = read_pixels(image, spec, max_pixels)
+        except ImageError as error:
+            reasons.append(str(error))
+        else:
+            reasons.append(None)
+            readable += 1
+    return Pixels(values[:readable], reasons)
+
+
+def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The items in order, ``size`` at a time."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def joined(parts: Iterable[Answers]) -> Answers:
+    """One after the other; of one part at least."""
+    places, scores, reasons = zip(*parts, strict=True)
+    return Answers(
+        np.concatenate(places),
+        None if scores[0] is None else np.concatenate(scores),
+        [reason for some in reasons for reason in some],
+    )

@@ -1,0 +1,123 @@
+"""Scores in child processes that are killed, each at another moment; run by test_killed.py.
+
+A moment is a call that changes the disk: a file brought to it, renamed, removed, or written anew.
+Prints one JSON line a moment: whether the child was killed, how many rows were on the disk then,
+how many rows the next process scored, and whether the output is the expected one.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from models.store import Store
+from score import parts, run, source
+from score.run import Options, Report, score
+
+CHANGES = ((os, "fsync"), (os, "rename"), (os, "replace"), (os, "unlink"), (pq, "write_table"))
+
+
+def child(work: Callable[[], object]) -> int:
+    """The status of a process of its own that does the work."""
+    sys.stdout.flush()
+    process = os.fork()
+    if process == 0:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - the parent must not go on twice
+            sys.stderr.write(f"{error!r}\n")
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(process, 0)[1]
+
+
+def kill_at(moment: int, after: bool) -> None:
+    """Have this process killed before, or after, the moment-th change of the disk."""
+    left = [moment]
+
+    def deadly(change: Any) -> Any:
+        def called(*arguments: Any, **how: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0 and not after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            found = change(*arguments, **how)
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return found
+
+        return called
+
+    for module, name in CHANGES:
+        setattr(module, name, deadly(getattr(module, name)))
+
+
+def main(images: Path, out: Path, expected: Path, models: Path, rows: int) -> None:
+    store = Store(models)
+    options = Options(images, out, probabilities=True)
+
+    def work() -> Report:
+        return score(options, store, chunk_rows=rows)
+
+    def die_at(moment: int, after: bool) -> None:
+        kill_at(moment, after)
+        work()
+
+    def counted() -> None:
+        scored = []
+
+        def spy(*arguments: Any) -> Any:
+            for chunk in source.chunks(*arguments):
+                scored.append(len(chunk.images))
+                yield chunk
+
+        vars(run)["chunks"] = spy
+        work()
+        out.with_name("scored").write_text(str(sum(scored)))
+
+    for after in (False, True):
+        moment = 0
+        killed = True
+        while killed:
+            moment += 1
+            out.unlink(missing_ok=True)
+            status = child(partial(die_at, moment, after))
+            killed = os.WIFSIGNALED(status)
+            folder = out.with_name(out.name + parts.SUFFIX)
+            kept = sum(pq.read_metadata(part).num_rows for part in folder.glob("part-*.parquet"))
+            finished = out.exists()
+            failed = 0
+            if finished:
+                out.with_name("scored").write_text("0")
+                left = folder.exists()
+                # As someone who wants a new result: nothing of the old run may be in the way.
+                failed = child(lambda: score(Options(images, out, overwrite=True), store))
+                out.unlink()
+                failed = failed or child(work)
+            else:
+                left = True
+                failed = child(counted)
+            same = out.exists() and out.read_bytes() == expected.read_bytes()
+            line = {
+                "moment": moment,
+                "after": after,
+                "killed": killed,
+                "kept": kept,
+                "finished": finished,
+                "left": left,
+                "failed": failed,
+                "scored": int(out.with_name("scored").read_text()),
+                "same": same,
+                "remains": folder.exists(),
+            }
+            print(json.dumps(line))  # noqa: T201
+
+
+if __name__ == "__main__":
+    given = [Path(argument) for argument in sys.argv[1:5]]
+    main(given[0], given[1], given[2], given[3], int(sys.argv[5]))
