@@ -17,7 +17,6 @@ PupilaError
 └── RequestError              what a client is told, with its HTTP status
     ├── BadRequestError       400
     ├── NotFoundError         404
-    ├── MethodNotAllowedError 405
     ├── BodyTimeoutError      408
     ├── BodyTooLargeError     413
     ├── ClientLeftError       499, which nobody reads
@@ -99,10 +98,6 @@ class BadRequestError(RequestError):
 
 class NotFoundError(RequestError):
     status = 404
-
-
-class MethodNotAllowedError(RequestError):
-    status = 405
 
 
 class BodyTimeoutError(RequestError):

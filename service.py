@@ -28,6 +28,8 @@ try:
 except SettingsError as error:
     sys.exit(str(error))
 
+# One store for the Bento's models below and for the worker: each manifest is read once.
+STORE = Store()
 TRACED = BentoMLContainer.tracing.exporter_type.get() is not None
 
 
@@ -64,7 +66,7 @@ class Pupila:
     """Image classification you can put in front of users and leave there."""
 
     def __init__(self) -> None:
-        self.registry = Registry(Store(), SETTINGS)
+        self.registry = Registry(STORE, SETTINGS)
         self.endpoint = Endpoint(self.registry, SETTINGS)
         self.running = AsyncExitStack()
         CATALOG.bind(self.registry)
@@ -116,7 +118,7 @@ service: Any = bentoml.service(
     workers=SETTINGS.workers or "cpu_count",
     http={"port": SETTINGS.port},
     # Ours strikes first, so that no client sees BentoML's 504; and BentoML keeps a timer for every
-    # request until this time is over, so it is no longer than it must be.
+    # request that reaches it until this time is over, so it is no longer than it must be.
     traffic={"timeout": BODY_SECONDS + SETTINGS.deadline_ms / 1000 + 1},
 )(Pupila)
 
@@ -132,4 +134,4 @@ service.mount_asgi_app(CATALOG.app)
 # Answers /predict/ before BentoML's own layers do, unless a trace is wanted, which they make.
 service.add_asgi_middleware(Front, answers=lambda: service.context.state.get("answers", {}))
 # Only models declared here are packed into a Bento.
-service.models.extend(bentoml.models.BentoModel(version.tag) for version in Store().champions())
+service.models.extend(bentoml.models.BentoModel(version.tag) for version in STORE.champions())

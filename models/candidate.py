@@ -112,10 +112,11 @@ class Candidate:
             content="",
         )
         golden = self.check_pixels[:GOLDEN_IMAGES]
+        golden_features = self.spec.features(golden)
         files[GOLDEN] = _npz(
             pixels=golden,
-            features=self.spec.features(golden),
-            **self._run(manifest, files, self.spec.features(golden))._asdict(),
+            features=golden_features,
+            **self._run(manifest, files, golden_features)._asdict(),
         )
         if self.reference is not None:
             files[REFERENCE] = _npz(

@@ -25,7 +25,6 @@ CHAMPION = "champion"
 # costs no more than asking for one that does not exist.
 _RETRY_SECONDS = 10.0
 
-
 # One batch of a version runs at a time; this many slow versions run beside each other.
 _CLASSIFIERS = 4
 
