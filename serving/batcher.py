@@ -51,6 +51,12 @@ class _Item:
     left: Callable[[], bool]
     arrived: float
     expires: float
+    timer: asyncio.TimerHandle | None = None
+
+    def watch(self) -> None:
+        """Answer when the time is over, whatever the classifier does."""
+        if self.timer is None:
+            self.timer = asyncio.get_running_loop().call_at(self.expires, _expire, self.future)
 
 
 class Cost(NamedTuple):
@@ -113,6 +119,7 @@ class Batcher:
         self._queue: deque[_Item] = deque()
         self._running = 0
         self._busy = False
+        self._on_thread = False
 
     @property
     def queued(self) -> int:
@@ -149,15 +156,18 @@ class Batcher:
         if now >= expires:
             raise _expired()
         future: asyncio.Future[Answer] = loop.create_future()
-        timer = loop.call_at(expires, _expire, future)
-        self._queue.append(_Item(features, future, left, now, expires))
+        item = _Item(features, future, left, now, expires)
+        self._queue.append(item)
+        if self._on_thread:
+            item.watch()
         if not self._busy:
             self._busy = True
             loop.call_soon(self._start)
         try:
             return await future
         finally:
-            timer.cancel()
+            if item.timer is not None:
+                item.timer.cancel()
 
     def _start(self) -> None:
         """Classify what is queued: here as long as that is quick, else on a thread.
@@ -180,6 +190,10 @@ class Batcher:
         self._busy = False
 
     def _start_thread(self, items: Sequence[_Item]) -> None:
+        # Only now may time pass: batches of quick classifiers are over before a timer could strike.
+        self._on_thread = True
+        for item in (*items, *self._queue):
+            item.watch()
         try:
             running = asyncio.get_running_loop().run_in_executor(
                 self._executor, self._measured, items
@@ -190,6 +204,7 @@ class Batcher:
             running.add_done_callback(lambda done: self._done(items, done))
 
     def _done(self, items: Sequence[_Item], running: asyncio.Future[_Measured]) -> None:
+        self._on_thread = False
         if running.cancelled():
             self._fail(items, RuntimeError("The server stops."))
         else:
@@ -197,7 +212,7 @@ class Batcher:
             self._start()
 
     def _fail(self, items: Sequence[_Item], error: Exception) -> None:
-        self._busy = False
+        self._busy = self._on_thread = False
         for item in (*items, *self._queue):
             if not item.future.done():
                 item.future.set_exception(error)
