@@ -1,0 +1,159 @@
+"""Where the processor time of a prediction goes: by server, by connections, and by part.
+
+    python -m bench.parts [--rounds 5]
+
+The servers take turns, as in ``bench.serving``: Pupila, the same through BentoML's own layers, and
+the floor, which reads nothing. The parts are timed alone in this process, so their caches are warm:
+what they leave of the whole is the server's, the event loop's and the kernel's. Linux only.
+"""
+
+import asyncio
+import base64
+import contextlib
+import itertools
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+
+from bench.dialects import DIALECTS
+from bench.machine import heading
+from bench.plan import run
+from bench.process import ROOT
+from bench.runner import SETTLE_SECONDS, Runner, make_material, start
+from bench.servers import SERVERS, Launch, Server
+from bench.table import markdown
+from models.image import examine
+from models.store import Store
+from serving.body import read_body
+from serving.metrics import VersionMetrics
+from serving.parser import parse_query
+from serving.reply import json_reply
+from settings import Settings
+
+MODEL = "logistic"
+CONNECTIONS = (32, 128, 512, 2048)
+BATCH = 32
+REPEATS = 200
+
+
+def native() -> Server:
+    """Pupila through BentoML's layers."""
+    base = SERVERS["pupila"]
+
+    def launch(binaries: Path, port: int, model: Path) -> Launch:
+        made = base.launch(binaries, port, model)
+        target = "bench.peers.pupila_native:service"
+        return Launch([target if word == "." else word for word in made.command], made.settings)
+
+    return replace(base, name="native", title="Pupila through BentoML's layers", launch=launch)
+
+
+def by_connections(
+    runners: list[Runner], rounds: int, seconds: float
+) -> dict[tuple[str, int], list[float]]:
+    """Microseconds of processor time a request, for each server and number of connections."""
+    found: dict[tuple[str, int], list[float]] = {}
+    for _, count, runner in itertools.product(range(rounds), CONNECTIONS, runners):
+        runner.tree.thaw()
+        result = run(runner.plan(count, seconds, warm=SETTLE_SECONDS + 0.3))
+        runner.tree.freeze()
+        cost = result.server_cpu_seconds / max(result.right, 1) * 1e6
+        found.setdefault((runner.server.title, count), []).append(cost)
+    return found
+
+
+def by_part(model: Path) -> list[tuple[str, float]]:
+    """Each part's microseconds an image, the best of many runs: the machine is shared."""
+    store = Store(model / "home" / "models")
+    version = store.champions()[0]
+    manifest, runtime = version.manifest, version.artifact.open()
+    image, _ = json.loads((model / "images.json").read_text())[0]
+    body = json.dumps(DIALECTS["fields"].body("0", image)).encode()
+    data = base64.b64decode(image)
+    spec, limit = manifest.image_spec, Settings().max_image_pixels
+    pixels = examine(data, limit).pixels(spec)
+    features = np.stack([spec.features(pixels)] * BATCH)
+    metrics = VersionMetrics("clf", "bench")
+    scope = {"type": "http", "headers": [(b"content-length", str(len(body)).encode())]}
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def reading() -> None:
+        for _ in range(BATCH):
+            await read_body(scope, receive, 1 << 20, lambda _size: None)
+
+    def each(part: Callable[[], object]) -> float:
+        return _best(lambda: [part() for _ in range(BATCH)]) / BATCH
+
+    return [
+        ("reading the body", _best(lambda: asyncio.run(reading())) / BATCH),
+        ("JSON, fields, base64", each(lambda: parse_query(body))),
+        ("image header, decoding", each(lambda: examine(data, limit).pixels(spec))),
+        ("pixels to features", each(lambda: spec.features(pixels))),
+        (f"the graph, in a batch of {BATCH}", _best(lambda: runtime.run(features)) / BATCH),
+        ("reply", each(lambda: json_reply({"request_id": "0", "prediction": 8}))),
+        ("metrics", each(lambda: metrics.answered(200, 0.001))),
+    ]
+
+
+def _best(part: Callable[[], object]) -> float:
+    """Microseconds of this thread's processor time."""
+    times = []
+    for _ in range(REPEATS):
+        started = time.thread_time_ns()
+        part()
+        times.append(time.thread_time_ns() - started)
+    return min(times) / 1000
+
+
+def report(
+    found: dict[tuple[str, int], list[float]], parts: list[tuple[str, float]], arguments: str
+) -> str:
+    titles = list(dict.fromkeys(title for title, _ in found))
+    rows = [
+        [title, *(f"{statistics.median(found[title, count]):.0f}" for count in CONNECTIONS)]
+        for title in titles
+    ]
+    head = ("µs of processor time a request", *(f"{count} connections" for count in CONNECTIONS))
+    timed = [[name, f"{cost:.1f}"] for name, cost in parts]
+    lines = [
+        heading("Parts of a prediction", ["python -m bench.parts", arguments]),
+        "Logistic regression, 8x8 JPEGs. Medians of rounds; parts alone, the best of many runs.\n",
+        markdown(head, rows),
+        "",
+        markdown(("part", "µs"), timed),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+@click.command(context_settings={"show_default": True, "max_content_width": 100})
+@click.option("--rounds", default=5, type=click.IntRange(1))
+@click.option("--seconds", default=1.0, type=click.FloatRange(0.1), help="Of each measurement.")
+@click.option("--output", default=ROOT / "bench" / "parts.md", type=click.Path(path_type=Path))
+def main(rounds: int, seconds: float, output: Path) -> None:
+    """Say where the time of a prediction goes."""
+    with tempfile.TemporaryDirectory(prefix="pupila-bench-") as folder:
+        home = make_material(MODEL, Path(folder))
+        with contextlib.ExitStack() as stack:
+            runners = []
+            for server in (SERVERS["pupila"], native(), SERVERS["floor"]):
+                runners.append(stack.enter_context(start(server, home)))
+                runners[-1].tree.freeze()
+            found = by_connections(runners, rounds, seconds)
+        parts = by_part(home)
+    text = report(found, parts, " ".join(sys.argv[1:]))
+    output.write_text(text, encoding="utf-8")
+    click.echo(text)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m bench.parts")

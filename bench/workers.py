@@ -1,0 +1,129 @@
+"""What another worker brings where all the time is the classifier's, and what memory each takes.
+
+    python -m bench.workers [--workers 1,2] [--rounds 5]
+
+One server for each number of workers; they take turns, as in ``bench.serving``, so a machine with
+fewer processors than workers and client shows less. Memory is each worker's proportional set size
+(PSS) and resident set size (RSS) after the load. Linux only.
+"""
+
+import contextlib
+import itertools
+import re
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from bench.machine import heading
+from bench.material import SLOW
+from bench.plan import Result, run
+from bench.process import ROOT
+from bench.runner import SETTLE_SECONDS, WARM_SECONDS, Runner, make_material, start
+from bench.servers import SERVERS, Launch, Server
+from bench.table import markdown
+
+MODEL = next(iter(SLOW))
+CLIENTS = 64
+
+
+def pupila(workers: int) -> Server:
+    """Pupila with so many workers."""
+    base = SERVERS["pupila"]
+
+    def launch(binaries: Path, port: int, model: Path) -> Launch:
+        made = base.launch(binaries, port, model)
+        return Launch(made.command, dict(made.settings) | {"PUPILA_WORKERS": str(workers)})
+
+    return replace(base, launch=launch)
+
+
+def measure(runners: Mapping[int, Runner], rounds: int, seconds: float) -> dict[int, list[Result]]:
+    """The results of each number of workers, a round after the other."""
+    found: dict[int, list[Result]] = {workers: [] for workers in runners}
+    for _, (workers, runner) in itertools.product(range(rounds), runners.items()):
+        runner.tree.thaw()
+        found[workers].append(
+            run(runner.plan(CLIENTS, seconds, warm=SETTLE_SECONDS + WARM_SECONDS))
+        )
+        runner.tree.freeze()
+    return found
+
+
+def memory(runner: Runner) -> list[tuple[float, float]]:
+    """PSS and RSS in MiB of each worker: the processes below the one that was started."""
+    found = []
+    for process in runner.tree.processes()[1:]:
+        text = Path(f"/proc/{process}/smaps_rollup").read_text()
+        lines = re.findall(r"^(Pss|Rss):\s+(\d+) kB", text, re.MULTILINE)
+        sizes = {name: int(kib) for name, kib in lines}
+        found.append((sizes["Pss"] / 1024, sizes["Rss"] / 1024))
+    return found
+
+
+def report(
+    found: Mapping[int, list[Result]],
+    memories: Mapping[int, list[tuple[float, float]]],
+    arguments: str,
+) -> str:
+    first = min(found)
+    rows = []
+    for workers, results in found.items():
+        rates = [one.right / one.seconds for one in results]
+        ratios = [
+            rate / (one.right / one.seconds) for rate, one in zip(rates, found[first], strict=True)
+        ]
+        busy = statistics.median(one.server_cpu_seconds / one.seconds for one in results)
+        sizes = ", ".join(f"{pss:.0f} ({rss:.0f})" for pss, rss in memories[workers])
+        rows.append(
+            [
+                str(workers),
+                f"{statistics.median(rates):,.0f}",
+                f"{statistics.median(ratios):.2f}",
+                f"{busy:.2f}",
+                f"{sum(one.wrong + one.refused + one.lost for one in results)}",
+                sizes,
+            ]
+        )
+    head = (
+        "workers",
+        "requests/s",
+        f"of {first}'s",
+        "processors used",
+        "not right",
+        "PSS (RSS) MiB",
+    )
+    parts = [heading("Workers", ["python -m bench.workers", arguments])]
+    parts.append(f"{SLOW[MODEL].capitalize()}; {CLIENTS} clients, medians of rounds.\n")
+    return "\n".join([*parts, markdown(head, rows)]) + "\n"
+
+
+@click.command(context_settings={"show_default": True, "max_content_width": 100})
+@click.option("--workers", default="1,2", help="Numbers of workers.")
+@click.option("--rounds", default=5, type=click.IntRange(1))
+@click.option("--seconds", default=3.0, type=click.FloatRange(0.1), help="Of each measurement.")
+@click.option("--output", default=ROOT / "bench" / "workers.md", type=click.Path(path_type=Path))
+def main(workers: str, rounds: int, seconds: float, output: Path) -> None:
+    """Compare numbers of workers."""
+    with (
+        tempfile.TemporaryDirectory(prefix="pupila-bench-") as folder,
+        contextlib.ExitStack() as stack,
+    ):
+        home = make_material(MODEL, Path(folder))
+        runners = {}
+        for number in sorted(int(number) for number in workers.split(",")):
+            runners[number] = stack.enter_context(start(pupila(number), home))
+            runners[number].tree.freeze()
+        found = measure(runners, rounds, seconds)
+        memories = {number: memory(runner) for number, runner in runners.items()}
+    text = report(found, memories, " ".join(sys.argv[1:]))
+    output.write_text(text, encoding="utf-8")
+    click.echo(text)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m bench.workers")
