@@ -3,6 +3,7 @@
 import gc
 import sys
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import bentoml
@@ -18,6 +19,7 @@ from serving.catalog import Catalog
 from serving.document import openapi
 from serving.endpoint import Endpoint
 from serving.front import Front
+from serving.metrics import forget_dead_workers
 from serving.registry import Registry
 from serving.reply import Reply
 from serving.schema import BatchRequest, BatchResponse, PredictRequest, PredictResponse
@@ -78,6 +80,7 @@ class Pupila:
 
     @bentoml.on_startup
     async def start(self) -> None:
+        forget_dead_workers(Path(BentoMLContainer.prometheus_multiproc_dir.get()))
         await self.running.enter_async_context(self.registry.watching())
         # Without this, full collections over the imported libraries are the latency's tail.
         gc.collect()

@@ -56,7 +56,8 @@ class _Item:
     def watch(self) -> None:
         """Answer when the time is over, whatever the classifier does."""
         if self.timer is None:
-            self.timer = asyncio.get_running_loop().call_at(self.expires, _expire, self.future)
+            seconds = self.expires - time.monotonic()
+            self.timer = self.future.get_loop().call_later(seconds, _expire, self.future)
 
 
 class Cost(NamedTuple):
@@ -120,6 +121,7 @@ class Batcher:
         self._running = 0
         self._busy = False
         self._on_thread = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def queued(self) -> int:
@@ -147,12 +149,14 @@ class Batcher:
     ) -> Answer:
         """The answer for one image, ``features``: float32 [n_features].
 
-        ``expires`` is in the event loop's time; raises OverloadedError when it has passed.
+        ``expires`` is in the seconds of ``time.monotonic``; raises OverloadedError when it has
+        passed.
         ``left`` is asked, if the item has waited for long, whether anybody still waits for the
         answer; raises ClientLeftError if not.
         """
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        # Asked for once: before Python 3.12 it is a system call.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        now = time.monotonic()
         if now >= expires:
             raise _expired()
         future: asyncio.Future[Answer] = loop.create_future()
@@ -162,54 +166,56 @@ class Batcher:
             item.watch()
         if not self._busy:
             self._busy = True
-            loop.call_soon(self._start)
+            loop.call_soon(self._start, loop)
         try:
             return await future
         finally:
             if item.timer is not None:
                 item.timer.cancel()
 
-    def _start(self) -> None:
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Classify what is queued: here as long as that is quick, else on a thread.
 
         One turn of the event loop takes several batches. With one, a crowd of clients that are
         refused and come back at once left it little but refusals: 64 answers for each thousand.
         """
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + _TURN_SECONDS
+        ends = time.monotonic() + _TURN_SECONDS
         while items := self._take():
             self._running = len(items)
             if self._cpu.expect(len(items)) >= INLINE_SECONDS:
-                self._start_thread(items)
+                self._start_thread(loop, items)
                 return
             self._finish(items, self._measured(items))
-            if loop.time() > ends:
-                loop.call_soon(self._start)
+            if time.monotonic() > ends:
+                loop.call_soon(self._start, loop)
                 return
         self._running = 0
         self._busy = False
 
-    def _start_thread(self, items: Sequence[_Item]) -> None:
+    def _start_thread(self, loop: asyncio.AbstractEventLoop, items: Sequence[_Item]) -> None:
         # Only now may time pass: batches of quick classifiers are over before a timer could strike.
         self._on_thread = True
         for item in (*items, *self._queue):
             item.watch()
         try:
-            running = asyncio.get_running_loop().run_in_executor(
-                self._executor, self._measured, items
-            )
+            running = loop.run_in_executor(self._executor, self._measured, items)
         except RuntimeError as error:  # the executor was shut down
             self._fail(items, error)
         else:
-            running.add_done_callback(lambda done: self._done(items, done))
+            running.add_done_callback(lambda done: self._done(loop, items, done))
 
-    def _done(self, items: Sequence[_Item], running: asyncio.Future[_Measured]) -> None:
+    def _done(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        items: Sequence[_Item],
+        running: asyncio.Future[_Measured],
+    ) -> None:
         self._on_thread = False
         if running.cancelled():
             self._fail(items, RuntimeError("The server stops."))
         else:
             self._finish(items, running.result())
-            self._start()
+            self._start(loop)
 
     def _fail(self, items: Sequence[_Item], error: Exception) -> None:
         self._busy = self._on_thread = False
@@ -220,7 +226,7 @@ class Batcher:
 
     def _take(self) -> list[_Item]:
         items: list[_Item] = []
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         while self._queue and len(items) < self._max_batch_size:
             item = self._queue.popleft()
             if item.future.done():

@@ -1,6 +1,7 @@
 """Turns image files into pixels: small ones at once, large ones on a thread of a few."""
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -37,7 +38,7 @@ class Decoder:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def pixels(self, image: bytes, spec: ImageSpec, expires: float) -> NDArray[np.uint8]:
-        """uint8 [n_features] of an image file, before ``expires`` in the event loop's time.
+        """uint8 [n_features] of an image file, before ``expires``, in ``time.monotonic``'s seconds.
 
         Raises BadRequestError for an image that is none, OverloadedError when there is no time.
         """
@@ -53,9 +54,9 @@ class Decoder:
     async def _on_thread(
         self, encoded: Encoded, spec: ImageSpec, seconds: float, expires: float
     ) -> NDArray[np.uint8]:
-        loop = asyncio.get_running_loop()
         wait = self._waiting_seconds / THREADS
-        if loop.time() + wait > expires:
+        left = expires - time.monotonic()
+        if wait > left:
             raise OverloadedError(
                 "The images ahead of this one leave no time for it; try again.",
                 "deadline",
@@ -63,7 +64,8 @@ class Decoder:
             )
         self._waiting_seconds += seconds
         try:
-            async with asyncio.timeout_at(expires):
+            async with asyncio.timeout(left):
+                loop = asyncio.get_running_loop()
                 return await loop.run_in_executor(self._threads, encoded.pixels, spec)
         except TimeoutError:
             raise OverloadedError("The image could not be decoded in time.", "expired") from None

@@ -120,14 +120,14 @@ class Endpoint:
         return json_reply({"items": answers}, engine.header)
 
     def _expires(self) -> float:
-        return asyncio.get_running_loop().time() + self._admission.deadline_seconds
+        return time.monotonic() + self._admission.deadline_seconds
 
     async def _engine(self, model: str, expires: float) -> Engine:
         engine = self._registry.loaded(model)
         if engine is not None:
             return engine
         try:
-            async with asyncio.timeout_at(expires):
+            async with asyncio.timeout(expires - time.monotonic()):
                 return await self._registry.load(model)
         except TimeoutError:
             raise OverloadedError(f"{model} is being loaded; try again.", "loading") from None

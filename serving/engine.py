@@ -1,6 +1,5 @@
 """A loaded version: image bytes in, label out."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -54,7 +53,8 @@ class Engine:
     async def predict(
         self, image: bytes, probabilities: bool, expires: float, left: Callable[[], bool]
     ) -> Prediction:
-        """The prediction for an image file's bytes, before ``expires`` in the loop's time.
+        """The prediction for an image file's bytes, before ``expires``, in ``time.monotonic``'s
+        seconds.
 
         ``left`` tells whether the client has left. Raises BadRequestError for an image that is
         none, or probabilities that the version does not give, OverloadedError when there is no
@@ -65,9 +65,8 @@ class Engine:
                 f"{self.version.tag} gives no probabilities; ask without them, or ask another "
                 "version."
             )
-        loop = asyncio.get_running_loop()
         wait = self._batcher.expected_wait
-        if loop.time() + wait > expires:
+        if time.monotonic() + wait > expires:
             raise OverloadedError(
                 "The request could not be answered in time, so it was refused at once.",
                 "deadline",

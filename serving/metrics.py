@@ -4,9 +4,21 @@ A worker's values lie in files that ``/metrics`` sums up over all workers (prome
 multiprocess mode, which BentoML sets up). One count costs 1 µs, one observation 2 µs.
 """
 
+import contextlib
+import os
+import re
 from http import HTTPStatus
+from pathlib import Path
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, values
+from prometheus_client.multiprocess import mark_process_dead
+
+if values.ValueClass._multiprocess:
+    # Each count asks whose file it belongs to. Asking the system, as by default, was 15 % of a
+    # prediction; a worker never forks. Files of another name than those of BentoML's own metrics,
+    # which may be open already.
+    _WORKER = f"{os.getpid()}w"
+    values.ValueClass = values.MultiProcessValue(lambda: _WORKER)  # type: ignore[no-untyped-call]
 
 _VERSION = ("model", "version")
 
@@ -60,3 +72,20 @@ class VersionMetrics:
 
 NO_VERSION = VersionMetrics("", "")
 """For requests that were answered before it was known which version they are for."""
+
+
+def forget_dead_workers(folder: Path) -> None:
+    """Take out what killed workers had in flight: nobody else does, and it would stay for good.
+
+    ``folder`` is where the workers' files lie.
+    """
+    for path in folder.glob("gauge_live*_*w.db"):
+        process = int(re.findall(r"_(\d+)w\.db$", path.name)[0])
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            # Another worker may have done it at the same moment.
+            with contextlib.suppress(FileNotFoundError):
+                mark_process_dead(f"{process}w", str(folder))  # type: ignore[no-untyped-call]
+        except PermissionError:
+            continue

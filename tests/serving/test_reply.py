@@ -1,3 +1,5 @@
+from starlette.types import Message
+
 from errors import BadRequestError, BodyTooLargeError, OverloadedError
 from serving.reply import Reply, fault_reply, json_reply
 
@@ -23,3 +25,49 @@ def test_an_overloaded_server_says_when_to_come_back() -> None:
 
 def test_the_rest_of_a_large_body_is_not_wanted() -> None:
     assert (b"connection", b"close") in fault_reply(BodyTooLargeError("Large.")).headers
+
+
+class Connection:
+    """What uvicorn gives as ``send``: a method of what has the transport."""
+
+    def __init__(self, *, stays: bool) -> None:
+        self.transport = self
+        self.stays = stays
+        self.seen: list[bytes | str] = []
+
+    def write(self, data: bytes) -> None:
+        self.seen.append(data)
+
+    def close(self) -> None:
+        self.seen.append("closed")
+
+    def is_closing(self) -> bool:
+        return False
+
+    async def send(self, message: Message) -> None:
+        self.transport.write(message.get("body", b"head "))
+        if "body" in message and not self.stays:
+            self.transport.close()
+
+
+async def test_head_and_body_are_written_at_once() -> None:
+    connection = Connection(stays=True)
+    await json_reply({}).send(connection.send)
+    assert connection.seen == [b"head {}"]
+    assert connection.transport is connection
+
+
+async def test_a_connection_is_closed_after_its_answer() -> None:
+    connection = Connection(stays=False)
+    await json_reply({}).send(connection.send)
+    assert connection.seen == [b"head {}", "closed"]
+
+
+async def test_any_other_send_is_called_as_it_is() -> None:
+    seen = []
+
+    async def send(message: Message) -> None:
+        seen.append(message["type"])
+
+    await json_reply({}).send(send)
+    assert seen == ["http.response.start", "http.response.body"]
