@@ -132,14 +132,21 @@ def _attack(arguments: list[str], seconds: float) -> dict[str, int]:
     return dict(json.loads(done.stdout))
 
 
-def report(found: Findings, times: float, arguments: str) -> str:
+def kept(found: Findings) -> float:
+    """The share of the peak that is left under overload."""
+    peak, result = found.peak, found.overload
+    return (result.right / result.seconds) / (peak.right / peak.seconds)
+
+
+def report(found: Findings, floor: Findings, times: float, arguments: str) -> str:
     peak, result = found.peak.right / found.peak.seconds, found.overload
     goodput = result.right / result.seconds
     recovery = "not within a minute" if found.recovery is None else f"{found.recovery:.2f} s"
     rows = [
         ["peak before, right answers/s", f"{peak:,.0f}"],
         ["asked, requests/s", f"{times * peak:,.0f}"],
-        ["right answers/s", f"{goodput:,.0f}, {goodput / peak:.0%} of the peak"],
+        ["right answers/s", f"{goodput:,.0f}, {kept(found):.0%} of the peak"],
+        ["floor under the same: answers {}, reads nothing", f"{kept(floor):.0%} of its peak"],
         ["p50, p99 of right answers, ms", f"{result.p50_ms:.0f}, {result.p99_ms:.0f}"],
         ["503 with Retry-After", f"{result.refused:,}"],
         ["any other answer", f"{result.wrong:,} {result.first_wrong}".strip()],
@@ -165,7 +172,9 @@ def main(seconds: float, times: float, connections: int, model: str, output: Pat
         home = make_material(model, Path(folder))
         with start(SERVERS["pupila"], home) as runner:
             found = overload(runner, times, connections, seconds)
-    text = report(found, times, " ".join(sys.argv[1:]))
+        with start(SERVERS["floor"], home) as runner:
+            floor = overload(runner, times, connections, seconds)
+    text = report(found, floor, times, " ".join(sys.argv[1:]))
     output.write_text(text, encoding="utf-8")
     click.echo(text)
 
