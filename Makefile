@@ -11,10 +11,10 @@ INSTALLED := .venv/.installed
 # Stamps outlive the interpreter they were made with: Homebrew removes it with the next release.
 GONE := $(shell test -x $(PYTHON_HERE) || echo always)
 
-.PHONY: help serve train test bench check fix bento lock clean always
+.PHONY: help serve train test bench check fix bento image image-test lock clean always
 
 help: ## list what make can do here
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' Makefile
 
 serve: $(INSTALLED)-train ## serve clf at PORT (8000), after training it where there is none
 	@$(PYTHON_HERE) -m models show clf >/dev/null 2>&1 || $(PYTHON_HERE) -m train
@@ -47,6 +47,14 @@ fix: $(INSTALLED)-dev ## mend what can be mended: lint, formatting, the table of
 # BentoML would fetch a uv of any version if the path had none.
 bento: $(INSTALLED)-dev ## build a Bento of the service and the champion of every model
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/bentoml build
+
+image: $(INSTALLED)-dev ## build the container image pupila:latest, after training clf where there is none
+	@$(PYTHON_HERE) -m models show clf >/dev/null 2>&1 || $(PYTHON_HERE) -m train
+	@scripts/image "pupila:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" pupila:latest
+
+image-test: $(INSTALLED)-dev ## build an image of the tests' own models, run it and attack it
+	@unset PORT $(filter-out BENTOML_DO_NOT_TRACK,$(filter BENTOML_% PUPILA_%,$(.VARIABLES))); \
+	exec scripts/image-test $(ARGS)
 
 lock: $(INSTALLED)-dev ## compile requirements/ from pyproject.toml; ARGS=--upgrade takes newer releases
 	@scripts/lock $(ARGS)

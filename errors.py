@@ -8,6 +8,10 @@ PupilaError
 ├── RecipeError               a recipe or search that cannot run
 ├── ClusterError              a Dask cluster that cannot be used
 ├── ScoreError                offline scoring that cannot begin, or go on, as asked
+├── RecordsError              records that cannot be kept, or read, as asked
+│   ├── SchemaError           a database whose tables are another Pupila's
+│   └── DatabaseError         a database that is away, locked or full: worth another try
+├── MonitorError              a window that cannot be looked at, or a report not delivered
 ├── ModelError
 │   ├── PickleError           a pickle that is no classifier we can read
 │   ├── ConversionError       an estimator that has no ONNX graph
@@ -16,6 +20,7 @@ PupilaError
 │   └── UnknownVersionError   a model or version that the store does not have
 └── RequestError              what a client is told, with its HTTP status
     ├── BadRequestError       400
+    │   └── RejectedImageError    bytes that are no image we read
     ├── NotFoundError         404
     ├── BodyTimeoutError      408
     ├── BodyTooLargeError     413
@@ -62,6 +67,22 @@ class ScoreError(PupilaError):
     """The images cannot be scored as asked, or their results not be kept."""
 
 
+class RecordsError(PupilaError):
+    """The records cannot be kept, or read, as asked; another try would end the same."""
+
+
+class SchemaError(RecordsError):
+    """The database's tables are of an older or newer Pupila, or of another program."""
+
+
+class DatabaseError(RecordsError):
+    """The database is away, locked, full or slow; nothing was written, and it may be later."""
+
+
+class MonitorError(PupilaError):
+    """A window cannot be looked at as asked, or its report not be delivered."""
+
+
 class ModelError(PupilaError):
     """Something about a model, a version or its files."""
 
@@ -96,6 +117,14 @@ class BadRequestError(RequestError):
     status = 400
 
 
+class RejectedImageError(BadRequestError):
+    """The image was sent whole, and is none that we read; ``reason`` is why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Invalid image data: {reason}")
+        self.reason = reason
+
+
 class NotFoundError(RequestError):
     status = 404
 
@@ -126,7 +155,7 @@ class OverloadedError(RequestError):
     def __init__(
         self,
         detail: str,
-        reason: Literal["capacity", "deadline", "expired", "loading"],
+        reason: Literal["capacity", "deadline", "expired", "loading", "records"],
         retry_after: int = 1,
     ) -> None:
         super().__init__(detail)

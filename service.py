@@ -1,5 +1,6 @@
 """The BentoML service: routes, wiring and lifecycle. Each part is where its import says."""
 
+import asyncio
 import gc
 import sys
 from contextlib import AsyncExitStack
@@ -8,21 +9,35 @@ from typing import Any
 
 import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.resource import CpuResource
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from errors import SettingsError
+from errors import RecordsError, SettingsError
 from models.store import Store
 from serving.body import BODY_SECONDS
 from serving.catalog import Catalog
 from serving.document import openapi
+from serving.drain import Drain
 from serving.endpoint import Endpoint
+from serving.feedback import Feedback
 from serving.front import Front
+from serving.gauges import Gauges
+from serving.ledger import Ledger, load, prepare
 from serving.metrics import forget_dead_workers
+from serving.recorder import Recorder
 from serving.registry import Registry
 from serving.reply import Reply
-from serving.schema import BatchRequest, BatchResponse, PredictRequest, PredictResponse
+from serving.schema import (
+    BatchRequest,
+    BatchResponse,
+    FeedbackRequest,
+    FeedbackResponse,
+    PredictRequest,
+    PredictResponse,
+)
+from serving.supervisor import supervise
 from settings import settings
 
 try:
@@ -32,6 +47,8 @@ except SettingsError as error:
 
 # One store for the Bento's models below and for the worker: each manifest is read once.
 STORE = Store()
+WORKERS = SETTINGS.workers or int(CpuResource.from_system()) or 1
+DRAIN = Drain(SETTINGS.drain_ms / 1000)
 TRACED = BentoMLContainer.tracing.exporter_type.get() is not None
 
 
@@ -64,24 +81,60 @@ class BatchInput(Raw, BatchRequest, bentoml.IODescriptor):
     """The fields of ``/predict/batch/``, for BentoML's clients."""
 
 
+class FeedbackInput(Raw, FeedbackRequest, bentoml.IODescriptor):
+    """The fields of ``/feedback/``, for BentoML's clients."""
+
+
 class Pupila:
     """Image classification you can put in front of users and leave there."""
 
     def __init__(self) -> None:
         self.registry = Registry(STORE, SETTINGS)
-        self.endpoint = Endpoint(self.registry, SETTINGS)
+        self.ledger = Ledger(SETTINGS)
+        self.recorder = Recorder(SETTINGS, self.ledger, WORKERS) if SETTINGS.record else None
+        self.endpoint = Endpoint(self.registry, SETTINGS, self.recorder)
+        self.feedback_endpoint = Feedback(
+            self.registry,
+            SETTINGS,
+            self.ledger,
+            self.recorder,
+            self.endpoint.admission,
+            # Other servers may write to a database that was named.
+            others=WORKERS > 1 or SETTINGS.database_url is not None,
+        )
         self.running = AsyncExitStack()
         CATALOG.bind(self.registry)
         if not TRACED:
             service.context.state["answers"] = {
                 "/predict/": self.endpoint.predict,
                 "/predict/batch/": self.endpoint.predict_batch,
+                "/feedback/": self.feedback_endpoint.feedback,
             }
+
+    @bentoml.on_deployment
+    @staticmethod
+    def prepare() -> None:
+        """Once for all workers, before they start."""
+        supervise()
+        # By now BentoML has taken a Bento's sources off the path again.
+        sys.path.append(str(Path(__file__).parent))
+        try:
+            prepare(SETTINGS)
+        except RecordsError as error:
+            sys.exit(str(error))
 
     @bentoml.on_startup
     async def start(self) -> None:
         forget_dead_workers(Path(BentoMLContainer.prometheus_multiproc_dir.get()))
+        DRAIN.listen()
+        self.running.callback(self.ledger.close)
+        self.running.callback(self.feedback_endpoint.close)
         await self.running.enter_async_context(self.registry.watching())
+        if self.recorder is not None:
+            # Before the collector is told to leave alone what was imported.
+            await asyncio.to_thread(load)
+            await self.running.enter_async_context(self.recorder.running())
+            await self.running.enter_async_context(Gauges(self.ledger).refreshing())
         # Without this, full collections over the imported libraries are the latency's tail.
         gc.collect()
         gc.freeze()
@@ -103,7 +156,14 @@ class Pupila:
         """Classify up to 256 images."""
         return _response(await self.endpoint.predict_batch(request.scope, request.receive))
 
+    @bentoml.api(route="/feedback/", input_spec=FeedbackInput, output_spec=FeedbackResponse)
+    async def feedback(self, request: Request) -> Response:
+        """Say what an image really is."""
+        return _response(await self.feedback_endpoint.feedback(request.scope, request.receive))
+
     async def __is_ready__(self) -> bool:
+        if DRAIN.begun:
+            raise HTTPException(503, "The server is ending.")
         readiness = self.registry.readiness()
         if not readiness.ready:
             raise HTTPException(503, readiness.reason)
@@ -135,6 +195,10 @@ def document() -> dict[str, Any]:
 CATALOG = Catalog(document)
 service.mount_asgi_app(CATALOG.app)
 # Answers /predict/ before BentoML's own layers do, unless a trace is wanted, which they make.
-service.add_asgi_middleware(Front, answers=lambda: service.context.state.get("answers", {}))
+service.add_asgi_middleware(
+    Front,
+    answers=lambda: service.context.state.get("answers", {}),
+    ending=lambda: DRAIN.begun,
+)
 # Only models declared here are packed into a Bento.
 service.models.extend(bentoml.models.BentoModel(version.tag) for version in STORE.champions())

@@ -1,9 +1,10 @@
 """Every setting, in one frozen object that is read once: the only reader of the environment."""
 
 from functools import cache
+from pathlib import Path
 from typing import Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from errors import SettingsError
@@ -78,6 +79,67 @@ class Settings(BaseSettings):
         le=60_000,
         description="milliseconds between two looks for new versions in the store",
     )
+    drain_ms: int = Field(
+        default=2000,
+        ge=0,
+        le=60_000,
+        description="milliseconds that a server told to end goes on answering, while `/readyz` "
+        "says 503",
+    )
+    home: Path = Field(
+        default=Path("~/.pupila"),
+        validate_default=True,
+        description="folder of what Pupila keeps; made when it is needed, for its user alone",
+    )
+    # Left out of the object's text: it may hold a password.
+    database_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="where records are kept, `sqlite:////folder/file.db` or "
+        "`postgresql://user:password@host/name`; by default `records.db` in `PUPILA_HOME`",
+    )
+
+    record: bool = Field(
+        default=True,
+        description="whether predictions are kept, and all requests counted, in the database",
+    )
+    record_rate: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="share of ordinary predictions that may be kept; images that are rejected or "
+        "predicted with little confidence may be whatever it says",
+    )
+    record_per_minute: int = Field(
+        default=600,
+        ge=1,
+        description="predictions kept a minute for each model, by all workers; a burst may take a "
+        "minute's at once",
+    )
+    record_unsure: float = Field(
+        default=0.6,
+        ge=0,
+        le=1,
+        description="a prediction with less confidence is kept before others",
+    )
+    record_buffer_bytes: int = Field(
+        default=32 * 1024 * 1024,
+        ge=1024,
+        description="what a worker holds until it is in the database; more is dropped",
+    )
+
+    # Nor is this in the object's text: chat programs keep their secret in it.
+    webhook_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="where `python -m monitor` posts its reports, as JSON with a `text` that chat "
+        "programs show",
+    )
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
 
     @classmethod
     def read(cls) -> Self:

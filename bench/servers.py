@@ -76,6 +76,7 @@ class Server:
             "BENCH_MODEL": str(model),
             "BENTOML_DO_NOT_TRACK": "True",
             "BENTOML_HOME": str(model / "home"),
+            "PUPILA_HOME": str(model / "pupila"),
             "PATH": f"{binaries}:/usr/local/bin:/usr/bin:/bin",
             "PYTHONPATH": str(ROOT),
         }

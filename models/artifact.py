@@ -24,6 +24,7 @@ GRAPH = "model.onnx"
 ESTIMATOR = "estimator.skops"
 GOLDEN = "golden.npz"
 REFERENCE = "reference.npz"
+HALVES = ("half_a.onnx", "half_b.onnx")
 
 # With a thousand classes the confusion matrix alone takes some megabytes.
 _MAX_MANIFEST_BYTES = 16 * 2**20
@@ -98,6 +99,18 @@ class Artifact:
             runtime = OnnxRuntime(self.read(GRAPH))
         self._replay(runtime)
         return runtime
+
+    def halves(self) -> tuple[Runtime, Runtime] | None:
+        """Two copies of the classifier, each trained on another half of the training data.
+
+        Where the two disagree more than they did, the classifier itself is likely to be worse: see
+        ``monitor.accuracy``. Serving never reads them. None where the version was saved without;
+        ``manifest.without_halves`` then says why, if it is known. Raises ArtifactError.
+        """
+        if not self.manifest.files.keys() >= set(HALVES):
+            return None
+        first, second = HALVES
+        return OnnxRuntime(self.read(first)), OnnxRuntime(self.read(second))
 
     def _replay(self, runtime: Runtime) -> None:
         golden = self.arrays(GOLDEN)

@@ -5,7 +5,7 @@ import io
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from errors import ConversionError
 from models import parity
-from models.artifact import ESTIMATOR, GOLDEN, GRAPH, MANIFEST, REFERENCE
+from models.artifact import ESTIMATOR, GOLDEN, GRAPH, HALVES, MANIFEST, REFERENCE
 from models.conversion import Graph, convert
 from models.estimator import EstimatorRuntime, dump_estimator
+from models.halves import convert_halves
 from models.manifest import DataFingerprint, Label, Manifest, Metrics, Parity, Speed
+from models.reference import Reference
 from models.runtime import OnnxRuntime, Outcome
 from models.spec import ImageSpec
 
@@ -36,22 +38,10 @@ _NOT_CONTENT = {"created_at", "speed", "parent", "content"}
 
 
 @dataclass(frozen=True)
-class Reference:
-    """The held-out data a version was validated on, for later comparison with production.
-
-    ``pixels``: uint8 [N, n_features]; ``labels``: int64 [N], places in the manifest's labels;
-    ``probabilities``: float32 [N, C].
-    """
-
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
 class Candidate:
     """Everything known of a trained classifier. ``check_pixels``: uint8 [N, n_features], images
-    it was not trained on, for the parity check and the golden examples."""
+    it was not trained on, for the parity check and the golden examples. ``halves``: copies of the
+    estimator fitted to halves of the data, or else, in ``without_halves``, why there are none."""
 
     name: str
     estimator: Any
@@ -62,6 +52,8 @@ class Candidate:
     data: DataFingerprint | None = None
     metrics: Metrics | None = None
     reference: Reference | None = None
+    halves: tuple[Any, Any] | None = None
+    without_halves: str | None = None
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     parent: str | None = None
     backend: Literal["onnx", "sklearn"] = "onnx"
@@ -87,6 +79,8 @@ class Candidate:
             speed = parity.speed(self.estimator, graph, features)
             files[GRAPH] = graph.model
         files.update(self.pictures)
+        reference, halves, without_halves = self._with_halves()
+        files.update(halves)
         output: Literal["probabilities", "scores"] = (
             "probabilities" if hasattr(self.estimator, "predict_proba") else "scores"
         )
@@ -108,6 +102,7 @@ class Candidate:
             speed=speed,
             libraries=libraries(),
             parent=self.parent,
+            without_halves=without_halves,
             files={},
             content="",
         )
@@ -118,19 +113,29 @@ class Candidate:
             features=golden_features,
             **self._run(manifest, files, golden_features)._asdict(),
         )
-        if self.reference is not None:
-            files[REFERENCE] = _npz(
-                pixels=self.reference.pixels,
-                labels=self.reference.labels,
-                probabilities=self.reference.probabilities,
-            )
+        if reference is not None:
+            files[REFERENCE] = reference.dump()
         hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
-        manifest = manifest.model_copy(update={"files": hashes})
-        manifest = manifest.model_copy(update={"content": content_digest(manifest)})
+        manifest = _changed(manifest, files=hashes)
+        manifest = _changed(manifest, content=content_digest(manifest))
         for name, content in files.items():
             (folder / name).write_bytes(content)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
         return manifest
+
+    def _with_halves(self) -> tuple[Reference | None, dict[str, bytes], str | None]:
+        """The reference with the halves' answers, their files, and the reason if there are none.
+
+        A version can be served without them, so that they have no graph does not stop it.
+        """
+        if self.halves is None or self.reference is None:
+            return self.reference, {}, self.without_halves
+        try:
+            made = convert_halves(self.halves, self.estimator, self.spec, self.reference.pixels)
+        except ConversionError as error:
+            return self.reference, {}, str(error)
+        files = dict(zip(HALVES, made.graphs, strict=True))
+        return replace(self.reference, halves=made.probabilities), files, None
 
     def _run(
         self, manifest: Manifest, files: Mapping[str, bytes], features: NDArray[np.float32]
@@ -158,6 +163,11 @@ def label_values(classes: Sequence[Any] | NDArray[Any]) -> tuple[Label, ...]:
 def libraries() -> dict[str, str]:
     """The versions of Python and of the libraries that a version depends on."""
     return {"python": platform.python_version()} | {name: installed(name) for name in _LIBRARIES}
+
+
+def _changed(manifest: Manifest, **changes: Any) -> Manifest:
+    """The manifest with other fields, checked again, as ``model_copy`` would not."""
+    return Manifest.model_validate(manifest.model_dump() | changes)
 
 
 def content_digest(manifest: Manifest) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from errors import ConversionError
-from models.artifact import GRAPH, Artifact
+from models.artifact import GRAPH, HALVES, Artifact
 from models.graphs.nodes import Nodes, Output, finish
 from models.graphs.stock import stock
 from models.graphs.written import write
@@ -75,8 +75,8 @@ def convert(estimator: Any, n_features: int) -> Graph:
 def check_artifact(artifact: Artifact) -> None:
     """Raise ConversionError if a version from elsewhere has a graph that would not be saved here:
     with other operators, or with data in files outside of it."""
-    if artifact.manifest.backend == "onnx":
-        model = onnx.load_model_from_string(artifact.read(GRAPH))
+    for name in sorted({GRAPH, *HALVES} & artifact.manifest.files.keys()):
+        model = onnx.load_model_from_string(artifact.read(name))
         _check(model, artifact.manifest.estimator)
 
 

@@ -107,6 +107,9 @@ class Manifest(_Frozen):
     speed: Speed | None
     libraries: dict[str, str]
     parent: str | None = Field(description="the version this one was trained to replace")
+    without_halves: str | None = Field(
+        default=None, description="why a trained version has no half_a.onnx and half_b.onnx"
+    )
     files: dict[FileName, Sha256] = Field(description="SHA-256 of every other file")
     content: str = Field(description="SHA-256 of all that the same seed and data would give again")
 

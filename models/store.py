@@ -47,8 +47,9 @@ class Draft(Protocol):
 class Store:
     """The versions in BentoML's model store.
 
-    A Bento that carries models brings a store of its own, which may be read-only; versions are
-    then found in both, and new ones saved to the one under ``BENTOML_HOME``.
+    A Bento that carries models, as the one in a container does, brings a store of its own, which
+    may be read-only; versions are then found in both, by the server and by every command, and new
+    ones saved to the one under ``BENTOML_HOME``.
     """
 
     def __init__(self, root: Path | None = None) -> None:
@@ -61,7 +62,8 @@ class Store:
             ) from error
         self._root = root or home
         self._staging = Staging(self._root)
-        self._roots = (root,) if root else tuple(dict.fromkeys((home, bundled)))
+        roots = (home, bundled, *_packed(Path(__file__)))
+        self._roots = (root,) if root else tuple(dict.fromkeys(roots))
         self._seen: dict[Path, Version] = {}
         self._rejected: dict[Path, int] = {}
 
@@ -272,6 +274,16 @@ class Store:
         except OSError:
             pass
         return None
+
+
+def _packed(source: Path) -> Iterator[Path]:
+    """The models beside the Bento that ``source`` is a file of: ``<Bento>/src/models/store.py``.
+
+    BentoML knows them only where it serves the Bento.
+    """
+    bento = source.resolve().parents[2]
+    if (bento / "bento.yaml").is_file():
+        yield bento / "models"
 
 
 def _version_paths(root: Path, name: str | None) -> Iterator[Path]:

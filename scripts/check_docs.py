@@ -25,7 +25,7 @@ BEGIN = "<!-- settings:begin -->"
 END = "<!-- settings:end -->"
 
 # A command: "make" after the name of something else to install is not one.
-_MAKE = re.compile(r"(?:^|\$ |&& |; |\b[A-Z_]+=\S+ )make ([a-z]+)", re.MULTILINE)
+_MAKE = re.compile(r"(?:^|\$ |&& |; |\b[A-Z_]+=\S+ )make ([a-z][a-z-]*)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def write_settings(root: Path, settings: type[BaseSettings]) -> None:
 def make_faults(root: Path) -> Iterator[str]:
     makefile = (root / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([A-Za-z][\w.-]*)\s*:(?!=)", makefile, re.MULTILINE))
-    helped = set(re.findall(r"^([a-z]+):.*## \S", makefile, re.MULTILINE))
+    helped = set(re.findall(r"^([a-z-]+):.*## \S", makefile, re.MULTILINE))
     for target in sorted(targets - helped):
         yield f"Makefile: make help does not say what {target} does."
     for page in read_pages(root).values():

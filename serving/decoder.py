@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import BadRequestError, ImageError, OverloadedError
+from errors import ImageError, OverloadedError, RejectedImageError
 from models.image import Encoded, examine
 from models.spec import ImageSpec
 
@@ -40,7 +40,7 @@ class Decoder:
     async def pixels(self, image: bytes, spec: ImageSpec, expires: float) -> NDArray[np.uint8]:
         """uint8 [n_features] of an image file, before ``expires``, in ``time.monotonic``'s seconds.
 
-        Raises BadRequestError for an image that is none, OverloadedError when there is no time.
+        Raises RejectedImageError for an image that is none, OverloadedError when there is no time.
         """
         try:
             encoded = examine(image, self._max_pixels)
@@ -49,7 +49,7 @@ class Decoder:
                 return encoded.pixels(spec)
             return await self._on_thread(encoded, spec, seconds, expires)
         except ImageError as error:
-            raise BadRequestError(f"Invalid image data: {error}") from None
+            raise RejectedImageError(str(error)) from None
 
     async def _on_thread(
         self, encoded: Encoded, spec: ImageSpec, seconds: float, expires: float

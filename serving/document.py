@@ -14,6 +14,11 @@ from serving.schema import (
     BatchResponse,
     CatalogResponse,
     FaultResponse,
+    FeedbackAnswer,
+    FeedbackList,
+    FeedbackListResponse,
+    FeedbackRequest,
+    FeedbackResponse,
     PredictRequest,
     PredictResponse,
 )
@@ -40,6 +45,7 @@ _BATCH_EXAMPLE = {
         {"request_id": "124", "image": "?"},
     ],
 }
+_FEEDBACK_EXAMPLE = {"request_id": "123", "label": 8}
 
 
 def openapi(name: str, version: str, description: str) -> dict[str, Any]:
@@ -50,6 +56,10 @@ def openapi(name: str, version: str, description: str) -> dict[str, Any]:
             (PredictResponse, "validation"),
             (BatchRequest, "validation"),
             (BatchResponse, "validation"),
+            (FeedbackRequest, "validation"),
+            (FeedbackList, "validation"),
+            (FeedbackResponse, "validation"),
+            (FeedbackListResponse, "validation"),
             (CatalogResponse, "validation"),
             (FaultResponse, "validation"),
         ],
@@ -76,6 +86,7 @@ def openapi(name: str, version: str, description: str) -> dict[str, Any]:
                 _json(BatchRequest, example=_BATCH_EXAMPLE),
                 _json(BatchResponse),
             ),
+            "/feedback/": _feedback(),
             "/models": _get("models", "What is served", _SERVICE, _json(CatalogResponse)),
             "/livez": _get("livez", "The process is alive", _INFRASTRUCTURE, _PLAIN),
             "/healthz": _get("healthz", "The same as /livez", _INFRASTRUCTURE, _PLAIN),
@@ -118,6 +129,48 @@ def _prediction(
                 "413": _fault("The body is too large"),
                 "500": _fault("The server failed"),
                 "503": _fault("No room, or no time", retry_after=True),
+            },
+        }
+    }
+
+
+def _feedback() -> dict[str, Any]:
+    request, request_list, response, response_list = (
+        _json(model)["application/json"]["schema"]
+        for model in (FeedbackRequest, FeedbackList, FeedbackResponse, FeedbackListResponse)
+    )
+    definition = models_json_schema([(FeedbackList, "validation")], ref_template=_REF)[1]
+    several = definition["$defs"][FeedbackList.__name__]["properties"]["items"]
+    answers = {
+        "type": "array",
+        "items": {"$ref": _REF.format(model=FeedbackAnswer.__name__)},
+    }
+    schema = {"anyOf": [request, request_list, several]}
+    return {
+        "post": {
+            "operationId": "feedback",
+            "summary": "Say what images really are: one, or an array of up to 1,000",
+            "tags": [_SERVICE],
+            "x-bentoml-name": "feedback",
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": schema, "example": _FEEDBACK_EXAMPLE}},
+            },
+            "responses": {
+                "200": {
+                    "description": "Every label that has an outcome is in the database",
+                    "content": {
+                        "application/json": {
+                            "schema": {"anyOf": [response, response_list, answers]}
+                        }
+                    },
+                },
+                "400": _fault("The request is not one that can be answered"),
+                "404": _fault("No such prediction was kept"),
+                "408": _fault("The body did not arrive in time"),
+                "413": _fault("The body is too large"),
+                "500": _fault("The server failed"),
+                "503": _fault("No room, or the database is away", retry_after=True),
             },
         }
     }

@@ -5,17 +5,20 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from starlette.types import Receive, Scope
 
-from errors import InternalError, OverloadedError, RequestError
+from errors import InternalError, OverloadedError, RejectedImageError, RequestError
 from serving.access import AccessLog
 from serving.admission import Admission
+from serving.batcher import Answer
 from serving.body import has_left, read_body
 from serving.engine import Engine, Prediction
 from serving.metrics import NO_VERSION, REJECTED
 from serving.parser import Item, parse_batch, parse_query
+from serving.recorder import Recorder
 from serving.registry import Registry
 from serving.reply import INTERNAL, Reply, fault_reply, json_reply
 from settings import Settings
@@ -28,19 +31,28 @@ Left = Callable[[], bool]
 
 @dataclass(slots=True)
 class _Exchange:
-    """What is known of a request so far, for its log and metrics."""
+    """What is known of a request so far, for its log, metrics and record.
+
+    ``image`` and ``answer`` are those of a single prediction.
+    """
 
     route: str
     request_id: str | int | None = None
     engine: Engine | None = None
+    image: bytes = b""
+    answer: Answer | None = None
 
 
 class Endpoint:
     """Reads a request, finds who answers, and says so in JSON."""
 
-    def __init__(self, registry: Registry, settings: Settings) -> None:
+    def __init__(
+        self, registry: Registry, settings: Settings, recorder: Recorder | None = None
+    ) -> None:
+        """Without a recorder, nothing is kept."""
         self._registry = registry
-        self._admission = Admission(settings)
+        self._recorder = recorder
+        self.admission = Admission(settings)
         self._max_body_bytes = settings.max_body_bytes
         self._access = AccessLog(settings)
 
@@ -61,7 +73,7 @@ class Endpoint:
     ) -> Reply:
         started = time.perf_counter()
         try:
-            with self._admission.bodies() as hold:
+            with self.admission.bodies() as hold:
                 body = await read_body(scope, receive, self._max_body_bytes, hold)
                 reply = await answer(exchange, body, lambda: has_left(receive))
         except RequestError as error:
@@ -76,6 +88,15 @@ class Endpoint:
         seconds = time.perf_counter() - started
         engine = exchange.engine
         (engine.metrics if engine else NO_VERSION).answered(reply.status, seconds)
+        if self._recorder is not None:
+            if engine is not None and exchange.answer is not None:
+                self._recorder.predicted(
+                    engine, exchange.request_id, exchange.image, exchange.answer, seconds
+                )
+            else:
+                self._recorder.took(engine, seconds)
+                if reply.status != HTTPStatus.OK:
+                    self._recorder.failed(engine, reply.status)
         self._access.log(
             exchange.route,
             exchange.request_id,
@@ -86,17 +107,24 @@ class Endpoint:
         return reply
 
     async def _one(self, exchange: _Exchange, body: bytes, left: Left) -> Reply:
-        with self._admission.places(1):
+        with self.admission.places(1):
             query = parse_query(body)
             exchange.request_id = query.request_id
             expires = self._expires()
             engine = exchange.engine = await self._engine(query.model, expires)
-            prediction = await engine.predict(query.image, query.probabilities, expires, left)
-        return json_reply(_content(query.request_id, prediction), engine.header)
+            try:
+                prediction = await engine.predict(query.image, query.probabilities, expires, left)
+            except RejectedImageError as error:
+                if self._recorder is not None:
+                    self._recorder.rejected(engine, query.request_id, query.image, error.reason)
+                raise
+        reply = json_reply(_content(query.request_id, prediction), engine.header)
+        exchange.image, exchange.answer = query.image, prediction.answer
+        return reply
 
     async def _many(self, exchange: _Exchange, body: bytes, left: Left) -> Reply:
         query = parse_batch(body)
-        with self._admission.places(len(query.items)):
+        with self.admission.places(len(query.items)):
             expires = self._expires()
             engine = exchange.engine = await self._engine(query.model, expires)
 
@@ -111,6 +139,9 @@ class Endpoint:
                 raise outcome
         if all(isinstance(outcome, OverloadedError) for outcome in outcomes):
             raise outcomes[0]  # type: ignore[misc]
+        if self._recorder is not None:
+            for item, outcome in zip(query.items, outcomes, strict=True):
+                _record(self._recorder, engine, item, outcome)
         answers = [
             {"request_id": item.request_id, "detail": str(outcome)}
             if isinstance(outcome, BaseException)
@@ -120,7 +151,7 @@ class Endpoint:
         return json_reply({"items": answers}, engine.header)
 
     def _expires(self) -> float:
-        return time.monotonic() + self._admission.deadline_seconds
+        return time.monotonic() + self.admission.deadline_seconds
 
     async def _engine(self, model: str, expires: float) -> Engine:
         engine = self._registry.loaded(model)
@@ -131,6 +162,18 @@ class Endpoint:
                 return await self._registry.load(model)
         except TimeoutError:
             raise OverloadedError(f"{model} is being loaded; try again.", "loading") from None
+
+
+def _record(
+    recorder: Recorder, engine: Engine, item: Item, outcome: Prediction | BaseException
+) -> None:
+    image = item.image
+    if isinstance(outcome, RequestError):
+        recorder.failed(engine, outcome.status)
+        if isinstance(outcome, RejectedImageError) and isinstance(image, bytes):
+            recorder.rejected(engine, item.request_id, image, outcome.reason)
+    elif isinstance(outcome, Prediction) and isinstance(image, bytes):
+        recorder.predicted(engine, item.request_id, image, outcome.answer)
 
 
 def _content(request_id: str | int | None, prediction: Prediction) -> dict[str, Any]:

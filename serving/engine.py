@@ -11,17 +11,19 @@ from errors import BadRequestError, OverloadedError
 from models.manifest import Label
 from models.runtime import Runtime
 from models.version import Version
-from serving.batcher import Batcher, Cost
+from serving.batcher import Answer, Batcher, Cost
 from serving.decoder import Decoder
 from serving.metrics import VersionMetrics
 from settings import Settings
 
 
 class Prediction(NamedTuple):
-    """The predicted label, and every label's probability if asked for."""
+    """The predicted label, and every label's probability if asked for; and, for who keeps it, the
+    classifier's answer."""
 
     label: Label
     probabilities: dict[str, float] | None
+    answer: Answer
 
 
 class Engine:
@@ -81,7 +83,7 @@ class Engine:
                 str(label): round(value, 6)
                 for label, value in zip(self._labels, values, strict=True)
             }
-        return Prediction(self._labels[answer.place], given)
+        return Prediction(self._labels[answer.place], given, answer)
 
 
 def _cost(runtime: Runtime, n_features: int) -> Cost:

@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from errors import NotFoundError
+from serving.drain import closing
 from serving.reply import INTERNAL, Reply, fault_reply
 
 logger = logging.getLogger("pupila.front")
@@ -31,6 +32,8 @@ _HOT = {
     "/predict/": "/predict/",
     "/predict/batch": "/predict/batch/",
     "/predict/batch/": "/predict/batch/",
+    "/feedback": "/feedback/",
+    "/feedback/": "/feedback/",
 }
 _UNKNOWN = NotFoundError("There is no such path; /docs.json lists those there are.")
 
@@ -48,19 +51,28 @@ class Front:
     """
 
     def __init__(
-        self, app: ASGIApp, answers: Callable[[], Mapping[str, Answer]], outside: bool = False
+        self,
+        app: ASGIApp,
+        answers: Callable[[], Mapping[str, Answer]],
+        ending: Callable[[], bool] = lambda: False,
+        outside: bool = False,
     ) -> None:
-        """``answers`` gives what answers ``POST`` on each path; what is missing is BentoML's."""
+        """``answers`` gives what answers ``POST`` on each path; what is missing is BentoML's.
+        ``ending`` tells whether clients should go elsewhere with their next request."""
         self._app = app
         self._answers = answers
+        self._ending = ending
         self._outside = outside
         self._moved = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" and not (self._outside or self._moved):
             app = scope["app"]
-            app.middleware_stack = Front(app.middleware_stack, self._answers, outside=True)
+            stack = app.middleware_stack
+            app.middleware_stack = Front(stack, self._answers, self._ending, outside=True)
             self._moved = True
+        if scope["type"] == "http" and not self._moved and self._ending():
+            send = closing(send)
         if self._moved or scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["path"] in _HOT:

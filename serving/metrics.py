@@ -45,6 +45,28 @@ QUEUE_SECONDS = Histogram(
     _VERSION,
     buckets=(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0),
 )
+RECORDS_WRITTEN = Counter("pupila_records_written", "Predictions kept in the database")
+RECORDS_DROPPED = Counter(
+    "pupila_records_dropped", "Predictions that were to be kept and were not", ("reason",)
+)
+LABELS = Counter("pupila_labels", "Labels that came by /feedback/", ("outcome",))
+
+_REPORT = ("model", "kind")
+MONITOR_STATE = Gauge(
+    "pupila_monitor_state",
+    "The newest report's state: 0 calm, 1 warn, 2 alarm, -1 unknown",
+    _REPORT,
+    multiprocess_mode="mostrecent",
+)
+MONITOR_P_VALUE = Gauge(
+    "pupila_monitor_p_value", "The newest report's p-value", _REPORT, multiprocess_mode="mostrecent"
+)
+MONITOR_SECONDS = Gauge(
+    "pupila_monitor_report_timestamp_seconds",
+    "When the newest report was made, in seconds since 1970",
+    _REPORT,
+    multiprocess_mode="mostrecent",
+)
 
 
 class VersionMetrics:

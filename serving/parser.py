@@ -1,13 +1,21 @@
 """Checks what clients send, in one pass; see ``serving/schema.py`` for the fields."""
 
 import binascii
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import orjson
 import pybase64
 
 from errors import BadRequestError
-from serving.schema import MAX_ITEMS, MAX_MODEL, MAX_REQUEST_ID
+from models.manifest import Label
+from serving.schema import (
+    MAX_ITEMS,
+    MAX_LABEL,
+    MAX_LABELS,
+    MAX_MODEL,
+    MAX_REQUEST_ID,
+    MAX_SOURCE,
+)
 
 _LARGE_BODY = 65_536
 _MAX_PARTS = 10_000
@@ -48,6 +56,29 @@ class BatchQuery(NamedTuple):
     probabilities: bool
 
 
+class Truth(NamedTuple):
+    """What somebody says an image is, checked but for its model and image."""
+
+    label: Label
+    model: str | None
+    image: bytes | None
+    source: str
+
+
+class Said(NamedTuple):
+    """One label of a request, or what is wrong with it."""
+
+    request_id: str | int | None
+    truth: Truth | BadRequestError
+
+
+class FeedbackQuery(NamedTuple):
+    """``form``: how they came, and so how they are answered."""
+
+    items: list[Said]
+    form: Literal["one", "array", "items"]
+
+
 def parse_query(body: bytes) -> Query:
     """Check a body field by field: image, then model, then request_id, then the rest.
 
@@ -76,6 +107,62 @@ def parse_batch(body: bytes) -> BatchQuery:
     return BatchQuery(model, [_item(item) for item in items], _probabilities(fields))
 
 
+def parse_feedback(body: bytes) -> FeedbackQuery:
+    """Check one label, or an array of them, with ``items`` around it or not; what is wrong with one
+    of an array is in its place. Raises BadRequestError for what is wrong with the whole."""
+    content = _json(body)
+    if type(content) is dict and "items" not in content:
+        said = _said(content)
+        if isinstance(said.truth, BadRequestError):
+            raise said.truth
+        return FeedbackQuery([said], "one")
+    items = content["items"] if type(content) is dict else content
+    if type(items) is not list or not 1 <= len(items) <= MAX_LABELS:
+        given = f"{len(items)} of them" if type(items) is list else _kind(items)
+        raise BadRequestError(
+            f"Feedback must be an object or an array of 1 to {MAX_LABELS} objects, not {given}."
+        )
+    form: Literal["array", "items"] = "items" if type(content) is dict else "array"
+    return FeedbackQuery([_said(fields) for fields in items], form)
+
+
+def _said(fields: Any) -> Said:
+    request_id: str | int | None = None
+    if type(fields) is not dict:
+        return Said(None, BadRequestError(f"An item must be an object, not {_kind(fields)}."))
+    try:
+        request_id = _request_id(fields)
+        label = _label(fields)
+        image = _decode(_image(fields)) if fields.get("image") is not None else None
+        optional = image is None and fields.get("model") is None
+        model = None if optional else _model(fields)
+        return Said(request_id, Truth(label, model, image, _source(fields)))
+    except BadRequestError as error:
+        return Said(request_id, error)
+
+
+def _label(fields: dict[str, Any]) -> Label:
+    label = fields.get("label")
+    if label is None or label == "":
+        raise BadRequestError("Label is required")
+    if type(label) is int or (type(label) is str and len(label) <= MAX_LABEL):
+        return label
+    given = f"{len(label)} characters" if type(label) is str else _kind(label)
+    raise BadRequestError(
+        f"label must be an integer or a string of 1 to {MAX_LABEL} characters, not {given}."
+    )
+
+
+def _source(fields: dict[str, Any]) -> str:
+    source = fields.get("source")
+    if source is None:
+        return ""
+    if type(source) is str and len(source) <= MAX_SOURCE:
+        return source
+    given = f"{len(source)} characters" if type(source) is str else _kind(source)
+    raise BadRequestError(f"source must be a string of up to {MAX_SOURCE} characters, not {given}.")
+
+
 def _item(fields: Any) -> Item:
     request_id: str | int | None = None
     if type(fields) is not dict:
@@ -89,21 +176,25 @@ def _item(fields: Any) -> Item:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    if len(body) > _LARGE_BODY and _has_many_parts(body):
-        raise BadRequestError(
-            f"Body is not valid JSON for a request: it has more than {_MAX_PARTS} parts."
-        )
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise BadRequestError(
-            "Body is not valid JSON: send an object, as /docs.json describes it."
-        ) from None
+    fields = _json(body)
     if type(fields) is not dict:
         raise BadRequestError(
             f"Body is not valid JSON for a request: an object is expected, not {_kind(fields)}."
         )
     return fields
+
+
+def _json(body: bytes) -> Any:
+    if len(body) > _LARGE_BODY and _has_many_parts(body):
+        raise BadRequestError(
+            f"Body is not valid JSON for a request: it has more than {_MAX_PARTS} parts."
+        )
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise BadRequestError(
+            "Body is not valid JSON: send an object, as /docs.json describes it."
+        ) from None
 
 
 def _has_many_parts(body: bytes) -> bool:

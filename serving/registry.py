@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from errors import BadRequestError, InternalError, ModelError
+from models.manifest import Label
 from models.store import Store
 from models.version import Version
 from serving.decoder import Decoder
@@ -158,6 +159,18 @@ class Registry:
             for name, versions in self._versions.items()
         ]
 
+    def labels(self, model: str) -> tuple[Label, ...] | None:
+        """The classes of what answers for a model's name; None if there is no such model.
+
+        From any thread.
+        """
+        versions = self._versions.get(model)
+        if not versions:
+            return None
+        tag = self._champions.get(model, "")
+        newest = next(reversed(versions.values()))
+        return versions.get(tag.partition(":")[2], newest).manifest.labels
+
     def _champion(self, name: str) -> str:
         """Who would answer for the model: who does, or else the newest that has not failed."""
         tag = self._champions.get(name)
@@ -248,3 +261,8 @@ def _parse(model: str) -> tuple[str, str]:
     """Name and version or alias of what a client asks for."""
     name, colon, wanted = model.partition(":")
     return name.removesuffix(".pickle"), wanted if colon else CHAMPION
+
+
+def model_name(model: str) -> str:
+    """The name of the model that a client means by ``clf``, ``clf:champion`` or ``clf.pickle``."""
+    return _parse(model)[0]

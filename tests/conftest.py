@@ -18,6 +18,8 @@ for name in list(os.environ):
 # Before anything imports BentoML, which reads it once.
 os.environ["BENTOML_HOME"] = str(HOME)
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+# The records of the service that runs in this process.
+os.environ["PUPILA_HOME"] = str(HOME / "in-process")
 # Where BentoML keeps its metrics; `bentoml serve` makes a folder for this by itself.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(HOME / "metrics")
 (HOME / "metrics").mkdir()

@@ -38,7 +38,9 @@ def environment(home: Path, **settings: object) -> dict[str, str]:
         if not name.startswith(("PUPILA_", "BENTOML_"))
     }
     chosen = {f"PUPILA_{name.upper()}": str(value) for name, value in settings.items()}
-    return variables | chosen | {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
+    fixed = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
+    # Records of its own too, beside its store.
+    return variables | {"PUPILA_HOME": str(home / "pupila")} | chosen | fixed
 
 
 def free_port() -> int:
@@ -54,7 +56,7 @@ def serve(
     """A running server; it has been stopped, and logged no traceback, when the block ends."""
     port = free_port()
     log = home / f"server-{port}.log"
-    settings = {"workers": 1} | settings
+    settings = {"workers": 1, "drain_ms": 0} | settings
     command = [str(Path(sys.executable).with_name("bentoml")), "serve", target]
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -31,8 +31,11 @@ KNOW_BENTOML = {"service", "models.store"}
 TRAINING = {"sklearn", "scipy", "skl2onnx", "onnx", "skops", "matplotlib"}
 HOT_MODELS = {
     f"models.{name}"
-    for name in ("spec", "image", "jpeg", "manifest", "artifact", "runtime", "store")
+    for name in ("spec", "image", "jpeg", "manifest", "artifact", "runtime", "store", "reference")
 }
+# What a server imports of the records; migrations, tables and Parquet are for other processes.
+HOT_RECORDS = {f"records.{name}" for name in ("database", "writer", "labels", "windows", "reports")}
+OFFLINE = {"alembic", "click", "rich", "pyarrow", "PIL"}
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,15 @@ def training_libraries_on_the_hot_path(modules: Mapping[str, Module]) -> list[st
     ]
 
 
+def offline_libraries_of_hot_records(modules: Mapping[str, Module]) -> list[str]:
+    return [
+        f"{name} loads {other}"
+        for name in sorted(HOT_RECORDS)
+        for other in sorted(loaded(name, modules))
+        if room(other) in OFFLINE
+    ]
+
+
 def circle(modules: Mapping[str, Module]) -> list[str]:
     graph = {name: module.at_load & modules.keys() for name, module in modules.items()}
     try:
@@ -192,6 +204,11 @@ def test_only_service_and_store_know_bentoml(project: Mapping[str, Module]) -> N
 
 def test_the_hot_path_loads_no_training_library(project: Mapping[str, Module]) -> None:
     assert training_libraries_on_the_hot_path(project) == []
+
+
+def test_what_a_server_needs_of_records_is_light(project: Mapping[str, Module]) -> None:
+    assert project.keys() >= HOT_RECORDS
+    assert offline_libraries_of_hot_records(project) == []
 
 
 def test_only_settings_reads_the_environment(project: Mapping[str, Module]) -> None:
@@ -247,6 +264,23 @@ def test_a_training_library_is_found_in_a_package_on_the_way(tmp_path: Path) -> 
     files = {"models/__init__.py": "import sklearn\n", "models/spec.py": ""}
     found = training_libraries_on_the_hot_path(house(tmp_path, files))
     assert found == ["models.spec loads sklearn"]
+
+
+def test_a_migration_behind_a_hot_record_is_found(tmp_path: Path) -> None:
+    files = {"records/database.py": "import records.old\n", "records/old.py": "import alembic\n"}
+    found = offline_libraries_of_hot_records(house(tmp_path, files))
+    assert found == ["records.database loads alembic"]
+
+
+def test_the_monitor_may_load_a_training_library_and_the_server_not_the_monitor(
+    tmp_path: Path,
+) -> None:
+    modules = house(
+        tmp_path,
+        {"monitor/harm.py": "import scipy.stats\n", "serving/engine.py": "import monitor.harm\n"},
+    )
+    assert training_libraries_on_the_hot_path(modules) == ["serving.engine loads scipy.stats"]
+    assert wrong_ways(modules) == ["serving.engine imports monitor.harm"]
 
 
 def test_what_only_type_checkers_import_is_no_import(tmp_path: Path) -> None:

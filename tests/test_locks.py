@@ -9,7 +9,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
 SETS = ("serving", "train", "dask", "score", "dev")
+LOCKS = (*SETS, "image")
 WITHIN = (
+    ("train", "image"),
+    ("score", "image"),
+    ("image", "dev"),
     ("serving", "train"),
     ("train", "dask"),
     ("serving", "score"),
@@ -38,7 +42,7 @@ def libraries(name: str) -> set[str]:
     return {pin.partition("==")[0] for pin in lock(name)}
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", LOCKS)
 def test_every_entry_is_a_pin_with_hashes(name: str) -> None:
     assert lock(name)
     for pin, hashes in lock(name).items():
@@ -47,7 +51,7 @@ def test_every_entry_is_a_pin_with_hashes(name: str) -> None:
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest) for digest in hashes), pin
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", LOCKS)
 def test_no_lock_names_a_place(name: str) -> None:
     text = (REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8")
     assert not re.search(r"://|file:|^-|index-url|find-links|trusted-host", text, re.MULTILINE)
@@ -86,7 +90,7 @@ def test_score_has_parquet_and_no_training_library() -> None:
     assert not libraries("score") & (TRAINING | {"distributed"})
 
 
-@pytest.mark.parametrize("name", ["serving", "train", "dask", "score"])
+@pytest.mark.parametrize("name", ["serving", "train", "dask", "score", "image"])
 def test_only_developers_get_uv(name: str) -> None:
     assert "uv" not in libraries(name)
 

@@ -314,7 +314,7 @@ def test_the_catalog(client: httpx2.Client) -> None:
 def test_the_document_names_every_route(client: httpx2.Client) -> None:
     document = client.get("/docs.json").json()
     assert set(document["paths"]) == {
-        "/predict/", "/predict/batch/", "/models", "/livez", "/healthz", "/readyz", "/metrics",
+        "/predict/", "/predict/batch/", "/feedback/", "/models", "/livez", "/healthz", "/readyz", "/metrics",
     }  # fmt: skip
     responses = document["paths"]["/predict/"]["post"]["responses"]
     assert set(responses) == {"200", "400", "408", "413", "500", "503"}

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from errors import SettingsError
@@ -19,6 +21,13 @@ def test_a_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
 def test_an_empty_setting_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUPILA_WORKERS", "")
     assert Settings.read().workers is None
+
+
+def test_what_is_kept_is_under_the_user_s_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PUPILA_HOME")
+    assert Settings.read().home == Path.home() / ".pupila"
+    monkeypatch.setenv("PUPILA_HOME", "~/elsewhere")
+    assert Settings.read().home == Path.home() / "elsewhere"
 
 
 def test_what_kubernetes_sets_for_a_service_of_our_name_does_no_harm(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from errors import DatasetError, ImageError
-from models.image import image_size, read_pixels
+from models.image import examine, image_size, read_pixels
 from models.manifest import Label
 from models.spec import ImageSpec
 
@@ -45,7 +45,8 @@ class Skipped:
 class Dataset:
     """Images and their labels, in a fixed order.
 
-    ``pixels``: uint8 [N, n_features], row by row, channels last; ``targets``: int64 or str [N].
+    ``pixels``: uint8 [N, n_features], row by row, channels last; ``targets``: int64 or str [N];
+    ``sizes``: int64 [N, 2], the width and height that each file declares, where they are known.
     """
 
     pixels: NDArray[np.uint8]
@@ -53,6 +54,7 @@ class Dataset:
     name: str
     spec: ImageSpec
     skipped: tuple[Skipped, ...] = ()
+    sizes: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -87,7 +89,8 @@ class Dataset:
 
     def take(self, rows: NDArray[np.int64]) -> "Dataset":
         """The given rows alone."""
-        return Dataset(self.pixels[rows], self.targets[rows], self.name, self.spec)
+        sizes = None if self.sizes is None else self.sizes[rows]
+        return Dataset(self.pixels[rows], self.targets[rows], self.name, self.spec, sizes=sizes)
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,9 @@ def load_digits(spec: ImageSpec, on_progress: OnProgress | None = None) -> Datas
         pixels[row] = read_pixels(_png(picture), spec)
         if on_progress:
             on_progress(row + 1, len(pictures))
-    return Dataset(pixels, digits.target.astype(np.int64), "digits", spec)
+    height, width = digits.images.shape[1:]
+    sizes = np.tile(np.array([width, height], dtype=np.int64), (len(pictures), 1))
+    return Dataset(pixels, digits.target.astype(np.int64), "digits", spec, sizes=sizes)
 
 
 def load_folder(
@@ -167,7 +172,8 @@ def load_folder(
             f"{MAX_PIXEL_BYTES / 2**30:.0f} GiB, so name a smaller image spec."
         )
     pixels = np.empty((len(files), spec.n_features), dtype=np.uint8)
-    reasons = _read_all(files, spec, pixels, on_progress or (lambda _done, _total: None))
+    sizes = np.zeros((len(files), 2), dtype=np.int64)
+    reasons = _read_all(files, spec, pixels, sizes, on_progress or (lambda _done, _total: None))
     for file, reason in zip(files, reasons, strict=True):
         if reason is not None:
             skipped.append(Skipped(_shown(file), reason))
@@ -181,8 +187,8 @@ def load_folder(
                 f"The class folder {_shown(path / label)} has {some}, and needs two at least."
             )
     if not good.all():
-        pixels = pixels[good]
-    return Dataset(pixels, targets, _shown(Path(path.resolve().name)), spec, tuple(skipped))
+        pixels, sizes = pixels[good], sizes[good]
+    return Dataset(pixels, targets, _shown(Path(path.resolve().name)), spec, tuple(skipped), sizes)
 
 
 def choose_spec(files: Sequence[Path]) -> ImageSpec:
@@ -257,9 +263,13 @@ def _files_below(folder: Path, skipped: list[Skipped]) -> list[Path]:
 
 
 def _read_all(
-    files: Sequence[Path], spec: ImageSpec, pixels: NDArray[np.uint8], on_progress: OnProgress
+    files: Sequence[Path],
+    spec: ImageSpec,
+    pixels: NDArray[np.uint8],
+    sizes: NDArray[np.int64],
+    on_progress: OnProgress,
 ) -> list[str | None]:
-    """Fill ``pixels`` row by row; why each file has none, or None.
+    """Fill ``pixels`` and ``sizes`` row by row; why each file has none, or None.
 
     Pillow decodes without the GIL. Files are handed out a chunk at a time, so that neither their
     bytes nor the pool's bookkeeping grow with their number.
@@ -267,7 +277,9 @@ def _read_all(
 
     def read(place: int) -> str | None:
         try:
-            pixels[place] = read_pixels(_content(files[place]), spec)
+            encoded = examine(_content(files[place]))
+            pixels[place] = encoded.pixels(spec)
+            sizes[place] = encoded.header.width, encoded.header.height
         except ImageError as error:
             return str(error).rstrip(".")
         except OSError as error:

@@ -8,11 +8,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from errors import RecipeError
-from models.candidate import Candidate, Reference
+from models.candidate import Candidate
 from models.manifest import DataFingerprint, Metrics
+from models.reference import Reference
 from train.datasets import Dataset, split
 from train.evaluate import evaluate
 from train.figures import confusion_picture, mistakes_picture
+from train.halves import components, fit_halves
 from train.recipes import Amount, Recipe, recipe
 from train.search import Method, SearchResult, search
 
@@ -81,9 +83,8 @@ def train(
             dask=plan.dask,
             on_progress=lambda done, total: notify("search", done, total),
         )
-    estimator = chosen.build(seed, Amount.of(targets))
-    if found is not None:
-        estimator.set_params(**found.winner.parameters)
+    searched = {} if found is None else found.winner.parameters
+    estimator = chosen.build(seed, Amount.of(targets)).set_params(**searched)
     notify("fit", 0, 1)
     with threadpool_limits(1, user_api="blas"):
         try:
@@ -94,6 +95,8 @@ def train(
                 f"Recipe {chosen.name} cannot be fitted to {dataset.name}: {reason}."
             ) from error
         probabilities = estimator.predict_proba(parts.holdout.features())
+        halves = fit_halves(chosen, searched, features, targets, seed)
+        mean, main = components(features, seed)
     notify("fit", 1, 1)
     held, truth = parts.holdout, parts.holdout.indices
     metrics = evaluate(held.labels, truth, probabilities)
@@ -108,7 +111,16 @@ def train(
         parameters=_parameters(chosen, estimator),
         data=_fingerprint(dataset, len(held), seed),
         metrics=metrics,
-        reference=Reference(held.pixels[rows], truth[rows], probabilities[rows].astype(np.float32)),
+        reference=Reference(
+            held.pixels[rows],
+            truth[rows],
+            probabilities[rows].astype(np.float32),
+            pca_mean=mean,
+            pca_components=main,
+            sizes=parts.train.sizes,
+        ),
+        halves=halves.estimators,
+        without_halves=halves.reason,
         pictures={
             "confusion.png": confusion_picture(metrics),
             "mistakes.png": mistakes_picture(

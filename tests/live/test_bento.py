@@ -2,44 +2,89 @@
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from models.store import Store
+from models.version import Version
 from tests.drafts import LinearDraft
 from tests.servers import ROOT, environment, serve
 
 BODY = Path("tests/data/predict_digit8.json").read_bytes()
 
 
-def test_a_bento_packs_the_champions_and_serves(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    empty = tmp_path / "empty"
-    empty.mkdir()
+@dataclass(frozen=True)
+class Built:
+    home: Path
+    tag: str
+    champions: list[Version]
+
+    @property
+    def folder(self) -> Path:
+        return self.home / "bentos" / self.tag.replace(":", "/")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    home = tmp_path_factory.mktemp("home")
     store = Store(home / "models")
     store.save(LinearDraft(answer=3))
     champions = [store.save(LinearDraft(answer=8)), store.save(LinearDraft("other"))]
-    built = subprocess.run(
-        [str(Path(sys.executable).with_name("bentoml")), "build", "-o", "tag"],
+    done = subprocess.run(
+        [program("bentoml"), "build", "-o", "tag"],
         cwd=ROOT,
         env=environment(home),
         capture_output=True,
         text=True,
         check=True,
     )
-    tag = built.stdout.strip().removeprefix("__tag__:")
-    folder = home / "bentos" / tag.replace(":", "/")
-    packed = (folder / "bento.yaml").read_text()
-    assert all(f"tag: {champion.tag}" in packed for champion in champions)
-    source = folder / "src"
-    assert {path.name for path in source.iterdir()} == {
-        "bentofile.yaml", "cli.py", "errors.py", "models", "requirements", "service.py",
-        "serving", "settings.py",
-    }  # fmt: skip
+    return Built(home, done.stdout.strip().rpartition("__tag__:")[2], champions)
 
-    with serve(home, target="pupila:latest", folder=empty) as server:
+
+def program(name: str) -> str:
+    return str(Path(sys.executable).with_name(name))
+
+
+def test_a_bento_packs_the_champions(built: Built) -> None:
+    packed = (built.folder / "bento.yaml").read_text()
+    assert all(f"tag: {champion.tag}" in packed for champion in built.champions)
+
+
+def test_a_bento_holds_what_the_jobs_need_and_nothing_else(built: Built) -> None:
+    source = built.folder / "src"
+    assert {path.name for path in source.iterdir()} == {
+        "bentofile.yaml", "cli.py", "cluster.py", "deploy", "errors.py", "models", "monitor",
+        "records", "requirements", "score", "service.py", "serving", "settings.py", "train",
+    }  # fmt: skip
+    assert {path.name for path in (source / "deploy").iterdir()} == {"image"}
+    assert {path.name for path in (source / "requirements").iterdir()} == {"image.txt"}
+
+
+def test_a_bento_serves_from_any_folder(built: Built, tmp_path: Path) -> None:
+    with serve(built.home, target="pupila:latest", folder=tmp_path) as server:
         response = httpx2.post(f"{server.url}/predict/", content=BODY)
         assert response.json() == {"request_id": "123", "prediction": 8}
-        assert response.headers["x-model-version"] == champions[0].tag
-        assert httpx2.get(f"{server.url}/docs.json").json()["info"]["version"] in tag
+        assert response.headers["x-model-version"] == built.champions[0].tag
+        assert httpx2.get(f"{server.url}/docs.json").json()["info"]["version"] in built.tag
+
+
+def test_its_dockerfile_is_clean(built: Built) -> None:
+    """A rule that does not fit is ignored where it does not, with the reason beside it."""
+    dockerfile = built.folder / "env" / "docker" / "Dockerfile"
+    done = subprocess.run(
+        [program("hadolint"), "--no-color", "--failure-threshold=style", dockerfile],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_its_libraries_are_checked_by_hash(built: Built) -> None:
+    dockerfile = (built.folder / "env" / "docker" / "Dockerfile").read_text()
+    assert "--require-hashes" in dockerfile
+    lock = (built.folder / "src" / "requirements" / "image.txt").read_text()
+    assert lock == (ROOT / "requirements" / "image.txt").read_text()

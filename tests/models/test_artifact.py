@@ -109,6 +109,31 @@ def test_a_manifest_of_another_schema(
         read_artifact(artifact.path)
 
 
+def test_a_manifest_from_before_there_were_halves(artifact: Artifact) -> None:
+    path = artifact.path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["without_halves"]
+    path.write_text(json.dumps(manifest))
+    old = read_artifact(artifact.path)
+    assert old.manifest.without_halves is None
+    assert old.halves() is None
+    old.open()
+
+
+def test_an_altered_half_is_refused(artifact: Artifact) -> None:
+    graph = (artifact.path / "model.onnx").read_bytes()
+    both = rewrite(rewrite(artifact, "half_a.onnx", graph), "half_b.onnx", graph)
+    assert both.halves() is not None
+    (artifact.path / "half_b.onnx").write_bytes(graph + b"x")
+    with pytest.raises(ArtifactError, match=r"half_b\.onnx .* is not the file that was saved"):
+        both.halves()
+
+
+def test_one_half_alone_is_none(artifact: Artifact) -> None:
+    graph = (artifact.path / "model.onnx").read_bytes()
+    assert rewrite(artifact, "half_a.onnx", graph).halves() is None
+
+
 @pytest.mark.parametrize("arrays", [{}, {"pixels": np.zeros((2, 9), np.uint8)}])
 def test_golden_examples_of_another_shape(
     artifact: Artifact, arrays: dict[str, NDArray[np.uint8]]

@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from errors import ConversionError, ParityError
 from models.artifact import read_artifact
-from models.candidate import Candidate, Reference, label_values
+from models.candidate import Candidate, label_values
+from models.conversion import check_artifact
+from models.reference import Reference
 from models.spec import ImageSpec
 
 DIGITS = ImageSpec.parse("digits")
@@ -76,6 +80,64 @@ def test_pictures_and_reference_lie_beside_it(logistic: Candidate, tmp_path: Pat
     artifact = read_artifact(tmp_path)
     assert artifact.read("confusion.png") == b"png"
     assert artifact.arrays("reference.npz")["pixels"].shape == (5, 64)
+
+
+def with_halves(logistic: Candidate, *rows: slice) -> Candidate:
+    halves = [
+        RandomForestClassifier(5, random_state=0).fit(DIGITS.features(PIXELS[some]), TARGETS[some])
+        for some in rows
+    ]
+    reference = Reference(
+        PIXELS[800:900], TARGETS[800:900].astype(np.int64), np.full((100, 10), 0.1, np.float32)
+    )
+    return replace(logistic, reference=reference, halves=tuple(halves))
+
+
+def test_halves_lie_beside_it_with_their_answers(logistic: Candidate, tmp_path: Path) -> None:
+    draft = with_halves(logistic, slice(0, 400), slice(400, 800))
+    manifest = draft.write(tmp_path)
+    assert manifest.without_halves is None
+    artifact = read_artifact(tmp_path)
+    check_artifact(artifact)
+    halves, reference = artifact.halves(), Reference.load(artifact)
+    assert halves is not None
+    assert draft.halves is not None
+    assert reference is not None
+    assert reference.halves is not None
+    features = DIGITS.features(PIXELS[800:900])
+    for place, half in enumerate(halves):
+        expected = draft.halves[place].predict_proba(features)
+        np.testing.assert_allclose(half.run(features).scores, expected, atol=1e-4)
+        np.testing.assert_allclose(reference.halves[place], expected, atol=1e-4)
+
+
+def test_halves_that_cannot_be_made_are_left_out_and_told(
+    logistic: Candidate, tmp_path: Path
+) -> None:
+    # The first nine digits in the data are 0 to 8.
+    manifest = with_halves(logistic, slice(0, 9), slice(400, 800)).write(tmp_path)
+    assert (
+        manifest.without_halves == "A half of the training data has other classes than the whole."
+    )
+    artifact = read_artifact(tmp_path)
+    assert artifact.halves() is None
+    assert artifact.manifest.without_halves == manifest.without_halves
+    assert "reference.npz" in manifest.files
+
+
+def test_halves_are_content_and_the_same_each_time(logistic: Candidate, tmp_path: Path) -> None:
+    digests = []
+    for name, where in (("a", 400), ("b", 400), ("c", 390)):
+        (tmp_path / name).mkdir()
+        draft = with_halves(logistic, slice(0, where), slice(where, 800))
+        digests.append(draft.write(tmp_path / name).content)
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_file_name_that_no_manifest_takes_is_refused(logistic: Candidate, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="files"):
+        replace(logistic, pictures={"../x.png": b"png"}).write(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_has_no_right_graph_is_refused_and_leaves_no_manifest(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def later(seconds: float = 30.0) -> float:
-    return asyncio.get_running_loop().time() + seconds
+    return time.monotonic() + seconds
 
 
 async def test_a_lone_item_runs_at_once(executor: ThreadPoolExecutor) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,7 +33,7 @@ def png(width: int, height: int) -> bytes:
 
 
 def later(seconds: float = 30.0) -> float:
-    return asyncio.get_running_loop().time() + seconds
+    return time.monotonic() + seconds
 
 
 @pytest.fixture

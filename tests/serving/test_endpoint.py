@@ -2,7 +2,9 @@
 
 import base64
 import json
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from starlette.types import Message, Receive, Scope
 
 from models.store import Store
 from serving.endpoint import Endpoint
+from serving.ledger import Ledger
+from serving.recorder import Recorder
 from serving.registry import Registry
 from serving.reply import Reply
 from settings import Settings
@@ -55,7 +59,7 @@ async def test_a_fault(registry: Registry) -> None:
 
 async def test_no_time(registry: Registry) -> None:
     endpoint = Endpoint(registry, Settings())
-    endpoint._admission.deadline_seconds = -1.0
+    endpoint.admission.deadline_seconds = -1.0
     reply = await endpoint.predict(SCOPE, sending(GOOD))
     assert reply.status == 503
     assert (b"retry-after", b"1") in reply.headers
@@ -116,8 +120,33 @@ async def test_a_batch_for_which_there_is_no_room(registry: Registry) -> None:
     assert "2 requests at once" in answer["detail"]
 
 
+async def test_what_is_answered_is_recorded(registry: Registry, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "pupila")
+    ledger = Ledger(settings)
+    recorder = Recorder(settings, ledger, workers=1)
+    endpoint = Endpoint(registry, settings, recorder)
+    items = [
+        {"request_id": 1, "image": IMAGE},
+        {"request_id": 2, "image": "aGVsbG8="},
+        {"request_id": 3, "image": "?"},
+    ]
+    async with recorder.running():
+        await endpoint.predict(SCOPE, sending(GOOD | {"request_id": "one"}))
+        await endpoint.predict(SCOPE, sending(GOOD | {"request_id": "no", "image": "aGVsbG8="}))
+        await endpoint.predict(SCOPE, sending(GOOD | {"model": "other"}))
+        await endpoint.predict_batch(SCOPE, sending({"model": "clf", "items": items}))
+    ledger.close()
+    with closing(sqlite3.connect(settings.home / "records.db")) as connection:
+        kept = connection.execute("select request_id, status, label from predictions").fetchall()
+        counts = connection.execute(
+            "select model, key, sum(count) from traffic where kind = 'status' group by 1, 2"
+        ).fetchall()
+    assert set(kept) == {("one", 200, "8"), ("no", 400, None), ("1", 200, "8"), ("2", 400, None)}
+    assert set(counts) == {("clf", "200", 2), ("clf", "400", 3), ("", "400", 1)}
+
+
 async def test_no_place_is_left_taken(registry: Registry) -> None:
     endpoint = Endpoint(registry, Settings(queue_size=1))
     for content in (GOOD, GOOD | {"image": "?"}, GOOD | {"model": "x"}, {}, GOOD):
         await endpoint.predict(SCOPE, sending(content))
-    assert endpoint._admission.held == 0
+    assert endpoint.admission.held == 0

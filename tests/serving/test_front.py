@@ -158,3 +158,20 @@ def test_it_can_start_again(tmp_path: Path) -> None:
             assert started.post("/predict", content=b"x").content == b"x"
             assert started.get("/static/there.txt").text == "there"
             assert started.get("/static/other.txt").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/predict/", "/x", "/nothing"])
+def test_a_server_that_ends_sends_its_clients_elsewhere(path: str) -> None:
+    ending = False
+
+    async def endpoint(_: Request) -> Response:
+        return JSONResponse({})
+
+    app = Starlette(
+        routes=[Route("/x", endpoint, methods=["POST"])],
+        middleware=[Middleware(Front, answers=lambda: ECHO, ending=lambda: ending)],
+    )
+    with TestClient(app) as asking:
+        assert "connection" not in asking.post(path).headers
+        ending = True
+        assert asking.post(path).headers["connection"] == "close"

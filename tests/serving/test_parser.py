@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errors import BadRequestError
-from serving.parser import Query, parse_batch, parse_query
+from serving.parser import Query, Said, Truth, parse_batch, parse_feedback, parse_query
 
 GOOD: dict[str, Any] = {"request_id": "1", "model": "clf", "image": "aGVsbG8="}
 
@@ -233,3 +233,59 @@ def test_an_item_that_is_wrong_fails_alone(
     assert first.request_id == request_id
     assert str(first.image) == sentence
     assert second == (1, b"hello")
+
+
+def feedback(content: Any) -> tuple[list[Said], str]:
+    return parse_feedback(json.dumps(content).encode())
+
+
+def test_one_label() -> None:
+    said = {"request_id": 7, "label": "cat", "model": "pets", "image": "aGVsbG8=", "source": "x"}
+    assert feedback(said) == ([(7, Truth("cat", "pets", b"hello", "x"))], "one")
+
+
+def test_labels_with_items_around_them_or_without() -> None:
+    items = [{"request_id": "a", "label": 8}]
+    assert feedback(items) == ([("a", Truth(8, None, None, ""))], "array")
+    assert feedback({"items": items}) == ([("a", Truth(8, None, None, ""))], "items")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"label": None}, "Label is required"),
+        ({"label": ""}, "Label is required"),
+        (
+            {"label": True},
+            "label must be an integer or a string of 1 to 256 characters, not a boolean.",
+        ),
+        (
+            {"label": "x" * 257},
+            "label must be an integer or a string of 1 to 256 characters, not 257 characters.",
+        ),
+        ({"source": 5}, "source must be a string of up to 128 characters, not a number."),
+        (
+            {"source": "x" * 129},
+            "source must be a string of up to 128 characters, not 129 characters.",
+        ),
+        ({"image": "aGVsbG8="}, "Model name is required"),
+        ({"model": 5}, "model must be a string of 1 to 200 characters, not a number."),
+    ],
+)
+def test_a_label_that_is_wrong(changes: dict[str, Any], sentence: str) -> None:
+    content = {"request_id": "a", "label": 8} | changes
+    with pytest.raises(BadRequestError) as caught:
+        feedback(content)
+    assert str(caught.value) == sentence
+    [said], _ = feedback([content])
+    assert (said.request_id, str(said.truth)) == ("a", sentence)
+
+
+@given(body=st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_feedback_is_taken_or_refused_with_a_sentence(body: bytes) -> None:
+    try:
+        query = parse_feedback(body)
+    except BadRequestError as error:
+        assert str(error)  # noqa: PT017 - both outcomes are right
+    else:
+        assert query.items

@@ -161,6 +161,16 @@ async def test_a_deleted_model_is_no_longer_served(registry: Registry, store: St
     assert not registry.readiness().ready
 
 
+async def test_the_labels_are_those_of_who_answers(registry: Registry, store: Store) -> None:
+    store.save(LinearDraft("clf", labels=("a", "b")))
+    store.save(LinearDraft("clf", labels=("a", "b", "c")))
+    store.save(LinearDraft("other", labels=(1, 2)))
+    await registry.refresh()
+    assert registry.labels("clf") == ("a", "b", "c")
+    assert registry.labels("other") == (1, 2)
+    assert registry.labels("nothing") is None
+
+
 async def test_the_catalog_lists_all(registry: Registry, store: Store) -> None:
     first, second = store.save(LinearDraft()), store.save(LinearDraft())
     other = store.save(LinearDraft("other"))

@@ -37,6 +37,18 @@ def one_sentence(error: pytest.ExceptionInfo[DatasetError], folder: Path) -> str
     return text
 
 
+def test_the_declared_sizes_are_kept_with_their_images(tmp_path: Path) -> None:
+    folder = two_classes(tmp_path)
+    (folder / "cat" / "1.png").write_bytes(b"no image")
+    (folder / "dog" / "2.png").write_bytes(png(np.zeros((5, 30), np.uint8)))
+    dataset = load_folder(folder, GRAY)
+    assert dataset.sizes is not None
+    assert dataset.sizes.tolist() == [[8, 8], [8, 8], [8, 8], [8, 8], [30, 5]]
+    taken = dataset.take(np.array([4, 0])).sizes
+    assert taken is not None
+    assert taken.tolist() == [[30, 5], [8, 8]]
+
+
 def test_digits_features_are_the_original_ink() -> None:
     dataset = load_digits(DIGITS)
     original = sklearn_datasets.load_digits()

@@ -71,6 +71,43 @@ def test_the_reference_is_the_holdout_with_its_answers(
     assert share == pytest.approx(result.metrics.accuracy.value)
 
 
+def test_the_reference_knows_the_training_data(digits: Dataset, result: TrainingResult) -> None:
+    reference = result.candidate.reference
+    assert reference is not None
+    trained = split(digits, 0.2, seed=0).train
+    assert reference.pca_mean is not None
+    np.testing.assert_allclose(reference.pca_mean, trained.features().mean(axis=0), atol=1e-4)
+    assert reference.pca_components is not None
+    assert reference.pca_components.shape == (20, 64)
+    assert reference.sizes is not None
+    assert reference.sizes.shape == (1438, 2)
+    assert set(reference.sizes.ravel().tolist()) == {8}
+
+
+def test_the_halves_are_right_more_often_than_not_and_differ(result: TrainingResult) -> None:
+    candidate = result.candidate
+    assert candidate.halves is not None
+    assert candidate.reference is not None
+    features = candidate.spec.features(candidate.reference.pixels)
+    labels = candidate.reference.labels
+    first, second = (half.predict(features) for half in candidate.halves)
+    assert (first == labels).mean() > 0.9
+    assert (second == labels).mean() > 0.9
+    assert (first != second).any()
+
+
+@pytest.mark.parametrize("name", ["logistic", "forest", "mlp", "svc"])
+def test_the_same_seed_writes_the_same_content(digits: Dataset, tmp_path: Path, name: str) -> None:
+    small = digits.take(np.arange(400))
+    digests = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        manifest = train(small, name).candidate.write(folder)
+        assert {"half_a.onnx", "half_b.onnx"} <= manifest.files.keys()
+        digests.append(manifest.content)
+    assert digests[0] == digests[1]
+
+
 def test_the_reference_is_capped(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("train.fit.REFERENCE_IMAGES", 50)
     candidate = train(digits, "logistic").candidate
@@ -117,7 +154,11 @@ def test_the_candidate_can_be_written(tmp_path: Path, result: TrainingResult) ->
 
 def test_two_images_of_each_class_can_be_trained_on(tmp_path: Path) -> None:
     dataset = load_folder(draw_folder(tmp_path, images=2), ImageSpec.parse("rgb-8x8"))
-    assert train(dataset, "forest", holdout=0.5).metrics.images == 3
+    result = train(dataset, "forest", holdout=0.5)
+    assert result.metrics.images == 3
+    assert result.candidate.halves is None
+    assert result.candidate.without_halves is not None
+    assert "has a single image to train on" in result.candidate.without_halves
 
 
 def test_too_few_images_for_a_recipe(tmp_path: Path) -> None:

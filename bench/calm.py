@@ -1,0 +1,156 @@
+"""How often nothing is called something: false alarms of the drift detector."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import kstwo
+
+from bench.population import Pool, Population
+from monitor.alarm import AlarmRule
+from monitor.drift import DriftDetector
+from monitor.drift_report import DriftReport
+from monitor.views import Columns, classes, unusual
+
+HOURS = 720
+RUN = 30
+VIEWS = 5
+
+
+@dataclass(frozen=True)
+class Calm:
+    """Over ``references`` references with ``RUN`` windows each, of which nothing has changed.
+
+    ``called``: the share of windows with p < alpha; ``worst``: of the unluckiest reference's;
+    ``spoke``: those with evidence below the rule's limit; ``warned``: those below the lower one;
+    ``alarms``: alarms that began, for each reference.
+    """
+
+    images: int
+    reference: int
+    references: int
+    called: float
+    worst: float
+    spoke: float
+    warned: float
+    alarms: float
+
+
+def calm(
+    population: Population,
+    pool: Pool,
+    images: int,
+    reference: int,
+    references: int,
+    rng: np.random.Generator,
+) -> Calm:
+    """Windows of ``images`` images against references of ``reference``, drawn from one pool."""
+    rule = AlarmRule()
+    p_values = np.empty((references, RUN))
+    evidence = np.empty((references, RUN))
+    for row in range(references):
+        detector = fitted(population, pool, reference, rng)
+        for column in range(RUN):
+            p_values[row, column], evidence[row, column] = _judged(detector, pool, images, rng)
+    called = p_values < detector.settings.alpha
+    return Calm(
+        images=images,
+        reference=reference,
+        references=references,
+        called=float(called.mean()),
+        worst=float(called.mean(axis=1).max()),
+        spoke=float((evidence < rule.alarm).mean()),
+        warned=float((evidence < rule.warn).mean()),
+        alarms=float(np.mean([alarms(row, rule) for row in evidence])),
+    )
+
+
+def months(
+    population: Population,
+    pool: Pool,
+    images: int,
+    reference: int,
+    count: int,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """int64 [count]: alarms that began in each month of hourly windows, each month with a
+    reference of its own."""
+    found = []
+    for _ in range(count):
+        rows = rng.integers(len(pool.pixels), size=reference)
+        detector = population.detector(population.reference(pool, rows))
+        screen = Screen(pool.columns.take(rows), images, detector)
+        evidence = np.ones(HOURS)
+        for hour in range(HOURS):
+            columns = pool.columns.take(rng.integers(len(pool.pixels), size=images))
+            if not screen.quiet(columns):
+                evidence[hour] = _numbers(detector.judge(columns))[1]
+        found.append(alarms(evidence, detector.rule))
+    return np.array(found)
+
+
+class Screen:
+    """Tells the windows that cannot speak for an alarm, five times as fast as they are judged.
+
+    By Holm the smallest of five p-values counts five times, and by Bonferroni a column's as often
+    as there are columns: so a window is quiet if no column is as far from the reference's as that
+    takes. Where values are equal the distance comes out too large, and the window is judged.
+    """
+
+    def __init__(self, old: Columns, images: int, detector: DriftDetector) -> None:
+        self._old, self._labels = old, range(old.outputs.shape[1])
+        self._sorted = [np.sort(block, axis=0) for block in _blocks(old)]
+        self._needed = detector.rule.alarm / VIEWS
+        harmonic = round(images * len(old) / (images + len(old)))
+        self._limits = [
+            kstwo.isf(self._needed / block.shape[1], harmonic) for block in _blocks(old)
+        ]
+
+    def quiet(self, new: Columns) -> bool:
+        if unusual(self._old, new).p_value < self._needed:
+            return False
+        places = np.arange(len(new) + 1) / len(new)
+        for limit, old, block in zip(self._limits, self._sorted, _blocks(new), strict=True):
+            values = np.sort(block, axis=0)
+            for column in range(block.shape[1]):
+                below = np.searchsorted(old[:, column], values[:, column], "left") / len(old)
+                upto = np.searchsorted(old[:, column], values[:, column], "right") / len(old)
+                if max((places[1:] - upto).max(), (below - places[:-1]).max()) >= limit:
+                    return False
+        return classes(self._old, new, self._labels).p_value >= self._needed
+
+
+def _blocks(columns: Columns) -> list[NDArray[np.float32]]:
+    error = np.zeros(len(columns), np.float32) if columns.error is None else columns.error
+    return [columns.outputs, columns.statistics, error[:, None]]
+
+
+def alarms(evidence: NDArray[np.float64], rule: AlarmRule) -> int:
+    """How many alarms begin: those that go on for several windows are one."""
+    states = [
+        rule.judge(evidence[max(0, end - rule.windows) : end].tolist()).state == "alarm"
+        for end in range(1, len(evidence) + 1)
+    ]
+    return sum(now and not before for before, now in zip([False, *states], states, strict=False))
+
+
+def fitted(
+    population: Population, pool: Pool, reference: int, rng: np.random.Generator
+) -> DriftDetector:
+    """A detector with a reference drawn from the pool."""
+    rows = rng.integers(len(pool.pixels), size=reference)
+    return population.detector(population.reference(pool, rows))
+
+
+def _judged(
+    detector: DriftDetector, pool: Pool, images: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    rows = rng.integers(len(pool.pixels), size=images)
+    return _numbers(detector.judge(pool.columns.take(rows)))
+
+
+def _numbers(report: DriftReport) -> tuple[float, float]:
+    """P-value and evidence."""
+    if report.p_value is None or report.evidence is None:
+        raise ValueError(report.reason)
+    return report.p_value, report.evidence

@@ -1,0 +1,180 @@
+"""Harm without labels: how often a loss of accuracy is suspected, and how often for nothing.
+
+    python -m bench.harm [--seeds 5] [--windows 40] [--shapes]
+
+For each recipe and seed a third of the digits is production; a classifier and its half copies are
+trained on the rest, as ``python -m train`` does. Each of the 26 shifts of ``bench.shifts`` gives
+the true drop, the accuracy on all of production less that after the shift, and windows drawn from
+it. A window is harmed if its shift's drop is above 5 points. ``--shapes`` does the same with drawn
+shapes, RGB 64x64.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.shifts import SHIFTS, Shift
+from bench.table import markdown
+from models.halves import convert_halves
+from models.runtime import OnnxRuntime
+from models.spec import ImageSpec
+from monitor.harm import HarmSettings, dissent, estimate
+from monitor.shares import Share
+from tests.drawing import draw_folder
+from train.datasets import Dataset, load_digits, load_folder, split
+from train.fit import train
+
+RECIPES = ("svc", "logistic", "forest", "mlp")
+WINDOWS = (100, 200, 500, 1000)
+SHOWN = 500
+SHAPES_OF_EACH = 300
+FIRST_SEED = 1000
+CALM = 0.02
+
+
+@dataclass(frozen=True)
+class Trial:
+    """``windows`` windows of one shift: how many of them were flagged."""
+
+    recipe: str
+    shift: str
+    size: int
+    drop: float
+    excess: float
+    flagged: int
+    windows: int
+
+
+def trials(
+    data: Dataset, recipe: str, seed: int, windows: int, rule: HarmSettings
+) -> Iterator[Trial]:
+    """All shifts at all sizes of window."""
+    parts = split(data, 1 / 3, seed)
+    production, spec = parts.holdout, data.spec
+    candidate = train(parts.train, recipe, seed=seed, holdout=0.25).candidate
+    if candidate.halves is None or candidate.reference is None:
+        raise RuntimeError(candidate.without_halves)
+    known = candidate.reference
+    halves = convert_halves(candidate.halves, candidate.estimator, spec, known.pixels)
+    before = Share.of(dissent(known.probabilities, *halves.probabilities))
+    runtimes = [OnnxRuntime(graph) for graph in halves.graphs]
+
+    def ask(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """bool [n] each: who is right, and about whom the three disagree."""
+        features = spec.features(pixels)
+        own = candidate.estimator.predict_proba(features)
+        others = [runtime.run(features).scores for runtime in runtimes]
+        return own.argmax(axis=1) == production.indices, dissent(own, *others)
+
+    accuracy = float(ask(production.pixels)[0].mean())
+    rng = np.random.default_rng(seed)
+    for shift in SHIFTS:
+        right, doubted = ask(shift.apply(production.pixels, spec, rng))
+        drop = accuracy - _accuracy(right, shift, production, rng)
+        for size in WINDOWS:
+            found = [
+                estimate(Share.of(doubted[shift.rows(production.indices, size, rng)]), before, rule)
+                for _ in range(windows)
+            ]
+            flagged = sum(one.harmed for one in found)
+            excess = float(np.mean([one.excess for one in found]))
+            yield Trial(recipe, shift.name, size, drop, excess, flagged, windows)
+
+
+def _accuracy(
+    right: NDArray[np.bool_], shift: Shift, production: Dataset, rng: np.random.Generator
+) -> float:
+    """After the shift; where it is one of the classes, on average over which classes they are."""
+    if shift.prior is None:
+        return float(right.mean())
+    draws = (right[shift.rows(production.indices, 1000, rng)].mean() for _ in range(50))
+    return float(np.mean(list(draws)))
+
+
+def shift_table(found: Sequence[Trial], recipes: Sequence[str], size: int) -> str:
+    """For each shift and recipe: true drop, mean estimate, and share of windows flagged."""
+    rows = []
+    for shift in SHIFTS:
+        cells = [shift.name]
+        for recipe in recipes:
+            some = [
+                one
+                for one in found
+                if (one.recipe, one.shift, one.size) == (recipe, shift.name, size)
+            ]
+            drop = 100 * np.mean([one.drop for one in some])
+            excess = 100 * np.mean([one.excess for one in some])
+            cells.append(f"{drop:5.1f} {excess:5.1f} {_share(some):>5}")
+        rows.append(cells)
+    heads = [f"{recipe}: drop, excess, flagged" for recipe in recipes]
+    return markdown((f"windows of {size}", *heads), rows)
+
+
+def total_table(found: Sequence[Trial], recipes: Sequence[str], drop: float) -> str:
+    """Share of windows flagged, by what is true of them."""
+    rows = []
+    for recipe in (*recipes, "all"):
+        for size in WINDOWS:
+            some = [one for one in found if recipe in (one.recipe, "all") and one.size == size]
+            harmed = [one for one in some if one.drop > drop]
+            rows.append(
+                [
+                    f"{recipe}, {size}",
+                    _share(harmed),
+                    _share([one for one in some if one.drop > 2 * drop]),
+                    _share([one for one in some if one.drop <= drop]),
+                    _share([one for one in some if one.drop <= CALM]),
+                    f"{100 * np.mean([abs(one.excess - one.drop) for one in some]):.1f}",
+                    f"{100 * np.mean([abs(one.drop) for one in some]):.1f}",
+                ]
+            )
+    points = 100 * drop
+    head = (
+        "windows of",
+        f"flagged, drop > {points:g}",
+        f"drop > {2 * points:g}",
+        f"falsely, drop <= {points:g}",
+        f"drop <= {100 * CALM:g}",
+        "error of the excess, points",
+        "of assuming no change",
+    )
+    return markdown(head, rows)
+
+
+def _share(some: Sequence[Trial]) -> str:
+    if not some:
+        return "–"
+    return f"{sum(one.flagged for one in some) / sum(one.windows for one in some):.3f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--windows", type=int, default=40)
+    parser.add_argument("--level", type=float, default=HarmSettings().level)
+    parser.add_argument("--shapes", action="store_true")
+    parser.add_argument("--recipes", nargs="+", default=RECIPES)
+    options = parser.parse_args()
+    rule = HarmSettings(level=options.level)
+    found: list[Trial] = []
+    with tempfile.TemporaryDirectory() as folder:
+        if options.shapes:
+            path = draw_folder(Path(folder) / "shapes", SHAPES_OF_EACH)
+            data = load_folder(path, ImageSpec.parse("rgb-64x64"))
+        else:
+            data = load_digits(ImageSpec.parse("digits"))
+    for recipe in options.recipes:
+        for seed in range(FIRST_SEED, FIRST_SEED + options.seeds):
+            found += trials(data, recipe, seed, options.windows, rule)
+    print(shift_table(found, options.recipes, SHOWN))
+    print()
+    print(total_table(found, options.recipes, rule.drop))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Where windows come from: endless held-out images, and a classifier that was trained on others.
+
+The holdout of the digits has a few hundred images, and a thousand windows of a thousand are wanted.
+So half of the digits trains, and the other half is the population: an image is one of them, drawn
+at random, with noise of a quarter of an ink value, so that no two are the same to the bit.
+References and windows are draws from it alike: the distribution is the same by construction.
+The shapes (circles, squares and triangles, RGB 64x64) are drawn anew as often as wanted.
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.shifts import Shift
+from models.conversion import convert
+from models.manifest import Label
+from models.reference import Reference
+from models.runtime import OnnxRuntime
+from models.spec import ImageSpec
+from monitor.drift import DriftDetector, DriftSettings
+from monitor.views import Columns
+from tests.drawing import SHAPES, draw_folder, draw_shape
+from train.datasets import Dataset, load_digits, load_folder, split
+from train.halves import components
+from train.recipes import Amount, recipe
+
+JITTER = 4.0
+TRAINED_SHAPES = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Images to draw from. ``pixels``: uint8 [P, F]; ``labels``: int64 [P]; ``columns``: what the
+    views look at, of each."""
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    columns: Columns
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """A classifier and the images that come to it."""
+
+    name: str
+    spec: ImageSpec
+    labels: tuple[Label, ...]
+    runtime: OnnxRuntime
+    mean: NDArray[np.float32]
+    components: NDArray[np.float32]
+    draw: Callable[[int, np.random.Generator], tuple[NDArray[np.uint8], NDArray[np.int64]]]
+
+    def pool(self, count: int, rng: np.random.Generator) -> Pool:
+        pixels, labels = self.draw(count, rng)
+        return self._described(pixels, labels)
+
+    def shifted(self, pool: Pool, count: int, shift: Shift, rng: np.random.Generator) -> Pool:
+        """``count`` images of the pool after the shift; a shift of the classes leaves it whole."""
+        if shift.change is None:
+            return pool
+        rows = rng.integers(len(pool.pixels), size=count)
+        pixels = shift.apply(pool.pixels[rows], self.spec, rng)
+        return self._described(pixels, pool.labels[rows])
+
+    def reference(self, pool: Pool, rows: NDArray[np.int64]) -> Reference:
+        return Reference(
+            pixels=pool.pixels[rows],
+            labels=pool.labels[rows],
+            probabilities=pool.columns.outputs[rows],
+            pca_mean=self.mean,
+            pca_components=self.components,
+        )
+
+    def detector(
+        self, reference: Reference, settings: DriftSettings | None = None
+    ) -> DriftDetector:
+        return DriftDetector(settings).fit(reference, self.spec, self.labels)
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        chunks = [
+            self.runtime.run(self.spec.features(pixels[start : start + 256])).scores
+            for start in range(0, len(pixels), 256)
+        ]
+        return np.concatenate(chunks)
+
+    def _described(self, pixels: NDArray[np.uint8], labels: NDArray[np.int64]) -> Pool:
+        nothing = Reference(
+            pixels=np.empty((0, self.spec.n_features), np.uint8),
+            labels=np.empty(0, np.int64),
+            probabilities=np.empty((0, len(self.labels)), np.float32),
+            pca_mean=self.mean,
+            pca_components=self.components,
+        )
+        detector = self.detector(nothing)
+        return Pool(pixels, labels, detector.describe(pixels, self.probabilities(pixels)))
+
+
+def digits(recipe_name: str, seed: int) -> Population:
+    spec = ImageSpec.parse("digits")
+    parts = split(load_digits(spec), 0.5, seed)
+    held = parts.holdout
+
+    def draw(count: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        rows = rng.integers(len(held), size=count)
+        noisy = held.pixels[rows] + rng.normal(0, JITTER, (count, spec.n_features))
+        return np.clip(np.rint(noisy), 0, 255).astype(np.uint8), held.indices[rows]
+
+    return _trained("digits", recipe_name, parts.train, seed, draw)
+
+
+def shapes(recipe_name: str, seed: int) -> Population:
+    spec = ImageSpec.parse("rgb-64x64")
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = load_folder(draw_folder(Path(folder) / "shapes", TRAINED_SHAPES, seed), spec)
+
+    def draw(count: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        labels = rng.integers(len(SHAPES), size=count)
+        images = [np.asarray(draw_shape(SHAPES[place], rng)).reshape(-1) for place in labels]
+        return np.stack(images), labels
+
+    return _trained("shapes, RGB 64x64", recipe_name, dataset, seed, draw)
+
+
+def _trained(
+    name: str,
+    recipe_name: str,
+    data: Dataset,
+    seed: int,
+    draw: Callable[[int, np.random.Generator], tuple[NDArray[np.uint8], NDArray[np.int64]]],
+) -> Population:
+    features = data.features()
+    estimator = recipe(recipe_name).build(seed, Amount.of(data.targets))
+    estimator.fit(features, data.targets)
+    runtime = OnnxRuntime(convert(estimator, data.spec.n_features).model)
+    mean, main = components(features, seed)
+    return Population(f"{name}, {recipe_name}", data.spec, data.labels, runtime, mean, main, draw)

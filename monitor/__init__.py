@@ -1,0 +1,1 @@
+"""What production sees, against what a version was validated on."""

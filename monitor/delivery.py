@@ -1,0 +1,81 @@
+"""Where reports go besides the database: a page in a file, a webhook."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from errors import MonitorError, PupilaError
+from monitor.alarm import State
+from monitor.document import Document
+from monitor.files import write_file
+from monitor.findings import Findings
+from monitor.looking import keep
+from monitor.webhook import post
+from records.database import Database
+from records.reports import history
+
+
+@dataclass(frozen=True)
+class Outlets:
+    """Where to send each report besides the database; paths may be folders."""
+
+    html: Path | None = None
+    evidently: Path | None = None
+    webhook: str | None = None
+
+    def check(self, reports: int) -> None:
+        """Raises MonitorError if several reports would go into one file."""
+        for path in (self.html, self.evidently):
+            if path is not None and reports > 1 and not path.is_dir():
+                raise MonitorError(
+                    f"There are {reports} models, and {path} is no folder: make it one, or choose "
+                    "a model by --model."
+                )
+
+
+def deliver(database: Database, findings: Findings, told: Document, to: Outlets) -> list[str]:
+    """Save the report and send it everywhere; a sentence for each of it that failed: what can be
+    done is done all the same."""
+    model = findings.subject.model
+    tasks: list[Callable[[], object]] = [lambda: keep(database, findings)]
+    if (html := to.html) is not None:
+        tasks.append(lambda: write_page(findings, target(html, f"{model}.html")))
+    if (evidently := to.evidently) is not None:
+        from monitor.evidently_page import write_evidently
+
+        page = target(evidently, f"{model}-evidently.html")
+        tasks.append(lambda: write_evidently(findings, page))
+    if (url := to.webhook) is not None:
+        tasks.append(lambda: notify(told, url))
+    faults = []
+    for task in tasks:
+        try:
+            task()
+        except PupilaError as error:
+            faults.append(str(error))
+    return faults
+
+
+def target(path: Path, name: str) -> Path:
+    """``path`` itself or, in the folder that it is, ``name``."""
+    return path / name if path.is_dir() else path
+
+
+def write_page(findings: Findings, path: Path) -> None:
+    """The HTML report; raises MonitorError if it cannot be written."""
+    from monitor.page import render
+
+    write_file(path, render(findings))
+
+
+def notify(document: Document, url: str) -> None:
+    """POST the report; raises MonitorError."""
+    post(url, document.json_text())
+
+
+def last_state(database: Database, model: str) -> State | None:
+    """What was last reported of the model: its worst state, or else that of its drift."""
+    rows = history(database, model, limit=3)
+    states = {row.kind: row.state for row in rows if row.at == rows[0].at}
+    worst: tuple[State, State] = ("alarm", "warn")
+    return next((one for one in worst if one in states.values()), states.get("drift"))

@@ -1,0 +1,24 @@
+"""Files that are there whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from errors import MonitorError
+
+
+def write_file(path: Path, text: str) -> None:
+    """The whole text or, if that fails, the file as it was; raises MonitorError."""
+    try:
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            # Whoever may read the folder is meant to read the report.
+            Path(part).chmod(0o644)
+            Path(part).replace(path)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise MonitorError(f"{path} cannot be written: {error.strerror or error}.") from None

@@ -1,0 +1,67 @@
+"""The images of recorded predictions, as pixels again."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from errors import ImageError
+from models.image import examine
+from models.spec import ImageSpec
+from records.windows import Record
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A record whose image cannot be read; ``row``: its place among the records."""
+
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """The images that could be read, in the order of their records.
+
+    ``pixels``: uint8 [n, F], as the image spec has them; ``rows``: int64 [n], the place of each
+    among the records; ``sizes``: int64 [n, 2], width and height that each file declares, before
+    turning; ``without``: records whose image was not kept.
+    """
+
+    pixels: NDArray[np.uint8]
+    rows: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    failures: tuple[Failure, ...] = ()
+    without: int = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def decode(records: Sequence[Record], spec: ImageSpec) -> Decoded:
+    """The images of the records, read as the server reads them; a damaged one is a failure."""
+    kept = [(row, one.image) for row, one in enumerate(records) if one.image is not None]
+    pixels = np.empty((len(kept), spec.n_features), dtype=np.uint8)
+    sizes = np.empty((len(kept), 2), dtype=np.int64)
+
+    def read(place: int) -> str | None:
+        try:
+            encoded = examine(kept[place][1])
+            pixels[place] = encoded.pixels(spec)
+        except ImageError as error:
+            return str(error)
+        sizes[place] = encoded.header.width, encoded.header.height
+        return None
+
+    with ThreadPoolExecutor() as pool:  # Pillow decodes without the GIL.
+        reasons = list(pool.map(read, range(len(kept))))
+    rows = np.array([row for row, _ in kept], dtype=np.int64)
+    good = np.array([reason is None for reason in reasons], dtype=bool)
+    failures = tuple(
+        Failure(int(row), reason)
+        for row, reason in zip(rows, reasons, strict=True)
+        if reason is not None
+    )
+    return Decoded(pixels[good], rows[good], sizes[good], failures, len(records) - len(kept))

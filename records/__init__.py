@@ -1,0 +1,1 @@
+"""What happened: predictions, labels, traffic and reports, in one SQL schema."""

@@ -1,0 +1,177 @@
+"""Records as a Parquet file: one row a prediction, with its image and what was true."""
+
+import json
+import os
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, Text, func, or_, select, type_coerce
+
+from errors import RecordsError
+from records.database import Database
+from records.schema import labels, predictions
+from records.windows import Record, conditions, read
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# A row group is held in memory.
+_GROUP_ROWS: Final = 1000
+_GROUP_BYTES: Final = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Exported:
+    rows: int
+    bytes: int
+
+
+def export(
+    database: Database,
+    path: Path,
+    *,
+    model: str | None = None,
+    version: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    labelled: bool = False,
+    origins: Collection[str] = (),
+    with_images: bool = True,
+    overwrite: bool = False,
+) -> Exported:
+    """Write the chosen predictions to ``path``, as they are at one moment: all of them or no file.
+
+    ``label`` (predicted) and ``truth`` are int64 columns where every label is an integer, else
+    text; ``labels`` is JSON, the current label of each source. ``probabilities`` are lists of
+    float32. Raises RecordsError for a file that cannot be written, and DatabaseError.
+    """
+    pa = _pyarrow()
+    import pyarrow.parquet as pq
+
+    if path.exists() and not overwrite:
+        raise RecordsError(f"{path} is there already: choose another file, or add --overwrite.")
+    chosen = conditions(
+        model, version=version, start=start, end=end, labelled=labelled, origins=origins
+    )
+    part = path.with_name(f".{path.name}.part")
+    rows = 0
+    try:
+        with database.reading() as connection:
+            schema = _schema(pa, connection, chosen)
+            with part.open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as out:
+                for ids in _groups(connection, chosen):
+                    found = read(connection, ids, with_images=with_images)
+                    out.write_table(_table(pa, found, schema))
+                    rows += len(found)
+        with part.open("rb+") as whole:
+            os.fsync(whole.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise RecordsError(f"{path} cannot be written: {error.strerror or error}.") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return Exported(rows, path.stat().st_size)
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow as pa
+    except ImportError:
+        raise RecordsError(
+            "Parquet needs the package pyarrow; install it with: "
+            "pip install -r requirements/score.txt"
+        ) from None
+    return pa
+
+
+def _groups(
+    connection: Connection, chosen: Sequence[ColumnElement[bool]]
+) -> Iterator[Sequence[int]]:
+    """Ids in order, so many that their images fit into memory."""
+    last = 0
+    ids: list[int] = []
+    size = 0
+    while True:
+        page = connection.execute(
+            select(predictions.c.id, predictions.c.image_bytes)
+            .where(predictions.c.id > last, *chosen)
+            .order_by(predictions.c.id)
+            .limit(_GROUP_ROWS)
+        ).all()
+        if not page:
+            break
+        last = page[-1][0]
+        for id_, image_bytes in page:
+            if ids and (len(ids) == _GROUP_ROWS or size + image_bytes > _GROUP_BYTES):
+                yield ids
+                ids, size = [], 0
+            ids.append(id_)
+            size += image_bytes
+    if ids:
+        yield ids
+
+
+def _schema(pa: Any, connection: Connection, chosen: Sequence[ColumnElement[bool]]) -> "pa.Schema":
+    label = pa.int64() if _all_integers(connection, chosen) else pa.string()
+    return pa.schema(
+        [
+            ("id", pa.int64()),
+            ("request_id", pa.string()),
+            ("model", pa.string()),
+            ("version", pa.string()),
+            ("role", pa.string()),
+            ("origin", pa.string()),
+            ("at", pa.timestamp("us", tz="UTC")),
+            ("status", pa.int32()),
+            ("reason", pa.string()),
+            ("label", label),
+            ("confidence", pa.float64()),
+            ("probabilities", pa.list_(pa.float32())),
+            ("weight", pa.float64()),
+            ("truth", label),
+            ("conflict", pa.bool_()),
+            ("labels", pa.string()),
+            ("image", pa.binary()),
+        ]
+    )
+
+
+def _all_integers(connection: Connection, chosen: Sequence[ColumnElement[bool]]) -> bool:
+    """Whether no label is a text, or has more digits than 64 bits can surely hold."""
+    for column in (predictions.c.label, labels.c.label):
+        stored = type_coerce(column, Text)
+        statement = select(predictions.c.id).where(
+            or_(stored.like('"%'), func.length(stored) > 18), *chosen
+        )
+        if column.table is labels:
+            statement = statement.join(labels, labels.c.prediction_id == predictions.c.id)
+        if connection.execute(statement.limit(1)).first() is not None:
+            return False
+    return True
+
+
+def _table(pa: Any, records: Sequence[Record], schema: "pa.Schema") -> "pa.Table":
+    columns: dict[str, list[Any]] = {
+        field.name: [getattr(record, field.name) for record in records] for field in schema
+    }
+    columns["labels"] = [json.dumps(dict(record.labels)) for record in records]
+    columns["probabilities"] = [_floats(record.probabilities) for record in records]
+    for field in schema:
+        if field.type == pa.string():
+            columns[field.name] = [_text(value) for value in columns[field.name]]
+    return pa.table(columns, schema=schema)
+
+
+def _floats(content: bytes | None) -> Any:
+    return None if content is None or len(content) % 4 else np.frombuffer(content, "<f4")
+
+
+def _text(value: object) -> str | None:
+    """Half a UTF-16 pair, which Parquet cannot hold, as its escape."""
+    if value is None:
+        return None
+    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")

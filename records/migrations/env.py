@@ -1,0 +1,13 @@
+"""Run by Alembic, on the connection that ``upgrade`` gave it."""
+
+from alembic import context
+
+from records.schema import VERSION_TABLE, metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=VERSION_TABLE,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,117 @@
+"""How much there is of everything."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, case, distinct, func, select, text
+
+from records.database import Database
+from records.schema import labels, metadata, predictions, traffic
+
+
+@dataclass(frozen=True)
+class ModelStats:
+    """Of one model. ``requests`` are all that came; ``kept`` those that were sampled of them.
+
+    ``labelled`` predictions have a label, ``conflicts`` of them labels that differ between sources.
+    """
+
+    model: str
+    requests: int = 0
+    kept: int = 0
+    rejected: int = 0
+    feedback: int = 0
+    imported: int = 0
+    images: int = 0
+    image_bytes: int = 0
+    labelled: int = 0
+    conflicts: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Stats:
+    """``bytes`` is what the database takes on its disk."""
+
+    database: str
+    bytes: int
+    models: tuple[ModelStats, ...]
+
+
+def stats(database: Database) -> Stats:
+    """One row a model, by name. Raises DatabaseError."""
+    with database.reading() as connection:
+        found: dict[str, dict[str, Any]] = {}
+        for rows in (_predictions(connection), _requests(connection), _labels(connection)):
+            for row in rows:
+                found.setdefault(row["model"], {}).update(row)
+        size = _postgresql_bytes(connection) if database.file is None else 0
+    if database.file is not None:
+        size = sum(
+            path.stat().st_size for path in database.file.parent.glob(f"{database.file.name}*")
+        )
+    models = tuple(ModelStats(**found[model]) for model in sorted(found))
+    return Stats(database.name, size, models)
+
+
+def _predictions(connection: Connection) -> list[dict[str, Any]]:
+    column = predictions.c
+
+    def number(condition: Any) -> Any:
+        return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+
+    statement = select(
+        column.model,
+        number(column.origin == "traffic").label("kept"),
+        number(column.status != 200).label("rejected"),
+        number(column.origin == "feedback").label("feedback"),
+        number(column.origin == "import").label("imported"),
+        number(column.image_bytes > 0).label("images"),
+        func.sum(column.image_bytes).label("image_bytes"),
+        func.min(column.at).label("first"),
+        func.max(column.at).label("last"),
+    ).group_by(column.model)
+    rows = [dict(row) for row in connection.execute(statement).mappings()]
+    # PostgreSQL's sum of bigint is a decimal.
+    return [row | {"image_bytes": int(row["image_bytes"])} for row in rows]
+
+
+def _requests(connection: Connection) -> list[dict[str, Any]]:
+    statement = (
+        select(traffic.c.model, func.sum(traffic.c.count).label("requests"))
+        .where(traffic.c.kind == "status")
+        .group_by(traffic.c.model)
+    )
+    return [
+        {"model": model, "requests": int(requests)}
+        for model, requests in connection.execute(statement)
+    ]
+
+
+def _labels(connection: Connection) -> list[dict[str, Any]]:
+    newest = select(func.max(labels.c.id)).group_by(labels.c.prediction_id, labels.c.source)
+    each = (
+        select(labels.c.model, func.count(distinct(labels.c.label)).label("said"))
+        .where(labels.c.id.in_(newest))
+        .group_by(labels.c.model, labels.c.prediction_id)
+        .subquery()
+    )
+    statement = select(
+        each.c.model,
+        func.count().label("labelled"),
+        func.sum(case((each.c.said > 1, 1), else_=0)).label("conflicts"),
+    ).group_by(each.c.model)
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def _postgresql_bytes(connection: Connection) -> int:
+    return sum(
+        int(
+            connection.execute(
+                text("SELECT pg_total_relation_size(to_regclass(:name))"), {"name": name}
+            ).scalar_one()
+        )
+        for name in metadata.tables
+    )

@@ -1,0 +1,49 @@
+"""What the monitor found last, shown by ``/metrics``."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from errors import RecordsError
+from serving.ledger import Ledger
+from serving.metrics import MONITOR_P_VALUE, MONITOR_SECONDS, MONITOR_STATE
+
+_EVERY_SECONDS = 30.0
+_STATES = {"calm": 0, "warn": 1, "alarm": 2, "unknown": -1}
+
+
+class Gauges:
+    """Reads the newest reports from the database, twice a minute."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    @contextlib.asynccontextmanager
+    async def refreshing(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._refresh())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _refresh(self) -> None:
+        while True:
+            # A database that is away leaves them as they are; the ledger has said so.
+            with contextlib.suppress(RecordsError):
+                await asyncio.to_thread(self.read)
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    def read(self) -> None:
+        """Once, on a thread. Raises RecordsError."""
+        from records.reports import latest
+
+        with self._ledger.open() as database:
+            reports = latest(database)
+        for report in reports:
+            names = (report.model, report.kind)
+            MONITOR_STATE.labels(*names).set(_STATES[report.state])
+            MONITOR_SECONDS.labels(*names).set(report.at.timestamp())
+            p_value = report.p_value
+            MONITOR_P_VALUE.labels(*names).set(float("nan") if p_value is None else p_value)

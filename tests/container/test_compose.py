@@ -1,0 +1,236 @@
+"""The stack at work: the contract, a database that goes away, what the dashboard shows."""
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.compose import PATIENCE_SECONDS, Program, Stack, programs, run, stack, until, write_env
+from tests.container.conftest import FIGURES
+from tests.load import Load
+from tests.servers import ROOT
+
+# The contract with clients, by the fixture client below.
+from tests.test_service import *  # noqa: F403
+
+DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "pupila.json").read_bytes())
+BODY = (ROOT / "tests" / "data" / "predict_digit8.json").read_bytes()
+DIGIT8 = json.loads(BODY)
+SERVICES = ("api", "monitor", "postgres", "prometheus")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "program" in metafunc.fixturenames:
+        metafunc.parametrize("program", programs(), ids=" ".join)
+
+
+@pytest.fixture(scope="module")
+def running(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    if not programs():
+        why = "There is no Compose: install Compose v2 or docker-compose 1.29."
+        pytest.fail(why) if os.environ.get("REQUIRE_CONTAINER") == "1" else pytest.skip(why)
+    folder = tmp_path_factory.mktemp("stack")
+    # Time enough for 256 images while the others work too, and few places.
+    with stack(
+        folder, image, PUPILA_DEADLINE_MS=10_000, PUPILA_QUEUE_SIZE=512, PUPILA_WORKERS=2
+    ) as ready:
+        yield ready
+
+
+@pytest.fixture(scope="module")
+def client(running: Stack) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=running.url, timeout=30) as asking:
+        yield asking
+
+
+@pytest.fixture(scope="module")
+def labelled(client: httpx2.Client) -> httpx2.Response:
+    """The answer to the label of a prediction."""
+    body = DIGIT8 | {"request_id": "labelled"}
+    assert client.post("/predict/", json=body).status_code == 200
+    return client.post("/feedback/", json={"request_id": "labelled", "label": 8})
+
+
+@pytest.fixture(scope="module")
+def refused(running: Stack) -> httpx2.Response:
+    """An answer of 503 to one of too many requests."""
+    items = [{"request_id": str(i), "image": DIGIT8["image"]} for i in range(256)]
+    body = json.dumps({"model": "clf", "items": items})
+
+    def ask(_: int) -> httpx2.Response:
+        return httpx2.post(f"{running.url}/predict/batch/", content=body, timeout=30)
+
+    with ThreadPoolExecutor(16) as clients:
+        for response in clients.map(ask, range(320)):
+            if response.status_code == 503:
+                clients.shutdown(cancel_futures=True)
+                return response
+    raise AssertionError("512 places were enough for 16 clients with 256 images each")
+
+
+@pytest.fixture(scope="module")
+def outage(running: Stack, client: httpx2.Client) -> dict[str, Any]:
+    """What the service answered while PostgreSQL was away, and when it was back."""
+    image = base64.b64encode(bytes(4_000_000)).decode()
+    seen: dict[str, Any] = {}
+    running.compose("stop", "postgres")
+    seen["predict"] = client.post("/predict/", json=DIGIT8 | {"request_id": "away"})
+    seen["readyz"] = client.get("/readyz")
+    seen["feedback"] = client.post("/feedback/", json={"request_id": "away", "label": 8})
+    # 32 MiB, which a worker keeps until the database is back, are full of no images.
+    until(
+        lambda: (
+            client.post("/predict/", json=DIGIT8 | {"image": image}).status_code == 400
+            and running.metric("pupila_records_dropped_total")
+        ),
+        "records dropped",
+    )
+    running.compose("start", "postgres")
+    until(
+        lambda: (
+            client.post("/feedback/", json={"request_id": "away", "label": 8}).status_code == 200
+        ),
+        "the label of what was predicted meanwhile",
+    )
+    return seen
+
+
+@pytest.fixture(scope="module")
+def reported(running: Stack, outage: object) -> str:
+    """What the monitor said when it was asked to look."""
+    looked = run(
+        running.program, running.env, "exec", "-T", "monitor", "python", "-m", "monitor", "run"
+    )
+    assert looked.returncode in {0, 3}, looked.stderr
+    return looked.stdout
+
+
+def test_the_file_is_valid(program: Program, tmp_path: Path) -> None:
+    env = write_env(tmp_path / ".env", POSTGRES_PASSWORD="secret")
+    for profile in ("", "metrics", "dashboard"):
+        done = run(program, env, *(["--profile", profile] if profile else []), "config")
+        assert done.returncode == 0, done.stderr
+        assert "warn" not in done.stderr.lower(), done.stderr
+
+
+def test_no_password_is_no_stack(program: Program, tmp_path: Path) -> None:
+    done = run(program, write_env(tmp_path / ".env"), "config")
+    assert done.returncode != 0
+    assert "set POSTGRES_PASSWORD in .env" in done.stderr
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_container_is_hardened(running: Stack, service: str) -> None:
+    inspected = running.inspect(service)
+    host = inspected["HostConfig"]
+    assert host["ReadonlyRootfs"]
+    assert host["CapDrop"] == ["ALL"]
+    assert not host["CapAdd"]
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert inspected["Config"]["User"] not in {"", "root", "0"}
+
+
+def test_the_database_is_not_reached_from_outside(running: Stack) -> None:
+    settings = running.inspect("postgres")["NetworkSettings"]
+    assert not any(settings["Ports"].values())
+    (network,) = settings["Networks"]
+    assert network.endswith("_records")
+
+
+def test_a_restart_of_postgres_under_load_fails_no_prediction(running: Stack) -> None:
+    before = running.counted()
+    dropped = running.metric("pupila_records_dropped_total")
+    with Load(running.url, BODY) as load:
+        load.wait_for(200)
+        running.compose("restart", "postgres")
+        load.wait_for(200)
+    assert load.outcomes.keys() == {200}
+    answered = load.outcomes[200]
+    # All are counted, those answered meanwhile too, and nothing is lost that was to be kept.
+    until(lambda: running.counted() == before + answered, f"{answered} predictions counted")
+    assert running.metric("pupila_records_dropped_total") == dropped
+    FIGURES["restart of PostgreSQL under load"] = (
+        f"{answered} predictions, none failed or uncounted"
+    )
+
+
+def test_a_killed_postgres_under_load_fails_no_prediction(running: Stack) -> None:
+    with Load(running.url, BODY) as load:
+        load.wait_for(200)
+        running.compose("kill", "postgres")
+        load.wait_for(200)
+        running.compose("start", "postgres")
+        load.wait_for(200)
+    assert load.outcomes.keys() == {200}
+
+
+def test_without_postgres_it_predicts(outage: dict[str, Any]) -> None:
+    assert outage["predict"].json() == {"request_id": "away", "prediction": 8}
+    assert outage["readyz"].status_code == 200
+    assert outage["feedback"].status_code == 503
+    assert int(outage["feedback"].headers["retry-after"]) > 0
+
+
+def test_a_label_is_kept(running: Stack, labelled: httpx2.Response) -> None:
+    assert labelled.status_code == 200
+    assert running.sql("SELECT count(*) FROM labels WHERE request_id = 'labelled'") == 1
+
+
+def test_the_monitor_reports(running: Stack, reported: str) -> None:
+    assert reported
+    assert running.sql("SELECT count(*) FROM reports WHERE model = 'clf'") > 0
+    assert running.inspect("monitor")["State"]["Running"]
+    assert running.inspect("monitor")["RestartCount"] == 0
+
+
+def test_prometheus_reaches_the_service(running: Stack) -> None:
+    (target,) = running.ask("targets")["activeTargets"]
+    assert target["health"] == "up", target
+
+
+EXPRESSIONS = [
+    pytest.param(target["expr"], id=f"{panel['title']} {target['legendFormat']}")
+    for panel in DASHBOARD["panels"]
+    for target in panel["targets"]
+]
+
+
+@pytest.mark.usefixtures("labelled", "refused", "outage", "reported")
+@pytest.mark.parametrize("model", [".*", "clf"])
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_every_panel_shows_something(running: Stack, expression: str, model: str) -> None:
+    # As Grafana fills them in: a rate is of four scrapes at least.
+    chosen = {"$model": model, "$version": ".*", "$__rate_interval": "20s"}
+    for name, value in chosen.items():
+        expression = expression.replace(name, value)
+    assert "$" not in expression
+    # The service reads the newest reports twice a minute.
+    until(lambda: running.graph(expression), expression, PATIENCE_SECONDS)
+
+
+def test_the_dashboard_tells_models_and_versions_apart(running: Stack) -> None:
+    shown = running.graph("sum by (model, version) (rate(pupila_requests_total[20s]))")
+    assert {"clf", "shapes", "old"} <= {labels.get("model") for labels in shown}
+
+
+@pytest.mark.parametrize("variable", ["model", "version"])
+def test_every_variable_has_values(running: Stack, variable: str) -> None:
+    (found,) = [one for one in DASHBOARD["templating"]["list"] if one["name"] == variable]
+    inside = found["query"]["query"].removeprefix("label_values(").removesuffix(")")
+    metric, _, label = inside.replace("$model", "clf").rpartition(", ")
+    assert label == variable
+    assert any(running.ask(f"label/{label}/values", **{"match[]": metric}))
+
+
+def test_predictions_outlive_the_stack(running: Stack) -> None:
+    before = running.counted()
+    running.compose("down")
+    running.compose("up", "--detach")
+    running.wait_for("api")
+    assert running.counted() >= before > 0

@@ -1,0 +1,140 @@
+"""The files of the stack agree with each other, with the settings and with the metrics."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import Counter, Gauge, Histogram
+
+from scripts.check_docs import variables
+from serving import metrics
+from settings import Settings
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+TEXT = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+EXAMPLE = (DEPLOY / ".env.example").read_text(encoding="utf-8")
+DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "pupila.json").read_bytes())
+PROMETHEUS = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+EXPRESSIONS = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+
+# What every container of the stack has settled.
+SETTLED = {"PORT", "PUPILA_HOME", "PUPILA_DATABASE_URL"}
+# What Compose itself reads.
+COMPOSES = {"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES"}
+SECRET = re.compile(r"PASSWORD|TOKEN|SECRET|KEY(S|$)")
+
+
+def example() -> dict[str, str]:
+    """The example's variables, those in comments too."""
+    return dict(re.findall(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", EXAMPLE, re.MULTILINE))
+
+
+def test_the_example_names_every_variable_and_no_other() -> None:
+    substituted = set(re.findall(r"(?<!\$)\$\{(\w+)", TEXT))
+    passed_on = {name for name, value in environment("api").items() if value is None}
+    assert example().keys() == substituted | passed_on | COMPOSES
+
+
+def environment(service: str) -> dict[str, str | None]:
+    found: dict[str, str | None] = COMPOSE["services"][service]["environment"]
+    return found
+
+
+@pytest.mark.parametrize("service", ["api", "monitor"])
+def test_every_setting_reaches_the_container(service: str) -> None:
+    assert environment(service).keys() - {"PGPASSWORD"} == variables(Settings).keys()
+    settled = {name for name, value in environment(service).items() if value is not None}
+    assert settled - {"PGPASSWORD"} == SETTLED
+
+
+def test_the_example_has_the_settings_defaults() -> None:
+    shown = {name: value for name, value in example().items() if name.startswith("PUPILA_")}
+    for name, field in variables(Settings).items():
+        if name not in SETTLED:
+            default = field.get_default()
+            text = str(default).lower() if isinstance(default, bool) else str(default or "")
+            assert shown[name] == text, name
+
+
+def test_nothing_secret_has_a_default() -> None:
+    secrets = {name for name in example() if SECRET.search(name)}
+    assert secrets == {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD"}
+    assert all(example()[name] == "" for name in secrets)
+    for name in secrets:
+        assert set(re.findall(rf"\$\{{{name}(\S*?)[ }}]", TEXT)) <= {":?set", ":-"}, name
+
+
+def test_only_profiles_bring_more_than_service_database_and_monitor() -> None:
+    always = {name for name, one in COMPOSE["services"].items() if "profiles" not in one}
+    assert always == {"api", "postgres", "monitor"}
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_every_service_is_hardened(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert "privileged" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"].keys() - {"api"})
+def test_only_the_service_is_published_to_others(name: str) -> None:
+    ports = COMPOSE["services"][name].get("ports", [])
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"].keys() - {"monitor"})
+def test_every_server_has_a_health_check(name: str) -> None:
+    assert COMPOSE["services"][name]["healthcheck"]["test"][0] == "CMD"
+
+
+def test_what_is_mounted_is_there() -> None:
+    mounts = re.findall(r"- (\./\S+?):", TEXT)
+    assert mounts
+    assert all((DEPLOY / mount).exists() for mount in mounts)
+
+
+ENDINGS = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
+METRICS = {
+    family.name: family.type
+    for metric in vars(metrics).values()
+    if isinstance(metric, Counter | Gauge | Histogram)
+    for family in metric.describe()
+}
+
+
+def test_no_expression_names_a_metric_that_is_not_ours() -> None:
+    ours = {name + ending for name, kind in METRICS.items() for ending in ENDINGS[kind]}
+    named = {name for one in EXPRESSIONS for name in re.findall(r"\bpupila_\w+", one)}
+    assert named <= ours
+
+
+def test_every_metric_of_ours_is_shown() -> None:
+    text = " ".join(EXPRESSIONS)
+    assert [name for name in sorted(METRICS) if name not in text] == []
+
+
+def test_rates_are_over_what_grafana_knows_of_the_scrapes() -> None:
+    source = (DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yaml").read_text()
+    (found,) = yaml.safe_load(source)["datasources"]
+    assert found["jsonData"]["timeInterval"] == PROMETHEUS["global"]["scrape_interval"]
+    assert all("[$__rate_interval]" in one for one in EXPRESSIONS if "rate(" in one)
+
+
+def test_panels_do_not_overlap() -> None:
+    cells = [
+        (x, y)
+        for panel in DASHBOARD["panels"]
+        for x in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
+        for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])

@@ -1,0 +1,307 @@
+"""The overlays, built as a cluster gets them: valid, and true of the service."""
+
+import re
+from pathlib import Path
+
+import httpx2
+import kubernetes_validate
+import pytest
+import yaml
+
+from settings import Settings
+from tests.conftest import run
+from tests.deploy.manifests import (
+    BASE,
+    KUBERNETES,
+    OVERLAYS,
+    Object,
+    build,
+    check_settings,
+    containers,
+    named,
+    pods,
+    read,
+    settings_of,
+)
+from tests.servers import ROOT
+
+# The oldest that has all fields we use, and the newest that the schemas know.
+RELEASES = ("1.29", kubernetes_validate.latest_version())
+WRITTEN = [
+    path
+    for path in sorted(KUBERNETES.rglob("*.yaml"))
+    if path.name not in {"kustomization.yaml", "adapter.yaml"}
+    and (path.parent == BASE or path.name in {"volume.yaml", "network.yaml"})
+]
+SECRET = re.compile(r"DATABASE_URL|SECRET|PASSWORD|ACCESS_KEY|TOKEN")
+
+
+@pytest.fixture(params=OVERLAYS)
+def objects(request: pytest.FixtureRequest) -> tuple[Object, ...]:
+    return build(request.param)
+
+
+@pytest.fixture
+def one_machine() -> tuple[Object, ...]:
+    return build("one-machine")
+
+
+@pytest.fixture
+def cloud() -> tuple[Object, ...]:
+    return build("cloud")
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_what_is_written_is_valid(release: str, path: Path) -> None:
+    for one in read(path):
+        kubernetes_validate.validate(one, release, strict=True)
+
+
+@pytest.mark.parametrize("folder", ["base", *OVERLAYS])
+def test_every_file_is_used_and_is_there(folder: str) -> None:
+    kustomization = yaml.safe_load((KUBERNETES / folder / "kustomization.yaml").read_text())
+    used = {path for path in kustomization["resources"] if path != "../base"}
+    used |= {patch["path"] for patch in kustomization.get("patches", []) if "path" in patch}
+    for made in kustomization.get("configMapGenerator", []):
+        used |= {*made.get("envs", []), *made.get("files", [])}
+    there = {path.name for path in (KUBERNETES / folder).iterdir()}
+    assert used == there - {"kustomization.yaml"}
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_what_a_cluster_gets_is_valid(objects: tuple[Object, ...], release: str) -> None:
+    for one in objects:
+        kubernetes_validate.validate(one, release, strict=True)
+
+
+def test_a_schema_refuses_what_is_not_in_it(objects: tuple[Object, ...]) -> None:
+    wrong = named(objects, "Service") | {"replicas": 1}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, RELEASES[-1], strict=True)
+
+
+def test_a_pod_may_do_nothing_but_its_work(objects: tuple[Object, ...]) -> None:
+    for pod in pods(objects).values():
+        spec = pod["spec"]
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["enableServiceLinks"] is False
+        assert spec["securityContext"] == {
+            "runAsNonRoot": True,
+            "runAsUser": 1034,
+            "runAsGroup": 1034,
+            "fsGroup": 1034,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        for container in containers(pod):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+            assert "memory" in container["resources"]["limits"]
+            # The image has a name that the default would pull anew at each start.
+            assert container["imagePullPolicy"] == "IfNotPresent"
+            assert {"/data", "/tmp"} <= {one["mountPath"] for one in container["volumeMounts"]}
+    assert "USER 1034" in (ROOT / "deploy/image/Dockerfile.template").read_text().replace(
+        "{{ bento__uid_gid }}", "1034"
+    )
+
+
+def test_every_name_leads_to_something(objects: tuple[Object, ...]) -> None:
+    maps = {one["metadata"]["name"] for one in objects if one["kind"] == "ConfigMap"}
+    claims = {one["metadata"]["name"] for one in objects if one["kind"] == "PersistentVolumeClaim"}
+    for pod in pods(objects).values():
+        volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+        assert len(volumes) == len(pod["spec"]["volumes"])
+        mounted = {m["name"] for one in containers(pod) for m in one["volumeMounts"]}
+        assert mounted == volumes.keys()
+        for volume in volumes.values():
+            assert volume.get("configMap", {}).get("name") in maps | {None}
+            assert volume.get("persistentVolumeClaim", {}).get("claimName") in claims | {None}
+        for container in containers(pod):
+            for source in container.get("envFrom", []):
+                assert source["configMapRef"]["name"] in maps
+    assert {one["metadata"].get("namespace") for one in objects} == {"pupila", None}
+    assert named(objects, "Namespace")
+
+
+def test_every_selector_means_the_servers(objects: tuple[Object, ...]) -> None:
+    server = pods(objects)["server"]["metadata"]["labels"]
+    others = [pod["metadata"]["labels"] for name, pod in pods(objects).items() if name != "server"]
+    spec = named(objects, "Deployment")["spec"]
+    selectors = [
+        named(objects, "Service")["spec"]["selector"],
+        named(objects, "NetworkPolicy", "pupila-clients")["spec"]["podSelector"]["matchLabels"],
+        spec["selector"]["matchLabels"],
+        *(
+            one["labelSelector"]["matchLabels"]
+            for one in spec["template"]["spec"]["topologySpreadConstraints"]
+        ),
+        *(
+            one["spec"]["selector"]["matchLabels"]
+            for one in objects
+            if one["kind"] == "PodDisruptionBudget"
+        ),
+    ]
+    for selector in selectors:
+        assert selector.items() <= server.items()
+        assert not any(selector.items() <= labels.items() for labels in others)
+    everyone = named(objects, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"]
+    assert all(everyone.items() <= labels.items() for labels in (server, *others))
+
+
+def test_ports_are_named_and_are_the_service_s(objects: tuple[Object, ...]) -> None:
+    server = _server(objects)
+    (port,) = server["ports"]
+    assert port == {"name": "http", "containerPort": Settings().port}
+    (outside,) = named(objects, "Service")["spec"]["ports"]
+    assert outside["targetPort"] == port["name"]
+    (rule,) = named(objects, "NetworkPolicy", "pupila-clients")["spec"]["ingress"]
+    assert [one["port"] for one in rule["ports"]] == [port["name"]]
+    annotations = pods(objects)["server"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/port"] == str(port["containerPort"])
+
+
+def test_probes_ask_for_what_the_service_answers(
+    objects: tuple[Object, ...], http: httpx2.Client
+) -> None:
+    server = _server(objects)
+    asked = {
+        kind: server[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")
+    }
+    assert {probe["port"] for probe in asked.values()} == {"http"}
+    # Who is not ready must not be killed for it, and who ends must be sent no more requests.
+    assert asked["liveness"]["path"] != asked["readiness"]["path"] == "/readyz"
+    scraped = pods(objects)["server"]["metadata"]["annotations"]["prometheus.io/path"]
+    for path in {scraped, *(probe["path"] for probe in asked.values())}:
+        assert http.get(path).status_code == 200, path
+
+
+def test_the_autoscaler_s_metric_is_one_that_the_service_has(
+    cloud: tuple[Object, ...], http: httpx2.Client
+) -> None:
+    spec = named(cloud, "HorizontalPodAutoscaler")["spec"]
+    metrics = {metric["type"]: metric for metric in spec["metrics"]}
+    assert metrics["Resource"]["resource"]["name"] == "cpu"
+    name = metrics["Pods"]["pods"]["metric"]["name"]
+    assert f"\n# TYPE {name} gauge\n" in http.get("/metrics").text
+    (rule,) = yaml.safe_load((KUBERNETES / "adapter.yaml").read_text())["rules"]["custom"]
+    assert rule["seriesQuery"].partition("{")[0] == name
+    target = spec["scaleTargetRef"]
+    assert named(cloud, target["kind"], target["name"])["apiVersion"] == target["apiVersion"]
+    # Its own number would undo the autoscaler's with every change that is applied.
+    assert "replicas" not in named(cloud, "Deployment")["spec"]
+
+
+def test_an_update_never_drops_below_capacity(objects: tuple[Object, ...]) -> None:
+    strategy = named(objects, "Deployment")["spec"]["strategy"]
+    assert strategy == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+    }
+
+
+def test_a_node_may_be_emptied_while_somebody_serves(cloud: tuple[Object, ...]) -> None:
+    least = named(cloud, "HorizontalPodAutoscaler")["spec"]["minReplicas"]
+    assert named(cloud, "PodDisruptionBudget")["spec"]["maxUnavailable"] < least
+
+
+def test_a_server_has_the_time_to_end_that_it_takes(objects: tuple[Object, ...]) -> None:
+    drain = int(settings_of(objects, _server(objects))["PUPILA_DRAIN_MS"]) / 1000
+    entrypoint = (ROOT / "deploy" / "image" / "entrypoint").read_text()
+    (running,) = re.findall(r"--timeout-graceful-shutdown (\d+)", entrypoint)
+    most = pods(objects)["server"]["spec"]["terminationGracePeriodSeconds"]
+    assert drain + int(running) + 5 <= most
+
+
+def test_workers_have_a_cpu_each_and_their_memory(objects: tuple[Object, ...]) -> None:
+    server = _server(objects)
+    given = settings_of(objects, server)
+    assert server["resources"]["requests"]["cpu"] == given["PUPILA_WORKERS"]
+    held = int(given["PUPILA_MAX_HELD_BYTES"]) + Settings().record_buffer_bytes
+    assert server["resources"]["limits"]["memory"] == "1Gi"
+    assert int(given["PUPILA_WORKERS"]) * (180 * 2**20 + held) < 2**30
+
+
+def test_settings_are_ours_and_right(objects: tuple[Object, ...]) -> None:
+    for pod in pods(objects).values():
+        for container in containers(pod):
+            check_settings(settings_of(objects, container))
+
+
+def test_nothing_secret_has_a_value(objects: tuple[Object, ...]) -> None:
+    assert "Secret" not in {one["kind"] for one in objects}
+    for pod in pods(objects).values():
+        for container in containers(pod):
+            assert not any(map(SECRET.search, settings_of(objects, container)))
+            for variable in container.get("env", []):
+                if SECRET.search(variable["name"]):
+                    assert variable["valueFrom"].keys() == {"secretKeyRef"}
+                    assert "optional" not in variable["valueFrom"]["secretKeyRef"]
+
+
+@pytest.mark.parametrize("component", ["monitor", "prune"])
+def test_a_job_runs_a_command_that_there_is(cloud: tuple[Object, ...], component: str) -> None:
+    (job,) = pods(cloud)[component]["spec"]["containers"]
+    python, flag, *command = job["args"]
+    assert (python, flag) == ("python", "-m")
+    # Options that it does not know are an error, help or not.
+    assert "Usage" in run(*command, "--help")
+
+
+def test_an_alarm_is_a_failure_that_is_not_tried_again(cloud: tuple[Object, ...]) -> None:
+    job = named(cloud, "CronJob", "pupila-monitor")["spec"]["jobTemplate"]["spec"]
+    (rule,) = job["podFailurePolicy"]["rules"]
+    assert rule["action"] == "FailJob"
+    assert rule["onExitCodes"]["values"] == [3]
+    spec = job["template"]["spec"]
+    assert rule["onExitCodes"]["containerName"] in {one["name"] for one in spec["containers"]}
+    assert spec["restartPolicy"] == "Never"
+
+
+def test_on_one_machine_everyone_shares_the_volume(one_machine: tuple[Object, ...]) -> None:
+    for pod in pods(one_machine).values():
+        (data,) = (one for one in pod["spec"]["volumes"] if one["name"] == "data")
+        assert data == {"name": "data", "persistentVolumeClaim": {"claimName": "pupila"}}
+        assert {one["image"] for one in containers(pod)} == {"pupila:latest"}
+    assert named(one_machine, "Deployment")["spec"]["replicas"] == 1
+    kinds = {one["kind"] for one in one_machine}
+    assert not kinds & {"HorizontalPodAutoscaler", "PodDisruptionBudget"}
+
+
+def test_in_a_cloud_records_are_in_the_database_of_the_secret(cloud: tuple[Object, ...]) -> None:
+    url = {"valueFrom": {"secretKeyRef": {"name": "pupila-database", "key": "url"}}}
+    for pod in pods(cloud).values():
+        for container in containers(pod):
+            if container["name"].startswith("fetch"):
+                continue
+            assert {"name": "PUPILA_DATABASE_URL"} | url in container["env"]
+    outside = named(cloud, "NetworkPolicy", "pupila-outside")["spec"]["egress"]
+    assert {port["port"] for rule in outside for port in rule["ports"]} == {5432, 443}
+
+
+def test_in_a_cloud_images_are_named_in_full(cloud: tuple[Object, ...]) -> None:
+    for pod in pods(cloud).values():
+        for container in containers(pod):
+            registry, _, rest = container["image"].partition("/")
+            assert "." in registry
+            assert rest.partition(":")[2] not in {"", "latest"}
+
+
+@pytest.mark.parametrize("component", ["server", "monitor"])
+def test_in_a_cloud_versions_are_there_before_they_are_needed(
+    cloud: tuple[Object, ...], component: str
+) -> None:
+    spec = pods(cloud)[component]["spec"]
+    (fetch,) = (one for one in spec["initContainers"] if one["name"] == "fetch")
+    assert fetch["command"] == ["sh", "/store/fetch.sh", "once"]
+    # BENTOML_HOME of the image, and where BentoML keeps models in it.
+    assert settings_of(cloud, fetch)["VERSIONS"] == "/data/models"
+
+
+def _server(objects: tuple[Object, ...]) -> Object:
+    (server,) = (one for one in containers(pods(objects)["server"]) if one["name"] == "server")
+    return server

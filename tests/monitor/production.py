@@ -1,0 +1,79 @@
+"""Production without a server: predictions of a trained version, written as the server does."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.manifest import Label
+from models.spec import ImageSpec
+from models.store import Store
+from models.version import Version
+from records.database import Database
+from records.labels import Feedback, add
+from records.writer import PredictionRow, write
+from tests.drawing import png
+from train.datasets import Dataset, load_digits, split
+from train.fit import train
+
+NOON = datetime(2030, 1, 31, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DIGITS = ImageSpec.parse("digits")
+
+Pixels = NDArray[np.uint8]
+
+
+def trained(root: Path, recipe: str = "logistic") -> tuple[Version, Dataset]:
+    """A version of two thirds of the digits, and the others, which it has never seen."""
+    parts = split(load_digits(DIGITS), 1 / 3, seed=3)
+    result = train(parts.train, recipe, "clf", holdout=0.35)
+    order = np.random.default_rng(5).permutation(len(parts.holdout))
+    return Store(root).save(result.candidate), parts.holdout.take(order)
+
+
+def keep(
+    database: Database,
+    version: Version,
+    pixels: Pixels,
+    *,
+    at: datetime = NOON,
+    prefix: str = "r",
+    ids: Sequence[str] | None = None,
+    weight: float = 1.0,
+) -> list[str]:
+    """Predictions of these images, over the hour before ``at``; returns their request ids."""
+    manifest = version.manifest
+    scores = version.artifact.open().run(manifest.image_spec.features(pixels)).scores
+    names = list(ids or (f"{prefix}-{row}" for row in range(len(pixels))))
+    first = at - HOUR
+    rows = [
+        PredictionRow(
+            request_id=name,
+            model=version.name,
+            version=version.version,
+            role="champion",
+            at=first + HOUR * (row / len(pixels)),
+            status=200,
+            reason=None,
+            label=manifest.labels[int(said.argmax())],
+            confidence=float(said.max()),
+            probabilities=said.astype("<f4").tobytes() if manifest.gives_probabilities else None,
+            weight=weight,
+            image=png(image.reshape(manifest.image_spec.height, manifest.image_spec.width)),
+        )
+        for row, (name, image, said) in enumerate(zip(names, pixels, scores, strict=True))
+    ]
+    write(database, rows, {})
+    return names
+
+
+def say(database: Database, names: Sequence[str], labels: Sequence[Label]) -> None:
+    items = [Feedback(name, label) for name, label in zip(names, labels, strict=True)]
+    add(database, items, lambda _model: range(10))
+
+
+def turned(pixels: Pixels) -> Pixels:
+    """On their side: still digits, and hard to read."""
+    return np.ascontiguousarray(np.rot90(pixels.reshape(-1, 8, 8), axes=(1, 2)).reshape(-1, 64))

@@ -1,0 +1,33 @@
+"""One of several processes that write predictions, traffic and labels as fast as they can.
+
+``python -m tests.records.hammer URL NUMBER ROWS``; the last thing they do is to make, and label,
+one prediction that is the same for all.
+"""
+
+import sys
+
+from records.chunks import chunks
+from records.database import Database
+from records.labels import Feedback, add
+from records.writer import write
+from tests.records.rows import NOON, row
+
+
+def main(url: str, number: int, rows: int) -> None:
+    with Database(url, timeout=60) as database:
+        for ids in chunks([f"{number}-{i}" for i in range(rows)], 50):
+            # Keys in no order: two that lock the same rows crosswise would stop each other.
+            keys = [(NOON, "clf", "clf:a", "champion", "label", str(len(id_) % 3)) for id_ in ids]
+            keys = keys if number % 2 else keys[::-1]
+            write(database, [row(id_) for id_ in ids], {key: keys.count(key) for key in keys})
+            items = [Feedback(id_, 8) for id_ in (ids if number % 2 else ids[::-1])]
+            outcomes = add(database, items, lambda _model: [8])
+            assert {outcome.status for outcome in outcomes} == {"added"}
+        shared = Feedback("shared", 8, "clf", b"an image")
+        outcome = add(database, [shared], lambda _model: [8])[0]
+        if outcome.status == "added":
+            write(database, [], {(NOON, "clf", "clf:a", "champion", "label", "0"): 1})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

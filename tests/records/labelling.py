@@ -1,0 +1,19 @@
+"""Labels requests 0, 1, 2 … one after the other, and prints each when it is kept; until killed."""
+
+import itertools
+import sys
+
+from records.database import Database
+from records.labels import Feedback, add
+
+
+def main(url: str) -> None:
+    with Database(url) as database:
+        for number in itertools.count():
+            add(database, [Feedback(str(number), 3)], lambda _model: None)
+            sys.stdout.write(f"{number}\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

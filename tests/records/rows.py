@@ -1,0 +1,50 @@
+"""Predictions as the server writes them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from records.columns import Label
+from records.database import Database
+from records.labels import Feedback, Outcome, add
+from records.writer import PredictionRow, write
+
+NOON = datetime(2030, 1, 31, 12, tzinfo=UTC)
+ROW = PredictionRow(
+    request_id="1",
+    model="clf",
+    version="clf:a",
+    role="champion",
+    at=NOON,
+    status=200,
+    reason=None,
+    label=8,
+    confidence=0.75,
+    probabilities=b"\x00\x00\x80>\x00\x00@?",
+    weight=2.0,
+    image=b"an image",
+)
+
+
+def row(request_id: str = "1", *, minutes: int = 0, **changes: object) -> PredictionRow:
+    """One prediction, ``minutes`` after noon."""
+    at = NOON + timedelta(minutes=minutes)
+    return replace(ROW, request_id=request_id, **({"at": at} | changes))  # type: ignore[arg-type]
+
+
+def keep(database: Database, *rows: PredictionRow) -> None:
+    write(database, rows, {})
+
+
+def label(
+    database: Database,
+    request_id: str,
+    said: Label,
+    *,
+    source: str = "",
+    model: str | None = None,
+    image: bytes | None = None,
+    known: Sequence[Label] | None = (3, 8),
+) -> Outcome:
+    item = Feedback(request_id, said, model, image, source)
+    return add(database, [item], lambda _model: known)[0]

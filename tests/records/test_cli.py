@@ -1,0 +1,128 @@
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from records.__main__ import main
+from records.database import Database
+from records.windows import window
+from records.writer import write
+from settings import settings
+from tests.drawing import flat
+from tests.records.rows import keep, label, row
+
+
+@pytest.fixture
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[CliRunner]:
+    monkeypatch.setenv("PUPILA_DATABASE_URL", database_url)
+    settings.cache_clear()
+    yield CliRunner()
+    settings.cache_clear()
+
+
+def call(run: CliRunner, *arguments: str, said: str | None = None) -> Result:
+    return run.invoke(main, arguments, input=said, prog_name="python -m records")
+
+
+def test_migrate_says_what_it_did(run: CliRunner) -> None:
+    assert call(run, "migrate").output.endswith(": schema 0001, new.\n")
+    assert call(run, "migrate").output.endswith(": schema 0001 already.\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("stats",), ("prune", "--max-rows", "1"), ("delete", "--request-id", "1", "--yes")],
+)
+def test_without_tables_the_way_is_told(run: CliRunner, arguments: tuple[str, ...]) -> None:
+    done = call(run, *arguments)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.endswith("run python -m records migrate.\n")
+
+
+def test_stats_count_everything(run: CliRunner, database: Database) -> None:
+    keep(database, row("1"), row("2", status=400, image=None), row("3", model="m"))
+    label(database, "1", 3, source="ann")
+    label(database, "1", 8, source="bob")
+    label(database, "9", 8, model="clf", image=b"image")
+    now = datetime.now(UTC)
+    counts = {(now, "clf", "v", "champion", "status", key): 40 for key in ("200", "400")}
+    write(database, [], counts)
+    found = json.loads(call(run, "stats", "--json").output)
+    clf = found["models"][0]
+    assert {name: clf[name] for name in clf if isinstance(clf[name], int)} == {
+        "requests": 80,
+        "kept": 2,
+        "rejected": 1,
+        "feedback": 1,
+        "imported": 0,
+        "images": 2,
+        "image_bytes": 13,
+        "labelled": 2,
+        "conflicts": 1,
+    }
+    assert found["models"][1]["last"] == "2030-01-31 12:00:00+00:00"
+    table = call(run, "stats").output
+    assert "CONFLICTS" in table
+    assert table.splitlines()[2].split()[:2] == ["m", "0"]
+
+
+def test_stats_of_nothing(run: CliRunner, database: Database) -> None:
+    assert "has no records yet." in call(run, "stats").output
+    assert json.loads(call(run, "stats", "--json").output)["models"] == []
+
+
+def test_prune_needs_a_bound(run: CliRunner, database: Database) -> None:
+    done = call(run, "prune")
+    assert done.exit_code == 2
+    assert "Give a bound" in done.stderr
+
+
+def test_prune(run: CliRunner, database: Database) -> None:
+    old = datetime.now(UTC) - timedelta(days=40)
+    keep(database, row("1", at=old), row("2", at=datetime.now(UTC)))
+    done = call(run, "prune", "--older-than", "30d")
+    assert done.output.startswith("Deleted 1 predictions with 8 B of images")
+    again = json.loads(call(run, "prune", "--max-bytes", "1GB", "--json").output)
+    assert again == {"rows": 0, "bytes": 0, "traffic": 0, "reports": 0}
+
+
+def test_delete_asks_first(run: CliRunner, database: Database) -> None:
+    keep(database, row("1"))
+    assert call(run, "delete", "--request-id", "1", said="n\n").exit_code == 1
+    assert len(window(database, "clf")) == 1
+    done = call(run, "delete", "--request-id", "1", said="y\n")
+    assert done.output.endswith("Deleted 1 predictions, 1 images, 0 labels.\n")
+    done = call(run, "delete", "--request-id", "1", "--yes")
+    assert (done.exit_code, done.stderr) == (1, "Error: There is no record of request '1'.\n")
+
+
+def test_export(run: CliRunner, database: Database, tmp_path: Path) -> None:
+    keep(database, row("1"), row("2", minutes=60 * 24))
+    out = str(tmp_path / "out.parquet")
+    done = call(run, "export", out, "--since", "2030-02-01", "--model", "clf")
+    assert ": 1 records, " in done.output
+    again = call(run, "export", out)
+    assert (again.exit_code, "--overwrite" in again.stderr) == (1, True)
+
+
+def test_import_makes_the_database(run: CliRunner, tmp_path: Path) -> None:
+    for number in range(3):
+        path = tmp_path / "in" / "cat" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(flat(number) if number else b"no image")
+    done = call(run, "import", str(tmp_path / "in"), "--model", "clf")
+    assert done.stdout == ("2 images added, 0 were there, 0 have another label now, 1 skipped.\n")
+    assert done.stderr.startswith("Skipped cat/0.png: it is no JPEG")
+    listed = json.loads(
+        call(run, "import", str(tmp_path / "in"), "--model", "clf", "--json").stdout
+    )
+    assert (listed["unchanged"], listed["faults"][0]["where"]) == (2, "cat/0.png")
+
+
+def test_import_needs_one_source(run: CliRunner, tmp_path: Path) -> None:
+    for arguments in ((), ("--url", "sqlite:///x"), (str(tmp_path), "--query", "SELECT 1")):
+        assert call(run, "import", *arguments, "--model", "clf").exit_code == 2

@@ -1,0 +1,384 @@
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import event, text
+
+from errors import DatabaseError, RecordsError, SchemaError
+from records.database import Database
+from records.migrations import upgrade
+from records.schema import VERSION_TABLE, metadata
+from records.windows import window
+from records.writer import write
+from settings import Settings
+from tests.databases import Postgres
+from tests.records.rows import ROW, keep, row
+from tests.servers import ROOT, environment
+
+NOBODY = 65534
+
+
+def set_revision(database: Database, revision: str) -> None:
+    with database.writing() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'"))  # noqa: S608
+
+
+def test_a_new_database_is_made_ready(database_url: str) -> None:
+    with Database(database_url, create=True) as database:
+        database.prepare()
+        keep(database, ROW)
+        database.prepare()
+        assert len(window(database, "clf")) == 1
+
+
+def test_an_older_schema_is_told(database: Database) -> None:
+    set_revision(database, "0000")
+    with pytest.raises(SchemaError, match=r"has schema 0000.* run python -m records migrate\.$"):
+        database.prepare()
+
+
+def test_a_newer_schema_is_told(database: Database) -> None:
+    set_revision(database, "0999")
+    with pytest.raises(SchemaError, match=r"was written by a newer Pupila \(schema 0999"):
+        database.prepare()
+    with pytest.raises(SchemaError, match="newer"):
+        database.migrate()
+
+
+def test_tables_of_another_program_are_left_alone(database_url: str) -> None:
+    with Database(database_url, create=True) as database:
+        database._make_file()
+        with database.writing() as connection:
+            connection.execute(text("CREATE TABLE labels (x integer)"))
+        with pytest.raises(SchemaError, match="a table 'labels' that Pupila did not make"):
+            database.prepare()
+
+
+def test_tables_beside_ours_are_no_matter(database_url: str) -> None:
+    with Database(database_url, create=True) as database:
+        database._make_file()
+        with database.writing() as connection:
+            connection.execute(text("CREATE TABLE alembic_version (version_num text)"))
+        database.prepare()
+
+
+def test_a_database_without_tables_is_told(database_url: str) -> None:
+    with Database(database_url, create=True) as database:
+        database._make_file()
+        with pytest.raises(SchemaError, match=r"run python -m records migrate\.$"):
+            database.check()
+        with pytest.raises(SchemaError, match="lacks a table"):
+            write(database, [ROW], {})
+
+
+def test_migrations_make_the_schema(database: Database) -> None:
+    with database.reading() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "version_table": VERSION_TABLE}
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_a_migration_that_fails_leaves_nothing(database_url: str) -> None:
+    with Database(database_url, create=True) as database:
+        database._make_file()
+
+        def fail(database: Database) -> None:
+            with database.writing() as connection:
+                upgrade(connection)
+                connection.execute(text("SELECT * FROM absent"))
+
+        with pytest.raises(SchemaError):
+            fail(database)
+        assert database.revision() is None
+
+
+def test_processes_that_migrate_at_once_all_succeed(database_url: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "records", "migrate"]
+    variables = environment(tmp_path, database_url=database_url)
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    said = [process.communicate(timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4
+    assert sorted(one.strip().rpartition("schema ")[2] for one in said) == [
+        "0001 already.",
+        "0001 already.",
+        "0001 already.",
+        "0001, new.",
+    ]
+
+
+def test_the_default_is_a_file_of_the_user_alone(tmp_path: Path) -> None:
+    home = tmp_path / "a ?%20#home"
+    with Database.of(Settings(home=home), create=True) as database:
+        database.prepare()
+        keep(database, ROW)
+        assert database.file == home / "records.db"
+        assert home.stat().st_mode & 0o777 == 0o700
+        assert {path.stat().st_mode & 0o777 for path in home.iterdir()} == {0o600}
+
+
+def test_what_is_not_there_is_not_made_by_looking(tmp_path: Path) -> None:
+    file = tmp_path / "records.db"
+    with Database(f"sqlite:///{file}") as database:
+        with pytest.raises(SchemaError, match="There is no database"):
+            database.check()
+        with pytest.raises(DatabaseError, match="There is no database"):
+            window(database, "clf")
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "secret",
+        "postgresql://user:secret@host:port/name",
+        "mysql://user:secret@host/name",
+        "postgresql+asyncpg://user:secret@host/name",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:////a/file.db?password=secret",
+    ],
+)
+def test_a_url_that_cannot_be_is_told_without_its_password(url: str) -> None:
+    with pytest.raises(RecordsError) as caught:
+        Database(url)
+    assert "secret" not in str(caught.value)
+    assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:s3cr3t@127.0.0.1:1/name",
+        "postgres://user@127.0.0.1:1/name?password=s3cr3t",
+        "postgresql://user:s3cr3t@/name?host=/nowhere/at/all",
+        "postgresql://user:s3cr3t@127.0.0.1:1/name?sslmode=s3cr3t-mode",
+    ],
+)
+def test_a_server_that_is_away_is_told_without_the_password(url: str) -> None:
+    with Database(url) as database, pytest.raises(DatabaseError) as caught:
+        keep(database, ROW)
+    message = str(caught.value)
+    assert "\n" not in message
+    if "sslmode" not in url:
+        assert "s3cr3t" not in message
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_the_password_is_in_no_text_of_the_settings(tmp_path: Path) -> None:
+    chosen = Settings(home=tmp_path, database_url="postgresql://u:s3cr3t@127.0.0.1:1/n")
+    assert "s3cr3t" not in f"{chosen!r} {chosen}"
+    with Database.of(chosen) as database:
+        assert "s3cr3t" not in f"{database.name} {database.url} {database.engine}"
+
+
+@contextlib.contextmanager
+def locked(database: Database) -> Iterator[None]:
+    """Another writer that is in the middle of something."""
+    with Database(database.url) as other, other.writing() as connection:
+        if other.dialect == "postgresql":
+            connection.execute(text("LOCK TABLE predictions IN EXCLUSIVE MODE"))
+        yield
+
+
+def test_a_locked_database_can_be_read_and_is_tried_again(database: Database) -> None:
+    keep(database, row("1"))
+    with Database(database.url, timeout=0.1) as impatient:
+        with locked(database):
+            with pytest.raises(DatabaseError, match=r"keeps it locked; try again\.$"):
+                keep(impatient, row("2"))
+            assert len(window(impatient, "clf")) == 1
+        keep(impatient, row("2"))
+    assert len(window(database, "clf")) == 2
+
+
+def test_a_full_disk_is_told_and_over_when_there_is_room(database: Database) -> None:
+    if database.dialect == "postgresql":
+        pytest.skip("a disk cannot be filled for PostgreSQL alone")
+    pages = [60]
+
+    @event.listens_for(database.engine, "checkout")
+    def bound(connection: Any, _record: object, _proxy: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages[0]}")
+
+    large = row("1", image=b"x" * 500_000)
+    with pytest.raises(DatabaseError, match="the disk is full"):
+        keep(database, large)
+    assert window(database, "clf") == []
+    pages[0] = 10_000
+    keep(database, large)
+    assert len(window(database, "clf")) == 1
+
+
+@contextlib.contextmanager
+def without_rights() -> Iterator[Path]:
+    """A folder that others can enter, and this process as one of those others."""
+    folder = Path(tempfile.mkdtemp(prefix="pupila-rights-", dir="/tmp"))
+    root = os.geteuid() == 0
+    try:
+        folder.chmod(0o755)
+        yield folder
+    finally:
+        if root:
+            os.seteuid(0)
+        shutil.rmtree(folder)
+
+
+def give_up_root() -> None:
+    if os.geteuid() == 0:
+        os.seteuid(NOBODY)
+
+
+def test_a_file_that_may_not_be_written_is_told() -> None:
+    with without_rights() as folder:
+        url = f"sqlite:///{folder}/records.db"
+        with Database(url, create=True) as database:
+            database.prepare()
+        (folder / "records.db").chmod(0o444)
+        folder.chmod(0o555)
+        give_up_root()
+        with (
+            Database(url) as database,
+            pytest.raises(DatabaseError, match=r"may not be written|cannot be opened"),
+        ):
+            keep(database, ROW)
+
+
+def test_a_folder_that_may_not_be_made_is_told() -> None:
+    with without_rights() as folder:
+        folder.chmod(0o555)
+        give_up_root()
+        with (
+            Database(f"sqlite:///{folder}/home/records.db", create=True) as database,
+            pytest.raises(DatabaseError, match="cannot be made: Permission denied; choose"),
+        ):
+            database.prepare()
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "records.db"
+    file.write_bytes(b"a text that is longer than the header of a database" * 100)
+    with (
+        Database(f"sqlite:///{file}") as database,
+        pytest.raises(DatabaseError, match="not a SQLite database"),
+    ):
+        database.check()
+
+
+def test_a_file_that_was_removed_is_noticed(database: Database) -> None:
+    if database.file is None:
+        pytest.skip("PostgreSQL has no file")
+    keep(database, ROW)
+    for path in database.file.parent.iterdir():
+        path.unlink()
+    with pytest.raises(DatabaseError, match="There is no database"):
+        keep(database, ROW)
+    database.prepare()
+    keep(database, ROW)
+    assert len(window(database, "clf")) == 1
+
+
+def test_commits_are_durable_and_what_is_deleted_is_overwritten(database: Database) -> None:
+    if database.dialect == "postgresql":
+        with database.writing() as connection:
+            assert connection.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
+        return
+    with database.reading() as connection:
+        found = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("synchronous", "journal_mode", "secure_delete", "auto_vacuum")
+        }
+    assert found == {
+        "synchronous": 2,
+        "journal_mode": "wal",
+        "secure_delete": 1,
+        "auto_vacuum": 2,
+    }
+
+
+def test_readers_see_one_moment(database: Database) -> None:
+    count = text("SELECT count(*) FROM predictions")
+    with database.reading() as connection:
+        assert connection.execute(count).scalar_one() == 0
+        keep(database, ROW)
+        assert connection.execute(count).scalar_one() == 0
+
+
+def test_a_reader_cannot_write(database: Database) -> None:
+    def write_as_reader() -> None:
+        with database.reading() as connection:
+            connection.execute(text("DELETE FROM predictions"))
+
+    keep(database, ROW)
+    with contextlib.suppress(DatabaseError):
+        write_as_reader()
+    assert len(window(database, "clf")) == 1
+
+
+def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
+    def half() -> None:
+        with database.writing() as connection:
+            connection.execute(text("DELETE FROM predictions"))
+            raise ValueError
+
+    keep(database, ROW)
+    with pytest.raises(ValueError):
+        half()
+    assert len(window(database, "clf")) == 1
+
+
+def test_a_postgresql_that_went_away_is_used_again_when_it_is_back(postgres: Postgres) -> None:
+    with Database(postgres.database()) as database:
+        database.prepare()
+        keep(database, ROW)
+        postgres.stop()
+        try:
+            with pytest.raises(DatabaseError):
+                keep(database, ROW)
+        finally:
+            postgres.start()
+        keep(database, ROW)
+        assert len(window(database, "clf")) == 2
+
+
+def test_a_connection_that_is_cut_leaves_nothing_and_is_replaced(postgres: Postgres) -> None:
+    def cut(database: Database) -> None:
+        with database.writing() as connection:
+            connection.execute(text("DELETE FROM predictions"))
+            connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    with Database(postgres.database()) as database:
+        database.prepare()
+        keep(database, ROW)
+        with pytest.raises(DatabaseError):
+            cut(database)
+        assert len(window(database, "clf")) == 1
+
+
+def test_the_server_loads_no_migrations() -> None:
+    code = (
+        "import sys, records.writer, records.labels, records.windows, records.reports\n"
+        "print([name for name in ('alembic', 'pyarrow', 'rich', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_sqlite_can_do_what_we_ask_of_it() -> None:
+    assert sqlite3.sqlite_version_info >= (3, 35), "RETURNING"

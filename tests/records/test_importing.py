@@ -1,0 +1,217 @@
+import sqlite3
+from io import BytesIO
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from sqlalchemy import text
+
+from errors import RecordsError
+from records.columns import Label
+from records.database import Database
+from records.exporting import export
+from records.importing import Imported, import_samples
+from records.sources import from_path, from_query
+from records.windows import Record, window
+
+
+def picture(shade: int, kind: str = "PNG") -> bytes:
+    file = BytesIO()
+    Image.new("L", (8, 8), shade).save(file, kind)
+    return file.getvalue()
+
+
+def imported(database: Database) -> list[Record]:
+    return window(database, "clf", origins=["import"])
+
+
+def said(database: Database) -> dict[bytes | None, Label | None]:
+    return {one.image: one.truth for one in imported(database)}
+
+
+def take(database: Database, path: Path, *, model: str = "clf", integers: bool = False) -> Imported:
+    return import_samples(database, from_path(path, "image", "label"), model, integers=integers)
+
+
+def draw(folder: Path, name: str, content: bytes) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def test_a_folder_has_a_class_in_every_sub_folder(database: Database, tmp_path: Path) -> None:
+    draw(tmp_path, "in/cat/1.png", picture(1))
+    draw(tmp_path, "in/dog/1.jpg", picture(2, "JPEG"))
+    draw(tmp_path, "in/dog/.DS_Store", b"no matter")
+    draw(tmp_path, "in/.git/x.png", picture(3))
+    assert take(database, tmp_path / "in") == Imported(2, 0, 0, ())
+    assert said(database) == {picture(1): "cat", picture(2, "JPEG"): "dog"}
+    (first, _) = imported(database)
+    assert (first.label, first.weight, first.labels) == (None, None, (("import", "cat"),))
+
+
+def test_the_same_again_changes_nothing(database: Database, tmp_path: Path) -> None:
+    draw(tmp_path, "in/cat/1.png", picture(1))
+    take(database, tmp_path / "in")
+    draw(tmp_path, "in/cat/another name.png", picture(1))
+    assert take(database, tmp_path / "in") == Imported(0, 2, 0, ())
+    assert take(database, tmp_path / "in", model="other") == Imported(1, 1, 0, ())
+    assert len(imported(database)) == 1
+
+
+def test_another_label_later_is_a_correction(database: Database, tmp_path: Path) -> None:
+    draw(tmp_path, "in/cat/1.png", picture(1))
+    take(database, tmp_path / "in")
+    (tmp_path / "in" / "cat").rename(tmp_path / "in" / "dog")
+    assert take(database, tmp_path / "in") == Imported(0, 0, 1, ())
+    assert said(database) == {picture(1): "dog"}
+
+
+def test_faulty_samples_are_listed_and_skipped(database: Database, tmp_path: Path) -> None:
+    draw(tmp_path, "in/cat/1.png", picture(1))
+    draw(tmp_path, "in/cat/2.png", b"")
+    draw(tmp_path, "in/cat/3.png", picture(3)[:30])
+    draw(tmp_path, "in/cat/4.svg", b"<svg/>")
+    draw(tmp_path, "in/dog/1.png", picture(1))
+    done = take(database, tmp_path / "in")
+    assert (done.added, len(imported(database))) == (1, 1)
+    assert [(fault.where, fault.reason) for fault in done.faults] == [
+        ("cat/2.png", "it has no image"),
+        ("cat/3.png", "it is no JPEG, PNG, WebP, BMP or GIF that can be read"),
+        ("cat/4.svg", "it is no JPEG, PNG, WebP, BMP or GIF that can be read"),
+        ("dog/1.png", "the same image is labelled 'cat' too"),
+    ]
+
+
+def write_csv(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines), encoding="utf-8-sig")
+    return path
+
+
+def test_a_csv_names_files_from_its_own_folder(database: Database, tmp_path: Path) -> None:
+    draw(tmp_path, 'a, "b".png', picture(1))
+    draw(tmp_path, "é/2.png", picture(2))
+    path = write_csv(
+        tmp_path / "list.csv",
+        "label,image",
+        '8,"a, ""b"".png"',
+        "3,é/2.png",
+        "3,absent.png",
+        "3,",
+        ",é/2.png",
+        "3",
+    )
+    done = take(database, path, integers=True)
+    assert said(database) == {picture(1): 8, picture(2): 3}
+    assert [(fault.where, fault.reason) for fault in done.faults] == [
+        ("line 4", "its file cannot be read: No such file or directory"),
+        ("line 5", "it has no image"),
+        ("line 6", "it has no label"),
+        ("line 7", "it has no image"),
+    ]
+
+
+def test_labels_are_text_unless_they_are_to_be_integers(database: Database, tmp_path: Path) -> None:
+    draw(tmp_path, "in/08/1.png", picture(1))
+    draw(tmp_path, "in/eight/1.png", picture(2))
+    take(database, tmp_path / "in")
+    assert said(database) == {picture(1): "08", picture(2): "eight"}
+    done = take(database, tmp_path / "in", integers=True)
+    assert said(database)[picture(1)] == 8
+    assert [fault.reason for fault in done.faults] == ["its label 'eight' is no integer"]
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        pa.array([picture(1), None], pa.binary()),
+        pa.array([{"bytes": picture(1), "path": "1.png"}, {"bytes": None, "path": None}]),
+        pa.array([{"bytes": None, "path": "1.png"}, None]),
+        pa.array(["1.png", ""]),
+    ],
+    ids=["bytes", "structs", "structs of names", "names"],
+)
+def test_a_parquet_file(database: Database, tmp_path: Path, images: pa.Array) -> None:
+    draw(tmp_path, "1.png", picture(1))
+    pq.write_table(pa.table({"image": images, "label": [8, 3]}), tmp_path / "in.parquet")
+    done = take(database, tmp_path / "in.parquet")
+    assert said(database) == {picture(1): 8}
+    assert [fault.where for fault in done.faults] == ["row 2"]
+
+
+def test_what_was_exported_can_be_imported(database: Database, tmp_path: Path) -> None:
+    draw(tmp_path, "in/cat/1.png", picture(1))
+    take(database, tmp_path / "in")
+    export(database, tmp_path / "out.parquet")
+    samples = from_path(tmp_path / "out.parquet", "image", "truth")
+    assert import_samples(database, samples, "copy").added == 1
+
+
+def test_a_query(database: Database, tmp_path: Path) -> None:
+    url = database.url.render_as_string(hide_password=False)
+    binary = "blob" if database.dialect == "sqlite" else "bytea"
+    with database.writing() as connection:
+        connection.execute(text(f"CREATE TABLE mine (content {binary}, said text)"))
+        for shade in range(100):
+            connection.execute(
+                text("INSERT INTO mine VALUES (:content, :said)"),
+                {"content": picture(shade), "said": f"{shade}%:x"},
+            )
+    query = (
+        "SELECT content AS image, said AS what FROM mine WHERE said LIKE '%:x' AND said <> '7%:x'"
+    )
+    samples = from_query(url.replace("+psycopg", ""), query, "image", "what")
+    assert import_samples(database, samples, "clf").added == 99
+    assert said(database)[picture(12)] == "12%:x"
+
+
+def test_a_query_of_another_file_leaves_it_as_it_is(database: Database, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "theirs.db") as theirs:
+        theirs.execute("CREATE TABLE t (image blob, label integer)")
+        theirs.execute("INSERT INTO t VALUES (?, 8), (NULL, NULL)", [picture(1)])
+    theirs.close()
+    before = (tmp_path / "theirs.db").read_bytes()
+    url = f"sqlite:///{tmp_path}/theirs.db"
+    done = import_samples(database, from_query(url, "SELECT * FROM t", "image", "label"), "clf")
+    assert (done.added, len(done.faults)) == (1, 1)
+    assert (tmp_path / "theirs.db").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("url", "query", "why"),
+    [
+        ("no url", "SELECT 1", "The URL to import from cannot be read"),
+        ("sqlite:////nowhere/at/all.db", "SELECT 1", "There is no SQLite database at"),
+        ("oracle://u:s3cr3t@h/n", "SELECT 1", "There is no driver for 'oracle' here"),
+        ("postgresql://u:s3cr3t@127.0.0.1:1/n", "SELECT 1", "cannot be used"),
+        ("sqlite:///{file}", "SELECT 1 AS image", "The query has no column 'label'"),
+        ("sqlite:///{file}", "SELEC", "syntax error"),
+        ("sqlite:///{file}", "CREATE TABLE x (y)", "The query returns no rows"),
+    ],
+)
+def test_a_query_that_cannot_be_is_told(tmp_path: Path, url: str, query: str, why: str) -> None:
+    sqlite3.connect(tmp_path / "theirs.db").close()
+    (tmp_path / "theirs.db").touch()
+    with pytest.raises(RecordsError) as caught:
+        list(from_query(url.format(file=tmp_path / "theirs.db"), query, "image", "label"))
+    assert why in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_sources_that_cannot_be_are_told(tmp_path: Path) -> None:
+    draw(tmp_path, "empty/x.png", picture(1))
+    draw(tmp_path, "latin.csv", "image,label\né,é".encode("latin-1"))
+    draw(tmp_path, "not.parquet", b"no Parquet")
+    write_csv(tmp_path / "columns.csv", "a,b")
+    for name, why in {
+        "absent": "neither a folder, nor a .csv or .parquet file",
+        "empty": "has no sub-folders",
+        "absent.csv": "cannot be read as CSV",
+        "not.parquet": "cannot be read as Parquet",
+        "columns.csv": "has no column 'image', but these: a, b.",
+        "latin.csv": "cannot be read as CSV in UTF-8",
+    }.items():
+        with pytest.raises(RecordsError, match=why):
+            list(from_path(tmp_path / name, "image", "label"))

@@ -1,0 +1,158 @@
+import random
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from errors import RecordsError
+from records.database import Database
+from records.reports import history, save
+from records.retention import Deleted, Pruned, delete, prune, used_bytes
+from records.schema import metadata
+from records.stats import stats
+from records.windows import traffic, window
+from records.writer import write
+from tests.records.rows import NOON, keep, label, row
+from tests.records.test_reports import REPORT
+
+
+def kept(database: Database) -> list[str]:
+    return [one.request_id for one in window(database, "clf", limit=None, status=None)]
+
+
+def counts(database: Database) -> dict[str, int]:
+    with database.reading() as connection:
+        return {
+            name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for name, table in metadata.tables.items()
+        }
+
+
+def test_what_is_old_goes_with_all_that_belongs_to_it(database: Database) -> None:
+    for hours in range(4):
+        keep(database, row(str(hours), minutes=60 * hours))
+        label(database, str(hours), 3)
+        at = NOON + timedelta(hours=hours)
+        write(database, [], {(at, "clf", "v", "champion", "status", "200"): 1})
+        save(database, replace(REPORT, at=at))
+    now = NOON + timedelta(hours=4)
+    assert prune(database, timedelta(hours=2), now=now) == Pruned(2, 16, 2, 2)
+    assert kept(database) == ["2", "3"]
+    assert set(counts(database).values()) == {2}
+    assert len(traffic(database)) == len(history(database)) == 2
+    assert prune(database, timedelta(hours=2), now=now) == Pruned(0, 0, 0, 0)
+
+
+def test_traffic_of_many_days_goes_too(database: Database) -> None:
+    days = [NOON + timedelta(days=day) for day in (0, 1, 9, 10)]
+    write(database, [], {(day, "clf", "v", "champion", "status", "200"): 1 for day in days})
+    assert prune(database, timedelta(days=1), now=days[-1]).traffic == 2
+    assert [one.minute for one in traffic(database)] == days[2:]
+
+
+def test_an_age_that_is_before_time_deletes_nothing(database: Database) -> None:
+    keep(database, row())
+    assert prune(database, timedelta.max).rows == 0
+
+
+def test_the_newest_rows_stay_by_time_and_not_by_id(database: Database) -> None:
+    minutes = list(range(1200))
+    random.Random(0).shuffle(minutes)
+    keep(database, *[row(str(minute), minutes=minute) for minute in minutes])
+    assert prune(database, max_rows=100).rows == 1100
+    assert sorted(map(int, kept(database))) == list(range(1100, 1200))
+
+
+def test_no_rows_at_all_may_stay(database: Database) -> None:
+    keep(database, row("1"), row("2"))
+    assert prune(database, max_rows=0).rows == 2
+    assert set(counts(database).values()) == {0}
+
+
+def test_bytes_are_bounded_and_the_space_is_given_back(database: Database) -> None:
+    picture = random.Random(0).randbytes(20_000)
+    keep(database, *[row(str(i), minutes=i, image=picture) for i in range(300)])
+    before = stats(database).bytes
+    assert used_bytes(database) > 6_000_000
+    prune(database, max_bytes=2_000_000)
+    assert 1_800_000 < used_bytes(database) <= 2_000_000
+    assert 60 < len(kept(database)) < 100
+    assert kept(database)[-1] == "299"
+    if database.dialect == "sqlite":
+        assert stats(database).bytes < 2_200_000 < 6_000_000 < before
+    else:
+        # Its space goes to the next rows: as many again make it no larger.
+        keep(database, *[row(str(i), image=picture) for i in range(200)])
+        assert stats(database).bytes <= before * 1.05
+
+
+def test_a_bound_below_what_an_empty_database_takes_ends(database: Database) -> None:
+    keep(database, row("1"))
+    save(database, REPORT)
+    assert prune(database, max_bytes=0).rows == 1
+
+
+@pytest.mark.parametrize(
+    "bounds", [{"older_than": timedelta(-1)}, {"max_rows": -1}, {"max_bytes": -1}], ids=str
+)
+def test_a_bound_below_zero_is_refused(database: Database, bounds: dict[str, object]) -> None:
+    keep(database, row())
+    with pytest.raises(RecordsError, match="below zero"):
+        prune(database, **bounds)  # type: ignore[arg-type]
+    assert kept(database) == ["1"]
+
+
+def test_others_write_while_old_rows_go(database: Database) -> None:
+    keep(database, *[row(str(i)) for i in range(700)])
+    with database.reading() as connection:
+        # A reader in the middle of something keeps nobody from it.
+        connection.execute(select(1))
+        assert prune(database, max_rows=10).rows == 690
+    keep(database, row("new"))
+    assert len(kept(database)) == 11
+
+
+def test_a_request_is_deleted_everywhere(database: Database) -> None:
+    odd = "'; --\x00"
+    keep(database, row(odd), row(odd, model="m"), row("other"), row("x" + odd))
+    label(database, odd, 3, model="clf")
+    label(database, odd, 8, model="clf", source="ann")
+    label(database, "other", 8)
+    assert delete(database, odd) == Deleted(2, 2, 2, 16, traceless=True)
+    assert kept(database) == ["other", "x" + odd]
+    assert (counts(database)["images"], counts(database)["labels"]) == (2, 1)
+    assert delete(database, odd).predictions == 0
+
+
+def test_a_request_is_deleted_of_one_model(database: Database) -> None:
+    keep(database, row("1"), row("1", model="m"))
+    assert delete(database, "1", "m").predictions == 1
+    assert kept(database) == ["1"]
+
+
+def test_nothing_of_a_deleted_image_is_left_in_the_files(database: Database) -> None:
+    if database.file is None:
+        pytest.skip("PostgreSQL's files are its own")
+    secrets = [b"a face" * 10, b"another face" * 2000]
+    keep(database, *[row("1", image=secret, reason=secret[:20].decode()) for secret in secrets])
+    keep(database, row("2"))
+
+    def files() -> bytes:
+        assert database.file
+        return b"".join(path.read_bytes() for path in sorted(database.file.parent.iterdir()))
+
+    assert b"a face" in files()
+    assert delete(database, "1").traceless
+    assert b"face" not in files()
+
+
+def test_a_reader_that_keeps_the_log_is_told(database: Database) -> None:
+    if database.file is None:
+        pytest.skip("PostgreSQL's files are its own")
+    keep(database, row("1"))
+    with Database(database.url, timeout=0.05) as impatient:
+        with database.reading() as connection:
+            connection.execute(select(metadata.tables["images"])).all()
+            assert not delete(impatient, "1").traceless
+        assert delete(impatient, "1").traceless

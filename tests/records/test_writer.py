@@ -1,0 +1,151 @@
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import func, select
+
+from errors import RecordsError
+from records.columns import Label
+from records.database import Database
+from records.schema import images, labels, predictions, traffic
+from records.windows import latest_at, window
+from records.windows import traffic as traffic_rows
+from records.writer import TrafficKey, write
+from tests.records.rows import NOON, ROW, keep, row
+from tests.servers import ROOT
+
+KEY: TrafficKey = (NOON, "clf", "clf:a", "champion", "status", "200")
+
+
+def test_a_prediction_is_read_as_it_was_written(database: Database) -> None:
+    keep(database, ROW)
+    (found,) = window(database, "clf")
+    for name in ("request_id", "model", "version", "role", "at", "status", "reason", "label"):
+        assert getattr(found, name) == getattr(ROW, name), name
+    for name in ("confidence", "probabilities", "weight", "image", "origin"):
+        assert getattr(found, name) == getattr(ROW, name), name
+    assert (found.truth, found.conflict, found.labels) == (None, False, ())
+
+
+def test_a_rejected_image_has_a_reason_and_no_label(database: Database) -> None:
+    rejected = row(status=400, reason="it is truncated", label=None, probabilities=None)
+    keep(database, rejected)
+    assert window(database, "clf") == []
+    (found,) = window(database, "clf", status=None)
+    assert (found.status, found.reason, found.label) == (400, "it is truncated", None)
+
+
+def test_images_belong_to_their_rows(database: Database) -> None:
+    rows = [row(str(i), image=None if i % 3 == 0 else b"%d" % i) for i in range(2500)]
+    keep(database, *rows)
+    found = window(database, "clf", limit=None)
+    assert [(one.request_id, one.image) for one in found] == [
+        (one.request_id, one.image) for one in rows
+    ]
+
+
+def test_an_empty_image_is_none(database: Database) -> None:
+    keep(database, row(image=b""))
+    assert window(database, "clf")[0].image is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a\x00b",
+        "\x1a",
+        "\x1a0000",
+        "half \ud83d a pair",
+        "'; DROP TABLE predictions; --",
+        '%s %(x)s :x "\\',
+        "日本語 🐈",
+        "x" * 128,
+        "\x00" * 128,
+        "\U0001f408" * 128,
+    ],
+)
+def test_any_text_comes_back(database: Database, text: str) -> None:
+    keep(database, row(text, version=text, reason=text, label=text))
+    write(database, [], {(NOON, "clf", text, "champion", "label", text): 1})
+    (found,) = window(database, "clf")
+    assert (found.request_id, found.version, found.reason, found.label) == (text,) * 4
+    (counted,) = traffic_rows(database, "clf")
+    assert (counted.version, counted.key) == (text, text)
+
+
+@pytest.mark.parametrize("label", [0, -1, 8, "8", "", "null", 2**63, -(10**40)])
+def test_a_label_keeps_its_type(database: Database, label: Label) -> None:
+    keep(database, row(label=label))
+    (found,) = window(database, "clf")
+    assert found.label == label
+    assert type(found.label) is type(label)
+
+
+def test_moments_are_the_same_in_any_time_zone(database: Database) -> None:
+    kathmandu = timezone(timedelta(hours=5, minutes=45))
+    at = datetime(2030, 1, 31, 17, 44, 59, 123456, tzinfo=kathmandu)
+    keep(database, row("before", at=at), row("noon"))
+    assert [one.request_id for one in window(database, "clf", end=NOON)] == ["before"]
+    assert [one.request_id for one in window(database, "clf", start=NOON)] == ["noon"]
+    assert window(database, "clf")[0].at == at
+    assert str(latest_at(database, "clf")) == "2030-01-31 12:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"at": NOON.replace(tzinfo=None)},
+        {"status": 2**70},
+        {"request_id": "x" * 129},
+        {"label": True},
+        {"label": 1.5},
+        {"label": 10**5000},
+        {"request_id": None},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_can_never_be_kept_is_no_reason_to_try_again(
+    database: Database, changes: dict[str, object]
+) -> None:
+    wrong = row(**({"request_id": "2"} | changes))  # type: ignore[arg-type]
+    with pytest.raises(RecordsError) as caught:
+        write(database, [row("1"), wrong], {KEY: 1})
+    assert type(caught.value) is RecordsError
+    assert "\n" not in str(caught.value)
+    assert window(database, "clf") == []
+    assert traffic_rows(database, "clf") == []
+
+
+def test_counts_add_up(database: Database) -> None:
+    other = (*KEY[:5], "400")
+    write(database, [], {KEY: 3, other: 1})
+    write(database, [], {KEY: 4})
+    found = {one.key: one.count for one in traffic_rows(database, "clf")}
+    assert found == {"200": 7, "400": 1}
+
+
+def test_nothing_to_write_needs_no_database() -> None:
+    with Database("sqlite:////nowhere/at/all.db") as nowhere:
+        write(nowhere, [], {})
+
+
+def test_four_processes_write_exact_counts(database: Database) -> None:
+    command = [sys.executable, "-m", "tests.records.hammer"]
+    url = database.url.render_as_string(hide_password=False)
+    writers = [
+        subprocess.Popen([*command, url, str(number), "600"], cwd=ROOT) for number in range(4)
+    ]
+    assert [writer.wait(120) for writer in writers] == [0] * 4
+    with database.reading() as connection:
+        counted = [
+            connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in (predictions, images, labels)
+        ]
+        requests = connection.execute(select(func.sum(traffic.c.count))).scalar_one()
+        shared = connection.execute(
+            select(func.count(labels.c.id.distinct())).where(labels.c.request_id == "shared")
+        ).scalar_one()
+    # All four said the same of one more prediction, at the same time: one of them was first.
+    assert counted == [2401, 2401, 2401]
+    assert (requests, shared) == (2401, 1)

@@ -1,0 +1,227 @@
+"""Labels through the endpoint, over a real registry and a real database."""
+
+import base64
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope
+
+from models.store import Store
+from serving.admission import Admission
+from serving.endpoint import Endpoint
+from serving.feedback import Feedback
+from serving.ledger import Ledger, prepare
+from serving.recorder import Recorder
+from serving.registry import Registry
+from settings import Settings
+from tests.drafts import LinearDraft
+
+SCOPE: Scope = {"type": "http", "method": "POST", "headers": []}
+IMAGE = base64.b64encode(Path("tests/data/digit8.jpg").read_bytes()).decode()
+
+
+def sending(content: Any) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": json.dumps(content).encode()}
+
+    return receive
+
+
+@dataclass
+class House:
+    """One worker's parts; ``elsewhere`` is another worker's recorder."""
+
+    settings: Settings
+    endpoint: Endpoint
+    feedback: Feedback
+    elsewhere: Endpoint
+
+    async def predict(self, request_id: str | int, *, elsewhere: bool = False) -> None:
+        endpoint = self.elsewhere if elsewhere else self.endpoint
+        content = {"request_id": request_id, "model": "clf", "image": IMAGE}
+        reply = await endpoint.predict(SCOPE, sending(content))
+        assert reply.status == 200
+
+    async def say(self, content: Any) -> tuple[int, Any]:
+        reply = await self.feedback.feedback(SCOPE, sending(content))
+        return reply.status, json.loads(reply.body)
+
+    def rows(self, query: str) -> list[Any]:
+        with closing(sqlite3.connect(self.settings.home / "records.db")) as connection:
+            return connection.execute(query).fetchall()
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    settings = Settings(home=tmp_path / "pupila")
+    prepare(settings)
+    store = Store(tmp_path / "models")
+    store.save(LinearDraft(answer=8))
+    store.save(LinearDraft("pets", labels=("cat", "dog")))
+    registry = Registry(store, settings)
+    ledgers = [Ledger(settings), Ledger(settings)]
+    mine, other = (Recorder(settings, ledger, workers=2) for ledger in ledgers)
+    feedback = Feedback(registry, settings, ledgers[0], mine, Admission(settings), others=True)
+    async with registry.watching(), mine.running(), other.running():
+        yield House(
+            settings,
+            Endpoint(registry, settings, mine),
+            feedback,
+            Endpoint(registry, settings, other),
+        )
+    feedback.close()
+    for ledger in ledgers:
+        ledger.close()
+
+
+async def test_a_label_right_after_its_prediction(house: House) -> None:
+    await house.predict("a")
+    status, answer = await house.say({"request_id": "a", "label": 8})
+    assert status == 200
+    assert answer.pop("version")
+    assert answer == {
+        "request_id": "a", "outcome": "added", "model": "clf", "known": True, "conflict": False,
+    }  # fmt: skip
+    assert house.rows("select request_id, label, source, known from labels") == [("a", "8", "", 1)]
+
+
+async def test_a_label_for_what_another_worker_predicted(house: House) -> None:
+    await house.predict("a", elsewhere=True)
+    assert (await house.say({"request_id": "a", "label": 8}))[0] == 200
+
+
+async def test_a_number_and_its_digits_are_one_id(house: House) -> None:
+    await house.predict(123)
+    assert (await house.say({"request_id": "123", "label": 8}))[1]["outcome"] == "added"
+    assert (await house.say({"request_id": 123, "label": 8}))[1]["outcome"] == "unchanged"
+
+
+async def test_a_correction_keeps_the_history(house: House) -> None:
+    await house.predict("a")
+    said = [(await house.say({"request_id": "a", "label": n}))[1]["outcome"] for n in (8, 8, 3, 8)]
+    assert said == ["added", "unchanged", "corrected", "corrected"]
+    assert house.rows("select label from labels order by id") == [("8",), ("3",), ("8",)]
+
+
+async def test_sources_that_disagree(house: House) -> None:
+    await house.predict("a")
+    await house.say({"request_id": "a", "label": 8, "source": "anna"})
+    status, answer = await house.say({"request_id": "a", "label": 3, "source": "bert"})
+    assert (status, answer["outcome"], answer["conflict"]) == (200, "added", True)
+
+
+async def test_a_class_that_the_model_does_not_know_is_kept(house: House) -> None:
+    await house.predict("a")
+    status, answer = await house.say({"request_id": "a", "label": 77})
+    assert (status, answer["known"]) == (200, False)
+    assert house.rows("select label, known from labels") == [("77", 0)]
+
+
+async def test_an_unknown_prediction(house: House) -> None:
+    status, answer = await house.say({"request_id": "a", "label": 8})
+    assert status == 404
+    assert answer["detail"].startswith("No prediction with request_id 'a' was kept; send")
+
+
+async def test_a_label_with_its_image_needs_no_prediction(house: House) -> None:
+    content = {"request_id": "a", "label": 8, "model": "clf:champion", "image": IMAGE}
+    assert (await house.say(content))[0] == 200
+    assert house.rows("select model, origin, length(content) from predictions, images") == [
+        ("clf", "feedback", len(base64.b64decode(IMAGE)))
+    ]
+    assert (await house.say(content))[1]["outcome"] == "unchanged"
+
+
+async def test_an_image_of_a_prediction_that_is_kept_is_not_kept_twice(house: House) -> None:
+    await house.predict("a", elsewhere=True)
+    await house.say({"request_id": "a", "label": 8, "model": "clf", "image": IMAGE})
+    assert house.rows("select origin from predictions") == [("traffic",)]
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"),
+    [
+        ({"request_id": "a"}, "Label is required"),
+        ({"label": 8}, "Request id is required"),
+        (
+            {"request_id": "a", "label": 1.5},
+            "label must be an integer or a string of 1 to 256 characters, not a number.",
+        ),
+        (
+            {"request_id": "a", "label": "8"},
+            "label must be an integer, as the labels of clf are, not a string.",
+        ),
+        (
+            {"request_id": "b", "label": 1, "model": "pets"},
+            "label must be a string, as the labels of pets are, not an integer.",
+        ),
+        ({"request_id": "b", "label": 1, "image": IMAGE}, "Model name is required"),
+        (
+            {"request_id": "b", "label": 1, "model": "other", "image": IMAGE},
+            "Invalid model name",
+        ),
+        (
+            {"request_id": "b", "label": 1, "model": "clf", "image": "aGVsbG8="},
+            "Invalid image data: it is not a JPEG, PNG, WebP, BMP or GIF",
+        ),
+        ([], "Feedback must be an object or an array of 1 to 1000 objects, not 0 of them."),
+        (
+            {"items": [{}] * 1001},
+            "Feedback must be an object or an array of 1 to 1000 objects, not 1001 of them.",
+        ),
+        (
+            "8",
+            "Feedback must be an object or an array of 1 to 1000 objects, not a string.",
+        ),
+    ],
+)
+async def test_what_is_wrong_is_said_and_not_kept(house: House, content: Any, detail: str) -> None:
+    await house.predict("a")
+    assert await house.say(content) == (400, {"detail": detail})
+    assert house.rows("select count(*) from labels") == [(0,)]
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+async def test_many_are_answered_one_by_one(house: House, wrapped: bool) -> None:
+    for request_id in ("a", "b", "c"):
+        await house.predict(request_id)
+    items = [
+        {"request_id": "a", "label": 8},
+        {"request_id": "b", "label": "eight"},
+        {"request_id": "nobody", "label": 8},
+        5,
+        {"request_id": "c", "label": 3},
+        {"request_id": "a", "label": 8},
+    ]
+    status, answer = await house.say({"items": items} if wrapped else items)
+    assert status == 200
+    answers = answer["items"] if wrapped else answer
+    assert [one.get("outcome") for one in answers] == [
+        "added", None, None, None, "added", "unchanged",
+    ]  # fmt: skip
+    assert answers[1]["detail"].startswith("label must be an integer")
+    assert answers[2]["detail"].startswith("No prediction with request_id 'nobody'")
+    assert house.rows("select request_id from labels order by 1") == [("a",), ("c",)]
+
+
+async def test_a_database_that_is_away(tmp_path: Path) -> None:
+    (tmp_path / "pupila").write_text("a file where the folder should be")
+    settings = Settings(home=tmp_path / "pupila")
+    registry = Registry(Store(tmp_path / "models"), settings)
+    ledger = Ledger(settings)
+    feedback = Feedback(registry, settings, ledger, None, Admission(settings), others=False)
+    reply = await feedback.feedback(SCOPE, sending({"request_id": "a", "label": 8}))
+    assert reply.status == 503
+    assert (b"retry-after", b"1") in reply.headers
+    assert json.loads(reply.body) == {
+        "detail": "The database cannot be reached; no label was kept; try again."
+    }
+    (tmp_path / "pupila").unlink()
+    feedback.close()
+    ledger.close()
