@@ -2,7 +2,7 @@
 
     python -m bench.drift [--quick] [--seed 11] [--windows 100] [--months 100]
 
-Prints all tables and writes them to ``bench/drift.md``. Twenty minutes on one core; --quick,
+Prints all tables and writes them to ``bench/drift.md``. Half an hour on a busy core; --quick,
 two.
 """
 

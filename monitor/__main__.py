@@ -142,7 +142,20 @@ def run(
 @_model
 @_html
 @_webhook
-def watch(every: timedelta, model: str | None, html: Path | None, webhook: str | None) -> None:
+@click.option(
+    "--once",
+    is_flag=True,
+    help="Look at what has come since the last time, and end: for cron. Exits as run does.",
+)
+@click.pass_context
+def watch(
+    context: click.Context,
+    every: timedelta,
+    model: str | None,
+    html: Path | None,
+    webhook: str | None,
+    once: bool,
+) -> None:
     """Look again and again until told to stop, each time at what has come since.
 
     Prints a line for each look. The webhook is told when a model's state changes. A model with few
@@ -155,15 +168,17 @@ def watch(every: timedelta, model: str | None, html: Path | None, webhook: str |
     from settings import settings
 
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in () if once else (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with _database() as database:
         url = webhook or settings().webhook_url
         watcher = Watcher(database, Store(), every, model, html, url)
         while not stop.is_set():
-            for line in watcher.look(datetime.now(UTC)):
+            for line in watcher.look(datetime.now(UTC), early=once):
                 now = datetime.now(UTC)
                 click.echo(f"{now:%Y-%m-%dT%H:%M:%SZ} {line}")
+            if once:
+                context.exit(ALARM if watcher.alarm else int(watcher.failed))
             stop.wait(watcher.pause(datetime.now(UTC)))
 
 
@@ -189,7 +204,8 @@ def history(model: str | None, kind: Kind | None, limit: int, as_json: bool) -> 
 
     from monitor.summary import history_table
 
-    _console(_TABLE).print(history_table(rows, [reason(row) for row in rows]))
+    console = _console(_TABLE)
+    console.print(history_table(rows, [reason(row) for row in rows], console.width))
 
 
 def _subjects(

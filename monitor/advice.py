@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from monitor.alarm import State
 from monitor.check import CheckName
 from monitor.drift import DriftSettings
 from monitor.findings import Findings
@@ -58,9 +59,7 @@ _WATCH = "python -m monitor watch --every 1h"
 
 def _steps(findings: Findings) -> Iterator[Step]:
     states = findings.states
-    for one in findings.quality.checks:
-        if one.state in ("warn", "alarm"):
-            yield Step(text=f"{_capital(one.name)}: {one.words} {HINTS[one.name]}")
+    yield from _faults(findings, "alarm")
     if states["drift"] in ("warn", "alarm"):
         yield Step(
             text="Look at the example images. If a camera, a client or a crop has changed by "
@@ -76,8 +75,17 @@ def _steps(findings: Findings) -> Iterator[Step]:
             text="Some classes are worse than they were: look at the table of accuracy, and get "
             "more labels of these classes before you act."
         )
+    yield from _faults(findings, "warn")
     if states["drift"] == "unknown":
         yield from _more_data(findings)
+
+
+def _faults(findings: Findings, state: State) -> Iterator[Step]:
+    for one in findings.quality.checks:
+        # Other classes are what comes of a change, and no fault beside it.
+        follows = one.name == "class imbalance" and findings.since is not None
+        if one.state == state and not follows:
+            yield Step(text=f"{_capital(one.name)}: {one.words} {HINTS[one.name]}")
 
 
 def _labelling(findings: Findings, suspected: bool) -> Iterator[Step]:
@@ -87,8 +95,9 @@ def _labelling(findings: Findings, suspected: bool) -> Iterator[Step]:
         else "A change is no harm yet. Find out whether the model is still right"
     )
     yield Step(
-        text=f"{why}: say what about {LABELS} images really are, beginning with those under "
-        '"Label these first". The next report then has the accuracy. For each of them:',
+        text=f"{why}: say what about {LABELS} images really are, beginning with those that the "
+        'report names under "Label these first" (--html shows them, --json lists all). The next '
+        "report then has the accuracy. For each of them, with its true label:",
         command=_feedback(findings),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from errors import MonitorError, PupilaError
@@ -13,6 +14,8 @@ from monitor.looking import keep
 from monitor.webhook import post
 from records.database import Database
 from records.reports import history
+
+_LOOKS = 200
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,14 @@ def notify(document: Document, url: str) -> None:
 
 
 def last_state(database: Database, model: str) -> State | None:
-    """What was last reported of the model: its worst state, or else that of its drift."""
-    rows = history(database, model, limit=3)
-    states = {row.kind: row.state for row in rows if row.at == rows[0].at}
-    worst: tuple[State, State] = ("alarm", "warn")
-    return next((one for one in worst if one in states.values()), states.get("drift"))
+    """What was last reported of the model, but for windows that told nothing: its worst state, or
+    else that of its drift."""
+    looks: dict[datetime, dict[str, State]] = {}
+    for row in history(database, model, limit=3 * _LOOKS):
+        looks.setdefault(row.at, {})[row.kind] = row.state
+    for states in looks.values():
+        worst: tuple[State, State] = ("alarm", "warn")
+        found = next((one for one in worst if one in states.values()), states.get("drift"))
+        if found != "unknown":
+            return found
+    return None

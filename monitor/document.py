@@ -42,10 +42,10 @@ class Request(_Frozen):
 
 
 class Document(_Frozen):
-    """``text`` is the whole in one line, as chat programs show it. ``before``: the state that was
-    reported before this one. ``since``: when the images began to differ, if they do. ``accuracy``
-    is of labelled predictions from ``labels_since`` on. ``examples``, ``label_first`` and
-    ``faulty``: what the reports mean, the most telling first."""
+    """``text`` is the whole in one line, as chat programs show it. ``before``: the last state that
+    was reported before this one and was not unknown. ``since``: when the images began to differ, if
+    they do. ``accuracy`` is of labelled predictions from ``labels_since`` on. ``examples``,
+    ``label_first`` and ``faulty``: what the reports mean, the most telling first."""
 
     text: str
     model: str

@@ -50,11 +50,10 @@ def timeline(windows: Sequence[Past], rule: AlarmRule) -> str:
             axes.axhline(limit, color=COLOURS["warn"], linewidth=1, linestyle=(0, (4, 3)))
             axes.annotate(
                 f"{text} (p < {limit:g})",
-                (1, limit),
+                (0, limit),
                 xycoords=("axes fraction", "data"),
-                xytext=(-3, 3),
+                xytext=(3, 2.5),
                 textcoords="offset points",
-                ha="right",
                 fontsize=8,
                 color=COLOURS["warn"],
             )

@@ -75,7 +75,7 @@ class Findings:
         """One sentence."""
         parts = [words for state, words in self._said() if state in ("warn", "alarm")]
         if parts:
-            text = ", and ".join(parts)
+            text = ", ".join(parts[:-1]) + (" and " if parts[1:] else "") + parts[-1]
             return f"{text[0].upper()}{text[1:]}."
         if self.state == "unknown":
             return "There is not enough data to tell."
@@ -98,9 +98,12 @@ class Findings:
         ]
 
     def _accuracy_state(self) -> State:
-        """What labels of the window say counts; older ones cannot take a suspicion away."""
-        if self.judged_by_labels or self.harm.state == "unknown":
+        """What labels of the window say counts; older ones cannot take a suspicion away, and that
+        there is none means little where the images have changed."""
+        if self.judged_by_labels or self.harm.suspected:
+            return self.accuracy.state if self.judged_by_labels else "alarm"
+        if self.accuracy.state in ("warn", "alarm"):
             return self.accuracy.state
-        if self.accuracy.state == "unknown" or self.harm.suspected:
-            return self.harm.state
-        return self.accuracy.state
+        if self.since is not None:
+            return "unknown"
+        return self.harm.state if self.accuracy.state == "unknown" else self.accuracy.state

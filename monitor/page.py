@@ -65,7 +65,9 @@ def render(findings: Findings, rule: AlarmRule | None = None) -> str:
 
 def _clean(value: object) -> object:
     """Without characters that turn the direction of writing, or that UTF-8 does not have."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return printable(value).replace(" %", "\u00a0%")
 
 
 def _content(findings: Findings, rule: AlarmRule) -> dict[str, Any]:
@@ -106,7 +108,7 @@ def _content(findings: Findings, rule: AlarmRule) -> dict[str, Any]:
                 "threshold": percent(one.threshold) if one.threshold else "none",
                 "words": one.words,
                 "hint": HINTS[one.name] if one.state in ("warn", "alarm") else "",
-                "requests": _ids([gathered.records[row] for row in one.rows]),
+                "requests": _ids([gathered.records[row] for row in one.rows], one.count),
                 "tiles": _faulty(findings, one.rows) if one.state in ("warn", "alarm") else [],
             }
             for one in findings.quality.checks
@@ -232,15 +234,15 @@ def _faulty(findings: Findings, rows: Sequence[int]) -> list[Tile]:
 
 def _tile(findings: Findings, record: Record, pixels: NDArray[np.uint8]) -> Tile:
     said = "–" if record.label is None else short(record.label)
-    sure = "" if record.confidence is None else f", {percent(record.confidence)} sure"
-    lines = (f"said {said}{sure}", f"id {short(record.request_id)}")
+    sure = () if record.confidence is None else (f"{percent(record.confidence)} sure",)
+    lines = (f"said {said}", *sure, f"id {short(record.request_id)}")
     return Tile(picture_url(pixels, findings.subject.spec), lines)
 
 
-def _ids(records: Sequence[Record]) -> str:
+def _ids(records: Sequence[Record], count: int) -> str:
     named = ", ".join(short(one.request_id) for one in records[:_TILES])
-    more = len(records) - _TILES
-    return f"{named} and {more:,} more" if more > 0 else named
+    more = count - _TILES
+    return f"{named} and {more:,} more" if named and more > 0 else named
 
 
 def _class(one: ClassAccuracy) -> dict[str, Any]:

@@ -40,20 +40,20 @@ def print_summary(console: Console, findings: Findings) -> None:
     )
     console.print(Text.assemble(_badge(findings.state), f" {findings.headline}"))
     if findings.since is not None:
-        console.print(
-            Text(f"        Since {moment(findings.since)} UTC. {findings.verdict.reason}")
-        )
+        since = f"Since {moment(findings.since)} UTC. {findings.verdict.reason}"
+        console.print(_indented(since, 8))
     console.print()
     for kind in KINDS:
         state = findings.states[kind]
         console.print(Text.assemble(_badge(state), f" {_ASKED[kind]}"))
         for line in said(findings, kind):
-            console.print(Padding(Text(printable(line)), (0, 0, 0, 8)))
+            console.print(_indented(printable(line), 8))
     console.print()
     console.print(Text("What to do", style="bold"))
     for number, step in enumerate(steps(findings), start=1):
-        text = printable(step.text)
-        console.print(Padding(Text(f"{number}. {text}"), (0, 0, 0, 0)))
+        table = Table.grid(padding=(0, 1))
+        table.add_row(f"{number}.", Text(printable(step.text)))
+        console.print(table)
         if step.command is not None:
             # Not wrapped: it is to be copied.
             console.print(Text(f"     {printable(step.command)}"), soft_wrap=True)
@@ -72,13 +72,15 @@ def said(findings: Findings, kind: Kind) -> Iterator[str]:
             yield f"{findings.accuracy.reason.removesuffix('.')}{late}."
         if findings.harm.state != "unknown" or not findings.accuracy.images:
             yield f"Without labels: {findings.harm.reason}"
+        if findings.since and findings.harm.state == "calm" and not findings.judged_by_labels:
+            yield "Changed images can hide harm from this: only labels tell."
 
 
 def one_line(findings: Findings) -> str:
     """For a log."""
     states = ", ".join(f"{kind} {state}" for kind, state in findings.states.items())
     evidence = findings.drift.evidence
-    p_value = "" if evidence is None else f", p = {evidence:.2g}"
+    p_value = "" if evidence is None else f", p {p_text(evidence)}"
     why = reason(findings)
     return printable(
         f"{findings.subject.version.tag} {moment(findings.start)} to {moment(findings.end)} "
@@ -87,17 +89,26 @@ def one_line(findings: Findings) -> str:
     )
 
 
-def history_table(rows: Sequence[ReportRow], reasons: Sequence[str]) -> Table:
-    """One row a report, in their order; ``reasons``: of each."""
+def history_table(rows: Sequence[ReportRow], reasons: Sequence[str], width: int) -> Table:
+    """One row a report, in their order; ``reasons``: of each, cut to fit into ``width``."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("UNTIL (UTC)", no_wrap=True)
-    table.add_column("LENGTH", no_wrap=True, justify="right")
-    for name in ("VERSION", "KIND", "STATE"):
-        table.add_column(name, no_wrap=True)
-    for name in ("IMAGES", "P"):
-        table.add_column(name, no_wrap=True, justify="right")
-    table.add_column("REASON", no_wrap=True, overflow="ellipsis")
+    widest = max((len(f"{row.model}:{row.version}") for row in rows), default=0)
+    columns = (
+        ("UNTIL (UTC)", 16, False),
+        ("LENGTH", 6, True),
+        ("VERSION", max(widest, 7), False),
+        ("KIND", 8, False),
+        ("STATE", 7, False),
+        ("IMAGES", 6, True),
+        ("P", 7, True),
+    )
+    for name, size, right in columns:
+        table.add_column(name, no_wrap=True, min_width=size, justify="right" if right else "left")
+    table.add_column("REASON", no_wrap=True)
+    rest = max(24, width - sum(size + 2 for _, size, _ in columns))
     for row, why in zip(rows, reasons, strict=True):
+        text = Text(printable(why))
+        text.truncate(rest, overflow="ellipsis")
         table.add_row(
             moment(row.window_end) if row.window_end else "-",
             length(row.window_start, row.window_end),
@@ -105,14 +116,18 @@ def history_table(rows: Sequence[ReportRow], reasons: Sequence[str]) -> Table:
             row.kind,
             Text(row.state, style=STYLES[row.state]),
             f"{row.images:,}",
-            "-" if row.p_value is None else f"{row.p_value:.2g}",
-            Text(printable(why)),
+            "-" if row.p_value is None else p_text(row.p_value),
+            text,
         )
     return table
 
 
 def moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
+
+
+def p_text(value: float) -> str:
+    return f"{value:.2g}" if value >= 1e-9 else "< 1e-9"
 
 
 def length(start: datetime | None, end: datetime | None) -> str:
@@ -129,6 +144,10 @@ def length(start: datetime | None, end: datetime | None) -> str:
 def printable(text: str) -> str:
     """Control characters replaced, so that a label cannot move the cursor."""
     return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _indented(text: str, by: int) -> Padding:
+    return Padding(Text(text), (0, 0, 0, by), expand=False)
 
 
 def _badge(state: State) -> tuple[str, str]:

@@ -7,11 +7,9 @@ from pathlib import Path
 
 from errors import PupilaError, UnknownVersionError
 from models.store import Store
-from monitor.alarm import State
-from monitor.delivery import last_state, notify, target, write_page
-from monitor.document import document
-from monitor.findings import Findings
-from monitor.looking import keep, look, windows
+from monitor.delivery import Outlets, deliver, last_state, notify
+from monitor.document import Document, document
+from monitor.looking import look, windows
 from monitor.past import Past
 from monitor.subject import Subject
 from monitor.summary import one_line, printable
@@ -28,7 +26,10 @@ _EARLY = timedelta(seconds=1)
 
 @dataclass
 class Watcher:
-    """``html``: a file, or a folder for a file of each model; ``model``: that alone."""
+    """``html``: a file, or a folder for a file of each model; ``model``: that alone.
+
+    ``alarm`` and ``failed``: whether there was one, or a failure, at the last look.
+    """
 
     database: Database
     store: Store
@@ -36,14 +37,18 @@ class Watcher:
     model: str | None = None
     html: Path | None = None
     webhook: str | None = None
+    alarm: bool = False
+    failed: bool = False
     _owed: set[str] = field(default_factory=set)
     _unknown: set[str] = field(default_factory=set)
     _subjects: dict[str, Subject] = field(default_factory=dict)
     _due: datetime | None = None
 
-    def look(self, now: datetime) -> Iterator[str]:
-        """Look at each model whose time has come; one line for each, and for each failure."""
+    def look(self, now: datetime, *, early: bool = False) -> Iterator[str]:
+        """Look at each model whose time has come, or ``early`` at all of them; one line for each,
+        and for each failure."""
         self._due = now + self.every
+        self.alarm = self.failed = False
         try:
             self.database.check()
             names = [self.model] if self.model else [one for one in models(self.database) if one]
@@ -52,7 +57,7 @@ class Watcher:
             return
         for name in names:
             try:
-                yield from self._look(name, now)
+                yield from self._look(name, now, early=early)
             except UnknownVersionError as error:
                 # Once: an import of labels for a model that is yet to be trained is no fault.
                 if name not in self._unknown:
@@ -65,32 +70,35 @@ class Watcher:
         """Seconds until there is something to look at."""
         return max(0.0, ((self._due or now) - now).total_seconds())
 
-    def _look(self, name: str, now: datetime) -> Iterator[str]:
+    def _look(self, name: str, now: datetime, *, early: bool) -> Iterator[str]:
         subject = self._subject(name)
         earlier = windows(self.database, subject)
         due = max((one.end + self.every for one in earlier), default=now)
-        if now < due - _EARLY:
+        if not early and now < due - _EARLY:
             self._next(due)
             return
         start = next_start(earlier, now, self.every)
         findings = look(self.database, subject, start, now)
-        before = last_state(self.database, name)
-        keep(self.database, findings)
+        told = document(findings, last_state(self.database, name))
+        self.alarm = self.alarm or told.state == "alarm"
         yield one_line(findings)
-        if self.html is not None:
-            write_page(findings, target(self.html, f"{name}.html"))
-        if self.webhook is not None and (findings.state != before or name in self._owed):
-            yield from self._tell(findings, before=before)
+        for fault in deliver(self.database, findings, told, Outlets(html=self.html)):
+            self.failed = True
+            yield printable(fault)
+        # A night without images is no news.
+        news = told.state not in (told.before, "unknown") or name in self._owed
+        if self.webhook is not None and news:
+            yield from self._tell(told, self.webhook)
 
-    def _tell(self, findings: Findings, before: State | None) -> Iterator[str]:
-        name = findings.subject.model
-        self._owed.add(name)
+    def _tell(self, told: Document, url: str) -> Iterator[str]:
+        self._owed.add(told.model)
         try:
-            notify(document(findings, before), self.webhook or "")
+            notify(told, url)
         except PupilaError as error:
+            self.failed = True
             yield printable(str(error))
         else:
-            self._owed.discard(name)
+            self._owed.discard(told.model)
 
     def _subject(self, name: str) -> Subject:
         """The champion; its reference is read again only when it is another version."""
@@ -101,6 +109,7 @@ class Watcher:
         return known
 
     def _failed(self, what: str, error: PupilaError, now: datetime) -> str:
+        self.failed = True
         self._next(now + min(self.every, AGAIN))
         return printable(f"{what}: {error}")
 

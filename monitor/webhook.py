@@ -15,9 +15,7 @@ def post(url: str, body: str) -> None:
 
     Raises MonitorError, without the URL's path: chat programs keep their secret there.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise MonitorError("The webhook's URL must begin with https:// or http:// and a host.")
+    host = _host(url)
     fault = ""
     for _ in range(TRIES):
         try:
@@ -35,7 +33,17 @@ def post(url: str, body: str) -> None:
         fault = f"answered {answer.status_code}"
         if answer.status_code < 500 and answer.status_code != 429:
             break
-    raise MonitorError(f"The webhook at {parts.hostname} {fault}; the report itself is saved.")
+    raise MonitorError(f"The webhook at {host} {fault}.")
+
+
+def _host(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname:
+            return parts.hostname
+    except ValueError:
+        pass
+    raise MonitorError("The webhook's URL must begin with https:// or http:// and a host.")
 
 
 def _what(error: Exception) -> str:

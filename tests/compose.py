@@ -127,7 +127,7 @@ def stack(folder: Path, image: str, **settings: object) -> Iterator[Stack]:
         COMPOSE_PROJECT_NAME=f"pupila-test-{port}",
         COMPOSE_PROFILES="metrics",
         # Whatever may not stand in a URL.
-        POSTGRES_PASSWORD="'a@b:c/d%e?f#g'",
+        POSTGRES_PASSWORD="'a@b:c/d%e?f#g$h'",
         API_IMAGE=image,
         API_PORT=f"127.0.0.1:{port}",
         PROMETHEUS_PORT=prometheus,

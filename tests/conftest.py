@@ -20,6 +20,9 @@ os.environ["BENTOML_HOME"] = str(HOME)
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 # The records of the service that runs in this process.
 os.environ["PUPILA_HOME"] = str(HOME / "in-process")
+# Every prediction is kept, however many tests there are in a minute.
+KEPT = 1_000_000
+os.environ["PUPILA_RECORD_PER_MINUTE"] = str(KEPT)
 # Where BentoML keeps its metrics; `bentoml serve` makes a folder for this by itself.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(HOME / "metrics")
 (HOME / "metrics").mkdir()
@@ -60,7 +63,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(home: Path) -> Iterator[Server]:
-    with serve(home) as running:
+    with serve(home, record_per_minute=KEPT) as running:
         yield running
 
 

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
-SETS = ("serving", "train", "dask", "score", "dev")
+SETS = ("serving", "train", "dask", "score", "monitor", "evidently", "dev")
 LOCKS = (*SETS, "image")
 WITHIN = (
     ("train", "image"),
@@ -17,8 +17,10 @@ WITHIN = (
     ("serving", "train"),
     ("train", "dask"),
     ("serving", "score"),
+    ("serving", "monitor"),
     ("dask", "dev"),
     ("score", "dev"),
+    ("monitor", "dev"),
 )
 TRAINING = {"skl2onnx", "onnx", "scikit-learn", "scipy", "skops", "matplotlib", "joblib"}
 

@@ -171,6 +171,37 @@ def test_too_many_images_at_once(client: httpx2.Client) -> None:
     assert response.json()["detail"].startswith("items must be an array of 1 to 256 objects")
 
 
+@pytest.mark.parametrize("path", ["/feedback/", "/feedback"])
+def test_feedback_to_a_prediction(client: httpx2.Client, path: str) -> None:
+    predict(client, request_id="to be labelled")
+    said = {"request_id": "to be labelled", "label": 8}
+    response = client.post(path, json=said, follow_redirects=False)
+    assert response.status_code == 200
+    assert response.json()["outcome"] in {"added", "unchanged"}
+
+
+def test_feedback_to_a_prediction_that_nobody_asked_for(client: httpx2.Client) -> None:
+    response = client.post("/feedback/", json={"request_id": "nobody's", "label": 8})
+    assert response.status_code == 404
+    assert '"nobody\'s"' in response.json()["detail"]
+
+
+def test_feedback_of_another_type(client: httpx2.Client) -> None:
+    response = client.post("/feedback/", json={"request_id": "1", "label": [8]})
+    assert response.status_code == 400
+    assert response.json()["detail"].startswith("label must be an integer or a string")
+
+
+def test_feedback_item_by_item(client: httpx2.Client) -> None:
+    predict(client, request_id="to be labelled")
+    items = [{"request_id": "to be labelled", "label": 8}, {"request_id": "nobody's", "label": 8}]
+    response = client.post("/feedback/", json=items)
+    assert response.status_code == 200
+    first, second = response.json()
+    assert first["known"] is True
+    assert second["detail"].startswith("No prediction with request_id")
+
+
 @pytest.mark.parametrize(
     ("changes", "detail"),
     [
@@ -276,6 +307,7 @@ def test_an_unknown_path(client: httpx2.Client, path: str) -> None:
     [
         ("GET", "/predict/"),
         ("PUT", "/predict"),
+        ("GET", "/feedback"),
         ("DELETE", "/predict/"),
         ("POST", "/models"),
         ("POST", "/livez"),
@@ -314,7 +346,8 @@ def test_the_catalog(client: httpx2.Client) -> None:
 def test_the_document_names_every_route(client: httpx2.Client) -> None:
     document = client.get("/docs.json").json()
     assert set(document["paths"]) == {
-        "/predict/", "/predict/batch/", "/feedback/", "/models", "/livez", "/healthz", "/readyz", "/metrics",
+        "/predict/", "/predict/batch/", "/feedback/", "/models", "/livez", "/healthz", "/readyz",
+        "/metrics",
     }  # fmt: skip
     responses = document["paths"]["/predict/"]["post"]["responses"]
     assert set(responses) == {"200", "400", "408", "413", "500", "503"}

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.test_service import *  # noqa: F403
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "pupila.json").read_bytes())
 BODY = (ROOT / "tests" / "data" / "predict_digit8.json").read_bytes()
 DIGIT8 = json.loads(BODY)
-SERVICES = ("api", "monitor", "postgres", "prometheus")
+SERVICES = ("api", "monitor", "prune", "postgres", "prometheus")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -185,8 +186,13 @@ def test_a_label_is_kept(running: Stack, labelled: httpx2.Response) -> None:
 def test_the_monitor_reports(running: Stack, reported: str) -> None:
     assert reported
     assert running.sql("SELECT count(*) FROM reports WHERE model = 'clf'") > 0
-    assert running.inspect("monitor")["State"]["Running"]
-    assert running.inspect("monitor")["RestartCount"] == 0
+
+
+@pytest.mark.parametrize("job", ["monitor", "prune"])
+def test_every_job_goes_on(running: Stack, job: str) -> None:
+    inspected = running.inspect(job)
+    assert inspected["State"]["Running"]
+    assert inspected["RestartCount"] == 0, running.compose("logs", job)
 
 
 def test_prometheus_reaches_the_service(running: Stack) -> None:
@@ -194,8 +200,8 @@ def test_prometheus_reaches_the_service(running: Stack) -> None:
     assert target["health"] == "up", target
 
 
-EXPRESSIONS = [
-    pytest.param(target["expr"], id=f"{panel['title']} {target['legendFormat']}")
+TARGETS = [
+    pytest.param(target["expr"], target["legendFormat"], id=panel["title"])
     for panel in DASHBOARD["panels"]
     for target in panel["targets"]
 ]
@@ -203,15 +209,22 @@ EXPRESSIONS = [
 
 @pytest.mark.usefixtures("labelled", "refused", "outage", "reported")
 @pytest.mark.parametrize("model", [".*", "clf"])
-@pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_every_panel_shows_something(running: Stack, expression: str, model: str) -> None:
+@pytest.mark.parametrize(("expression", "legend"), TARGETS)
+def test_every_panel_shows_something(
+    running: Stack, expression: str, legend: str, model: str
+) -> None:
     # As Grafana fills them in: a rate is of four scrapes at least.
     chosen = {"$model": model, "$version": ".*", "$__rate_interval": "20s"}
     for name, value in chosen.items():
         expression = expression.replace(name, value)
     assert "$" not in expression
+    named = set(re.findall(r"{{(\w+)}}", legend))
+
+    def shown() -> bool:
+        return any(named <= labels.keys() for labels in running.graph(expression))
+
     # The service reads the newest reports twice a minute.
-    until(lambda: running.graph(expression), expression, PATIENCE_SECONDS)
+    until(shown, expression, PATIENCE_SECONDS)
 
 
 def test_the_dashboard_tells_models_and_versions_apart(running: Stack) -> None:
@@ -231,6 +244,6 @@ def test_every_variable_has_values(running: Stack, variable: str) -> None:
 def test_predictions_outlive_the_stack(running: Stack) -> None:
     before = running.counted()
     running.compose("down")
-    running.compose("up", "--detach")
-    running.wait_for("api")
+    running.compose("up", "--detach", "api")
+    running.wait_for("postgres")
     assert running.counted() >= before > 0

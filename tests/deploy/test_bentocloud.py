@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 import yaml
-from bentoml._internal.cloud.deployment import CreateDeploymentSchemaV2
 from bentoml._internal.cloud.schemas.modelschemas import DeploymentStrategy
+from bentoml._internal.cloud.schemas.schemasv2 import CreateDeploymentSchema
 from bentoml._internal.utils.cattr import bentoml_cattr
 
 from tests.deploy.manifests import check_settings
@@ -21,7 +21,7 @@ def deployment() -> dict[str, Any]:
 
 def understood(written: dict[str, Any]) -> Any:
     """What BentoML sends to BentoCloud: without what it does not know, for it refuses nothing."""
-    structured = bentoml_cattr.structure(written, CreateDeploymentSchemaV2)
+    structured = bentoml_cattr.structure(written, CreateDeploymentSchema)
     return bentoml_cattr.unstructure(structured)
 
 

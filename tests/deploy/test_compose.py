@@ -1,7 +1,9 @@
 """The files of the stack agree with each other, with the settings and with the metrics."""
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ EXPRESSIONS = [target["expr"] for panel in DASHBOARD["panels"] for target in pan
 
 # What every container of the stack has settled.
 SETTLED = {"PORT", "PUPILA_HOME", "PUPILA_DATABASE_URL"}
+# What only the monitor is told: chat programs keep a secret in it.
+MONITORS = {"PUPILA_WEBHOOK_URL"}
 # What Compose itself reads.
 COMPOSES = {"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES"}
 SECRET = re.compile(r"PASSWORD|TOKEN|SECRET|KEY(S|$)")
@@ -35,7 +39,7 @@ def example() -> dict[str, str]:
 
 def test_the_example_names_every_variable_and_no_other() -> None:
     substituted = set(re.findall(r"(?<!\$)\$\{(\w+)", TEXT))
-    passed_on = {name for name, value in environment("api").items() if value is None}
+    passed_on = {name for name, value in environment("monitor").items() if value is None}
     assert example().keys() == substituted | passed_on | COMPOSES
 
 
@@ -44,11 +48,12 @@ def environment(service: str) -> dict[str, str | None]:
     return found
 
 
-@pytest.mark.parametrize("service", ["api", "monitor"])
+@pytest.mark.parametrize("service", ["api", "monitor", "prune"])
 def test_every_setting_reaches_the_container(service: str) -> None:
-    assert environment(service).keys() - {"PGPASSWORD"} == variables(Settings).keys()
-    settled = {name for name, value in environment(service).items() if value is not None}
-    assert settled - {"PGPASSWORD"} == SETTLED
+    wanted = variables(Settings).keys() - (set() if service == "monitor" else MONITORS)
+    assert {name for name in environment(service) if name in variables(Settings)} == wanted
+    given = {name for name, value in environment(service).items() if value is not None}
+    assert given & variables(Settings).keys() == SETTLED
 
 
 def test_the_example_has_the_settings_defaults() -> None:
@@ -68,9 +73,24 @@ def test_nothing_secret_has_a_default() -> None:
         assert set(re.findall(rf"\$\{{{name}(\S*?)[ }}]", TEXT)) <= {":?set", ":-"}, name
 
 
-def test_only_profiles_bring_more_than_service_database_and_monitor() -> None:
+def test_grafana_does_not_start_without_a_password() -> None:
+    shell, options, line = COMPOSE["services"]["grafana"]["entrypoint"]
+    tried = line.replace("$$", "$").replace("exec /run.sh", "exec echo started")
+    for password, starts in (("", False), ("x", True)):
+        done = subprocess.run(
+            [shell, options, tried],
+            env={"PATH": os.defpath, "GF_SECURITY_ADMIN_PASSWORD": password},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode == 0) == starts
+        assert ("set GRAFANA_PASSWORD in .env" in done.stderr) != starts
+
+
+def test_only_profiles_bring_metrics_and_dashboard() -> None:
     always = {name for name, one in COMPOSE["services"].items() if "profiles" not in one}
-    assert always == {"api", "postgres", "monitor"}
+    assert always == {"api", "postgres", "monitor", "prune"}
 
 
 @pytest.mark.parametrize("name", COMPOSE["services"])
@@ -84,13 +104,13 @@ def test_every_service_is_hardened(name: str) -> None:
     assert service["restart"] == "unless-stopped"
 
 
-@pytest.mark.parametrize("name", COMPOSE["services"].keys() - {"api"})
+@pytest.mark.parametrize("name", sorted(COMPOSE["services"].keys() - {"api"}))
 def test_only_the_service_is_published_to_others(name: str) -> None:
     ports = COMPOSE["services"][name].get("ports", [])
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-@pytest.mark.parametrize("name", COMPOSE["services"].keys() - {"monitor"})
+@pytest.mark.parametrize("name", ["api", "postgres", "prometheus", "grafana"])
 def test_every_server_has_a_health_check(name: str) -> None:
     assert COMPOSE["services"][name]["healthcheck"]["test"][0] == "CMD"
 

@@ -1,6 +1,7 @@
 """Production without a server: predictions of a trained version, written as the server does."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,10 +26,12 @@ DIGITS = ImageSpec.parse("digits")
 Pixels = NDArray[np.uint8]
 
 
-def trained(root: Path, recipe: str = "logistic") -> tuple[Version, Dataset]:
+def trained(
+    root: Path | None = None, recipe: str = "logistic", name: str = "clf"
+) -> tuple[Version, Dataset]:
     """A version of two thirds of the digits, and the others, which it has never seen."""
     parts = split(load_digits(DIGITS), 1 / 3, seed=3)
-    result = train(parts.train, recipe, "clf", holdout=0.35)
+    result = train(parts.train, recipe, name, holdout=0.35)
     order = np.random.default_rng(5).permutation(len(parts.holdout))
     return Store(root).save(result.candidate), parts.holdout.take(order)
 
@@ -77,3 +80,20 @@ def say(database: Database, names: Sequence[str], labels: Sequence[Label]) -> No
 def turned(pixels: Pixels) -> Pixels:
     """On their side: still digits, and hard to read."""
     return np.ascontiguousarray(np.rot90(pixels.reshape(-1, 8, 8), axes=(1, 2)).reshape(-1, 64))
+
+
+@dataclass(frozen=True)
+class Production:
+    """A version, and unseen images in random order that come to it."""
+
+    version: Version
+    dataset: Dataset
+
+    def images(self, window: int, count: int = 120) -> Pixels:
+        """Of one of four windows."""
+        start = window * count
+        assert start + count <= len(self.dataset)
+        return self.dataset.pixels[start : start + count]
+
+    def truth(self, window: int, count: int = 120) -> list[int]:
+        return [int(label) for label in self.dataset.targets[window * count :][:count]]

@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from records.database import Database
-from records.windows import latest_at, models, traffic, window
+from records.windows import latest_at, models, start_of_newest, traffic, window
 from records.writer import TrafficKey, write
 from tests.records.rows import NOON, ROW, keep, label, row
 
@@ -82,3 +82,14 @@ def test_the_latest_is_of_traffic(database: Database) -> None:
     keep(database, row(minutes=3), row(minutes=1), row(minutes=9, origin="import"))
     assert latest_at(database, "clf") == NOON + timedelta(minutes=3)
     assert latest_at(database, "clf", "another") is None
+
+
+def test_the_start_of_the_newest(database: Database) -> None:
+    keep(database, *(row(str(minute), minutes=minute) for minute in range(5)))
+    keep(database, row("other", minutes=9, version="clf:b"))
+    keep(database, row("imported", minutes=9, origin="import"))
+    assert start_of_newest(database, "clf", 2, version="clf:a") == NOON + timedelta(minutes=3)
+    end = NOON + timedelta(minutes=3)
+    assert start_of_newest(database, "clf", 2, end=end) == NOON + timedelta(minutes=1)
+    assert start_of_newest(database, "clf", 99) == NOON
+    assert start_of_newest(database, "nothing", 9) is None

@@ -4,7 +4,7 @@
 set -eu
 
 fetch() {
-    set -- rclone copy "$STORE" "$VERSIONS" --ignore-existing --fast-list
+    set -- rclone --config notfound copy "$STORE" "$VERSIONS" --ignore-existing --fast-list
     "$@" --filter '- /*/*/model.yaml' --filter '- /*/latest' &&
         "$@" --include '/*/*/model.yaml' || echo "No versions came from $STORE." >&2
 }

@@ -1,0 +1,77 @@
+"""What a version is compared with."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from errors import MonitorError
+from models.store import Store
+from models.version import Version
+from monitor.drift import DriftDetector, Window
+from monitor.subject import Subject
+from tests.drafts import LinearDraft
+from tests.drawing import png
+from tests.monitor.production import Production
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Version:
+    """As an imported pickle: it brings no data."""
+    return Store(tmp_path / "models").save(LinearDraft(name="foreign"))
+
+
+def folder(production: Production, path: Path, count: int) -> Path:
+    for number in range(count):
+        place = path / str(production.dataset.targets[number])
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = production.dataset.pixels[number].reshape(8, 8)
+        (place / f"{number}.png").write_bytes(png(pixels))
+    return path
+
+
+def test_a_trained_version_has_its_own_data(version: Version, tmp_path: Path) -> None:
+    subject = Subject.of(version)
+    assert subject.reference is not None
+    assert (subject.model, len(subject.labels)) == ("watched", 10)
+    with pytest.raises(MonitorError, match="has reference data of its own: leave --data out"):
+        Subject.of(version, tmp_path)
+
+
+def test_an_imported_version_has_none(foreign: Version) -> None:
+    subject = Subject.of(foreign)
+    assert (subject.reference, subject.halves) == (None, None)
+
+
+def test_labelled_images_stand_in_for_it(
+    production: Production, foreign: Version, tmp_path: Path
+) -> None:
+    data = folder(production, tmp_path / "data", 300)
+    (data / "3" / "notes.txt").write_text("no image")
+    subject = Subject.of(foreign, data)
+    reference = subject.reference
+    assert reference is not None
+    assert len(reference) == 150
+    assert reference.pca_components is not None
+    assert reference.pca_components.shape == (20, 64)
+    assert reference.probabilities == pytest.approx(
+        subject.answers(reference.pixels, foreign.artifact.open())
+    )
+    # All five views have what they need, and a dark window is no longer as before.
+    detector = DriftDetector().fit(reference, subject.spec, subject.labels)
+    dark = (production.images(3, 75) // 3).astype(np.uint8)
+    report = detector.compare(Window(dark, subject.answers(dark, subject.runtime)))
+    assert (len(report.views), report.state) == (5, "warn")
+
+
+def test_a_class_that_the_version_does_not_have_is_named(foreign: Version, tmp_path: Path) -> None:
+    (tmp_path / "data" / "cat").mkdir(parents=True)
+    (tmp_path / "data" / "cat" / "1.png").write_bytes(b"")
+    with pytest.raises(MonitorError, match=r"has the class 'cat' \(cat/1.png\)"):
+        Subject.of(foreign, tmp_path / "data")
+
+
+def test_a_folder_without_images_is_told(foreign: Version, tmp_path: Path) -> None:
+    (tmp_path / "data" / "3").mkdir(parents=True)
+    with pytest.raises(MonitorError, match="has 0 images that can be read"):
+        Subject.of(foreign, tmp_path / "data")
