@@ -38,6 +38,8 @@ class OnnxRuntime:
         # Here, because the process that supervises the workers imports this module too.
         import onnxruntime
 
+        # Since 1.32 it tells its makers of each session, on Linux too.
+        onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

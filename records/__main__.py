@@ -149,6 +149,11 @@ def export(
     """Write records to a Parquet file, as they are at one moment."""
     from records.exporting import export as write
 
+    if version is not None and ":" in version:
+        name, _, version = version.partition(":")
+        if model not in (None, name):
+            raise click.UsageError(f"{name}:{version} is no version of {model}.")
+        model = name
     with _database() as database:
         database.check()
         done = write(

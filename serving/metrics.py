@@ -49,6 +49,11 @@ RECORDS_WRITTEN = Counter("pupila_records_written", "Predictions kept in the dat
 RECORDS_DROPPED = Counter(
     "pupila_records_dropped", "Predictions that were to be kept and were not", ("reason",)
 )
+# From the start, so that the first of each is an increase and not a new series.
+for _reason in ("capacity", "deadline", "expired", "loading"):
+    REJECTED.labels(_reason)
+for _reason in ("memory", "traffic", "refused", "failed", "stopped"):
+    RECORDS_DROPPED.labels(_reason)
 LABELS = Counter("pupila_labels", "Labels that came by /feedback/", ("outcome",))
 
 _REPORT = ("model", "kind")
