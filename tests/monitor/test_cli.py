@@ -100,7 +100,7 @@ def test_an_alarm_counts_for_more_than_an_error(shifted: None, run: CliRunner) -
 def test_all_models_that_have_records(
     calm: None, run: CliRunner, production: Production, database: Database, tmp_path: Path
 ) -> None:
-    other = Store().save(LinearDraft(name="other"))
+    other = Store().save(LinearDraft(name="another"))
     stranger = Store(tmp_path / "elsewhere").save(LinearDraft(name="stranger"))
     for version in (other, stranger):
         keep(database, version, production.images(1), at=datetime.now(UTC), prefix="b")
