@@ -112,7 +112,7 @@ def test_all_models_that_have_records(
     done = call(run, "run", "--html", str(pages))
     assert done.exit_code == 0
     assert "Skipped: The store has no model 'stranger'" in done.stderr
-    assert sorted(page.name for page in pages.iterdir()) == ["other.html", "watched.html"]
+    assert sorted(page.name for page in pages.iterdir()) == ["another.html", "watched.html"]
 
 
 def test_one_version(
