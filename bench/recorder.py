@@ -10,6 +10,7 @@ Both servers are started and kept, and only the one whose turn it is has the pro
 import contextlib
 import itertools
 import sqlite3
+import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -75,12 +76,23 @@ def ratios(found: Measurements, model: str, stages: Sequence[Stage]) -> list[lis
             [
                 f"{model}, {stage}",
                 number(rate),
+                " to ".join(map(number, quartiles(on, off))),
                 number(on.ratio(off, "cpu_us")),
                 number(on.ratio(off, "p99_ms")),
                 "pass" if rate is not None and rate >= LEAST else "miss",
             ]
         )
     return rows
+
+
+def quartiles(on: Measurements, off: Measurements) -> tuple[float, float]:
+    """Between which half of the rounds' ratios of requests a second lie: how noisy they are."""
+    theirs = {one.round: one.rate for one in off if one.rate}
+    found = [one.rate / theirs[one.round] for one in on if one.round in theirs]
+    if len(found) < 2:
+        return found[0], found[0]
+    first, _, third = statistics.quantiles(found, n=4)
+    return first, third
 
 
 def kept(home: Path) -> str:
@@ -118,7 +130,14 @@ def main(
                 parts += [f"\n## `{model}`, {stage}\n", stage_table(found, model, stage, TITLES)]
             parts.append(f"\n{kept(home)}")
             rows += ratios(found, model, stages)
-    head = ("with records / without", "requests/s", "CPU/request", "p99", f"≥ {LEAST}")
+    head = (
+        "with records / without",
+        "requests/s",
+        "half of them",
+        "CPU/request",
+        "p99",
+        f"≥ {LEAST}",
+    )
     parts += [f"\n## Ratios\n\nMedians of {rounds} rounds' ratios.\n", markdown(head, rows)]
     text = "\n".join(parts) + "\n"
     output.write_text(text, encoding="utf-8")
