@@ -11,6 +11,7 @@ import base64
 import io
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ def _jpeg(image: Image.Image, quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def make(model: str, folder: Path) -> None:
-    """Train the model, and write everything."""
+def make(model: str, folder: Path, copies: int) -> None:
+    """Train the model, and write everything; copies are called more0, more1, and so on."""
     from models.store import Store
     from train.datasets import load_digits, load_folder
     from train.fit import train
@@ -78,6 +79,8 @@ def make(model: str, folder: Path) -> None:
         images = digits()
     result = train(dataset, RECIPES.get(model, model), "clf")
     Store().save(result.candidate)
+    for number in range(copies):
+        Store().save(replace(result.candidate, name=f"more{number}"))
     _for_peers(folder, result.candidate.estimator, dataset.spec, images)
 
 
@@ -105,9 +108,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("model", choices=[*MODELS, *SLOW])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--copies", type=int, default=0, help="of the version, by other names")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    make(options.model, options.folder)
+    make(options.model, options.folder, options.copies)
 
 
 if __name__ == "__main__":

@@ -60,11 +60,11 @@ class Runner:
         return sorted(runs, key=lambda result: result.right / result.seconds)[1]
 
 
-def make_material(model: str, folder: Path) -> Path:
+def make_material(model: str, folder: Path, copies: int = 0) -> Path:
     """The model's folder, filled by a process of its own, with a store of its own."""
     home = folder / model
     environment = os.environ | {"BENTOML_HOME": str(home / "home"), "BENTOML_DO_NOT_TRACK": "True"}
-    command = [sys.executable, "-m", "bench.material", model, str(home)]
+    command = [sys.executable, "-m", "bench.material", model, str(home), f"--copies={copies}"]
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
     return home
 
