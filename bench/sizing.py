@@ -19,7 +19,6 @@ from pathlib import Path
 import click
 import orjson
 
-from bench.dialects import DIALECTS
 from bench.machine import heading
 from bench.material import MODELS
 from bench.plan import run
@@ -61,7 +60,7 @@ def measure(model: str, folder: Path, rounds: int, seconds: float) -> Need:
 
 def ask(runner: Runner, model: str) -> None:
     image, _ = orjson.loads((runner.model / "images.json").read_bytes())[0]
-    body = orjson.dumps({**DIALECTS["fields"].body("0", image), "model": model})
+    body = orjson.dumps({"request_id": "0", "model": model, "image": image})
     url = f"http://127.0.0.1:{runner.port}/predict/"
     with urllib.request.urlopen(url, body, timeout=10) as response:
         response.read()
