@@ -1,6 +1,6 @@
 """False alarms, power, delay and cost of the drift detector, beside what else is used.
 
-    python -m bench.drift [--quick] [--seed 11] [--windows 100] [--months 100]
+    python -m bench.drift [--quick] [--seed 31] [--windows 100] [--months 100]
 
 Prints all tables and writes them to ``bench/drift.md``. Half an hour on a busy core; --quick,
 two.
@@ -30,13 +30,13 @@ SIZES = (100, 200, 500, 1000)
 SHOWN = (100, 200, 500)
 HOLDOUT = 360
 """Images in the reference that ``python -m train`` keeps of the digits."""
-MONTHLY = ((COMPARED, 5 * COMPARED), (HOLDOUT // 2, HOLDOUT))
+MONTHLY = ((COMPARED, 5 * COMPARED), (100, 500), (HOLDOUT // 5, HOLDOUT))
 EXPLAINED = """\
 How to read it: a window of n images is compared with a reference of five times as many, if nothing
-else is said; p is that of the five views by Holm. *p < 0.02*: of the views whose effect is large
+else is said; p is that of the five views by Holm. *p < 0.01*: of the views whose effect is large
 enough, as the alarm rule counts them; *worst*: the share of p < 0.05 with the unluckiest reference;
 *alarms*: those that begin in 30 windows. *Delay*: windows of 200 images from the shift to the alarm
-(two of three windows with p < 0.02), median and longest. The others see the first of the same
+(two of three windows with p < 0.01), median and longest. The others see the first of the same
 windows of 200 images: BBSDs alone, Kolmogorov-Smirnov on each pixel, maximum mean discrepancy with
 200 permutations, and Evidently's default rule, written after its documentation, on the pixels;
 pixel by pixel, 128 pixels of a large image. Each at 0.05. `bench/population.py` says where the
@@ -47,6 +47,14 @@ SHAPES_FAIL = """\
 Known to fail: mirrored shapes are shapes like any others. And these images lie evenly about
 mid-gray, so that an inverted one is as far from the principal components as it was, and its
 statistics are in the range of others: a tenth of them is mostly missed, by the others too.
+"""
+TUNED = """\
+How the rule was set: with a limit of 0.02 for two of three windows, 100 months of the digits with
+seed 11 had one alarm at most in 97 (windows of 200, a reference of 1,000), but in 92 with windows
+of 180 and a reference of 360, one month with 39. With seed 101, a reference of 360 and windows of
+72, 120 and 180 it was 90, 93 and 92 at 0.02; 99, 100 and 95 at 0.01; 100, 100 and 99 at 0.005; and
+99, 96 and 95 if both windows must show it in the same view. So the limit is 0.01, and the reference
+five times the window. The tables above are of another seed, looked at once.
 """
 COST = """\
 500 images against a reference of 1,000, ten classes, one thread; the median of 31.
@@ -97,14 +105,14 @@ def measure(
     rng = np.random.default_rng([seed, 1])
     pairs = [(size, 5 * size) for size in SIZES]
     if population.spec.name == "digits":
-        pairs.insert(0, (HOLDOUT // 2, HOLDOUT))
+        pairs.insert(0, (HOLDOUT // 5, HOLDOUT))
     calms = [
         calm(population, pool, size, reference, budget.references, rng) for size, reference in pairs
     ]
     parts = [f"## {population.name}\n", "### No shift\n", calm_table(calms), ""]
     click.echo("\n".join(parts))
     busy = []
-    for size, reference in MONTHLY[: budget.months]:
+    for size, reference in MONTHLY if budget.months else ():
         busy.append(months(population, pool, size, reference, budget.months, rng))
         counts = ", ".join(
             f"{int((busy[-1] == many).sum())} with {many}" for many in np.unique(busy[-1]).tolist()
@@ -123,7 +131,7 @@ def measure(
 
 
 @click.command(context_settings={"show_default": True, "max_content_width": 100})
-@click.option("--seed", default=11, type=click.IntRange(0))
+@click.option("--seed", default=31, type=click.IntRange(0))
 @click.option("--windows", default=100, type=click.IntRange(1), help="For each shift and size.")
 @click.option("--compared", default=30, type=click.IntRange(1), help="Of them, the rivals' too.")
 @click.option("--references", default=40, type=click.IntRange(1), help=f"With {RUN} windows each.")
@@ -175,6 +183,7 @@ def main(
             click.echo("\n".join(claimed))
     if quick:
         return
+    text += ["## How the alarm rule was set\n", TUNED]
     output.write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
 
 

@@ -24,7 +24,7 @@ LIKELY = ("10 % noisy, sigma 4/16", "10 % inverted", "10 % rotated by 30 degrees
 
 
 def calm_table(found: Sequence[Calm]) -> str:
-    head = ("images, reference", "windows", "p < 0.05", "worst", "p < 0.02", "p < 0.0027", "alarms")
+    head = ("images, reference", "windows", "p < 0.05", "worst", "p < 0.01", "p < 0.0027", "alarms")
     rows = [
         [
             f"{one.images:,}, {one.reference:,}",
@@ -43,7 +43,7 @@ def calm_table(found: Sequence[Calm]) -> str:
 def power_table(found: Sequence[Power]) -> str:
     names = tuple(found[0].rivals)
     sizes = tuple(found[0].found)
-    head = ("", *(f"n = {size}" for size in sizes), *names, "p < 0.02", "delay", "surest view")
+    head = ("", *(f"n = {size}" for size in sizes), *names, "p < 0.01", "delay", "surest view")
     rows = [
         [
             one.shift,

@@ -31,10 +31,9 @@ class DriftSettings(BaseModel):
 
     ``alpha``: the share of windows without a change in which a view may be called changed;
     ``most``: images of a window that are looked at; ``least``: fewer are not enough; ``ratio``:
-    images of the reference for each of the window, and two of them are enough for windows of up to
-    ``small`` images. The luck of the reference is in all of its windows: with a reference of 360,
-    windows of 72 or 180 are called changed as seldom as they should be (0.04 of them), windows of
-    1,000 in whole rows (in 0.63, with one reference of forty).
+    images of the reference for each of the window. The luck of the reference is in all of its
+    windows: with a reference of 360 and windows of 1,000, one reference of forty called 0.63 of its
+    windows changed without a change, and a rule over several windows is no help.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,8 +41,7 @@ class DriftSettings(BaseModel):
     alpha: float = Field(default=0.05, gt=0, lt=1)
     most: int = Field(default=1000, ge=1)
     least: int = Field(default=50, ge=10)
-    ratio: float = Field(default=5, ge=2)
-    small: int = Field(default=200, ge=1)
+    ratio: float = Field(default=5, ge=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +89,8 @@ class DriftDetector:
     @property
     def size(self) -> int:
         """The images of a window that are looked at, at most; 0 if the reference has too few."""
-        images, settings = len(self._reference), self.settings
-        by_reference = max(int(images / settings.ratio), min(images // 2, settings.small))
-        size = min(settings.most, by_reference)
-        return size if size >= settings.least else 0
+        size = min(self.settings.most, int(len(self._reference) / self.settings.ratio))
+        return size if size >= self.settings.least else 0
 
     def compare(self, window: Window, seed: int = 0) -> DriftReport:
         """A report on the window; the same seed looks at the same images of a large one."""
@@ -165,11 +161,11 @@ class DriftDetector:
 
     def _missing(self, given: int, images: int) -> str | None:
         """Why there is not enough data, if so."""
-        least = self.settings.least
+        least, ratio = self.settings.least, self.settings.ratio
         if self.size == 0:
             return (
                 f"Not enough data: the reference has {len(self._reference)} images, and windows of "
-                f"{least} need {2 * least}; train with a larger holdout."
+                f"{least} need {least * ratio:.0f}; train with a larger holdout."
             )
         if images < least:
             recorded = f" (of {given} recorded, by their weights)" if given != images else ""
