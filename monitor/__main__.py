@@ -26,6 +26,9 @@ ALARM = 3
 # Seconds: nobody waits behind a command line as behind a server.
 _PATIENCE = 60.0
 
+_RAREST = timedelta(days=365)
+_MOST = 1_000_000_000
+
 # Characters, of a table that goes into a file.
 _TABLE = 200
 
@@ -57,7 +60,9 @@ def main() -> None:
 @_model
 @click.option("--version", metavar="TAG", help="Such as clf:abc123.  [default: the champion]")
 @click.option("--since", type=Age(), metavar="AGE", help="Such as 1h or 7d.  [default: 24h]")
-@click.option("--last", type=click.IntRange(1), metavar="N", help="The newest N predictions.")
+@click.option(
+    "--last", type=click.IntRange(1, _MOST), metavar="N", help="The newest N predictions."
+)
 @click.option("--until", type=Moment(), metavar="TIME", help="Before this moment; UTC.")
 @click.option(
     "--data",
@@ -161,8 +166,8 @@ def watch(
     Prints a line for each look. The webhook is told when a model's state changes. A model with few
     requests is judged once there are enough of them. A database that is away is waited for.
     """
-    if not every:
-        raise click.BadParameter("must be at least a minute, as 1m.", param_hint="--every")
+    if not timedelta(0) < every <= _RAREST:
+        raise click.BadParameter("must be from 1m to 365d.", param_hint="--every")
     from models.store import Store
     from monitor.watching import Watcher
     from settings import settings
@@ -185,7 +190,7 @@ def watch(
 @main.command()
 @_model
 @click.option("--kind", type=click.Choice(get_args(Kind)), help="By default all.")
-@click.option("--limit", type=click.IntRange(1), default=30, show_default=True, metavar="N")
+@click.option("--limit", type=click.IntRange(1, _MOST), default=30, show_default=True, metavar="N")
 @_json
 def history(model: str | None, kind: Kind | None, limit: int, as_json: bool) -> None:
     """Show past reports, the newest first."""

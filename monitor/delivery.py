@@ -8,7 +8,7 @@ from pathlib import Path
 from errors import MonitorError, PupilaError
 from monitor.alarm import State
 from monitor.document import Document
-from monitor.files import write_file
+from monitor.files import is_folder, write_file
 from monitor.findings import Findings
 from monitor.looking import keep
 from monitor.webhook import post
@@ -29,7 +29,7 @@ class Outlets:
     def check(self, reports: int) -> None:
         """Raises MonitorError if several reports would go into one file."""
         for path in (self.html, self.evidently):
-            if path is not None and reports > 1 and not path.is_dir():
+            if path is not None and reports > 1 and not is_folder(path):
                 raise MonitorError(
                     f"There are {reports} models, and {path} is no folder: make it one, or choose "
                     "a model by --model."
@@ -46,8 +46,8 @@ def deliver(database: Database, findings: Findings, told: Document, to: Outlets)
     if (evidently := to.evidently) is not None:
         from monitor.evidently_page import write_evidently
 
-        page = target(evidently, f"{model}-evidently.html")
-        tasks.append(lambda: write_evidently(findings, page))
+        name = f"{model}-evidently.html"
+        tasks.append(lambda: write_evidently(findings, target(evidently, name)))
     if (url := to.webhook) is not None:
         tasks.append(lambda: notify(told, url))
     faults = []
@@ -61,7 +61,7 @@ def deliver(database: Database, findings: Findings, told: Document, to: Outlets)
 
 def target(path: Path, name: str) -> Path:
     """``path`` itself or, in the folder that it is, ``name``."""
-    return path / name if path.is_dir() else path
+    return path / name if is_folder(path) else path
 
 
 def write_page(findings: Findings, path: Path) -> None:

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from errors import ImageError, MonitorError
+from errors import ImageError, MonitorError, RecordsError
 from models.image import read_pixels
 from models.manifest import Label
 from models.reference import COMPONENTS, Reference
 from models.runtime import Runtime
 from models.spec import ImageSpec
 from models.version import Version
-from records.sources import Sample, from_path
+from records.sources import Sample, from_path, read_file
 from records.windows import Record
 
 _CHUNK = 256
@@ -81,7 +81,9 @@ class Subject:
         kept = [one.probabilities for one in records]
         if all(one is not None and len(one) == size for one in kept):
             joined = b"".join(one for one in kept if one is not None)
-            return np.frombuffer(joined, "<f4").astype(np.float32).reshape(-1, len(self.labels))
+            found = np.frombuffer(joined, "<f4").astype(np.float32).reshape(-1, len(self.labels))
+            # Of one that is no number, no test of the others would tell anything.
+            return np.nan_to_num(found)
         return self.answers(pixels, self.runtime)
 
 
@@ -129,9 +131,9 @@ def _pixels(sample: Sample, spec: ImageSpec) -> NDArray[np.uint8] | None:
     """None for what is no image: a folder may hold a text file too."""
     image = sample.image
     try:
-        content = image.read_bytes() if isinstance(image, Path) else image
+        content = read_file(image) if isinstance(image, Path) else image
         return read_pixels(content, spec) if isinstance(content, bytes) else None
-    except (OSError, ImageError):
+    except (RecordsError, ImageError):
         return None
 
 

@@ -72,7 +72,8 @@ class Watcher:
 
     def _look(self, name: str, now: datetime, *, early: bool) -> Iterator[str]:
         subject = self._subject(name)
-        earlier = windows(self.database, subject)
+        # One that ends later, by a wrong clock or by run --until, would be waited for.
+        earlier = [one for one in windows(self.database, subject) if one.end <= now]
         due = max((one.end + self.every for one in earlier), default=now)
         if not early and now < due - _EARLY:
             self._next(due)

@@ -19,13 +19,17 @@ def post(url: str, body: str) -> None:
     fault = ""
     for _ in range(TRIES):
         try:
-            answer = httpx.post(
+            # What it answers is not read: the time limit is for each part of that, not for all.
+            with httpx.stream(
+                "POST",
                 url,
                 content=body.encode(),
                 headers={"Content-Type": "application/json"},
                 timeout=SECONDS,
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            ) as answer:
+                pass
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError, ImportError) as error:
+            # The last three: a host that is no name, a certificate file or a proxy that is none.
             fault = f"did not answer ({_what(error)})"
             continue
         if answer.is_success:

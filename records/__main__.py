@@ -199,6 +199,8 @@ def import_(
     """
     if (path is None) == (url is None) or (url is None) != (query is None):
         raise click.UsageError("Name a SOURCE, or give --url and --query.")
+    if not model:
+        raise click.BadParameter("must be a model's name.", param_hint="--model")
     from records.importing import import_samples
     from records.sources import from_path, from_query
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import URL
 
 from errors import DatabaseError, SchemaError
-from records.engines import BEGIN, parse_url, postgresql_engine, sqlite_engine, url_name
+from records.engines import BEGIN, is_there, parse_url, postgresql_engine, sqlite_engine, url_name
 from records.failures import told
 from records.schema import REVISION, VERSION_TABLE, metadata
 from settings import Settings, settings
@@ -95,7 +95,7 @@ class Database:
 
     def check(self) -> None:
         """Raises SchemaError unless the schema is this Pupila's."""
-        if self.file and not self.file.exists():
+        if self.file and not is_there(self.file):
             raise SchemaError(
                 f"There is no database at {self.file} yet: start the server once, or run "
                 "python -m records migrate."
@@ -139,7 +139,7 @@ class Database:
         return before
 
     def _make_file(self) -> None:
-        if not self.file or not self.create or self.file.exists():
+        if not self.file or not self.create or is_there(self.file):
             return
         try:
             self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -41,6 +41,17 @@ def url_name(url: URL) -> str:
     return f"PostgreSQL {url.database or ''} at {host}{port}"
 
 
+def is_there(file: Path) -> bool:
+    """Whether there is such a file; raises DatabaseError where that cannot be known."""
+    try:
+        return file.exists()
+    except OSError as error:
+        raise DatabaseError(
+            f"The database {file} cannot be looked for: {error.strerror}; choose another place by "
+            "PUPILA_HOME or PUPILA_DATABASE_URL."
+        ) from None
+
+
 def sqlite_engine(url: URL, timeout: float) -> Engine:
     """Connections to the file that is there; none makes one."""
     file = Path(str(url.database))
@@ -48,7 +59,7 @@ def sqlite_engine(url: URL, timeout: float) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def _only_what_is_there(*_: Any) -> None:
-        if not file.exists():
+        if not is_there(file):
             raise DatabaseError(f"There is no database at {file}: run python -m records migrate.")
 
     @event.listens_for(engine, "connect")

@@ -3,9 +3,11 @@
 import json
 import os
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -52,12 +54,12 @@ def export(
     pa = _pyarrow()
     import pyarrow.parquet as pq
 
-    if path.exists() and not overwrite:
-        raise RecordsError(f"{path} is there already: choose another file, or add --overwrite.")
+    _check_free(path, overwrite=overwrite)
     chosen = conditions(
         model, version=version, start=start, end=end, labelled=labelled, origins=origins
     )
-    part = path.with_name(f".{path.name}.part")
+    # Two exports at once write each their own.
+    part = path.with_name(f".{path.name}.{token_hex(4)}.part")
     rows = 0
     try:
         with database.reading() as connection:
@@ -73,8 +75,21 @@ def export(
     except OSError as error:
         raise RecordsError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     return Exported(rows, path.stat().st_size)
+
+
+def _check_free(path: Path, *, overwrite: bool) -> None:
+    try:
+        there, ordinary = path.exists(), path.is_file()
+    except OSError as error:
+        raise RecordsError(f"{path} cannot be written: {error.strerror}.") from None
+    if there and not ordinary:
+        # A device or a pipe would be replaced by a file.
+        raise RecordsError(f"{path} is no ordinary file: choose another.")
+    if there and not overwrite:
+        raise RecordsError(f"{path} is there already: choose another file, or add --overwrite.")
 
 
 def _pyarrow() -> Any:

@@ -19,8 +19,8 @@ from errors import DatabaseError, RecordsError, SchemaError
 _MEANINGS: Final = (
     ("is locked", "another program keeps it locked; try again"),
     ("readonly", "it may not be written to; allow it, or choose another place"),
-    ("disk is full", "the disk is full; make room, or run python -m records prune"),
-    ("No space left", "the disk is full; make room, or run python -m records prune"),
+    ("disk is full", "the disk is full; make room, and run python -m records prune"),
+    ("No space left", "the disk is full; make room, and run python -m records prune"),
     ("unable to open", "its file cannot be opened; allow it to be read and written"),
     ("not a database", "the file is not a SQLite database; choose another"),
     ("malformed", "the file is damaged; bring it back from a backup"),

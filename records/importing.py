@@ -14,10 +14,12 @@ from errors import RecordsError
 from records.columns import Label
 from records.database import Database
 from records.labels import Feedback, add_labels
-from records.sources import Sample
+from records.sources import Sample, read_file
 
 # As models.image reads them.
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+# As the server takes them.
+_LABEL: Final = 256
 _BATCH_ROWS: Final = 500
 _BATCH_BYTES: Final = 16 * 1024 * 1024
 
@@ -109,6 +111,8 @@ def _label(value: object, *, integers: bool) -> Label:
         raise RecordsError("it has no label")
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise RecordsError(f"its label {value!r} is neither an integer nor a text")
+    if isinstance(value, str) and len(value) > _LABEL:
+        raise RecordsError(f"its label has {len(value):,} characters, and {_LABEL} may be")
     if not integers:
         return value
     try:
@@ -119,11 +123,7 @@ def _label(value: object, *, integers: bool) -> Label:
 
 def _image(value: object) -> bytes:
     if isinstance(value, Path):
-        try:
-            value = value.read_bytes()
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise RecordsError(f"its file cannot be read: {reason}") from None
+        value = read_file(value)
     if not value:
         raise RecordsError("it has no image")
     if not isinstance(value, bytes):

@@ -2,19 +2,23 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, ResourceClosedError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, ResourceClosedError
 
 from errors import RecordsError
 from records.failures import told
 
 _ROWS: Final = 64
+# Bytes of an image; a server takes a sixth of it.
+_LARGEST: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,9 @@ def from_path(path: Path, image_column: str, label_column: str) -> Iterator[Samp
 
     Raises RecordsError when it is none of them, or lacks a column, before the first sample.
     """
-    if path.is_dir():
-        return _folder(path)
+    with _read(path):
+        if path.is_dir():
+            return _folder(path)
     if path.suffix.lower() == ".csv":
         return _csv(path, image_column, label_column)
     if path.suffix.lower() in {".parquet", ".pq"}:
@@ -44,12 +49,41 @@ def _folder(path: Path) -> Iterator[Sample]:
     classes = [one for one in sorted(path.iterdir()) if one.is_dir() and one.name[0] != "."]
     if not classes:
         raise RecordsError(f"{path} has no sub-folders: make one of images for each class.")
-    return (
-        Sample(str(file.relative_to(path)), file, folder.name)
-        for folder in classes
-        for file in sorted(folder.iterdir())
-        if file.is_file() and file.name[0] != "."
-    )
+
+    def files() -> Iterator[Sample]:
+        for folder in classes:
+            with _read(folder):
+                found = [one for one in sorted(folder.iterdir()) if one.is_file()]
+            for file in found:
+                if file.name[0] != ".":
+                    yield Sample(str(file.relative_to(path)), file, folder.name)
+
+    return files()
+
+
+@contextmanager
+def _read(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RecordsError(f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def read_file(path: Path) -> bytes:
+    """An image's bytes; raises RecordsError, with a part of a sentence, for what cannot be one.
+
+    A pipe would be waited for, and a device read, without an end.
+    """
+    try:
+        found = path.stat()
+        if S_ISREG(found.st_mode) and found.st_size > _LARGEST:
+            raise RecordsError(f"its file has {found.st_size:,} bytes, and {_LARGEST:,} may be")
+        if not S_ISREG(found.st_mode) and not S_ISDIR(found.st_mode):
+            raise RecordsError("its file cannot be read: it is no ordinary file")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise RecordsError(f"its file cannot be read: {reason}") from None
 
 
 def _csv(path: Path, image_column: str, label_column: str) -> Iterator[Sample]:
@@ -136,15 +170,36 @@ def _query(engine: Any, query: str, image_column: str, label_column: str) -> Ite
         with told(name), engine.connect() as connection:
             # As it was written: neither : nor % has a meaning of ours.
             options = {"no_parameters": True, "stream_results": True, "yield_per": _ROWS}
+            _only_read(connection)
             try:
                 found = connection.execution_options(**options).exec_driver_sql(query)
                 _require("The query", list(found.keys()), image_column, label_column)
             except ResourceClosedError:
                 raise RecordsError("The query returns no rows: begin it with SELECT.") from None
+            except DBAPIError as error:
+                if not _would_write(error):
+                    raise
+                raise RecordsError(
+                    "The query would change its database: begin it with SELECT."
+                ) from None
             for number, row in enumerate(found.mappings(), start=1):
                 yield Sample(f"row {number}", _near(row[image_column], Path()), row[label_column])
     finally:
         engine.dispose()
+
+
+def _only_read(connection: Connection) -> None:
+    """Where the database can be told: a query is to find images, whatever else it says."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    elif connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+
+def _would_write(error: DBAPIError) -> bool:
+    # 25006 is PostgreSQL's "read only transaction".
+    state = getattr(error.orig, "sqlstate", None)
+    return state == "25006" or "readonly database" in str(error.orig)
 
 
 def _near(image: object, folder: Path) -> object:

@@ -7,6 +7,8 @@ from typing import Final
 import click
 
 _AGES: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+# Room enough before it for any window that is reckoned back from a moment.
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SIZES: Final = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 _BINARY: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
@@ -57,11 +59,14 @@ class Moment(click.ParamType[datetime]):
             return value
         try:
             found = datetime.fromisoformat(str(value))
-            return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+            found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail(
                 f"{value!r} is no moment: write it as 2030-01-31 or 2030-01-31T12:00.", param, ctx
             )
+        if found < _FIRST:
+            self.fail(f"{value!r} is before 1970: nothing was recorded then.", param, ctx)
+        return found
 
 
 def size_text(size: int) -> str:

@@ -84,6 +84,7 @@ class Flusher:
         self._waiting: list[Future[None]] = []
         self._thread = threading.Thread(target=self._run, name="records", daemon=True)
         self._stop_at = math.inf
+        self._failure: str | None = None
         self._handed = self._taken = self._finished = 0
         self.released = 0
         """Bytes of all drafts that were written or dropped."""
@@ -125,7 +126,7 @@ class Flusher:
                 logger.exception("records were lost")
                 self._drop(len(self._rows), "failed")
                 self._counts.clear()
-                self._tell(RecordsError(f"Records were lost: {type(error).__name__}."))
+                self._tell(DatabaseError(f"Records were lost: {type(error).__name__}."))
             else:
                 self._finished = self._taken
                 self._tell(None)
@@ -165,16 +166,23 @@ class Flusher:
 
         while self._pending:
             if time.monotonic() > self._stop_at:
-                raise RecordsError("The server stops.")
+                raise DatabaseError("The server stops.")
             rows = [row for row, _ in self._rows[:_ROWS]]
             with self._ledger.open() as database:
                 try:
                     write(database, rows, self._counts)
-                except (DatabaseError, SchemaError):
+                except (DatabaseError, SchemaError) as error:
+                    # A full disk may be read: to the ledger, all is well.
+                    if str(error) != self._failure:
+                        logger.warning("no records are written for now: %s", error)
+                    self._failure = str(error)
                     raise
                 except RecordsError as error:
                     self._refused(error)
                     continue
+            if self._failure is not None:
+                logger.warning("records are written again")
+            self._failure = None
             self._counts.clear()
             self._release(len(rows))
             RECORDS_WRITTEN.inc(len(rows))

@@ -221,3 +221,26 @@ def test_once_without_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     settings.cache_clear()
     assert done.exit_code == 1
     assert "No model was looked at: There is no database at " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("watch", "--every", "999999w"),
+        ("run", "--last", "99999999999999999999"),
+        ("history", "--limit", "99999999999999999999"),
+    ],
+)
+def test_a_number_beyond_reason_is_wrong_usage(run: CliRunner, arguments: tuple[str, ...]) -> None:
+    done = call(run, *arguments)
+    assert done.exit_code == 2
+    assert "Invalid value for" in done.stderr
+
+
+def test_a_page_that_cannot_be_loses_no_report(
+    calm: None, run: CliRunner, database: Database
+) -> None:
+    done = call(run, "run", "--html", "a" * 300)
+    assert done.exit_code == 1
+    assert done.stderr.endswith("cannot be written: File name too long.\n")
+    assert len(history(database, "watched")) == 3

@@ -13,6 +13,7 @@ from monitor.subject import Subject
 from tests.drafts import LinearDraft
 from tests.drawing import png
 from tests.monitor.production import Production
+from tests.monitor.recorded import record
 
 
 @pytest.fixture
@@ -75,3 +76,13 @@ def test_a_folder_without_images_is_told(foreign: Version, tmp_path: Path) -> No
     (tmp_path / "data" / "3").mkdir(parents=True)
     with pytest.raises(MonitorError, match="has 0 images that can be read"):
         Subject.of(foreign, tmp_path / "data")
+
+
+def test_an_answer_that_is_no_number_spoils_no_other(
+    version: Version, production: Production
+) -> None:
+    subject = Subject.of(version)
+    pixels = production.images(0)[:2]
+    sure = np.eye(10, dtype="<f4")[3]
+    kept = [record(probabilities=one.tobytes()) for one in (sure, np.full_like(sure, np.nan))]
+    assert subject.outputs(kept, pixels).tolist() == [sure.tolist(), [0.0] * 10]

@@ -69,6 +69,17 @@ def test_nothing_is_looked_at_before_its_time(watcher: Watcher) -> None:
     assert look(again, 1)
 
 
+def test_a_window_that_ends_in_the_future_is_not_waited_for(
+    watcher: Watcher, production: Production
+) -> None:
+    assert look(watcher, 100)
+    pixels = production.images(1)
+    keep(watcher.database, production.version, pixels, at=NOON + HOUR, prefix="b")
+    again = Watcher(watcher.database, watcher.store, HOUR)
+    (line,) = look(again, 1)
+    assert " 2030-01-31 12:00 to 2030-01-31 13:00 " in line
+
+
 def test_windows_follow_one_another_until_the_alarm(
     watcher: Watcher, production: Production, tmp_path: Path
 ) -> None:

@@ -92,7 +92,52 @@ def test_what_is_no_url(url: str) -> None:
         post(url, "{}")
 
 
-@pytest.mark.parametrize("url", ["http://[::1/x", "http://a:port/x", "http://a\x00b/"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://[::1/x", "http://a:port/x", "http://a\x00b/", "http://a..b/", "http://xn--ls8h=/"],
+)
 def test_what_only_looks_like_one(url: str) -> None:
     with pytest.raises(MonitorError):
         post(url, "{}")
+
+
+def test_an_answer_without_an_end_is_not_awaited() -> None:
+    left = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not left.is_set():
+                    self.wfile.write(b"x" * 65536)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        posting = threading.Thread(
+            target=post, args=(f"http://127.0.0.1:{server.server_address[1]}/", "{}"), daemon=True
+        )
+        posting.start()
+        posting.join(5)
+        late = posting.is_alive()
+        left.set()
+        server.shutdown()
+        thread.join()
+    assert not late
+
+
+@pytest.mark.parametrize("proxy", ["foo://x", "socks5://127.0.0.1:1"])
+def test_a_proxy_that_cannot_be_is_told(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with pytest.raises(MonitorError, match=r"The webhook at 192.0.2.1 did not answer \("):
+        post("http://192.0.2.1/", "{}")
+
+
+def test_certificates_that_are_not_there_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/at/all.pem")
+    with pytest.raises(MonitorError, match=r"did not answer \("):
+        post(f"https://127.0.0.1:{free_port()}/", "{}")

@@ -126,3 +126,9 @@ def test_import_makes_the_database(run: CliRunner, tmp_path: Path) -> None:
 def test_import_needs_one_source(run: CliRunner, tmp_path: Path) -> None:
     for arguments in ((), ("--url", "sqlite:///x"), (str(tmp_path), "--query", "SELECT 1")):
         assert call(run, "import", *arguments, "--model", "clf").exit_code == 2
+
+
+def test_an_import_names_its_model(run: CliRunner, tmp_path: Path) -> None:
+    done = call(run, "import", str(tmp_path), "--model", "")
+    assert done.exit_code == 2
+    assert "'--model': must be a model's name" in done.stderr or "--model: must be" in done.stderr

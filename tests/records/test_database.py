@@ -382,3 +382,10 @@ def test_the_server_loads_no_migrations() -> None:
 
 def test_sqlite_can_do_what_we_ask_of_it() -> None:
     assert sqlite3.sqlite_version_info >= (3, 35), "RETURNING"
+
+
+def test_a_path_that_cannot_be_is_told(tmp_path: Path) -> None:
+    with Database(f"sqlite:///{tmp_path}/{'a' * 300}.db", create=True) as database:
+        for use in (database.check, database.prepare, database.revision):
+            with pytest.raises(DatabaseError, match="cannot be looked for: File name too long"):
+                use()

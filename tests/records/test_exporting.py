@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,18 @@ def test_a_file_that_is_there_is_not_replaced_unasked(database: Database, tmp_pa
 def test_a_file_that_cannot_be_written_is_told(database: Database, tmp_path: Path) -> None:
     with pytest.raises(RecordsError, match="cannot be written: No such file or directory"):
         export(database, tmp_path / "nowhere" / "out.parquet")
+    (tmp_path / "file").touch()
+    with pytest.raises(RecordsError, match="cannot be written: Not a directory"):
+        export(database, tmp_path / "file" / "out.parquet")
+    with pytest.raises(RecordsError, match="cannot be written: File name too long"):
+        export(database, tmp_path / ("a" * 300))
+
+
+def test_a_pipe_is_not_replaced(database: Database, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RecordsError, match="pipe is no ordinary file: choose another"):
+        export(database, tmp_path / "pipe", overwrite=True)
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_an_export_that_fails_leaves_no_file(database: Database, tmp_path: Path) -> None:
@@ -101,6 +114,6 @@ def test_an_export_that_fails_leaves_no_file(database: Database, tmp_path: Path)
     out = tmp_path / "folder"
     out.mkdir()
     (out / "kept").touch()
-    with pytest.raises(RecordsError, match="cannot be written"):
+    with pytest.raises(RecordsError, match="is no ordinary file"):
         export(database, out, overwrite=True)
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []

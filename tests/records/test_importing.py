@@ -1,3 +1,4 @@
+import os
 import sqlite3
 from io import BytesIO
 from pathlib import Path
@@ -188,7 +189,9 @@ def test_a_query_of_another_file_leaves_it_as_it_is(database: Database, tmp_path
         ("postgresql://u:s3cr3t@127.0.0.1:1/n", "SELECT 1", "cannot be used"),
         ("sqlite:///{file}", "SELECT 1 AS image", "The query has no column 'label'"),
         ("sqlite:///{file}", "SELEC", "syntax error"),
-        ("sqlite:///{file}", "CREATE TABLE x (y)", "The query returns no rows"),
+        ("sqlite:///{file}", "CREATE TABLE x (y)", "The query would change its database"),
+        ("sqlite:///{file}", "PRAGMA user_version = 0", "The query would change its database"),
+        ("sqlite:///{file}", "ATTACH ':memory:' AS x", "The query returns no rows"),
     ],
 )
 def test_a_query_that_cannot_be_is_told(tmp_path: Path, url: str, query: str, why: str) -> None:
@@ -215,3 +218,52 @@ def test_sources_that_cannot_be_are_told(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(RecordsError, match=why):
             list(from_path(tmp_path / name, "image", "label"))
+
+
+def test_a_query_changes_nothing(database: Database) -> None:
+    url = database.url.render_as_string(hide_password=False).replace("+psycopg", "")
+    query = "DELETE FROM traffic RETURNING 1 AS image, 2 AS label"
+    if database.dialect == "postgresql":
+        query = "SELECT nextval(pg_get_serial_sequence('labels', 'id')) AS image, 2 AS label"
+    for one in (query, "DROP TABLE images"):
+        with pytest.raises(RecordsError, match=r"would change its database: begin it|syntax error"):
+            list(from_query(url, one, "image", "label"))
+    database.check()
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM images")).scalar_one() == 0
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe", "large"])
+def test_what_has_no_end_is_not_read(database: Database, tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    draw(tmp_path, "large", b"")
+    os.truncate(tmp_path / "large", 10**12)
+    draw(tmp_path, "in.csv", f"image,label\n{name},8\n".encode())
+    (fault,) = take(database, tmp_path / "in.csv").faults
+    assert fault.where == "line 2"
+    assert fault.reason in {
+        "its file cannot be read: it is no ordinary file",
+        "its file has 1,000,000,000,000 bytes, and 67,108,864 may be",
+    }
+
+
+def test_a_label_that_no_client_could_send_is_skipped(database: Database, tmp_path: Path) -> None:
+    draw(tmp_path, "1.png", picture(1))
+    draw(tmp_path, "in.csv", b"image,label\n1.png," + b"x" * 257)
+    (fault,) = take(database, tmp_path / "in.csv").faults
+    assert fault.reason == "its label has 257 characters, and 256 may be"
+
+
+def test_a_class_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    for one in ("in/cat", "in/dog"):
+        draw(tmp_path, f"{one}/1.png", picture(1))
+    found = from_path(tmp_path / "in", "image", "label")
+    next(found)
+    (tmp_path / "in" / "dog").rename(tmp_path / "away")
+    with pytest.raises(RecordsError, match="in/dog cannot be read: No such file or directory"):
+        list(found)
+
+
+def test_a_path_that_cannot_be_is_told() -> None:
+    with pytest.raises(RecordsError, match="cannot be read: File name too long"):
+        from_path(Path("a" * 300), "image", "label")

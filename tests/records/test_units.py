@@ -71,3 +71,8 @@ def test_what_is_no_moment(written: str) -> None:
 )
 def test_a_size_as_text(size: int, said: str) -> None:
     assert size_text(size) == said
+
+
+def test_a_moment_before_any_record() -> None:
+    with pytest.raises(click.BadParameter, match="is before 1970: nothing was recorded then"):
+        Moment().convert("0001-01-15", None, None)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from errors import DatabaseError
+from errors import DatabaseError, SchemaError
 from models.store import Store
 from serving.batcher import Answer
 from serving.engine import Engine
@@ -177,3 +177,25 @@ async def test_what_the_database_will_never_take_is_dropped_alone(
         recorder.predicted(engine, "a", b"image", SURE)
     assert rows(tmp_path, "select request_id from predictions") == [("a",)]
     assert dropped("refused") == before + 1
+
+
+async def test_a_database_that_can_only_be_read_is_told_once(
+    tmp_path: Path, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with recording(tmp_path) as recorder:
+        await keep_one(recorder, engine, "a")
+        # As on a full disk, nothing is wrong until it is written to.
+        rows(tmp_path, "alter table predictions rename to gone")
+        for name in ("b", "c"):
+            with pytest.raises(SchemaError):
+                await keep_one(recorder, engine, name)
+        rows(tmp_path, "alter table gone rename to predictions")
+    assert rows(tmp_path, "select request_id from predictions") == [("a",), ("b",), ("c",)]
+    first, *others = [one for one in caplog.messages if "written" in one]
+    assert first.startswith("no records are written for now: ")
+    assert others == ["records are written again"]
+
+
+async def keep_one(recorder: Recorder, engine: Engine, request_id: str) -> None:
+    recorder.predicted(engine, request_id, b"image", SURE)
+    await recorder.settle({request_id})
