@@ -37,7 +37,7 @@ class Request(_Frozen):
 
     request_id: str
     at: datetime
-    label: Label | None
+    prediction: Label | None
     confidence: float | None
 
 
@@ -129,7 +129,7 @@ def _requests(records: Iterable[Record]) -> tuple[Request, ...]:
             # JSON is UTF-8, and has no half of a UTF-16 pair.
             request_id=one.request_id.encode(errors="backslashreplace").decode(),
             at=one.at,
-            label=one.label,
+            prediction=one.label,
             confidence=one.confidence,
         )
         for one in records

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _GROUP_ROWS: Final = 1000
 _GROUP_BYTES: Final = 32 * 1024 * 1024
 
+# Columns with the words that clients know: ``label`` is what was true, as an import takes it.
+_FIELDS: Final = {"prediction": "label", "label": "truth"}
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -45,9 +48,9 @@ def export(
 ) -> Exported:
     """Write the chosen predictions to ``path``, as they are at one moment: all of them or no file.
 
-    ``label`` (predicted) and ``truth`` are int64 columns where every label is an integer, else
-    text; ``labels`` is JSON, the current label of each source. ``probabilities`` are lists of
-    float32. Raises RecordsError for a file that cannot be written, and DatabaseError.
+    ``prediction`` and ``label``, which sources agree on, are int64 columns where every label is an
+    integer, else text; ``labels`` is JSON, the current label of each source. ``probabilities`` are
+    lists of float32. Raises RecordsError for a file that cannot be written, and DatabaseError.
     """
     pa = _pyarrow()
     import pyarrow.parquet as pq
@@ -128,11 +131,11 @@ def _schema(pa: Any, connection: Connection, chosen: Sequence[ColumnElement[bool
             ("at", pa.timestamp("us", tz="UTC")),
             ("status", pa.int32()),
             ("reason", pa.string()),
-            ("label", label),
+            ("prediction", label),
             ("confidence", pa.float64()),
             ("probabilities", pa.list_(pa.float32())),
             ("weight", pa.float64()),
-            ("truth", label),
+            ("label", label),
             ("conflict", pa.bool_()),
             ("labels", pa.string()),
             ("image", pa.binary()),
@@ -156,7 +159,8 @@ def _all_integers(connection: Connection, chosen: Sequence[ColumnElement[bool]])
 
 def _table(pa: Any, records: Sequence[Record], schema: "pa.Schema") -> "pa.Table":
     columns: dict[str, list[Any]] = {
-        field.name: [getattr(record, field.name) for record in records] for field in schema
+        field.name: [getattr(record, _FIELDS.get(field.name, field.name)) for record in records]
+        for field in schema
     }
     columns["labels"] = [json.dumps(dict(record.labels)) for record in records]
     columns["probabilities"] = [_floats(record.probabilities) for record in records]
