@@ -138,6 +138,8 @@ def test_a_window_in_the_past(run: CliRunner, production: Production, database: 
     done = call(run, "run", "--until", "2030-01-31", "--since", "1h")
     assert "2030-01-30 23:00 to 2030-01-31 00:00 UTC, 120 predictions" in done.stdout
     assert call(run, "run", "--since", "999999w").exit_code == 0
+    same = call(run, "run", "--until", "2030-01-31", "--since", "2030-01-30T23:00")
+    assert same.stdout.splitlines()[0] == done.stdout.splitlines()[0]
 
 
 @pytest.mark.parametrize(
