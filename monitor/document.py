@@ -9,12 +9,13 @@ from pydantic import BaseModel, ConfigDict
 from models.manifest import Label
 from monitor.accuracy import AccuracyReport
 from monitor.advice import Step, steps
-from monitor.alarm import State, Verdict
+from monitor.alarm import Verdict
 from monitor.check import CheckName
 from monitor.drift_report import DriftReport
-from monitor.findings import Findings, Kind
+from monitor.findings import Findings
 from monitor.harm import HarmReport
 from monitor.quality import QualityReport
+from records.reports import Kind, State
 from records.windows import Record
 
 _NAMED = 20

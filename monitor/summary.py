@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.advice import steps
-from monitor.alarm import State
 from monitor.document import reason
-from monitor.findings import KINDS, Findings, Kind
-from records.reports import ReportRow
+from monitor.findings import KINDS, Findings
+from monitor.words import p_text
+from records.reports import Kind, ReportRow, State
 
 STYLES: dict[State, str] = {
     "alarm": "bold white on red",
@@ -20,7 +20,7 @@ STYLES: dict[State, str] = {
     "calm": "bold green",
     "unknown": "bold",
 }
-_ASKED: dict[Kind, str] = {
+QUESTIONS: dict[Kind, str] = {
     "drift": "Do the images still look as in training?",
     "accuracy": "Is the model still right?",
     "quality": "Are images and labels in order?",
@@ -45,7 +45,7 @@ def print_summary(console: Console, findings: Findings) -> None:
     console.print()
     for kind in KINDS:
         state = findings.states[kind]
-        console.print(Text.assemble(_badge(state), f" {_ASKED[kind]}"))
+        console.print(Text.assemble(_badge(state), f" {QUESTIONS[kind]}"))
         for line in said(findings, kind):
             console.print(_indented(printable(line), 8))
     console.print()
@@ -124,10 +124,6 @@ def history_table(rows: Sequence[ReportRow], reasons: Sequence[str], width: int)
 
 def moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
-
-
-def p_text(value: float) -> str:
-    return f"{value:.2g}" if value >= 1e-9 else "< 1e-9"
 
 
 def length(start: datetime | None, end: datetime | None) -> str:
