@@ -85,15 +85,16 @@ class Findings:
         drift = self.verdict.state
         changed = "have changed" if drift == "alarm" else "look changed in this window alone"
         accuracy = self.accuracy.state
-        worse = "has become worse" if accuracy == "alarm" else "may have become worse"
-        suspected: State = "calm"
-        if self.harm.suspected and not self.judged_by_labels:
-            suspected = "alarm"
+        suspected = self.harm.suspected and not self.judged_by_labels
+        worse = "may have become worse"
+        if accuracy == "alarm":
+            worse = "has become worse"
+        elif suspected:
+            worse = "is suspected to have become worse"
         faulty = "have faults" if self.quality.state == "alarm" else "may have faults"
         return [
             (drift, f"the images {changed}"),
-            (accuracy, f"the model {worse}"),
-            (suspected, "the model is suspected to have become worse"),
+            ("alarm" if suspected else accuracy, f"the model {worse}"),
             (self.quality.state, f"some images or labels {faulty}"),
         ]
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Text, func, or_, select, type_
 
 from errors import RecordsError
 from records.database import Database
+from records.parquet import pyarrow
 from records.schema import labels, predictions
 from records.windows import Record, conditions, read
 
@@ -52,7 +53,7 @@ def export(
     integer, else text; ``labels`` is JSON, the current label of each source. ``probabilities`` are
     lists of float32. Raises RecordsError for a file that cannot be written, and DatabaseError.
     """
-    pa = _pyarrow()
+    pa = pyarrow()
     import pyarrow.parquet as pq
 
     if path.exists() and not overwrite:
@@ -78,17 +79,6 @@ def export(
     finally:
         part.unlink(missing_ok=True)
     return Exported(rows, path.stat().st_size)
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow as pa
-    except ImportError:
-        raise RecordsError(
-            "Parquet needs the package pyarrow; install it with: "
-            "pip install -r requirements/score.txt"
-        ) from None
-    return pa
 
 
 def _groups(
