@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +24,7 @@ QUESTIONS: dict[Kind, str] = {
     "accuracy": "Is the model still right?",
     "quality": "Are images and labels in order?",
 }
+_INDENT = Text(" " * 8)
 
 
 def print_summary(console: Console, findings: Findings) -> None:
@@ -38,22 +38,20 @@ def print_summary(console: Console, findings: Findings) -> None:
             f"{len(gathered.records):,} predictions, {len(gathered):,} images",
         )
     )
-    console.print(Text.assemble(_badge(findings.state), f" {findings.headline}"))
+    _print(console, _badge(findings.state), findings.headline)
     if findings.since is not None:
         since = f"Since {moment(findings.since)} UTC. {findings.verdict.reason}"
-        console.print(_indented(since, 8))
+        _print(console, _INDENT, since)
     console.print()
     for kind in KINDS:
         state = findings.states[kind]
-        console.print(Text.assemble(_badge(state), f" {QUESTIONS[kind]}"))
-        for line in said(findings, kind):
-            console.print(_indented(printable(line), 8))
+        _print(console, _badge(state), QUESTIONS[kind])
+        for sentence in said(findings, kind):
+            _print(console, _INDENT, printable(sentence))
     console.print()
     console.print(Text("What to do", style="bold"))
     for number, step in enumerate(steps(findings), start=1):
-        table = Table.grid(padding=(0, 1))
-        table.add_row(f"{number}.", Text(printable(step.text)))
-        console.print(table)
+        _print(console, Text(f"{number}. "), printable(step.text))
         if step.command is not None:
             # Not wrapped: it is to be copied.
             console.print(Text(f"     {printable(step.command)}"), soft_wrap=True)
@@ -142,9 +140,14 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def _indented(text: str, by: int) -> Padding:
-    return Padding(Text(text), (0, 0, 0, by), expand=False)
+def _print(console: Console, first: Text, text: str) -> None:
+    """Wrapped beside ``first``, and without blanks at the ends of lines: it is often pasted."""
+    lines = Text(text).wrap(console, console.width - len(first))
+    for line in lines:
+        line.rstrip()
+        console.print(Text.assemble(first, line))
+        first = Text(" " * len(first))
 
 
-def _badge(state: State) -> tuple[str, str]:
-    return f"{state.upper():^7}", STYLES[state]
+def _badge(state: State) -> Text:
+    return Text.assemble((f"{state.upper():^7}", STYLES[state]), " ")

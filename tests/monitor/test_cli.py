@@ -56,6 +56,7 @@ def test_an_alarm_exits_with_3(shifted: None, run: CliRunner) -> None:
     done = call(run, "run")
     assert done.exit_code == 3
     assert "ALARM  Are images and labels in order?" in done.stdout
+    assert not any(line.endswith(" ") for line in done.stdout.splitlines())
     assert "1. Wrong polarity: 100 % of the images look like negatives" in done.stdout
 
 
