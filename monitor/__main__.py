@@ -12,7 +12,7 @@ import click
 import cli
 from errors import MonitorError, PupilaError, UnknownVersionError
 from records.reports import Kind
-from records.units import Age, Moment
+from records.units import Age, Moment, Since, start_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,7 +59,12 @@ def main() -> None:
 @main.command()
 @_model
 @click.option("--version", metavar="TAG", help="Such as clf:abc123.  [default: the champion]")
-@click.option("--since", type=Age(), metavar="AGE", help="Such as 1h or 7d.  [default: 24h]")
+@click.option(
+    "--since",
+    type=Since(),
+    metavar="TIME",
+    help="Such as 7d, or 2030-01-31, in UTC.  [default: 24h]",
+)
 @click.option(
     "--last", type=click.IntRange(1, _MOST), metavar="N", help="The newest N predictions."
 )
@@ -85,7 +90,7 @@ def run(
     context: click.Context,
     model: str | None,
     version: str | None,
-    since: timedelta | None,
+    since: timedelta | datetime | None,
     last: int | None,
     until: datetime | None,
     data: Path | None,
@@ -250,7 +255,7 @@ def _subjects(
 def _bounds(
     database: "Database",
     subject: "Subject",
-    since: timedelta | None,
+    since: timedelta | datetime | None,
     last: int | None,
     until: datetime | None,
 ) -> tuple[datetime, datetime]:
@@ -261,10 +266,7 @@ def _bounds(
         version = subject.version.version
         start = start_of_newest(database, subject.model, last, version=version, end=end)
         return start or end - timedelta(days=1), end
-    try:
-        return end - (since or timedelta(days=1)), end
-    except OverflowError:
-        return datetime.min.replace(tzinfo=UTC), end
+    return start_of(timedelta(days=1) if since is None else since, end), end
 
 
 def _console(width: int = 100) -> "Console":

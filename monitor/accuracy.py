@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.manifest import Interval, Label
 from models.reference import Reference
-from monitor.alarm import State
 from monitor.check import key
 from monitor.shares import Share, difference
 from monitor.words import percent
+from records.reports import State
 from records.windows import Record
 
 Floats = NDArray[np.float64]
@@ -200,7 +200,8 @@ def _verdict(
         return "unknown", f"{text}; the version has no reference to compare with."
     text = f"{text}, and {_points(known.value)} of the reference"
     if right.size < rule.least:
-        return "unknown", f"{text}: too few to tell, {rule.least} are the least."
+        worth = f", for they weigh as much as {right.size:.0f}" if images >= rule.least else ""
+        return "unknown", f"{text}: too few to tell{worth}, {rule.least} are the least."
     worse = [one for one in classes if one.worse]
     if difference(known, right, rule.level)[0] > 0:
         lost = known.value - right.value

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from monitor.alarm import State
 from monitor.check import CheckName
 from monitor.drift import DriftSettings
 from monitor.findings import Findings
 from monitor.harm import LABELS
+from records.reports import State
 from settings import settings
 
 HINTS: dict[CheckName, str] = {
@@ -142,9 +142,12 @@ def _more_data(findings: Findings) -> Iterator[Step]:
             command=f"python -m monitor run --model {name} --since 7d",
         )
     else:
+        known = findings.subject.version.manifest.data
+        data = "digits" if known is not None and known.name == "digits" else "FOLDER"
         yield Step(
-            text="Train with a larger holdout, so that there is more to compare with:",
-            command=f"python -m train --name {name} --holdout 0.3",
+            text="Train on the same images with a larger holdout, so that there is more to compare "
+            "with:",
+            command=f"python -m train --data {data} --name {name} --holdout 0.3",
         )
 
 

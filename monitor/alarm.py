@@ -1,11 +1,11 @@
 """When drift is worth somebody's attention: a rule over the last windows, not over one."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-State = Literal["calm", "warn", "alarm", "unknown"]
+from monitor.words import p_words
+from records.reports import State
 
 
 class Verdict(BaseModel):
@@ -87,7 +87,7 @@ class AlarmRule(BaseModel):
             )
         if state == "warn":
             return (
-                f"The last window has p = {recent[-1]:.2g}, below {self.warn:g}, with an effect "
+                f"The last window has {p_words(recent[-1])}, below {self.warn:g}, with an effect "
                 f"that is large enough; {self.needed} of {self.windows} windows below "
                 f"{self.alarm:g} make an alarm."
             )

@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict
 from scipy.stats import binom
 
 from models.manifest import Label
-from monitor.alarm import State
 from monitor.images import Decoded
 from monitor.shares import Share
 from monitor.words import percent
+from records.reports import State
 from records.windows import Record
 
 CheckName = Literal[

@@ -6,14 +6,13 @@ from datetime import datetime
 from pathlib import Path
 
 from errors import MonitorError, PupilaError
-from monitor.alarm import State
 from monitor.document import Document
 from monitor.files import is_folder, write_file
 from monitor.findings import Findings
 from monitor.looking import keep
 from monitor.webhook import post
 from records.database import Database
-from records.reports import history
+from records.reports import State, history
 
 _LOOKS = 200
 

@@ -9,12 +9,13 @@ from pydantic import BaseModel, ConfigDict
 from models.manifest import Label
 from monitor.accuracy import AccuracyReport
 from monitor.advice import Step, steps
-from monitor.alarm import State, Verdict
+from monitor.alarm import Verdict
 from monitor.check import CheckName
 from monitor.drift_report import DriftReport
-from monitor.findings import Findings, Kind
+from monitor.findings import Findings
 from monitor.harm import HarmReport
 from monitor.quality import QualityReport
+from records.reports import Kind, State
 from records.windows import Record
 
 _NAMED = 20
@@ -37,7 +38,7 @@ class Request(_Frozen):
 
     request_id: str
     at: datetime
-    label: Label | None
+    prediction: Label | None
     confidence: float | None
 
 
@@ -129,7 +130,7 @@ def _requests(records: Iterable[Record]) -> tuple[Request, ...]:
             # JSON is UTF-8, and has no half of a UTF-16 pair.
             request_id=one.request_id.encode(errors="backslashreplace").decode(),
             at=one.at,
-            label=one.label,
+            prediction=one.label,
             confidence=one.confidence,
         )
         for one in records

@@ -6,8 +6,9 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from models.manifest import Label
-from monitor.alarm import State
 from monitor.views import EXAMPLES
+from monitor.words import p_words
+from records.reports import State
 
 _SAID = 3  # of the views, in the reason
 
@@ -84,7 +85,7 @@ def _reason(report: DriftReport) -> str:
     if report.changed:
         said = "; ".join(one.words for one in report.changed[:_SAID])
         if report.state == "calm":
-            return f"Perhaps by chance (p = {report.evidence:.2g}): {said}."
+            return f"Perhaps by chance ({p_words(report.evidence or 0.0)}): {said}."
         return f"{said[0].upper()}{said[1:]}."
     best = min(report.views, key=lambda one: one.adjusted)
     if best.adjusted < report.threshold:

@@ -14,8 +14,9 @@ from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from models.manifest import Label
-from monitor.alarm import AlarmRule, State
+from monitor.alarm import AlarmRule
 from monitor.past import Past
+from records.reports import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Literal, get_args
 
 from monitor.accuracy import AccuracyReport
-from monitor.alarm import State, Verdict
+from monitor.alarm import Verdict
 from monitor.drift_report import DriftReport
 from monitor.gathering import Gathered
 from monitor.harm import HarmReport
 from monitor.past import Past
 from monitor.quality import QualityReport
 from monitor.subject import Subject
+from records.reports import Kind, State
 
-Kind = Literal["drift", "accuracy", "quality"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[Kind, ...] = ("drift", "accuracy", "quality")
+"""In the order in which a person asks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,17 +83,18 @@ class Findings:
 
     def _said(self) -> list[tuple[State, str]]:
         drift = self.verdict.state
-        changed = "have changed" if drift == "alarm" else "look changed, in this window alone"
+        changed = "have changed" if drift == "alarm" else "look changed in this window alone"
         accuracy = self.accuracy.state
-        worse = "has become worse" if accuracy == "alarm" else "may have become worse"
-        suspected: State = "calm"
-        if self.harm.suspected and not self.judged_by_labels:
-            suspected = "alarm"
+        suspected = self.harm.suspected and not self.judged_by_labels
+        worse = "may have become worse"
+        if accuracy == "alarm":
+            worse = "has become worse"
+        elif suspected:
+            worse = "is suspected to have become worse"
         faulty = "have faults" if self.quality.state == "alarm" else "may have faults"
         return [
             (drift, f"the images {changed}"),
-            (accuracy, f"the model {worse}"),
-            (suspected, "the model is suspected to have become worse"),
+            ("alarm" if suspected else accuracy, f"the model {worse}"),
             (self.quality.state, f"some images or labels {faulty}"),
         ]
 

@@ -26,9 +26,9 @@ from scipy.stats import norm
 from models.reference import Reference
 from models.runtime import Runtime
 from models.spec import ImageSpec
-from monitor.alarm import State
 from monitor.shares import Share
 from monitor.words import percent
+from records.reports import State
 
 LABELS = 100
 """So many give an accuracy of 90 % within 6 points."""

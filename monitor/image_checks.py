@@ -31,7 +31,7 @@ def unreadable(seen: Seen) -> Check:
     accepted = {row for row, one in enumerate(seen.records) if one.status == 200}
     rows = [one.row for one in seen.decoded.failures if one.row in accepted]
     among = sorted(accepted & {*rows, *seen.images})
-    return seen.check("unreadable images", among, rows, "cannot be read any more")
+    return seen.check("unreadable images", among, rows, "have become unreadable")
 
 
 def rejected(seen: Seen, traffic: Sequence[Traffic]) -> Check:

@@ -18,7 +18,7 @@ from monitor.alarm import AlarmRule
 from monitor.figures import class_shares, distribution, short, timeline
 from monitor.findings import KINDS, Findings
 from monitor.pictures import data_url, picture_url
-from monitor.summary import moment, printable, said
+from monitor.summary import QUESTIONS, moment, printable, said
 from monitor.views import Columns
 from monitor.words import percent
 from records.windows import Record
@@ -29,11 +29,6 @@ VIEWS = {
     "reconstruction": "Likeness to the training images",
     "statistics": "Light, sharpness, position",
     "unusual images": "Images unlike any in training",
-}
-QUESTIONS = {
-    "drift": "Do the images still look as in training?",
-    "accuracy": "Is the model still right?",
-    "quality": "Are images and labels in order?",
 }
 
 _TILES = 8

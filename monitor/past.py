@@ -6,8 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ValidationError
 
-from monitor.alarm import State
-from records.reports import ReportRow
+from records.reports import ReportRow, State
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from models.manifest import Label
 from models.reference import Reference
 from models.spec import ImageSpec
 from monitor import image_checks, label_checks
-from monitor.alarm import State
 from monitor.check import Check, Seen
 from monitor.images import Decoded
+from records.reports import State
 from records.windows import Record, Traffic
 
 

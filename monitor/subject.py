@@ -97,6 +97,9 @@ def reference_from(path: Path, subject: Subject) -> Reference:
     places = {str(label): place for place, label in enumerate(subject.labels)}
     pixels, found = [], []
     for sample in from_path(path, "image", "label"):
+        if sample.label is None:
+            # An export of records has disputed labels, which are none.
+            continue
         place = places.get(str(sample.label))
         if place is None:
             raise MonitorError(

@@ -4,15 +4,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from monitor.advice import steps
-from monitor.alarm import State
 from monitor.document import reason
-from monitor.findings import KINDS, Findings, Kind
-from records.reports import ReportRow
+from monitor.findings import KINDS, Findings
+from monitor.words import p_text
+from records.reports import Kind, ReportRow, State
 
 STYLES: dict[State, str] = {
     "alarm": "bold white on red",
@@ -20,11 +19,12 @@ STYLES: dict[State, str] = {
     "calm": "bold green",
     "unknown": "bold",
 }
-_ASKED: dict[Kind, str] = {
+QUESTIONS: dict[Kind, str] = {
     "drift": "Do the images still look as in training?",
     "accuracy": "Is the model still right?",
     "quality": "Are images and labels in order?",
 }
+_INDENT = Text(" " * 8)
 
 
 def print_summary(console: Console, findings: Findings) -> None:
@@ -38,22 +38,20 @@ def print_summary(console: Console, findings: Findings) -> None:
             f"{len(gathered.records):,} predictions, {len(gathered):,} images",
         )
     )
-    console.print(Text.assemble(_badge(findings.state), f" {findings.headline}"))
+    _print(console, _badge(findings.state), findings.headline)
     if findings.since is not None:
         since = f"Since {moment(findings.since)} UTC. {findings.verdict.reason}"
-        console.print(_indented(since, 8))
+        _print(console, _INDENT, since)
     console.print()
     for kind in KINDS:
         state = findings.states[kind]
-        console.print(Text.assemble(_badge(state), f" {_ASKED[kind]}"))
-        for line in said(findings, kind):
-            console.print(_indented(printable(line), 8))
+        _print(console, _badge(state), QUESTIONS[kind])
+        for sentence in said(findings, kind):
+            _print(console, _INDENT, printable(sentence))
     console.print()
     console.print(Text("What to do", style="bold"))
     for number, step in enumerate(steps(findings), start=1):
-        table = Table.grid(padding=(0, 1))
-        table.add_row(f"{number}.", Text(printable(step.text)))
-        console.print(table)
+        _print(console, Text(f"{number}. "), printable(step.text))
         if step.command is not None:
             # Not wrapped: it is to be copied.
             console.print(Text(f"     {printable(step.command)}"), soft_wrap=True)
@@ -126,10 +124,6 @@ def moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
 
 
-def p_text(value: float) -> str:
-    return f"{value:.2g}" if value >= 1e-9 else "< 1e-9"
-
-
 def length(start: datetime | None, end: datetime | None) -> str:
     """Of a window: ``45m``, ``1h`` or ``2d``."""
     if start is None or end is None:
@@ -146,9 +140,14 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def _indented(text: str, by: int) -> Padding:
-    return Padding(Text(text), (0, 0, 0, by), expand=False)
+def _print(console: Console, first: Text, text: str) -> None:
+    """Wrapped beside ``first``, and without blanks at the ends of lines: it is often pasted."""
+    lines = Text(text).wrap(console, console.width - len(first))
+    for line in lines:
+        line.rstrip()
+        console.print(Text.assemble(first, line))
+        first = Text(" " * len(first))
 
 
-def _badge(state: State) -> tuple[str, str]:
-    return f"{state.upper():^7}", STYLES[state]
+def _badge(state: State) -> Text:
+    return Text.assemble((f"{state.upper():^7}", STYLES[state]), " ")

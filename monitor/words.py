@@ -1,4 +1,4 @@
-"""Shares as a person says them."""
+"""Shares and p-values as a person says them."""
 
 from models.manifest import Label
 
@@ -18,6 +18,17 @@ def share_words(label: Label, before: float, now: float) -> str:
         rarely = "half as" if ratio > 0.4 else "far less"
         return f"class {label} is predicted {rarely} often {change}"
     return f"class {label} is predicted {'more' if now > before else 'less'} often {change}"
+
+
+def p_text(value: float) -> str:
+    """A p-value with the digits that count."""
+    return f"{value:.2g}" if value >= 1e-9 else "< 1e-9"
+
+
+def p_words(value: float) -> str:
+    """``p = 0.012``, or ``p < 1e-9``."""
+    text = p_text(value)
+    return f"p {text}" if text[0] == "<" else f"p = {text}"
 
 
 def percent(share: float) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import click
 
 import cli
 from errors import RecordsError
-from records.units import Age, Moment, Size, size_text
+from records.units import Age, Moment, Since, Size, size_text, start_of
 
 if TYPE_CHECKING:
     from records.database import Database
@@ -129,7 +129,7 @@ def delete(request_id: str, model: str | None, yes: bool) -> None:
 @click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--model", metavar="NAME", help="Of this model alone.")
 @click.option("--version", metavar="TAG", help="Of this version alone, as in clf:abc123.")
-@click.option("--since", type=Moment(), metavar="TIME", help="Such as 2030-01-31; UTC.")
+@click.option("--since", type=Since(), metavar="TIME", help="Such as 2030-01-31, in UTC, or 7d.")
 @click.option("--until", type=Moment(), metavar="TIME", help="Before this moment; UTC.")
 @click.option("--labelled", is_flag=True, help="Only what has a label.")
 @click.option("--origin", multiple=True, type=click.Choice(_ORIGINS), help="By default all.")
@@ -139,7 +139,7 @@ def export(
     path: Path,
     model: str | None,
     version: str | None,
-    since: datetime | None,
+    since: timedelta | datetime | None,
     until: datetime | None,
     labelled: bool,
     origin: tuple[str, ...],
@@ -161,7 +161,7 @@ def export(
             path,
             model=model,
             version=version,
-            start=since,
+            start=None if since is None else start_of(since, until or datetime.now(UTC)),
             end=until,
             labelled=labelled,
             origins=origin,

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Text, func, or_, select, type_
 
 from errors import RecordsError
 from records.database import Database
+from records.parquet import pyarrow
 from records.schema import labels, predictions
 from records.windows import Record, conditions, read
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 # A row group is held in memory.
 _GROUP_ROWS: Final = 1000
 _GROUP_BYTES: Final = 32 * 1024 * 1024
+
+# Columns with the words that clients know: ``label`` is what was true, as an import takes it.
+_FIELDS: Final = {"prediction": "label", "label": "truth"}
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,11 @@ def export(
 ) -> Exported:
     """Write the chosen predictions to ``path``, as they are at one moment: all of them or no file.
 
-    ``label`` (predicted) and ``truth`` are int64 columns where every label is an integer, else
-    text; ``labels`` is JSON, the current label of each source. ``probabilities`` are lists of
-    float32. Raises RecordsError for a file that cannot be written, and DatabaseError.
+    ``prediction`` and ``label``, which sources agree on, are int64 columns where every label is an
+    integer, else text; ``labels`` is JSON, the current label of each source. ``probabilities`` are
+    lists of float32. Raises RecordsError for a file that cannot be written, and DatabaseError.
     """
-    pa = _pyarrow()
+    pa = pyarrow()
     import pyarrow.parquet as pq
 
     _check_free(path, overwrite=overwrite)
@@ -90,17 +94,6 @@ def _check_free(path: Path, *, overwrite: bool) -> None:
         raise RecordsError(f"{path} is no ordinary file: choose another.")
     if there and not overwrite:
         raise RecordsError(f"{path} is there already: choose another file, or add --overwrite.")
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow as pa
-    except ImportError:
-        raise RecordsError(
-            "Parquet needs the package pyarrow; install it with: "
-            "pip install -r requirements/score.txt"
-        ) from None
-    return pa
 
 
 def _groups(
@@ -143,11 +136,11 @@ def _schema(pa: Any, connection: Connection, chosen: Sequence[ColumnElement[bool
             ("at", pa.timestamp("us", tz="UTC")),
             ("status", pa.int32()),
             ("reason", pa.string()),
-            ("label", label),
+            ("prediction", label),
             ("confidence", pa.float64()),
             ("probabilities", pa.list_(pa.float32())),
             ("weight", pa.float64()),
-            ("truth", label),
+            ("label", label),
             ("conflict", pa.bool_()),
             ("labels", pa.string()),
             ("image", pa.binary()),
@@ -171,7 +164,8 @@ def _all_integers(connection: Connection, chosen: Sequence[ColumnElement[bool]])
 
 def _table(pa: Any, records: Sequence[Record], schema: "pa.Schema") -> "pa.Table":
     columns: dict[str, list[Any]] = {
-        field.name: [getattr(record, field.name) for record in records] for field in schema
+        field.name: [getattr(record, _FIELDS.get(field.name, field.name)) for record in records]
+        for field in schema
     }
     columns["labels"] = [json.dumps(dict(record.labels)) for record in records]
     columns["probabilities"] = [_floats(record.probabilities) for record in records]

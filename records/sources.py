@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Resourc
 
 from errors import RecordsError
 from records.failures import told
+from records.parquet import pyarrow
 
 _ROWS: Final = 64
 # Bytes of an image; a server takes a sixth of it.
@@ -111,14 +112,9 @@ def _csv(path: Path, image_column: str, label_column: str) -> Iterator[Sample]:
 
 def _parquet(path: Path, image_column: str, label_column: str) -> Iterator[Sample]:
     """The image column has bytes, structs with ``bytes`` as Hugging Face writes, or file names."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise RecordsError(
-            "Parquet needs the package pyarrow; install it with: "
-            "pip install -r requirements/score.txt"
-        ) from None
+    pa = pyarrow()
+    import pyarrow.parquet as pq
+
     try:
         columns = pq.read_schema(path).names
     except (OSError, pa.ArrowException) as error:

@@ -18,7 +18,8 @@ def stats_table(stats: Stats) -> Table:
     table.add_column("LAST (UTC)", no_wrap=True)
     for one in stats.models:
         table.add_row(
-            one.model,
+            # Of requests that were refused before their model was known, there is no name.
+            one.model or "-",
             f"{one.requests:,}",
             f"{one.kept + one.feedback:,}",
             f"{one.rejected:,}",

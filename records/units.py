@@ -1,5 +1,6 @@
 """Ages and sizes as people write them, for the command line."""
 
+import contextlib
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -67,6 +68,36 @@ class Moment(click.ParamType[datetime]):
         if found < _FIRST:
             self.fail(f"{value!r} is before 1970: nothing was recorded then.", param, ctx)
         return found
+
+
+class Since(click.ParamType[timedelta | datetime]):
+    """When something begins, as an age or a moment; see ``start_of``."""
+
+    name = "since"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta | datetime:
+        with contextlib.suppress(click.BadParameter):
+            return Age().convert(value, param, ctx)
+        try:
+            return Moment().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(
+                f"{value!r} is neither an age, as 12h or 30d, nor a moment, as 2030-01-31.",
+                param,
+                ctx,
+            )
+
+
+def start_of(since: timedelta | datetime, end: datetime) -> datetime:
+    """The moment, or the one that is an age before ``end``."""
+    if isinstance(since, datetime):
+        return since
+    try:
+        return end - since
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def size_text(size: int) -> str:

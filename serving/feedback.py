@@ -118,7 +118,7 @@ class Feedback:
         except (DatabaseError, SchemaError) as error:
             logger.warning("labels were refused: %s", error)
             raise OverloadedError(
-                "The database cannot be reached; no label was kept; try again.", "records"
+                "The database cannot be reached; labels may not be kept; try again.", "records"
             ) from None
         finally:
             self._held -= 1

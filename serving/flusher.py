@@ -113,10 +113,10 @@ class Flusher:
         stopping = False
         while not stopping or (self._pending and time.monotonic() < self._stop_at):
             wait = max(0.0, retry_at - time.monotonic()) if self._pending else None
-            stopping = self._collect(wait) or stopping
-            if time.monotonic() < retry_at and not self._waiting:
-                continue
             try:
+                stopping = self._collect(wait) or stopping
+                if time.monotonic() < retry_at and not self._waiting:
+                    continue
                 self._flush()
             except RecordsError as error:
                 self._tell(error)
@@ -150,6 +150,8 @@ class Flusher:
 
     def _add(self, batch: Batch) -> None:
         self._taken += 1
+        if batch.written is not None:
+            self._waiting.append(batch.written)
         for draft, weight in batch.drafts:
             self._rows.append((_row(draft, weight), draft.size))
         for tally in batch.tallies:
@@ -158,19 +160,19 @@ class Flusher:
                     self._counts[key] += count
                 else:
                     RECORDS_DROPPED.labels("traffic").inc()
-        if batch.written is not None:
-            self._waiting.append(batch.written)
 
     def _flush(self) -> None:
         from records.writer import write
 
+        at_once = _ROWS
         while self._pending:
             if time.monotonic() > self._stop_at:
-                raise DatabaseError("The server stops.")
-            rows = [row for row, _ in self._rows[:_ROWS]]
+                raise DatabaseError("The server stops; try again.")
+            rows = [row for row, _ in self._rows[:at_once]]
+            counts = self._counts if at_once > 1 or not rows else Counter[TrafficKey]()
             with self._ledger.open() as database:
                 try:
-                    write(database, rows, self._counts)
+                    write(database, rows, counts)
                 except (DatabaseError, SchemaError) as error:
                     # A full disk may be read: to the ledger, all is well.
                     if str(error) != self._failure:
@@ -178,17 +180,22 @@ class Flusher:
                     self._failure = str(error)
                     raise
                 except RecordsError as error:
-                    self._refused(error)
+                    if len(rows) + bool(counts) > 1:
+                        # One after the other, until it is found which of them it is.
+                        at_once = 1
+                    else:
+                        self._refused(error)
+                        at_once = _ROWS
                     continue
             if self._failure is not None:
                 logger.warning("records are written again")
             self._failure = None
-            self._counts.clear()
+            counts.clear()
             self._release(len(rows))
             RECORDS_WRITTEN.inc(len(rows))
 
     def _refused(self, error: RecordsError) -> None:
-        """Leave out what may be the reason: the first row, or else the counts."""
+        """Leave out what was alone: the first row, or else the counts."""
         logger.error("a record was refused: %s", error)
         if self._rows:
             self._drop(1, "refused")

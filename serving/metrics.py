@@ -50,7 +50,7 @@ RECORDS_DROPPED = Counter(
     "pupila_records_dropped", "Predictions that were to be kept and were not", ("reason",)
 )
 # From the start, so that the first of each is an increase and not a new series.
-for _reason in ("capacity", "deadline", "expired", "loading"):
+for _reason in ("capacity", "deadline", "expired", "loading", "records"):
     REJECTED.labels(_reason)
 for _reason in ("memory", "traffic", "refused", "failed", "stopped"):
     RECORDS_DROPPED.labels(_reason)

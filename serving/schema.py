@@ -98,7 +98,8 @@ class FeedbackRequest(BaseModel):
         default=None,
         min_length=1,
         max_length=MAX_MODEL,
-        description="needed where several models answered the same id, and with an image",
+        description="which one, where several answered the same id (else the newest), and with an "
+        "image",
     )
     image: str | None = Field(
         default=None,

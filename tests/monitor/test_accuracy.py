@@ -108,6 +108,13 @@ def test_few_labels_tell_nothing() -> None:
     assert "too few to tell" in found.reason
 
 
+def test_many_labels_of_which_one_weighs_most_tell_nothing() -> None:
+    seen = [*records(60, "cat", "cat", weight=1.0), *records(1, "cat", "cat", weight=500.0)]
+    found = measure_accuracy(seen, CLASSES, reference(480, 20))
+    assert found.state == "unknown"
+    assert "too few to tell, for they weigh as much as 1, 30 are the least" in found.reason
+
+
 def test_no_labels_at_all() -> None:
     found = measure_accuracy(records(10, "cat", None), CLASSES, reference(480, 20))
     assert (found.state, found.images, found.accuracy) == ("unknown", 0, None)

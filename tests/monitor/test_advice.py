@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from models.spec import ImageSpec
 from models.store import Store
 from monitor.advice import HINTS, Step, steps
 from monitor.check import THRESHOLDS
@@ -13,6 +14,8 @@ from monitor.subject import Subject
 from records.database import Database
 from tests.drafts import LinearDraft
 from tests.monitor.production import HOUR, NOON, Pixels, Production, keep, say, turned
+from train.datasets import load_digits, split
+from train.fit import train
 
 
 def advice(database: Database, production: Production, *windows: Pixels) -> tuple[Step, ...]:
@@ -78,3 +81,13 @@ def test_a_version_without_data(production: Production, database: Database, tmp_
 @pytest.mark.parametrize("name", THRESHOLDS)
 def test_every_check_has_a_hint(name: str) -> None:
     assert name in HINTS
+
+
+def test_a_larger_holdout_is_of_the_same_images(database: Database, tmp_path: Path) -> None:
+    parts = split(load_digits(ImageSpec.parse("digits")), 1 / 3, seed=3)
+    store = Store(tmp_path / "models")
+    version = store.save(train(parts.train, "logistic", "small", holdout=0.04).candidate)
+    keep(database, version, parts.holdout.pixels[:200])
+    found = steps(look(database, Subject.of(version), NOON - HOUR, NOON))
+    [train_again] = commands(found)
+    assert train_again[3:] == ["--data", "digits", "--name", "small", "--holdout", "0.3"]

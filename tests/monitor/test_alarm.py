@@ -2,7 +2,8 @@
 
 import pytest
 
-from monitor.alarm import AlarmRule, State
+from monitor.alarm import AlarmRule
+from records.reports import State
 
 RULE = AlarmRule()
 
@@ -68,6 +69,7 @@ def test_a_warning_says_what_would_make_it_an_alarm() -> None:
     verdict = RULE.judge([1.0, 0.001])
     assert verdict.found == (1,)
     assert "p = 0.001, below 0.0027" in verdict.reason
+    assert "has p < 1e-9, below" in RULE.judge([0.0]).reason
     assert "2 of 3 windows below 0.01 make an alarm" in verdict.reason
 
 

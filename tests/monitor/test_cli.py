@@ -56,6 +56,7 @@ def test_an_alarm_exits_with_3(shifted: None, run: CliRunner) -> None:
     done = call(run, "run")
     assert done.exit_code == 3
     assert "ALARM  Are images and labels in order?" in done.stdout
+    assert not any(line.endswith(" ") for line in done.stdout.splitlines())
     assert "1. Wrong polarity: 100 % of the images look like negatives" in done.stdout
 
 
@@ -138,6 +139,8 @@ def test_a_window_in_the_past(run: CliRunner, production: Production, database: 
     done = call(run, "run", "--until", "2030-01-31", "--since", "1h")
     assert "2030-01-30 23:00 to 2030-01-31 00:00 UTC, 120 predictions" in done.stdout
     assert call(run, "run", "--since", "999999w").exit_code == 0
+    same = call(run, "run", "--until", "2030-01-31", "--since", "2030-01-30T23:00")
+    assert same.stdout.splitlines()[0] == done.stdout.splitlines()[0]
 
 
 @pytest.mark.parametrize(

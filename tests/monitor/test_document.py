@@ -17,7 +17,7 @@ def test_it_has_ids_in_place_of_places(production: Production, database: Databas
     assert found["since"] == "2030-01-31T11:00:00Z"
     assert found["text"].startswith(f"WARN {production.version.tag}: The images look changed")
     assert len(found["label_first"]) == 100
-    assert found["examples"][0].keys() == {"request_id", "at", "label", "confidence"}
+    assert found["examples"][0].keys() == {"request_id", "at", "prediction", "confidence"}
     assert found["examples"][0]["request_id"].startswith("r-")
     assert "examples" not in found["drift"]
     assert "examples" not in found["drift"]["views"][0]

@@ -134,6 +134,20 @@ def test_labels_from_before_do_not_take_a_suspicion_away(
     findings = one(database, subject)
     assert findings.accuracy.state == "calm"
     assert findings.states["accuracy"] == "alarm"
+    assert "the model is suspected to have become worse" in findings.headline
+
+
+def test_labels_and_suspicion_say_once_that_the_model_is_worse(
+    production: Production, subject: Subject, database: Database
+) -> None:
+    names = keep(database, production.version, turned(production.images(0)), at=NOON - 24 * HOUR)
+    say(database, names, production.truth(0))
+    keep(database, production.version, turned(production.images(1)), prefix="now")
+    findings = one(database, subject)
+    assert findings.harm.suspected
+    assert not findings.judged_by_labels
+    assert findings.headline.count("worse") == 1
+    assert "the model has become worse" in findings.headline
 
 
 def test_a_version_without_data_is_told_what_it_needs(

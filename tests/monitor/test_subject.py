@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from errors import MonitorError
@@ -63,6 +65,17 @@ def test_labelled_images_stand_in_for_it(
     dark = (production.images(3, 75) // 3).astype(np.uint8)
     report = detector.compare(Window(dark, subject.answers(dark, subject.runtime)))
     assert (len(report.views), report.state) == (5, "warn")
+
+
+def test_what_has_no_label_is_left_out(
+    production: Production, foreign: Version, tmp_path: Path
+) -> None:
+    shown = [png(image.reshape(8, 8)) for image in production.images(0, 40)]
+    labels = [None, *production.dataset.targets[1:40].tolist()]
+    pq.write_table(pa.table({"image": shown, "label": labels}), tmp_path / "data.parquet")
+    reference = Subject.of(foreign, tmp_path / "data.parquet").reference
+    assert reference is not None
+    assert len(reference) == 20
 
 
 def test_a_class_that_the_version_does_not_have_is_named(foreign: Version, tmp_path: Path) -> None:

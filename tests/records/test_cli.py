@@ -70,6 +70,11 @@ def test_stats_count_everything(run: CliRunner, database: Database) -> None:
     assert table.splitlines()[2].split()[:2] == ["m", "0"]
 
 
+def test_requests_for_no_model_are_counted_under_a_dash(run: CliRunner, database: Database) -> None:
+    write(database, [], {(datetime.now(UTC), "", "", "champion", "status", "400"): 3})
+    assert call(run, "stats").output.splitlines()[1].split()[:2] == ["-", "3"]
+
+
 def test_stats_of_nothing(run: CliRunner, database: Database) -> None:
     assert "has no records yet." in call(run, "stats").output
     assert json.loads(call(run, "stats", "--json").output)["models"] == []
@@ -104,6 +109,8 @@ def test_export(run: CliRunner, database: Database, tmp_path: Path) -> None:
     keep(database, row("1"), row("2", minutes=60 * 24))
     out = str(tmp_path / "out.parquet")
     done = call(run, "export", out, "--since", "2030-02-01", "--model", "clf")
+    assert ": 1 records, " in done.output
+    done = call(run, "export", out, "--since", "1h", "--until", "2030-02-01T12:30", "--overwrite")
     assert ": 1 records, " in done.output
     again = call(run, "export", out)
     assert (again.exit_code, "--overwrite" in again.stderr) == (1, True)

@@ -24,10 +24,11 @@ def test_a_record_is_exported_with_all_that_is_known(database: Database, tmp_pat
     assert (done.rows, done.bytes) == (1, (tmp_path / "out.parquet").stat().st_size)
     for name in ("request_id", "model", "version", "role", "origin", "at", "status", "reason"):
         assert found[name] == getattr(ROW, name), name
-    for name in ("label", "confidence", "weight", "image"):
+    for name in ("confidence", "weight", "image"):
         assert found[name] == getattr(ROW, name), name
     assert found["probabilities"] == np.frombuffer(ROW.probabilities or b"", "<f4").tolist()
-    assert (found["truth"], found["conflict"], found["labels"]) == (3, False, '{"ann": 3}')
+    assert (found["prediction"], found["label"]) == (ROW.label, 3)
+    assert (found["conflict"], found["labels"]) == (False, '{"ann": 3}')
 
 
 def test_labels_are_texts_where_one_is(database: Database, tmp_path: Path) -> None:
@@ -35,13 +36,13 @@ def test_labels_are_texts_where_one_is(database: Database, tmp_path: Path) -> No
     label(database, "1", "cat")
     export(database, tmp_path / "out.parquet")
     (found,) = rows(tmp_path / "out.parquet")
-    assert (found["label"], found["truth"]) == ("8", "cat")
+    assert (found["prediction"], found["label"]) == ("8", "cat")
 
 
 def test_a_label_beyond_64_bits_is_a_text(database: Database, tmp_path: Path) -> None:
     keep(database, row(label=2**63))
     export(database, tmp_path / "out.parquet")
-    assert rows(tmp_path / "out.parquet")[0]["label"] == str(2**63)
+    assert rows(tmp_path / "out.parquet")[0]["prediction"] == str(2**63)
 
 
 def test_what_is_exported_can_be_chosen(database: Database, tmp_path: Path) -> None:

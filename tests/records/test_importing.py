@@ -146,7 +146,7 @@ def test_what_was_exported_can_be_imported(database: Database, tmp_path: Path) -
     draw(tmp_path, "in/cat/1.png", picture(1))
     take(database, tmp_path / "in")
     export(database, tmp_path / "out.parquet")
-    samples = from_path(tmp_path / "out.parquet", "image", "truth")
+    samples = from_path(tmp_path / "out.parquet", "image", "label")
     assert import_samples(database, samples, "copy").added == 1
 
 

@@ -1,9 +1,9 @@
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import click
 import pytest
 
-from records.units import Age, Moment, Size, size_text
+from records.units import Age, Moment, Since, Size, size_text, start_of
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,15 @@ def test_a_moment(written: str, moment: str) -> None:
 def test_what_is_no_age(written: str) -> None:
     with pytest.raises(click.BadParameter, match="is no age: write it as 90m"):
         Age().convert(written, None, None)
+
+
+def test_a_beginning_is_an_age_or_a_moment() -> None:
+    end = datetime(2030, 1, 31, 12, tzinfo=UTC)
+    found = [start_of(Since().convert(one, None, None), end) for one in ("12h", "2030-01-31")]
+    assert found == [datetime(2030, 1, 31, tzinfo=UTC)] * 2
+    assert start_of(timedelta(weeks=999_999), end) == datetime.min.replace(tzinfo=UTC)
+    with pytest.raises(click.BadParameter, match="neither an age, as 12h or 30d, nor"):
+        Since().convert("often", None, None)
 
 
 @pytest.mark.parametrize("written", ["", "GB", "-1", "1ib", "1e9", "9" * 13])

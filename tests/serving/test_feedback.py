@@ -220,7 +220,7 @@ async def test_a_database_that_is_away(tmp_path: Path) -> None:
     assert reply.status == 503
     assert (b"retry-after", b"1") in reply.headers
     assert json.loads(reply.body) == {
-        "detail": "The database cannot be reached; no label was kept; try again."
+        "detail": "The database cannot be reached; labels may not be kept; try again."
     }
     (tmp_path / "pupila").unlink()
     feedback.close()

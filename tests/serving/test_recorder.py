@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from errors import DatabaseError, SchemaError
+from errors import DatabaseError, RecordsError, SchemaError
 from models.store import Store
 from serving.batcher import Answer
 from serving.engine import Engine
@@ -173,9 +173,10 @@ async def test_what_the_database_will_never_take_is_dropped_alone(
 ) -> None:
     before = dropped("refused")
     async with recording(tmp_path) as recorder:
-        recorder.predicted(engine, "x" * 200, b"image", SURE)
-        recorder.predicted(engine, "a", b"image", SURE)
-    assert rows(tmp_path, "select request_id from predictions") == [("a",)]
+        for name in ("a", "x" * 200, "b"):
+            recorder.predicted(engine, name, b"image", SURE)
+    assert rows(tmp_path, "select request_id from predictions") == [("a",), ("b",)]
+    assert rows(tmp_path, "select count from traffic where kind = 'status'") == [(3,)]
     assert dropped("refused") == before + 1
 
 
@@ -199,3 +200,14 @@ async def test_a_database_that_can_only_be_read_is_told_once(
 async def keep_one(recorder: Recorder, engine: Engine, request_id: str) -> None:
     recorder.predicted(engine, request_id, b"image", SURE)
     await recorder.settle({request_id})
+
+
+async def test_what_cannot_be_read_stops_nothing(tmp_path: Path, engine: Engine) -> None:
+    nothing = Answer(np.empty(0, np.float32), 0)
+    async with recording(tmp_path, record_unsure=0.0) as recorder:
+        recorder.predicted(engine, "a", b"image", nothing)
+        with pytest.raises(RecordsError):
+            await recorder.settle({"a"})
+        recorder.predicted(engine, "b", b"image", SURE)
+        await recorder.settle({"b"})
+    assert rows(tmp_path, "select request_id from predictions") == [("b",)]
