@@ -96,7 +96,7 @@ def test_an_empty_window(production: Production, database: Database) -> None:
 def test_hostile_labels_and_ids(database: Database, tmp_path: Path) -> None:
     version = Store(tmp_path / "models").save(LinearDraft(name="evil", labels=EVIL))
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (300, 64), np.uint8)
+    images = rng.integers(0, 256, (520, 64), np.uint8)
     with (tmp_path / "data.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["image", "label"])

@@ -49,12 +49,12 @@ def test_an_imported_version_has_none(foreign: Version) -> None:
 def test_labelled_images_stand_in_for_it(
     production: Production, foreign: Version, tmp_path: Path
 ) -> None:
-    data = folder(production, tmp_path / "data", 300)
+    data = folder(production, tmp_path / "data", 520)
     (data / "3" / "notes.txt").write_text("no image")
     subject = Subject.of(foreign, data)
     reference = subject.reference
     assert reference is not None
-    assert len(reference) == 150
+    assert len(reference) == 260
     assert reference.pca_components is not None
     assert reference.pca_components.shape == (20, 64)
     assert reference.probabilities == pytest.approx(
