@@ -1,23 +1,25 @@
 """Harm without labels: how often a loss of accuracy is suspected, and how often for nothing.
 
-    python -m bench.harm [--seeds 5] [--windows 40] [--shapes]
+    python -m bench.harm [--seeds 5] [--windows 40]
 
 For each recipe and seed a third of the digits is production; a classifier and its half copies are
 trained on the rest, as ``python -m train`` does. Each of the 26 shifts of ``bench.shifts`` gives
 the true drop, the accuracy on all of production less that after the shift, and windows drawn from
-it. A window is harmed if its shift's drop is above 5 points. ``--shapes`` does the same with drawn
-shapes, RGB 64x64.
+it. A window is harmed if its shift's drop is above 5 points. The same with drawn shapes, RGB 64x64.
 """
 
-import argparse
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.machine import heading
+from bench.process import ROOT
 from bench.shifts import SHIFTS, Shift
 from bench.table import markdown
 from models.halves import convert_halves
@@ -35,6 +37,21 @@ SHOWN = 500
 SHAPES_OF_EACH = 300
 FIRST_SEED = 1000
 CALM = 0.02
+
+EXPLAINED = """
+How to read it: *drop* is the accuracy on production less that after the shift, in points; harm is
+a drop of more than 5. *flagged* is the share of windows whose harm is suspected, without a label;
+after each shift windows of 500. The last table has all shifts at each size of window: how many of
+those with harm are flagged, and how many of the others are so falsely. The target is 0.65 and 0.01.
+"""
+
+FAILS = """## Known to fail
+
+Drawn shapes: the halves answer a changed image much as the whole does. An SVC on inverted digits is
+flagged, but a logistic regression and a neural network give nearly all of them one label, as their
+halves do. One inverted image in ten costs less agreement than the rule asks to be sure of. All
+these are for drift to find, and after it for labels.
+"""
 
 
 @dataclass(frozen=True)
@@ -152,28 +169,32 @@ def _share(some: Sequence[Trial]) -> str:
     return f"{sum(one.flagged for one in some) / sum(one.windows for one in some):.3f}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--windows", type=int, default=40)
-    parser.add_argument("--level", type=float, default=HarmSettings().level)
-    parser.add_argument("--shapes", action="store_true")
-    parser.add_argument("--recipes", nargs="+", default=RECIPES)
-    options = parser.parse_args()
-    rule = HarmSettings(level=options.level)
-    found: list[Trial] = []
+def tables(data: Dataset, seeds: int, windows: int) -> str:
+    """Of all recipes: flags by shift, and by size of window."""
+    rule = HarmSettings()
+    found = [
+        trial
+        for recipe in RECIPES
+        for seed in range(FIRST_SEED, FIRST_SEED + seeds)
+        for trial in trials(data, recipe, seed, windows, rule)
+    ]
+    return f"{shift_table(found, RECIPES, SHOWN)}\n\n{total_table(found, RECIPES, rule.drop)}"
+
+
+@click.command()
+@click.option("--seeds", default=5, show_default=True, type=click.IntRange(1))
+@click.option("--windows", default=40, show_default=True, type=click.IntRange(1))
+@click.option("--output", default=ROOT / "bench" / "harm.md", type=click.Path(path_type=Path))
+def main(seeds: int, windows: int, output: Path) -> None:
+    """Take all measurements; they need a quarter of an hour."""
+    text = [heading("Harm without labels", ["python -m bench.harm", *sys.argv[1:]]), EXPLAINED]
+    text += ["## digits", "", tables(load_digits(ImageSpec.parse("digits")), seeds, windows), ""]
     with tempfile.TemporaryDirectory() as folder:
-        if options.shapes:
-            path = draw_folder(Path(folder) / "shapes", SHAPES_OF_EACH)
-            data = load_folder(path, ImageSpec.parse("rgb-64x64"))
-        else:
-            data = load_digits(ImageSpec.parse("digits"))
-    for recipe in options.recipes:
-        for seed in range(FIRST_SEED, FIRST_SEED + options.seeds):
-            found += trials(data, recipe, seed, options.windows, rule)
-    print(shift_table(found, options.recipes, SHOWN))
-    print()
-    print(total_table(found, options.recipes, rule.drop))
+        path = draw_folder(Path(folder) / "shapes", SHAPES_OF_EACH)
+        data = load_folder(path, ImageSpec.parse("rgb-64x64"))
+        text += ["## shapes, RGB 64x64", "", tables(data, seeds, windows), "", FAILS]
+    output.write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
+    click.echo(f"{output} is written.")
 
 
 if __name__ == "__main__":

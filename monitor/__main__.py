@@ -129,12 +129,13 @@ def run(
             except PupilaError as error:
                 faults.append(str(error))
                 continue
+            # Kept before it is printed: whoever reads may close the pipe.
+            faults += deliver(database, findings, told, outlets)
             if not as_json:
                 if documents:
                     click.echo()
                 print_summary(_console(), findings)
             documents.append(told)
-            faults += deliver(database, findings, told, outlets)
     if as_json:
         reports = [json.loads(one.json_text()) for one in documents]
         click.echo(json.dumps({"reports": reports}, indent=2))

@@ -1,6 +1,8 @@
 """``python -m monitor``, in this process."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +18,7 @@ from settings import settings
 from tests.drafts import LinearDraft
 from tests.monitor.production import HOUR, Production, keep, turned
 from tests.monitor.test_webhook import listening
-from tests.servers import free_port
+from tests.servers import ROOT, free_port
 
 
 @pytest.fixture
@@ -246,4 +248,15 @@ def test_a_page_that_cannot_be_loses_no_report(
     done = call(run, "run", "--html", "a" * 300)
     assert done.exit_code == 1
     assert done.stderr.endswith("cannot be written: File name too long.\n")
+    assert len(history(database, "watched")) == 3
+
+
+def test_a_reader_that_leaves_loses_no_report(
+    calm: None, run: CliRunner, database: Database
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "monitor", "run"], cwd=ROOT, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
     assert len(history(database, "watched")) == 3
