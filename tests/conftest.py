@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,8 @@ os.environ["PUPILA_RECORD_PER_MINUTE"] = str(KEPT)
 # Where BentoML keeps its metrics; `bentoml serve` makes a folder for this by itself.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(HOME / "metrics")
 (HOME / "metrics").mkdir()
+# A shell's background job ignores it, and so would every process that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import httpx2  # noqa: E402
 import pytest  # noqa: E402
