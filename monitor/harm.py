@@ -8,7 +8,7 @@ Disagreement (2022, https://arxiv.org/abs/2106.13799). It is a reason to look, n
 is wrong by several points, and blind where all three make the same mistake.
 
 Measured with ``bench.harm``, windows of 500, over all recipes: of those whose accuracy dropped by
-more than 5 points, 77 % are flagged on the digits and 42 % on drawn shapes, whose copies differ
+more than 5 points, 77 % are flagged on the digits and 41 % on drawn shapes, whose copies differ
 little; of the others fewer than 1 %, with an SVC 2 %. A logistic regression and a neural network
 give nearly all inverted digits one label, as their copies do: four of five such windows pass. So do
 most of which one image in ten is inverted. Both are for drift, and the check of polarity, to see.
