@@ -1,21 +1,16 @@
 """Scoring on this machine."""
 
 import os
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TypeVar
 
-from errors import ScoreError
 from models.spec import ImageSpec
 from score import scorer
 from score.scorer import Answers, Image, Pixels, Scorer, batches, joined
@@ -28,20 +23,17 @@ R = TypeVar("R")
 _AHEAD_PER_WORKER = 2
 
 # Reading and decoding an image in less is mostly Python, at which threads only wait for each other:
-# of 8x8 PNGs (60 µs) two threads scored 20 % fewer a second than a loop. Processes help with those,
-# and take a second to start.
+# of 8x8 PNGs (60 µs) two threads scored 20 % fewer a second than a loop. Two processes did not pay
+# either: of 60,000 such images they scored 18 % fewer, by bench/score.py.
 _SLOW_SECONDS = 0.0003
-MANY = 20_000
 
 
 class LocalEngine:
-    """Reads and decodes batch by batch, on threads or processes where it pays; classifies here."""
+    """Reads and decodes batch by batch, on threads where it pays; classifies here."""
 
-    def __init__(self, scorer: Scorer, many: int = MANY, workers: int | None = None) -> None:
-        """``many``: after how many images that decode fast processes pay; ``workers``: how many of
-        them, or of threads, by default one for each processor."""
+    def __init__(self, scorer: Scorer, workers: int | None = None) -> None:
+        """``workers``: how many threads, by default one for each processor."""
         self._scorer = scorer
-        self._many = many
         self._workers = workers or os.cpu_count() or 1
 
     def close(self) -> None:
@@ -65,51 +57,25 @@ class LocalEngine:
 
     def _decoded(self, tasks: Iterator["_Task"]) -> Generator[tuple["_Task", Pixels], None, None]:
         decode = partial(_decode, spec=self._scorer.spec, max_pixels=self._scorer.max_pixels)
-        images = 0
-        pool: Executor
         for task in tasks:
             start = time.perf_counter()
             pixels = decode(task.images)
             seconds = time.perf_counter() - start
-            images += len(task.images)
             yield task, pixels
             if seconds > _SLOW_SECONDS * len(task.images):
-                pool = ThreadPoolExecutor(self._workers, "decode")
-                break
-            if images >= self._many and self._workers > 1:
-                pool = ProcessPoolExecutor(self._workers, get_context("spawn"), _begin)
                 break
         else:
             return
-        try:
-            with pool:
-                yield from in_order(
-                    lambda task: pool.submit(decode, task.images),
-                    tasks,
-                    _AHEAD_PER_WORKER * self._workers,
-                )
-        except BrokenProcessPool as error:
-            raise ScoreError(
-                "A process that decodes images was ended by somebody else, perhaps for want of "
-                "memory; run the same command to go on."
-            ) from error
+        with ThreadPoolExecutor(self._workers, "decode") as pool:
+            yield from in_order(
+                lambda task: pool.submit(decode, task.images),
+                tasks,
+                _AHEAD_PER_WORKER * self._workers,
+            )
 
 
 def _decode(images: Sequence[Image | Path], spec: ImageSpec, max_pixels: int) -> Pixels:
     return scorer.decode([load(image) for image in images], spec, max_pixels)
-
-
-def _begin() -> None:
-    """A process of the pool leaves Ctrl-C to its parent, and ends with it, however that ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 @dataclass(frozen=True)
