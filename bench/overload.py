@@ -25,7 +25,7 @@ from bench.machine import heading
 from bench.material import MODELS
 from bench.plan import Result, run
 from bench.process import ROOT
-from bench.runner import Runner, make_material, start
+from bench.runner import WARM_SECONDS, Runner, make_material, start
 from bench.servers import SERVERS
 from bench.table import markdown
 
@@ -33,6 +33,7 @@ HOSTILE_SHARE = 0.05
 PROBE_SECONDS = 0.02
 NORMAL_PROBES = 20
 RECOVERY_SECONDS = 60.0
+CROWD_SECONDS = 5.0
 
 
 @dataclass
@@ -81,10 +82,12 @@ class Probe:
 
 @dataclass(frozen=True)
 class Findings:
-    """``recovery`` in seconds, None if it was not within a minute; ``longest`` is what a lone
-    client waited at most before, in seconds, twice."""
+    """``crowd`` is the peak with as many connections as the overload has, each asking again once it
+    is answered; ``recovery`` in seconds, None if it was not within a minute; ``longest`` is what a
+    lone client waited at most before, in seconds, twice."""
 
     peak: Result
+    crowd: Result
     overload: Result
     hostile: dict[str, int]
     longest: float
@@ -94,6 +97,7 @@ class Findings:
 def overload(runner: Runner, times: float, connections: int, seconds: float) -> Findings:
     """Measure the peak, overload, and wait until a lone client is served as before."""
     peak = runner.capacity()
+    crowd = run(runner.plan(connections, CROWD_SECONDS, warm=WARM_SECONDS))
     images = runner.model / "images.json"
     image, label = orjson.loads(images.read_bytes())[0]
     probe = Probe(runner.port, orjson.dumps(DIALECTS["fields"].body("probe", image)), label)
@@ -117,7 +121,7 @@ def overload(runner: Runner, times: float, connections: int, seconds: float) -> 
         finally:
             probe.stop.set()
         watching.result()
-        return Findings(peak, result, attack.result(), longest, recovery)
+        return Findings(peak, crowd, result, attack.result(), longest, recovery)
 
 
 def _attack(arguments: list[str], seconds: float) -> dict[str, int]:
@@ -132,21 +136,29 @@ def _attack(arguments: list[str], seconds: float) -> dict[str, int]:
     return dict(json.loads(done.stdout))
 
 
-def kept(found: Findings) -> float:
-    """The share of the peak that is left under overload."""
-    peak, result = found.peak, found.overload
+def share(result: Result, peak: Result) -> float:
+    """Of the peak's right answers a second."""
     return (result.right / result.seconds) / (peak.right / peak.seconds)
 
 
-def report(found: Findings, floor: Findings, times: float, arguments: str) -> str:
+def report(found: Findings, floor: Findings, times: float, connections: int, arguments: str) -> str:
     peak, result = found.peak.right / found.peak.seconds, found.overload
     goodput = result.right / result.seconds
+    crowd = found.crowd.right / found.crowd.seconds
     recovery = "not within a minute" if found.recovery is None else f"{found.recovery:.2f} s"
     rows = [
         ["peak before, right answers/s", f"{peak:,.0f}"],
         ["asked, requests/s", f"{times * peak:,.0f}"],
-        ["right answers/s", f"{goodput:,.0f}, {kept(found):.0%} of the peak"],
-        ["floor under the same: answers {}, reads nothing", f"{kept(floor):.0%} of its peak"],
+        ["right answers/s", f"{goodput:,.0f}, {share(result, found.peak):.0%} of the peak"],
+        [
+            f"peak with {connections:,} connections",
+            f"{crowd:,.0f}",
+        ],
+        ["right answers/s of that", f"{share(result, found.crowd):.0%}"],
+        [
+            "floor under the same: answers {}, reads nothing",
+            f"{share(floor.overload, floor.peak):.0%} of its peak",
+        ],
         ["p50, p99 of right answers, ms", f"{result.p50_ms:.0f}, {result.p99_ms:.0f}"],
         ["503 with Retry-After", f"{result.refused:,}"],
         ["any other answer", f"{result.wrong:,} {result.first_wrong}".strip()],
@@ -174,7 +186,7 @@ def main(seconds: float, times: float, connections: int, model: str, output: Pat
             found = overload(runner, times, connections, seconds)
         with start(SERVERS["floor"], home) as runner:
             floor = overload(runner, times, connections, seconds)
-    text = report(found, floor, times, " ".join(sys.argv[1:]))
+    text = report(found, floor, times, connections, " ".join(sys.argv[1:]))
     output.write_text(text, encoding="utf-8")
     click.echo(text)
 
