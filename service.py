@@ -16,20 +16,16 @@ from starlette.responses import Response
 
 from errors import RecordsError, SettingsError
 from models.store import Store
-from serving.body import BODY_SECONDS
 from serving.catalog import Catalog
-from serving.document import openapi
-from serving.drain import Drain
 from serving.endpoint import Endpoint
 from serving.feedback import Feedback
-from serving.front import Front
 from serving.gauges import Gauges
-from serving.ledger import Ledger, load, prepare
-from serving.metrics import forget_dead_workers
-from serving.recorder import Recorder
-from serving.registry import Registry
-from serving.reply import Reply
-from serving.schema import (
+from serving.http.body import BODY_SECONDS
+from serving.http.document import openapi
+from serving.http.drain import Drain
+from serving.http.front import Front
+from serving.http.reply import Reply
+from serving.http.schema import (
     BatchRequest,
     BatchResponse,
     FeedbackRequest,
@@ -37,6 +33,10 @@ from serving.schema import (
     PredictRequest,
     PredictResponse,
 )
+from serving.inference.registry import Registry
+from serving.metrics import forget_dead_workers
+from serving.recording.connection import RecordsConnection, load, prepare
+from serving.recording.recorder import Recorder
 from serving.supervisor import supervise
 from settings import settings
 
@@ -90,13 +90,13 @@ class Pupila:
 
     def __init__(self) -> None:
         self.registry = Registry(STORE, SETTINGS)
-        self.ledger = Ledger(SETTINGS)
-        self.recorder = Recorder(SETTINGS, self.ledger, WORKERS) if SETTINGS.record else None
+        self.records = RecordsConnection(SETTINGS)
+        self.recorder = Recorder(SETTINGS, self.records, WORKERS) if SETTINGS.record else None
         self.endpoint = Endpoint(self.registry, SETTINGS, self.recorder)
         self.feedback_endpoint = Feedback(
             self.registry,
             SETTINGS,
-            self.ledger,
+            self.records,
             self.recorder,
             self.endpoint.admission,
             # Other servers may write to a database that was named.
@@ -127,14 +127,14 @@ class Pupila:
     async def start(self) -> None:
         forget_dead_workers(Path(BentoMLContainer.prometheus_multiproc_dir.get()))
         DRAIN.listen()
-        self.running.callback(self.ledger.close)
+        self.running.callback(self.records.close)
         self.running.callback(self.feedback_endpoint.close)
         await self.running.enter_async_context(self.registry.watching())
         if self.recorder is not None:
             # Before the collector is told to leave alone what was imported.
             await asyncio.to_thread(load)
             await self.running.enter_async_context(self.recorder.running())
-            await self.running.enter_async_context(Gauges(self.ledger).refreshing())
+            await self.running.enter_async_context(Gauges(self.records).refreshing())
         # Without this, full collections over the imported libraries are the latency's tail.
         gc.collect()
         gc.freeze()

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from scipy.stats import kstwo
 
 from bench.population import Pool, Population
-from monitor.alarm import AlarmRule
-from monitor.drift import DriftDetector
-from monitor.drift_report import DriftReport
-from monitor.views import Columns, classes, unusual
+from monitor.drift.alarm import AlarmRule
+from monitor.drift.detector import DriftDetector
+from monitor.drift.report import DriftReport
+from monitor.drift.views import Columns, classes, unusual
 
 HOURS = 720
 RUN = 30

@@ -23,7 +23,7 @@ from bench.power import COMPARED, Plan, power
 from bench.table import markdown, number
 from models.reference import Reference
 from models.spec import ImageSpec
-from monitor.drift import DriftDetector, DriftSettings, Window
+from monitor.drift.detector import DriftDetector, DriftSettings, Window
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = (100, 200, 500, 1000)

@@ -22,11 +22,11 @@ from bench.machine import heading
 from bench.process import ROOT
 from bench.shifts import SHIFTS, Shift
 from bench.table import markdown
-from models.halves import convert_halves
+from models.offline.halves import convert_halves
 from models.runtime import OnnxRuntime
 from models.spec import ImageSpec
-from monitor.harm import HarmSettings, dissent, estimate
-from monitor.shares import Share
+from monitor.accuracy.harm import HarmSettings, dissent, estimate
+from monitor.proportions import Share
 from tests.drawing import draw_folder
 from train.datasets import Dataset, load_digits, load_folder, split
 from train.fit import train

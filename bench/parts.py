@@ -32,10 +32,10 @@ from bench.servers import SERVERS, Launch, Server
 from bench.table import markdown
 from models.image import examine
 from models.store import Store
-from serving.body import read_body
+from serving.http.body import read_body
+from serving.http.parser import parse_query
+from serving.http.reply import json_reply
 from serving.metrics import VersionMetrics
-from serving.parser import parse_query
-from serving.reply import json_reply
 from settings import Settings
 
 MODEL = "logistic"

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.shifts import Shift
-from models.conversion import convert
 from models.manifest import Label
+from models.offline.conversion import convert
 from models.reference import Reference
 from models.runtime import OnnxRuntime
 from models.spec import ImageSpec
-from monitor.drift import DriftDetector, DriftSettings
-from monitor.views import Columns
+from monitor.drift.detector import DriftDetector, DriftSettings
+from monitor.drift.views import Columns
 from tests.drawing import SHAPES, draw_folder, draw_shape
 from train.datasets import Dataset, load_digits, load_folder, split
 from train.halves import components

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bench import rivals
 from bench.population import Pool, Population
 from bench.shifts import SHIFTS, Shift
-from monitor.drift import DriftDetector
+from monitor.drift.detector import DriftDetector
 
 RATIO = 5
 COMPARED = 200

@@ -113,7 +113,7 @@ def import_(
             raise click.UsageError(
                 "--name, --image-spec and --trust are for a pickle; a .bentomodel has its own."
             )
-        from models.conversion import check_artifact
+        from models.offline.conversion import check_artifact
 
         version = _store().import_archive(path, check_artifact)
         click.echo(f"Imported {version.tag}")
@@ -126,7 +126,7 @@ def import_(
 
 
 def _import_pickle(path: Path, name: str, image_spec: str, trust: bool, backend: str) -> None:
-    from models.pickle_report import inspect
+    from models.offline.pickle_report import inspect
     from models.spec import ImageSpec
 
     spec = ImageSpec.parse(image_spec)
@@ -142,8 +142,8 @@ def _import_pickle(path: Path, name: str, image_spec: str, trust: bool, backend:
         raise PickleError(
             "Nothing was loaded; if you trust where this file comes from, add --trust."
         )
-    from models.adoption import adopt
-    from models.pickles import load
+    from models.offline.adoption import adopt
+    from models.offline.pickles import load
 
     loaded = load(path)
     for warning in loaded.warnings:

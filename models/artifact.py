@@ -87,7 +87,7 @@ class Artifact:
         if self.manifest.backend == "sklearn":
             # Only a version that its maker saved with --backend sklearn comes this way.
             try:
-                from models.estimator import EstimatorRuntime
+                from models.offline.estimator import EstimatorRuntime
             except ImportError:
                 raise ArtifactError(
                     f"{self.path.name} was saved with --backend sklearn, and scikit-learn is not "
@@ -104,8 +104,8 @@ class Artifact:
         """Two copies of the classifier, each trained on another half of the training data.
 
         Where the two disagree more than they did, the classifier itself is likely to be worse: see
-        ``monitor.accuracy``. Serving never reads them. None where the version was saved without;
-        ``manifest.without_halves`` then says why, if it is known. Raises ArtifactError.
+        ``monitor.accuracy.harm``. Serving never reads them. None where the version was saved
+        without; ``manifest.without_halves`` then says why, if it is known. Raises ArtifactError.
         """
         if not self.manifest.files.keys() >= set(HALVES):
             return None

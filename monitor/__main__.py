@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from models.store import Store
-    from monitor.subject import Subject
+    from monitor.window.version import MonitoredVersion
     from records.database import Database
 
 ALARM = 3
@@ -108,10 +108,10 @@ def run(
     if data is not None and not (model or version):
         raise click.UsageError("--data is for one version: name its model by --model.")
     from models.store import Store
-    from monitor.delivery import Outlets, deliver, last_state
-    from monitor.document import Document, document
-    from monitor.looking import look
-    from monitor.summary import print_summary
+    from monitor.inspection import look
+    from monitor.report.delivery import Outlets, deliver, last_state
+    from monitor.report.document import Document, document
+    from monitor.report.summary import print_summary
     from settings import settings
 
     outlets = Outlets(html, evidently, webhook or settings().webhook_url)
@@ -200,7 +200,7 @@ def watch(
 @_json
 def history(model: str | None, kind: Kind | None, limit: int, as_json: bool) -> None:
     """Show past reports, the newest first."""
-    from monitor.history import as_dict, reason
+    from monitor.window.history import as_dict, reason
     from records.reports import history as reports
 
     with _database() as database:
@@ -213,7 +213,7 @@ def history(model: str | None, kind: Kind | None, limit: int, as_json: bool) -> 
         click.echo("There are no reports yet; make one with: python -m monitor run")
         return
 
-    from monitor.summary import history_table
+    from monitor.report.summary import history_table
 
     console = _console(_TABLE)
     console.print(history_table(rows, [reason(row) for row in rows], console.width))
@@ -225,9 +225,9 @@ def _subjects(
     model: str | None,
     version: str | None,
     data: Path | None,
-) -> list["Subject"]:
+) -> list["MonitoredVersion"]:
     """The version that is named, or the champion of each model that has records."""
-    from monitor.subject import Subject
+    from monitor.window.version import MonitoredVersion
     from records.windows import models
 
     if model or version:
@@ -236,13 +236,13 @@ def _subjects(
             raise click.UsageError(f"--version {version} is none of --model {model}.")
         if not (model or name):
             raise click.UsageError(f"Write the version as MODEL:{wanted}, or add --model.")
-        return [Subject.of(store.get(f"{model or name}:{wanted}"), data)]
+        return [MonitoredVersion.of(store.get(f"{model or name}:{wanted}"), data)]
     found = []
     for one in models(database):
         try:
             # What was refused before its model was known is counted under no name.
             if one:
-                found.append(Subject.of(store.champion(one)))
+                found.append(MonitoredVersion.of(store.champion(one)))
         except UnknownVersionError as error:
             click.echo(f"Skipped: {error}", err=True)
     if not found:
@@ -255,7 +255,7 @@ def _subjects(
 
 def _bounds(
     database: "Database",
-    subject: "Subject",
+    subject: "MonitoredVersion",
     since: timedelta | datetime | None,
     last: int | None,
     until: datetime | None,

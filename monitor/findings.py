@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from monitor.accuracy import AccuracyReport
-from monitor.alarm import Verdict
-from monitor.drift_report import DriftReport
-from monitor.gathering import Gathered
-from monitor.harm import HarmReport
-from monitor.past import Past
-from monitor.quality import QualityReport
-from monitor.subject import Subject
+from monitor.accuracy.harm import HarmReport
+from monitor.accuracy.labelled import AccuracyReport
+from monitor.drift.alarm import Verdict
+from monitor.drift.report import DriftReport
+from monitor.quality.quality import QualityReport
+from monitor.window.gathering import Gathered
+from monitor.window.past import PastWindow
+from monitor.window.version import MonitoredVersion
 from records.reports import Kind, State
 
 KINDS: tuple[Kind, ...] = ("drift", "accuracy", "quality")
@@ -27,7 +27,7 @@ class Findings:
     the labelled predictions from ``labels_since`` on, which may be before the window.
     """
 
-    subject: Subject
+    subject: MonitoredVersion
     at: datetime
     start: datetime
     end: datetime
@@ -35,7 +35,7 @@ class Findings:
     quality: QualityReport
     drift: DriftReport
     verdict: Verdict
-    windows: Sequence[Past]
+    windows: Sequence[PastWindow]
     accuracy: AccuracyReport
     labels_since: datetime
     harm: HarmReport

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from errors import PupilaError, UnknownVersionError
 from models.store import Store
-from monitor.delivery import Outlets, deliver, last_state, notify
-from monitor.document import Document, document
-from monitor.looking import look, windows
-from monitor.past import Past
-from monitor.subject import Subject
-from monitor.summary import one_line, printable
+from monitor.inspection import look, windows
+from monitor.report.delivery import Outlets, deliver, last_state, notify
+from monitor.report.document import Document, document
+from monitor.report.summary import one_line, printable
+from monitor.window.past import PastWindow
+from monitor.window.version import MonitoredVersion
 from records.database import Database
 from records.windows import models
 
@@ -41,7 +41,7 @@ class Watcher:
     failed: bool = False
     _owed: set[str] = field(default_factory=set)
     _unknown: set[str] = field(default_factory=set)
-    _subjects: dict[str, Subject] = field(default_factory=dict)
+    _subjects: dict[str, MonitoredVersion] = field(default_factory=dict)
     _due: datetime | None = None
 
     def look(self, now: datetime, *, early: bool = False) -> Iterator[str]:
@@ -101,12 +101,12 @@ class Watcher:
         else:
             self._owed.discard(told.model)
 
-    def _subject(self, name: str) -> Subject:
+    def _subject(self, name: str) -> MonitoredVersion:
         """The champion; its reference is read again only when it is another version."""
         version = self.store.champion(name)
         known = self._subjects.get(name)
         if known is None or known.version.tag != version.tag:
-            known = self._subjects[name] = Subject.of(version)
+            known = self._subjects[name] = MonitoredVersion.of(version)
         return known
 
     def _failed(self, what: str, error: PupilaError, now: datetime) -> str:
@@ -118,7 +118,7 @@ class Watcher:
         self._due = min(self._due or due, due)
 
 
-def next_start(earlier: Sequence[Past], now: datetime, every: timedelta) -> datetime:
+def next_start(earlier: Sequence[PastWindow], now: datetime, every: timedelta) -> datetime:
     """Where the last window ended that had enough images; one that had too few is looked at again,
     with what has come since, or a model with few requests would never be judged."""
     decided = [one.end for one in earlier if not one.grows]

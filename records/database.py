@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 
 from errors import DatabaseError, SchemaError
 from records.engines import BEGIN, is_there, parse_url, postgresql_engine, sqlite_engine, url_name
-from records.failures import told
+from records.failures import translated_errors
 from records.schema import REVISION, VERSION_TABLE, metadata
 from settings import Settings, settings
 
@@ -54,7 +54,7 @@ class Database:
         options: dict[str, Any] = {BEGIN: "BEGIN"}
         if self.dialect == "postgresql":
             options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with told(self.name), self.engine.connect() as connection:
+        with translated_errors(self.name), self.engine.connect() as connection:
             yield connection.execution_options(**options)
 
     @contextmanager
@@ -64,7 +64,7 @@ class Database:
         SQLite's is begun as the writer: one that began as a reader could not wait for its turn.
         Raises DatabaseError when it may succeed later, RecordsError when it never will.
         """
-        with told(self.name), self.engine.connect() as connection:
+        with translated_errors(self.name), self.engine.connect() as connection:
             options: dict[str, Any] = {BEGIN: "BEGIN IMMEDIATE"}
             if self.dialect == "postgresql":
                 options = {"isolation_level": "READ COMMITTED"}
@@ -75,7 +75,7 @@ class Database:
     @contextmanager
     def outside(self) -> Iterator[Connection]:
         """A connection without transactions, as VACUUM needs it, that may take its time."""
-        with told(self.name), self.engine.connect() as connection:
+        with translated_errors(self.name), self.engine.connect() as connection:
             free = connection.execution_options(isolation_level="AUTOCOMMIT")
             if self.dialect == "postgresql":
                 free.execute(text("SET statement_timeout = 0"))

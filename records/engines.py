@@ -8,7 +8,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 
 from errors import DatabaseError, RecordsError
-from records.failures import told
+from records.failures import translated_errors
 
 # The execution option with which SQLite's transactions begin.
 BEGIN: Final = "pupila_begin"
@@ -113,7 +113,7 @@ def postgresql_engine(url: URL, timeout: float) -> Engine:
         "application_name": "pupila",
     }
     chosen = {name: value for name, value in arguments.items() if name not in url.query}
-    with told(url_name(url)):
+    with translated_errors(url_name(url)):
         engine = create_engine(url, connect_args=chosen, pool_pre_ping=True, pool_timeout=timeout)
 
     @event.listens_for(engine, "connect")

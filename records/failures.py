@@ -31,7 +31,7 @@ _MEANINGS: Final = (
 
 
 @contextmanager
-def told(name: str) -> Iterator[None]:
+def translated_errors(name: str) -> Iterator[None]:
     """Raises DatabaseError for what may succeed later, RecordsError for what never will."""
     try:
         yield

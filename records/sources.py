@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, ResourceClosedError
 
 from errors import RecordsError
-from records.failures import told
+from records.failures import translated_errors
 from records.parquet import pyarrow
 
 _ROWS: Final = 64
@@ -163,7 +163,7 @@ def from_query(url: str, query: str, image_column: str, label_column: str) -> It
 def _query(engine: Any, query: str, image_column: str, label_column: str) -> Iterator[Sample]:
     name = "to import from"
     try:
-        with told(name), engine.connect() as connection:
+        with translated_errors(name), engine.connect() as connection:
             # As it was written: neither : nor % has a meaning of ours.
             options = {"no_parameters": True, "stream_results": True, "yield_per": _ROWS}
             _only_read(connection)

@@ -12,8 +12,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from models.version import Version
-from serving.registry import Registry
-from serving.schema import CatalogResponse, ModelListing, VersionListing
+from serving.http.schema import CatalogResponse, ModelListing, VersionListing
+from serving.inference.registry import Registry
 
 _PAGE = Path(__file__).with_name("index.html")
 _ONLY_OURS = "default-src 'self' 'unsafe-inline' data:"

@@ -12,15 +12,15 @@ from starlette.types import Receive, Scope
 
 from errors import InternalError, OverloadedError, RejectedImageError, RequestError
 from serving.access import AccessLog
-from serving.admission import Admission
-from serving.batcher import Answer
-from serving.body import has_left, read_body
-from serving.engine import Engine, Prediction
+from serving.http.body import has_left, read_body
+from serving.http.parser import Item, parse_batch, parse_query
+from serving.http.reply import INTERNAL, Reply, fault_reply, json_reply
+from serving.inference.admission import Admission
+from serving.inference.batcher import Answer
+from serving.inference.engine import Engine, Prediction
+from serving.inference.registry import Registry
 from serving.metrics import NO_VERSION, REJECTED
-from serving.parser import Item, parse_batch, parse_query
-from serving.recorder import Recorder
-from serving.registry import Registry
-from serving.reply import INTERNAL, Reply, fault_reply, json_reply
+from serving.recording.recorder import Recorder
 from settings import Settings
 
 logger = logging.getLogger("pupila.predict")

@@ -22,14 +22,14 @@ from errors import (
 from models.image import examine
 from models.manifest import Label
 from serving.access import AccessLog
-from serving.admission import Admission
-from serving.body import read_body
-from serving.ledger import Ledger
+from serving.http.body import read_body
+from serving.http.parser import FeedbackQuery, LabelItem, TrueLabel, parse_feedback
+from serving.http.reply import INTERNAL, Reply, fault_reply, json_reply
+from serving.inference.admission import Admission
+from serving.inference.registry import Registry, model_name
 from serving.metrics import LABELS, REJECTED
-from serving.parser import FeedbackQuery, Said, Truth, parse_feedback
-from serving.recorder import Recorder
-from serving.registry import Registry, model_name
-from serving.reply import INTERNAL, Reply, fault_reply, json_reply
+from serving.recording.connection import RecordsConnection
+from serving.recording.recorder import Recorder
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ class Feedback:
         self,
         registry: Registry,
         settings: Settings,
-        ledger: Ledger,
+        records: RecordsConnection,
         recorder: Recorder | None,
         admission: Admission,
         others: bool,
     ) -> None:
         """``others``: whether predictions may be in the memory of another worker."""
         self._registry = registry
-        self._ledger = ledger
+        self._records = records
         self._recorder = recorder
         self._admission = admission
         self._pauses = _PAUSES if others and recorder is not None else ()
@@ -96,7 +96,7 @@ class Feedback:
         self._access.log("/feedback/", request_id, None, reply.status, seconds)
         return reply
 
-    async def _results(self, items: Sequence[Said]) -> list[Result]:
+    async def _results(self, items: Sequence[LabelItem]) -> list[Result]:
         """One for each, in order; raises OverloadedError if the database is away."""
         if self._held >= _REQUESTS:
             raise OverloadedError(
@@ -128,7 +128,9 @@ class Feedback:
             ).inc()
         return results
 
-    async def _keep(self, items: Sequence[Said], results: list[Result], *, images: bool) -> None:
+    async def _keep(
+        self, items: Sequence[LabelItem], results: list[Result], *, images: bool
+    ) -> None:
         """Put into ``results`` what becomes of those whose prediction is still missing."""
         missing = {
             place: item
@@ -142,7 +144,7 @@ class Feedback:
         for place, result in zip(missing, found, strict=True):
             results[place] = result
 
-    def _write(self, items: Sequence[Said], images: bool) -> list[Result]:
+    def _write(self, items: Sequence[LabelItem], images: bool) -> list[Result]:
         """In one transaction, on a thread."""
         results: list[Result] = [self._checked(item) or _not_kept(item) for item in items]
         while True:
@@ -161,7 +163,7 @@ class Feedback:
                     results[place] = _content(items[place], outcome)
             return results
 
-    def _checked(self, item: Said) -> BadRequestError | None:
+    def _checked(self, item: LabelItem) -> BadRequestError | None:
         """What is wrong with it, as far as that can be told without the database."""
         truth = item.truth
         if isinstance(truth, BadRequestError):
@@ -178,10 +180,10 @@ class Feedback:
             return RejectedImageError(str(error))
         return None
 
-    def _add(self, items: Sequence[Said], images: bool) -> "list[Outcome]":
+    def _add(self, items: Sequence[LabelItem], images: bool) -> "list[Outcome]":
         from records.labels import add_labels
 
-        with self._ledger.open() as database, database.writing() as connection:
+        with self._records.open() as database, database.writing() as connection:
             outcomes = add_labels(
                 connection, [_stored(item, images) for item in items], self._registry.labels
             )
@@ -194,7 +196,7 @@ class Feedback:
                 raise _WrongTypeError(faults)
         return outcomes
 
-    def _wrong_type(self, item: Said, model: str | None) -> BadRequestError | None:
+    def _wrong_type(self, item: LabelItem, model: str | None) -> BadRequestError | None:
         labels = self._registry.labels(model) if model is not None else None
         truth = item.truth
         if not labels or isinstance(truth, BadRequestError):
@@ -215,11 +217,11 @@ class _WrongTypeError(Exception):
         self.faults = faults
 
 
-def _stored(item: Said, images: bool) -> Any:
+def _stored(item: LabelItem, images: bool) -> Any:
     from records.labels import Feedback as Stored
 
     truth = item.truth
-    assert isinstance(truth, Truth)  # noqa: S101 - for the type checker
+    assert isinstance(truth, TrueLabel)  # noqa: S101 - for the type checker
     return Stored(
         str(item.request_id),
         truth.label,
@@ -229,7 +231,7 @@ def _stored(item: Said, images: bool) -> Any:
     )
 
 
-def _content(item: Said, outcome: "Outcome") -> dict[str, Any]:
+def _content(item: LabelItem, outcome: "Outcome") -> dict[str, Any]:
     return {
         "request_id": item.request_id,
         "outcome": outcome.status,
@@ -240,7 +242,7 @@ def _content(item: Said, outcome: "Outcome") -> dict[str, Any]:
     }
 
 
-def _not_kept(item: Said) -> NotFoundError:
+def _not_kept(item: LabelItem) -> NotFoundError:
     return NotFoundError(
         f"No prediction with request_id {item.request_id!r} was kept; send its model and image "
         "along to keep the label."

@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from errors import RecordsError
-from serving.ledger import Ledger
 from serving.metrics import MONITOR_P_VALUE, MONITOR_SECONDS, MONITOR_STATE
+from serving.recording.connection import RecordsConnection
 
 _EVERY_SECONDS = 30.0
 _STATES = {"calm": 0, "warn": 1, "alarm": 2, "unknown": -1}
@@ -15,8 +15,8 @@ _STATES = {"calm": 0, "warn": 1, "alarm": 2, "unknown": -1}
 class Gauges:
     """Reads the newest reports from the database, twice a minute."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, records: RecordsConnection) -> None:
+        self._records = records
 
     @contextlib.asynccontextmanager
     async def refreshing(self) -> AsyncIterator[None]:
@@ -30,7 +30,7 @@ class Gauges:
 
     async def _refresh(self) -> None:
         while True:
-            # A database that is away leaves them as they are; the ledger has said so.
+            # A database that is away leaves them as they are; the records has said so.
             with contextlib.suppress(RecordsError):
                 await asyncio.to_thread(self.read)
             await asyncio.sleep(_EVERY_SECONDS)
@@ -39,7 +39,7 @@ class Gauges:
         """Once, on a thread. Raises RecordsError."""
         from records.reports import latest
 
-        with self._ledger.open() as database:
+        with self._records.open() as database:
             reports = latest(database)
         for report in reports:
             names = (report.model, report.kind)

@@ -224,13 +224,13 @@ def house(tmp_path: Path, files: Mapping[str, str]) -> dict[str, Module]:
 
 def test_a_wrong_way_is_found_even_inside_a_function(tmp_path: Path) -> None:
     source = "def run():\n    if True:\n        from serving import engine\n"
-    modules = house(tmp_path, {"models/store.py": source, "serving/engine.py": ""})
-    assert wrong_ways(modules) == ["models.store imports serving.engine"]
+    modules = house(tmp_path, {"models/store.py": source, "serving/inference/engine.py": ""})
+    assert wrong_ways(modules) == ["models.store imports serving.inference.engine"]
 
 
 def test_an_import_of_the_service_is_found(tmp_path: Path) -> None:
-    modules = house(tmp_path, {"serving/engine.py": "import service\n", "service.py": ""})
-    assert wrong_ways(modules) == ["serving.engine imports service"]
+    modules = house(tmp_path, {"serving/inference/engine.py": "import service\n", "service.py": ""})
+    assert wrong_ways(modules) == ["serving.inference.engine imports service"]
 
 
 def test_a_circle_is_found(tmp_path: Path) -> None:
@@ -242,8 +242,8 @@ def test_a_circle_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["import bentoml.models\n", "from _bentoml_sdk import api\n"])
 def test_bentoml_elsewhere_is_found(tmp_path: Path, source: str) -> None:
-    modules = house(tmp_path, {"serving/engine.py": source, "models/store.py": source})
-    assert bentoml_outside_its_rooms(modules) == ["serving.engine"]
+    modules = house(tmp_path, {"serving/inference/engine.py": source, "models/store.py": source})
+    assert bentoml_outside_its_rooms(modules) == ["serving.inference.engine"]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_bentoml_elsewhere_is_found(tmp_path: Path, source: str) -> None:
     ],
 )
 def test_a_training_library_is_found_behind_other_modules(tmp_path: Path, source: str) -> None:
-    files = {"serving/engine.py": "import models.deep\n", "models/deep.py": source}
+    files = {"serving/inference/engine.py": "import models.deep\n", "models/deep.py": source}
     assert training_libraries_on_the_hot_path(house(tmp_path, files))
 
 
@@ -277,15 +277,23 @@ def test_the_monitor_may_load_a_training_library_and_the_server_not_the_monitor(
 ) -> None:
     modules = house(
         tmp_path,
-        {"monitor/harm.py": "import scipy.stats\n", "serving/engine.py": "import monitor.harm\n"},
+        {
+            "monitor/accuracy/harm.py": "import scipy.stats\n",
+            "serving/inference/engine.py": "import monitor.accuracy.harm\n",
+        },
     )
-    assert training_libraries_on_the_hot_path(modules) == ["serving.engine loads scipy.stats"]
-    assert wrong_ways(modules) == ["serving.engine imports monitor.harm"]
+    assert training_libraries_on_the_hot_path(modules) == [
+        "serving.inference.engine loads scipy.stats"
+    ]
+    assert wrong_ways(modules) == ["serving.inference.engine imports monitor.accuracy.harm"]
 
 
 def test_what_only_type_checkers_import_is_no_import(tmp_path: Path) -> None:
     source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import sklearn\n"
-    assert training_libraries_on_the_hot_path(house(tmp_path, {"serving/engine.py": source})) == []
+    assert (
+        training_libraries_on_the_hot_path(house(tmp_path, {"serving/inference/engine.py": source}))
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -293,5 +301,5 @@ def test_what_only_type_checkers_import_is_no_import(tmp_path: Path) -> None:
     ["import os\nx = os.environ['A']\n", "import os\nos.getenv('A')\n", "from os import environ\n"],
 )
 def test_a_reader_of_the_environment_is_found(tmp_path: Path, source: str) -> None:
-    modules = house(tmp_path, {"serving/engine.py": source, "settings.py": source})
-    assert readers_of_the_environment(modules) == ["serving.engine"]
+    modules = house(tmp_path, {"serving/inference/engine.py": source, "settings.py": source})
+    assert readers_of_the_environment(modules) == ["serving.inference.engine"]

@@ -8,8 +8,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from errors import RecipeError
-from models.candidate import Candidate
 from models.manifest import DataFingerprint, Metrics
+from models.offline.candidate import Candidate
 from models.reference import Reference
 from train.datasets import Dataset, split
 from train.evaluate import evaluate

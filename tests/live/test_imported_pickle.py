@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from models.pickles import load
+from models.offline.pickles import load
 
 DATA = Path("tests/data")
 

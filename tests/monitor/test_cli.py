@@ -17,7 +17,7 @@ from records.reports import history
 from settings import settings
 from tests.drafts import LinearDraft
 from tests.monitor.production import HOUR, Production, keep, turned
-from tests.monitor.test_webhook import listening
+from tests.monitor.report.test_webhook import listening
 from tests.servers import ROOT, free_port
 
 

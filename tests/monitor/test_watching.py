@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from models.store import Store
-from monitor.past import Past
 from monitor.watching import AGAIN, LONGEST, Watcher, next_start
+from monitor.window.past import PastWindow
 from records.database import Database
 from records.reports import history
 from tests.monitor.production import HOUR, NOON, Production, keep, turned
-from tests.monitor.test_webhook import listening
+from tests.monitor.report.test_webhook import listening
 
 
-def window(start: float, end: float, *, grows: bool = False) -> Past:
+def window(start: float, end: float, *, grows: bool = False) -> PastWindow:
     evidence = None if grows else 0.5
-    return Past(NOON + start * HOUR, NOON + end * HOUR, 100, "calm", evidence, grows)
+    return PastWindow(NOON + start * HOUR, NOON + end * HOUR, 100, "calm", evidence, grows)
 
 
 def test_the_first_window_is_as_long_as_the_others_will_be() -> None:

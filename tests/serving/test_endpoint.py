@@ -13,10 +13,10 @@ from starlette.types import Message, Receive, Scope
 
 from models.store import Store
 from serving.endpoint import Endpoint
-from serving.ledger import Ledger
-from serving.recorder import Recorder
-from serving.registry import Registry
-from serving.reply import Reply
+from serving.http.reply import Reply
+from serving.inference.registry import Registry
+from serving.recording.connection import RecordsConnection
+from serving.recording.recorder import Recorder
 from settings import Settings
 from tests.drafts import LinearDraft
 
@@ -122,8 +122,8 @@ async def test_a_batch_for_which_there_is_no_room(registry: Registry) -> None:
 
 async def test_what_is_answered_is_recorded(registry: Registry, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "pupila")
-    ledger = Ledger(settings)
-    recorder = Recorder(settings, ledger, workers=1)
+    records = RecordsConnection(settings)
+    recorder = Recorder(settings, records, workers=1)
     endpoint = Endpoint(registry, settings, recorder)
     items = [
         {"request_id": 1, "image": IMAGE},
@@ -135,7 +135,7 @@ async def test_what_is_answered_is_recorded(registry: Registry, tmp_path: Path) 
         await endpoint.predict(SCOPE, sending(GOOD | {"request_id": "no", "image": "aGVsbG8="}))
         await endpoint.predict(SCOPE, sending(GOOD | {"model": "other"}))
         await endpoint.predict_batch(SCOPE, sending({"model": "clf", "items": items}))
-    ledger.close()
+    records.close()
     with closing(sqlite3.connect(settings.home / "records.db")) as connection:
         kept = connection.execute("select request_id, status, label from predictions").fetchall()
         counts = connection.execute(

@@ -13,12 +13,12 @@ import pytest
 from starlette.types import Message, Receive, Scope
 
 from models.store import Store
-from serving.admission import Admission
 from serving.endpoint import Endpoint
 from serving.feedback import Feedback
-from serving.ledger import Ledger, prepare
-from serving.recorder import Recorder
-from serving.registry import Registry
+from serving.inference.admission import Admission
+from serving.inference.registry import Registry
+from serving.recording.connection import RecordsConnection, prepare
+from serving.recording.recorder import Recorder
 from settings import Settings
 from tests.drafts import LinearDraft
 
@@ -65,8 +65,8 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     store.save(LinearDraft(answer=8))
     store.save(LinearDraft("pets", labels=("cat", "dog")))
     registry = Registry(store, settings)
-    ledgers = [Ledger(settings), Ledger(settings)]
-    mine, other = (Recorder(settings, ledger, workers=2) for ledger in ledgers)
+    ledgers = [RecordsConnection(settings), RecordsConnection(settings)]
+    mine, other = (Recorder(settings, records, workers=2) for records in ledgers)
     feedback = Feedback(registry, settings, ledgers[0], mine, Admission(settings), others=True)
     async with registry.watching(), mine.running(), other.running():
         yield House(
@@ -76,8 +76,8 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
             Endpoint(registry, settings, other),
         )
     feedback.close()
-    for ledger in ledgers:
-        ledger.close()
+    for records in ledgers:
+        records.close()
 
 
 async def test_a_label_right_after_its_prediction(house: House) -> None:
@@ -214,8 +214,8 @@ async def test_a_database_that_is_away(tmp_path: Path) -> None:
     (tmp_path / "pupila").write_text("a file where the folder should be")
     settings = Settings(home=tmp_path / "pupila")
     registry = Registry(Store(tmp_path / "models"), settings)
-    ledger = Ledger(settings)
-    feedback = Feedback(registry, settings, ledger, None, Admission(settings), others=False)
+    records = RecordsConnection(settings)
+    feedback = Feedback(registry, settings, records, None, Admission(settings), others=False)
     reply = await feedback.feedback(SCOPE, sending({"request_id": "a", "label": 8}))
     assert reply.status == 503
     assert (b"retry-after", b"1") in reply.headers
@@ -224,4 +224,4 @@ async def test_a_database_that_is_away(tmp_path: Path) -> None:
     }
     (tmp_path / "pupila").unlink()
     feedback.close()
-    ledger.close()
+    records.close()

@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 
 from records.reports import ReportRow, save
 from serving.gauges import Gauges
-from serving.ledger import Ledger
+from serving.recording.connection import RecordsConnection
 from settings import Settings
 
 AT = datetime(2026, 11, 23, 9, 41, tzinfo=UTC)
@@ -27,13 +27,13 @@ def gauge(name: str, kind: str) -> float | None:
 
 
 def test_the_newest_report_of_each_kind_is_shown(tmp_path: Path) -> None:
-    ledger = Ledger(Settings(home=tmp_path / "pupila"))
-    with ledger.open() as database:
+    records = RecordsConnection(Settings(home=tmp_path / "pupila"))
+    with records.open() as database:
         save(database, report())
         save(database, report(state="alarm", p_value=0.001))
         save(database, report(kind="quality", state="unknown", p_value=None))
-    Gauges(ledger).read()
-    ledger.close()
+    Gauges(records).read()
+    records.close()
     assert gauge("state", "drift") == 2
     assert gauge("p_value", "drift") == 0.001
     assert gauge("state", "quality") == -1

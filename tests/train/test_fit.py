@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from errors import RecipeError
-from models.candidate import Candidate
-from models.estimator import dump_estimator
+from models.offline.candidate import Candidate
+from models.offline.estimator import dump_estimator
 from models.spec import ImageSpec
 from tests.drawing import SHAPES, draw_folder
 from train.datasets import Dataset, load_digits, load_folder, split

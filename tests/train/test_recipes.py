@@ -12,8 +12,8 @@ from sklearn.model_selection import ParameterSampler, train_test_split
 from threadpoolctl import threadpool_limits
 
 from errors import RecipeError
-from models import parity
-from models.conversion import convert
+from models.offline import parity
+from models.offline.conversion import convert
 from models.spec import ImageSpec
 from train.recipes import PLENTY, RECIPES, Amount, recipe
 

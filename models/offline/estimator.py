@@ -1,0 +1,116 @@
+"""The scikit-learn estimator of a version, kept as skops: for retraining, never for serving.
+
+The one exception is a version saved with ``--backend sklearn``, whose maker chose to serve the
+estimator itself because it has no ONNX graph.
+"""
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+import skops.io
+from numpy.typing import NDArray
+
+from errors import ArtifactError, ConversionError
+from models.manifest import Manifest
+from models.runtime import Outcome
+
+# Types that skops does not trust by itself, each read in scikit-learn's source: loading one
+# restores numbers and runs nothing of the file's choosing.
+REVIEWED_TYPES = frozenset(
+    {
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.metrics._dist_metrics.EuclideanDistance64",
+        "sklearn.neighbors._kd_tree.KDTree",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        "sklearn.tree._tree.Tree",
+    }
+)
+
+_FIXED_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def dump_estimator(estimator: object) -> bytes:
+    """The estimator as skops bytes: equal for equal estimators.
+
+    skops names objects by their address in memory and stamps the time; both are replaced here, so
+    that the same seed and data give the same file. Raises ConversionError for an estimator that
+    holds a type outside the reviewed list, since it could not be loaded again.
+    """
+    raw = skops.io.dumps(estimator)
+    strangers = sorted(set(skops.io.get_untrusted_types(data=raw)) - REVIEWED_TYPES)
+    if strangers:
+        raise ConversionError(
+            f"The estimator holds {', '.join(strangers)}, which is not among the types that were "
+            "reviewed for loading (models/offline/estimator.py), so it cannot be saved."
+        )
+    return _canonical(raw)
+
+
+def load_estimator(content: bytes) -> Any:
+    """The estimator in skops bytes; raises ArtifactError if it holds a type not reviewed."""
+    try:
+        return skops.io.loads(content, trusted=sorted(REVIEWED_TYPES))
+    except Exception as error:
+        raise ArtifactError(
+            f"estimator.skops cannot be loaded: {str(error).splitlines()[0]}"
+        ) from error
+
+
+class EstimatorRuntime:
+    """Serves the estimator itself: slower than a graph, and it brings scikit-learn along."""
+
+    def __init__(self, content: bytes, manifest: Manifest) -> None:
+        self._estimator = load_estimator(content)
+        self._method = (
+            self._estimator.predict_proba
+            if manifest.gives_probabilities
+            else self._estimator.decision_function
+        )
+        self._places = {label: place for place, label in enumerate(manifest.labels)}
+
+    def run(self, features: NDArray[np.float32]) -> Outcome:
+        scores = np.asarray(self._method(features), dtype=np.float32)
+        if scores.ndim == 1:
+            scores = np.stack([-scores, scores], axis=1)
+        labels = self._estimator.predict(features).tolist()
+        indices = np.array([self._places[label] for label in labels], dtype=np.int64)
+        return Outcome(scores, indices)
+
+
+def _canonical(raw: bytes) -> bytes:
+    """The same archive with objects numbered in order and no dates."""
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        files = {info.filename: archive.read(info) for info in archive.infolist()}
+    schema = json.loads(files.pop("schema.json"))
+    numbers: dict[str, int] = {}
+    names: dict[str, str] = {}
+
+    def visit(node: Any) -> None:
+        if isinstance(node, dict):
+            if "__id__" in node:
+                node["__id__"] = numbers.setdefault(str(node["__id__"]), len(numbers) + 1)
+            if node.get("file") in files:
+                stem, dot, suffix = node["file"].partition(".")
+                number = numbers.setdefault(stem, len(numbers) + 1)
+                names[node["file"]] = f"{number}{dot}{suffix}"
+                node["file"] = names[node["file"]]
+            for child in node.values():
+                visit(child)
+        elif isinstance(node, list):
+            for child in node:
+                visit(child)
+
+    visit(schema)
+    ordered = {names[old]: files[old] for old in names}
+    ordered["schema.json"] = json.dumps(schema, separators=(",", ":")).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in ordered.items():
+            archive.writestr(zipfile.ZipInfo(name, _FIXED_DATE), content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()

@@ -1,0 +1,113 @@
+"""What scalers and projections do to features, as one affine map to fold into the next weights."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.feature_selection import (
+    SelectFromModel,
+    SelectKBest,
+    SelectPercentile,
+    VarianceThreshold,
+)
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+
+from models.offline.graphs.nodes import INPUT, Nodes
+
+Array = NDArray[np.float64]
+
+_SELECTORS = frozenset({SelectFromModel, SelectKBest, SelectPercentile, VarianceThreshold})
+
+
+@dataclass(frozen=True)
+class Affine:
+    """``z = x * factor + offset``, or ``z = x @ factor + offset`` where ``factor`` is a matrix.
+
+    float64: the folding is exact to rounding, and only the folded weights are rounded to float32.
+    ``factor``: [F] or [F, D]; ``offset``: [F] or [D]. ``columns``: int64 [F], where x is not all
+    features but these.
+    """
+
+    factor: Array
+    offset: Array
+    columns: NDArray[np.int64] | None = None
+
+    @classmethod
+    def identity(cls, n_features: int) -> Self:
+        return cls(np.ones(n_features), np.zeros(n_features))
+
+    @property
+    def projects(self) -> bool:
+        return self.factor.ndim == 2
+
+    def fold(self, weights: Array, bias: Array) -> tuple[Array, Array]:
+        """W [F, K] and b [K] with ``x @ W + b == z @ weights + bias``."""
+        folded = self.factor @ weights if self.projects else self.factor[:, None] * weights
+        return folded, self.offset @ weights + bias
+
+    def then(self, after: "Affine") -> "Affine":
+        if after.projects:
+            return Affine(*self.fold(after.factor, after.offset), self.columns)
+        return Affine(
+            self.factor * after.factor, self.offset * after.factor + after.offset, self.columns
+        )
+
+    def select(self, places: NDArray[np.int64]) -> "Affine":
+        """Only these of the outputs."""
+        if self.projects:
+            return replace(self, factor=self.factor[:, places], offset=self.offset[places])
+        columns = places if self.columns is None else self.columns[places]
+        return Affine(self.factor[places], self.offset[places], columns)
+
+    def source(self, nodes: Nodes) -> str:
+        """x, float32 [N, F]: the graph's input, or some of its columns."""
+        if self.columns is None:
+            return INPUT
+        return nodes.add("Gather", INPUT, nodes.constant(self.columns, np.int64), axis=1)
+
+
+def after(affine: Affine, transformer: Any) -> Affine | None:
+    """``affine`` and then a fitted transformer; None if that is of a kind not known here.
+
+    Exact types only: a subclass may do something else.
+    """
+    if type(transformer) in _SELECTORS:
+        return affine.select(transformer.get_support(indices=True))
+    found = _map_of(transformer)
+    return found and affine.then(found)
+
+
+def _map_of(transformer: Any) -> Affine | None:
+    kind = type(transformer)
+    if kind is StandardScaler or kind is RobustScaler:
+        center = transformer.mean_ if kind is StandardScaler else transformer.center_
+        return _centered(center, transformer.scale_, transformer.n_features_in_)
+    if kind is MinMaxScaler and not transformer.clip:
+        return Affine(dense(transformer.scale_), dense(transformer.min_))
+    if kind is MaxAbsScaler and not getattr(transformer, "clip", False):
+        return _centered(None, transformer.scale_, transformer.n_features_in_)
+    if kind is TruncatedSVD:
+        matrix = dense(transformer.components_).T
+        return Affine(matrix, np.zeros(matrix.shape[1]))
+    if kind is PCA:
+        matrix = dense(transformer.components_).T
+        if transformer.whiten:
+            spread = np.sqrt(dense(transformer.explained_variance_))
+            floor = np.finfo(transformer.explained_variance_.dtype).eps
+            matrix = matrix / np.maximum(spread, floor)
+        return Affine(matrix, -dense(transformer.mean_) @ matrix)
+    return None
+
+
+def _centered(center: Any, scale: Any, n_features: int) -> Affine:
+    factor = np.ones(n_features) if scale is None else 1 / dense(scale)
+    offset = np.zeros(n_features) if center is None else -dense(center) * factor
+    return Affine(factor, offset)
+
+
+def dense(values: Any) -> Array:
+    """A float64 array of a fitted attribute, which scikit-learn may keep sparse."""
+    plain: Any = values.toarray() if hasattr(values, "toarray") else values
+    return np.asarray(plain, dtype=np.float64)

@@ -1,0 +1,1 @@
+"""Do the images still look like those that the version was validated on?"""

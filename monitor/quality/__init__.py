@@ -1,0 +1,1 @@
+"""Are images and labels in order?"""

@@ -1,0 +1,153 @@
+"""One look, and the looks before it, as a person reads them in a terminal."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from monitor.findings import KINDS, Findings
+from monitor.phrasing import p_text
+from monitor.report.advice import steps
+from monitor.report.document import reason
+from records.reports import Kind, ReportRow, State
+
+STYLES: dict[State, str] = {
+    "alarm": "bold white on red",
+    "warn": "bold black on yellow",
+    "calm": "bold green",
+    "unknown": "bold",
+}
+QUESTIONS: dict[Kind, str] = {
+    "drift": "Do the images still look as in training?",
+    "accuracy": "Is the model still right?",
+    "quality": "Are images and labels in order?",
+}
+_INDENT = Text(" " * 8)
+
+
+def print_summary(console: Console, findings: Findings) -> None:
+    """State, reason and next steps; fits 80 columns."""
+    version = findings.subject.version
+    gathered = findings.gathered
+    console.print(
+        Text.assemble(
+            (version.tag, "bold"),
+            f"  {moment(findings.start)} to {moment(findings.end)} UTC, "
+            f"{len(gathered.records):,} predictions, {len(gathered):,} images",
+        )
+    )
+    _print(console, _badge(findings.state), findings.headline)
+    if findings.since is not None:
+        since = f"Since {moment(findings.since)} UTC. {findings.verdict.reason}"
+        _print(console, _INDENT, since)
+    console.print()
+    for kind in KINDS:
+        state = findings.states[kind]
+        _print(console, _badge(state), QUESTIONS[kind])
+        for sentence in said(findings, kind):
+            _print(console, _INDENT, printable(sentence))
+    console.print()
+    console.print(Text("What to do", style="bold"))
+    for number, step in enumerate(steps(findings), start=1):
+        _print(console, Text(f"{number}. "), printable(step.text))
+        if step.command is not None:
+            # Not wrapped: it is to be copied.
+            console.print(Text(f"     {printable(step.command)}"), soft_wrap=True)
+
+
+def said(findings: Findings, kind: Kind) -> Iterator[str]:
+    """What one kind of report found, in sentences."""
+    if kind == "drift":
+        yield findings.drift.reason
+    elif kind == "quality":
+        yield findings.quality.reason
+    else:
+        if findings.accuracy.images or findings.harm.state == "unknown":
+            since = findings.labels_since
+            late = f" (labels since {moment(since)} UTC)" if since < findings.start else ""
+            yield f"{findings.accuracy.reason.removesuffix('.')}{late}."
+        if findings.harm.state != "unknown" or not findings.accuracy.images:
+            yield f"Without labels: {findings.harm.reason}"
+        if findings.since and findings.harm.state == "calm" and not findings.judged_by_labels:
+            yield "Changed images can hide harm from this: only labels tell."
+
+
+def one_line(findings: Findings) -> str:
+    """For a log."""
+    states = ", ".join(f"{kind} {state}" for kind, state in findings.states.items())
+    evidence = findings.drift.evidence
+    p_value = "" if evidence is None else f", p {p_text(evidence)}"
+    why = reason(findings)
+    return printable(
+        f"{findings.subject.version.tag} {moment(findings.start)} to {moment(findings.end)} "
+        f"{len(findings.gathered):,} images: {findings.state.upper()} ({states}{p_value})"
+        f"{f' {why}' if why else ''}"
+    )
+
+
+def history_table(rows: Sequence[ReportRow], reasons: Sequence[str], width: int) -> Table:
+    """One row a report, in their order; ``reasons``: of each, cut to fit into ``width``."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    widest = max((len(f"{row.model}:{row.version}") for row in rows), default=0)
+    columns = (
+        ("UNTIL (UTC)", 16, False),
+        ("LENGTH", 6, True),
+        ("VERSION", max(widest, 7), False),
+        ("KIND", 8, False),
+        ("STATE", 7, False),
+        ("IMAGES", 6, True),
+        ("P", 7, True),
+    )
+    for name, size, right in columns:
+        table.add_column(name, no_wrap=True, min_width=size, justify="right" if right else "left")
+    table.add_column("REASON", no_wrap=True)
+    rest = max(24, width - sum(size + 2 for _, size, _ in columns))
+    for row, why in zip(rows, reasons, strict=True):
+        text = Text(printable(why))
+        text.truncate(rest, overflow="ellipsis")
+        table.add_row(
+            moment(row.window_end) if row.window_end else "-",
+            length(row.window_start, row.window_end),
+            printable(f"{row.model}:{row.version}"),
+            row.kind,
+            Text(row.state, style=STYLES[row.state]),
+            f"{row.images:,}",
+            "-" if row.p_value is None else p_text(row.p_value),
+            text,
+        )
+    return table
+
+
+def moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}"
+
+
+def length(start: datetime | None, end: datetime | None) -> str:
+    """Of a window: ``45m``, ``1h`` or ``2d``."""
+    if start is None or end is None:
+        return "-"
+    minutes = (end - start).total_seconds() / 60
+    for unit, name in ((2 * 1440, "d"), (60, "h")):
+        if minutes >= unit:
+            return f"{minutes / min(unit, 1440):.3g}{name}"
+    return f"{minutes:.0f}m"
+
+
+def printable(text: str) -> str:
+    """Control characters replaced, so that a label cannot move the cursor."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _print(console: Console, first: Text, text: str) -> None:
+    """Wrapped beside ``first``, and without blanks at the ends of lines: it is often pasted."""
+    lines = Text(text).wrap(console, console.width - len(first))
+    for line in lines:
+        line.rstrip()
+        console.print(Text.assemble(first, line))
+        first = Text(" " * len(first))
+
+
+def _badge(state: State) -> Text:
+    return Text.assemble((f"{state.upper():^7}", STYLES[state]), " ")

@@ -1,0 +1,95 @@
+"""A loaded version: image bytes in, label out."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import NamedTuple
+
+import numpy as np
+
+from errors import BadRequestError, OverloadedError
+from models.manifest import Label
+from models.runtime import Runtime
+from models.version import Version
+from serving.inference.batcher import Answer, Batcher, Cost
+from serving.inference.decoder import Decoder
+from serving.metrics import VersionMetrics
+from settings import Settings
+
+
+class Prediction(NamedTuple):
+    """The predicted label, and every label's probability if asked for; and, for who keeps it, the
+    classifier's answer."""
+
+    label: Label
+    probabilities: dict[str, float] | None
+    answer: Answer
+
+
+class Engine:
+    """One version, ready to answer: its image spec, its classifier, its batcher."""
+
+    def __init__(
+        self, version: Version, decoder: Decoder, classifiers: Executor, settings: Settings
+    ) -> None:
+        """Load, verify and try the version; takes some 10 ms, so not on the event loop.
+
+        Raises ArtifactError if the version may not serve.
+        """
+        self.version = version
+        self.manifest = version.manifest
+        self.header = (b"x-model-version", version.tag.encode())
+        self.metrics = VersionMetrics(version.name, version.version)
+        self._spec = self.manifest.image_spec
+        self._labels = self.manifest.labels
+        self._decoder = decoder
+        runtime = version.artifact.open()
+        self._batcher = Batcher(
+            runtime.run,
+            classifiers,
+            settings.max_batch_size,
+            self.metrics.batch,
+            _cost(runtime, self._spec.n_features),
+        )
+
+    async def predict(
+        self, image: bytes, probabilities: bool, expires: float, left: Callable[[], bool]
+    ) -> Prediction:
+        """The prediction for an image file's bytes, before ``expires``, in ``time.monotonic``'s
+        seconds.
+
+        ``left`` tells whether the client has left. Raises BadRequestError for an image that is
+        none, or probabilities that the version does not give, OverloadedError when there is no
+        time, and ClientLeftError.
+        """
+        if probabilities and not self.manifest.gives_probabilities:
+            raise BadRequestError(
+                f"{self.version.tag} gives no probabilities; ask without them, or ask another "
+                "version."
+            )
+        wait = self._batcher.expected_wait
+        if time.monotonic() + wait > expires:
+            raise OverloadedError(
+                "The request could not be answered in time, so it was refused at once.",
+                "deadline",
+                retry_after=max(1, round(wait)),
+            )
+        pixels = await self._decoder.pixels(image, self._spec, expires)
+        answer = await self._batcher.submit(self._spec.features(pixels), expires, left)
+        given = None
+        if probabilities:
+            values = answer.scores.tolist()
+            given = {
+                str(label): round(value, 6)
+                for label, value in zip(self._labels, values, strict=True)
+            }
+        return Prediction(self._labels[answer.place], given, answer)
+
+
+def _cost(runtime: Runtime, n_features: int) -> Cost:
+    """What one image takes, so that the first request knows whether to use a thread."""
+    features = np.zeros((1, n_features), np.float32)
+    runtime.run(features)
+    started, cpu_started = time.perf_counter(), time.thread_time()
+    runtime.run(features)
+    return Cost(time.perf_counter() - started, time.thread_time() - cpu_started)

@@ -1,0 +1,1 @@
+"""What is kept and counted of the predictions, beside the hot path."""

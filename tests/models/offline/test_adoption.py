@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from errors import ConversionError
+from models.offline.adoption import adopt, probes
+from models.spec import ImageSpec
+
+RNG = np.random.default_rng(0)
+ESTIMATOR = LogisticRegression().fit(RNG.random((20, 12)), RNG.integers(0, 2, 20))
+
+
+def test_a_classifier_of_the_specs_size() -> None:
+    candidate = adopt(ESTIMATOR, "mine", ImageSpec.parse("rgb-2x2"))
+    assert candidate.name == "mine"
+    assert candidate.metrics is None
+    assert candidate.parameters["C"] == 1.0
+
+
+def test_a_classifier_of_another_size() -> None:
+    with pytest.raises(ConversionError, match="takes 12 features, and image spec digits gives 64"):
+        adopt(ESTIMATOR, "mine", ImageSpec.parse("digits"))
+
+
+@pytest.mark.parametrize("name", ["digits", "gray-5x9", "rgb-16x4"])
+def test_probes_are_images_of_the_spec(name: str) -> None:
+    spec = ImageSpec.parse(name)
+    images = probes(spec)
+    assert images.dtype == np.uint8
+    assert images.shape[1] == spec.n_features
+    assert np.ptp(images) > 200
+    np.testing.assert_array_equal(images, probes(spec))

@@ -1,0 +1,210 @@
+"""Each view on columns made by hand; p-values of SciPy's documentation and of printed tables."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import hypergeom
+
+from monitor.drift.statistics import Statistic
+from monitor.drift.views import (
+    Columns,
+    classes,
+    image_statistics,
+    outputs,
+    reconstruction,
+    unusual,
+    views,
+)
+
+BRIGHTNESS = Statistic("brightness", "brighter", "darker")
+OTHER = Statistic("contrast", "richer in contrast", "flatter")
+GRID = np.arange(1000, dtype=np.float32)[:, None]
+
+
+def columns(
+    *,
+    predicted: list[int] | None = None,
+    statistics: NDArray[np.float32] | None = None,
+    error: NDArray[np.float32] | None = None,
+    images: int = 0,
+) -> Columns:
+    """What is not given is the same for all images."""
+    known = [predicted, statistics, error]
+    count = images or next(len(one) for one in known if one is not None)
+    certain = np.zeros((count, 3), np.float32)
+    certain[np.arange(count), predicted if predicted is not None else 0] = 1
+    return Columns(
+        outputs=certain,
+        statistics=np.zeros((count, 1), np.float32) if statistics is None else statistics,
+        error=np.zeros(count, np.float32) if error is None else error,
+    )
+
+
+def bright(values: NDArray[np.float32]) -> Columns:
+    return columns(statistics=values.astype(np.float32))
+
+
+def predicted(*counts: int) -> Columns:
+    return columns(predicted=np.repeat(np.arange(len(counts)), counts).tolist())
+
+
+@pytest.mark.parametrize(("step", "below"), [(60, False), (61, True)])
+def test_the_limit_of_kolmogorov_and_smirnov_is_that_of_the_table(step: int, below: bool) -> None:
+    # Smirnov, Annals of Mathematical Statistics 19 (1948): 1.358 sqrt(2 / 1000) = 0.0607 at 0.05.
+    found = image_statistics(bright(GRID), bright(GRID + step), [BRIGHTNESS])
+    assert found.effect == pytest.approx(step / 1000)
+    assert (found.p_value < 0.05) is below
+
+
+def test_p_values_are_times_the_number_of_columns() -> None:
+    twice = np.hstack([GRID, GRID])
+    one = image_statistics(bright(GRID), bright(GRID + 70), [BRIGHTNESS])
+    two = image_statistics(bright(twice), bright(twice + 70), [BRIGHTNESS, OTHER])
+    assert two.p_value == pytest.approx(2 * one.p_value)
+    assert two.effect == one.effect
+
+
+def test_a_darker_window_is_said_to_be_darker() -> None:
+    found = image_statistics(bright(GRID), bright(GRID - 985), [BRIGHTNESS])
+    assert found.words == (
+        "99.5 % of the images are darker than 99 % of the reference (1 % would be usual)"
+    )
+    assert found.examples.tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_brighter_part_is_said_to_be_a_part() -> None:
+    window = GRID[::10].copy()
+    window[:10] = 5000
+    found = image_statistics(bright(GRID), bright(window), [BRIGHTNESS])
+    assert found.words.startswith("11 % of the images are brighter than 99 % of the reference")
+    assert set(found.examples.tolist()) <= set(range(10))
+
+
+def test_the_column_that_changed_is_the_one_that_is_told() -> None:
+    old = np.hstack([GRID, GRID])
+    new = np.hstack([GRID, GRID + 500])
+    found = image_statistics(bright(old), bright(new), [BRIGHTNESS, OTHER])
+    assert "richer in contrast" in found.words
+
+
+def test_outputs_name_the_class_and_the_confidence() -> None:
+    def unsure(confidence: NDArray[np.float64]) -> Columns:
+        shares = np.stack([confidence, 1 - confidence], axis=1).astype(np.float32)
+        return Columns(shares, np.zeros((len(shares), 1), np.float32), None)
+
+    old, new = np.linspace(0.9, 1, 500), np.linspace(0.7, 0.8, 100)
+    found = outputs(unsure(old), unsure(new), ["cat", "dog"])
+    assert found.effect == 1
+    assert "100 % of the images are given a lower probability of class cat" in found.words
+    assert "the mean confidence is 0.75 instead of 0.95" in found.words
+
+
+def test_scores_are_not_called_probabilities() -> None:
+    rng = np.random.default_rng(0)
+    old, new = (
+        Columns(rng.normal(mean, 1, (100, 2)).astype(np.float32), np.zeros((100, 1), "f4"), None)
+        for mean in (0, 3)
+    )
+    found = outputs(old, new, [0, 1])
+    assert "given a higher score of class" in found.words
+    assert "confidence" not in found.words
+
+
+def test_chi_square_is_that_of_scipys_documentation() -> None:
+    # chi2_contingency([[10, 10, 20], [20, 20, 20]]): 2.7778 with p = 0.24935; the rows' harmonic
+    # size is 1 / (1/40 + 1/60) = 24, and w without its bias sqrt((2.7778 - 2) / 24).
+    found = classes(predicted(20, 20, 20), predicted(10, 10, 20), [0, 1, 2])
+    assert found.p_value == pytest.approx(2 * 0.24935220877729619)
+    assert found.effect == pytest.approx(np.sqrt((2.7777777777777777 - 2) / 24))
+
+
+def test_a_class_that_is_gone_is_found_by_fishers_test_alone() -> None:
+    # All 30 images of the class are in the reference; times 2 for the tests, 3 for the classes.
+    old, new = predicted(30, 135, 135), predicted(0, 50, 50)
+    found = classes(old, new, [0, 1, 2])
+    gone = hypergeom.pmf(0, 400, 30, 100)
+    assert 6 * gone <= found.p_value < 0.01
+    assert found.words == "class 0 is no longer predicted (0 % of the images instead of 10 %)"
+    assert found.examples.tolist() == []
+
+
+def test_a_class_that_doubled_is_said_to_and_shown() -> None:
+    found = classes(predicted(400, 500, 100), predicted(35, 45, 20), ["a", "b", "c"])
+    assert found.words == "class c is predicted twice as often (20 % of the images instead of 10 %)"
+    assert found.examples.tolist() == list(range(80, 88))
+
+
+def test_one_class_only_has_not_changed() -> None:
+    found = classes(predicted(100), predicted(20), [0])
+    assert (found.p_value, found.effect) == (1.0, 0.0)
+
+
+def test_many_rare_classes_are_put_together() -> None:
+    rng = np.random.default_rng(0)
+    p_values = []
+    for _ in range(200):
+        old, new = (
+            Columns(
+                np.eye(300, dtype=np.float32)[rng.integers(300, size=count)],
+                np.zeros((count, 1), np.float32),
+                None,
+            )
+            for count in (500, 100)
+        )
+        p_values.append(classes(old, new, range(300)).p_value)
+    assert np.mean(np.array(p_values) < 0.05) <= 0.05
+
+
+def test_an_unusual_part_by_hand() -> None:
+    # The 98 % quantile of both leaves one image of eight above; that it is in the window of four
+    # has a chance of one half.
+    old = np.array([1, 2, 3, 4], np.float32)
+    found = unusual(columns(error=old), columns(error=np.array([0, 1, 2, 9], np.float32)))
+    assert found.p_value == pytest.approx(0.5)
+    assert found.effect == pytest.approx(0.25)
+    assert found.examples.tolist() == [3]
+
+
+def test_fewer_unusual_images_are_no_change() -> None:
+    old = np.array([1, 2, 3, 9], np.float32)
+    found = unusual(columns(error=old), columns(error=np.array([0, 1, 2, 3], np.float32)))
+    assert (found.p_value, found.effect) == (1.0, 0.0)
+
+
+def test_a_tenth_of_the_window_is_found_and_shown() -> None:
+    rng = np.random.default_rng(0)
+    old, new = rng.random(500).astype(np.float32), rng.random(100).astype(np.float32)
+    new[[3, 14, 15, 92, 65, 35, 89, 79, 32, 38]] = np.arange(10, 20)
+    found = unusual(columns(error=old), columns(error=new))
+    # Twelve of 600 are above the quantile: the ten, and the two largest of the others.
+    assert hypergeom.sf(9, 600, 12, 100) >= found.p_value > 0
+    assert found.examples.tolist() == [38, 32, 79, 89, 35, 65, 92, 15]
+    assert found.words == (
+        "11 % of the images are unlike the training images, and 0.2 % of the reference"
+    )
+
+
+def test_reconstruction_says_which_way() -> None:
+    error = GRID[:, 0]
+    found = reconstruction(columns(error=error), columns(error=error + 990))
+    assert "less like the training images than 99 % of the reference" in found.words
+    found = reconstruction(columns(error=error), columns(error=error - 990))
+    assert "plainer than 99 % of the reference" in found.words
+
+
+def test_without_principal_components_there_is_no_error_to_look_at() -> None:
+    bare = Columns(np.ones((5, 1), np.float32), np.zeros((5, 1), np.float32), None)
+    with pytest.raises(ValueError, match="reconstruction errors of both"):
+        unusual(bare, bare)
+
+
+def test_there_are_five_views() -> None:
+    found = views([0, 1], [BRIGHTNESS])
+    assert [view.name for view in found] == [
+        "outputs",
+        "classes",
+        "reconstruction",
+        "statistics",
+        "unusual images",
+    ]
+    assert [view.name for view in found if view.needs_error] == ["reconstruction", "unusual images"]

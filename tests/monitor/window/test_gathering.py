@@ -1,0 +1,94 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.store import Store
+from models.version import Version
+from monitor.window.gathering import gather
+from monitor.window.version import MonitoredVersion
+from records.database import Database
+from records.writer import PredictionRow, write
+from tests.drafts import LinearDraft
+from tests.drawing import flat
+from tests.monitor.production import HOUR, NOON, Production, keep
+
+
+def row(version: Version, **changes: object) -> PredictionRow:
+    plain = PredictionRow(
+        request_id="x",
+        model=version.name,
+        version=version.version,
+        role="champion",
+        at=NOON - HOUR / 2,
+        status=200,
+        reason=None,
+        label=8,
+        confidence=0.5,
+        probabilities=np.full(10, 0.1, "<f4").tobytes(),
+        weight=3.0,
+        image=flat(),
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def test_images_and_answers_are_those_that_were_recorded(
+    production: Production, database: Database
+) -> None:
+    pixels = production.images(0)
+    keep(database, production.version, pixels, weight=2.0)
+    keep(database, production.version, pixels, at=NOON + HOUR, prefix="later")
+    gathered = gather(database, MonitoredVersion.of(production.version), NOON - HOUR, NOON)
+    assert np.array_equal(gathered.pixels, pixels)
+    assert gathered.outputs.shape == (120, 10)
+    assert gathered.record(7).request_id == "r-7"
+    assert gathered.record(7).label == gathered.outputs[7].argmax()
+    assert set(gathered.weights.tolist()) == {2.0}
+    assert all(one.image is None for one in gathered.records)
+
+
+def test_rejected_and_damaged_images_are_looked_at_but_not_compared(
+    version: Version, database: Database
+) -> None:
+    refused = {"status": 400, "probabilities": None, "label": None}
+    rows = [
+        row(version, request_id="good"),
+        row(version, request_id="rejected", **refused),
+        row(version, request_id="nothing", image=None),
+        row(version, request_id="damaged", image=b"no image"),
+    ]
+    write(database, rows, {})
+    gathered = gather(database, MonitoredVersion.of(version), NOON - HOUR, NOON)
+    assert [one.request_id for one in gathered.records] == [one.request_id for one in rows]
+    assert [gathered.record(place).request_id for place in range(len(gathered))] == ["good"]
+    assert gathered.decoded.rows.tolist() == [0, 1]
+    assert [one.row for one in gathered.decoded.failures] == [3]
+    assert gathered.decoded.without == 1
+    assert gathered.of_record(1) is not None
+    assert gathered.of_record(3) is None
+
+
+def test_other_versions_are_left_out(version: Version, database: Database) -> None:
+    write(database, [row(version), replace(row(version), version="another")], {})
+    assert len(gather(database, MonitoredVersion.of(version), NOON - HOUR, NOON)) == 1
+
+
+def test_a_window_of_many_is_sampled(production: Production, database: Database) -> None:
+    keep(database, production.version, production.images(0))
+    gathered = gather(database, MonitoredVersion.of(production.version), NOON - HOUR, NOON, most=50)
+    assert len(gathered) == 50
+
+
+def test_nothing_at_all(version: Version, database: Database) -> None:
+    gathered = gather(database, MonitoredVersion.of(version), NOON - HOUR, NOON)
+    assert (len(gathered), gathered.pixels.shape, gathered.outputs.shape) == (0, (0, 64), (0, 10))
+
+
+def test_a_model_that_gives_scores_is_asked_again(database: Database, tmp_path: Path) -> None:
+    draft = LinearDraft(name="scores", probabilities=False)
+    version = Store(tmp_path / "models").save(draft)
+    write(database, [row(version, probabilities=None)], {})
+    gathered = gather(database, MonitoredVersion.of(version), NOON - HOUR, NOON)
+    features = version.manifest.image_spec.features(gathered.pixels)
+    assert gathered.outputs == pytest.approx(version.artifact.open().run(features).scores)

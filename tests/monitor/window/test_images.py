@@ -1,0 +1,36 @@
+"""From records to pixels."""
+
+import numpy as np
+
+from models.spec import ImageSpec
+from monitor.window.images import Failure, decode
+from tests.drawing import flat, png
+from tests.monitor.recorded import record
+
+DIGITS = ImageSpec.parse("digits")
+
+
+def test_what_can_be_read_is_and_the_rest_is_told() -> None:
+    wide = png(np.full((8, 24), 7, np.uint8))
+    records = [
+        record(image=flat(3)),
+        record(image=b"GIF89a broken"),
+        record(image=None),
+        record(image=wide),
+    ]
+    decoded = decode(records, DIGITS)
+    assert len(decoded) == 2
+    assert decoded.rows.tolist() == [0, 3]
+    assert decoded.sizes.tolist() == [[8, 8], [24, 8]]
+    assert decoded.pixels.tolist() == [[3] * 64, [7] * 64]
+    assert [one.row for one in decoded.failures] == [1]
+    assert isinstance(decoded.failures[0], Failure)
+    assert decoded.failures[0].reason
+    assert decoded.without == 1
+
+
+def test_no_records_are_no_images() -> None:
+    decoded = decode([], DIGITS)
+    assert decoded.pixels.shape == (0, 64)
+    assert decoded.sizes.shape == (0, 2)
+    assert decoded.failures == ()

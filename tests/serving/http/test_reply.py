@@ -1,0 +1,73 @@
+from starlette.types import Message
+
+from errors import BadRequestError, BodyTooLargeError, OverloadedError
+from serving.http.reply import Reply, fault_reply, json_reply
+
+
+def test_json_with_its_length() -> None:
+    assert json_reply({"ü": 1}, (b"x-a", b"b")) == Reply(
+        200,
+        [(b"content-type", b"application/json"), (b"content-length", b"8"), (b"x-a", b"b")],
+        b'{"\xc3\xbc":1}',
+    )
+
+
+def test_a_fault_is_its_sentence() -> None:
+    reply = fault_reply(BadRequestError("Why."))
+    assert (reply.status, reply.body) == (400, b'{"detail":"Why."}')
+
+
+def test_an_overloaded_server_says_when_to_come_back() -> None:
+    reply = fault_reply(OverloadedError("Full.", "capacity", retry_after=3))
+    assert reply.status == 503
+    assert (b"retry-after", b"3") in reply.headers
+
+
+def test_the_rest_of_a_large_body_is_not_wanted() -> None:
+    assert (b"connection", b"close") in fault_reply(BodyTooLargeError("Large.")).headers
+
+
+class Connection:
+    """What uvicorn gives as ``send``: a method of what has the transport."""
+
+    def __init__(self, *, stays: bool) -> None:
+        self.transport = self
+        self.stays = stays
+        self.seen: list[bytes | str] = []
+
+    def write(self, data: bytes) -> None:
+        self.seen.append(data)
+
+    def close(self) -> None:
+        self.seen.append("closed")
+
+    def is_closing(self) -> bool:
+        return False
+
+    async def send(self, message: Message) -> None:
+        self.transport.write(message.get("body", b"head "))
+        if "body" in message and not self.stays:
+            self.transport.close()
+
+
+async def test_head_and_body_are_written_at_once() -> None:
+    connection = Connection(stays=True)
+    await json_reply({}).send(connection.send)
+    assert connection.seen == [b"head {}"]
+    assert connection.transport is connection
+
+
+async def test_a_connection_is_closed_after_its_answer() -> None:
+    connection = Connection(stays=False)
+    await json_reply({}).send(connection.send)
+    assert connection.seen == [b"head {}", "closed"]
+
+
+async def test_any_other_send_is_called_as_it_is() -> None:
+    seen = []
+
+    async def send(message: Message) -> None:
+        seen.append(message["type"])
+
+    await json_reply({}).send(send)
+    assert seen == ["http.response.start", "http.response.body"]

@@ -1,0 +1,266 @@
+"""The batcher, with a fake classifier that records the batches it was given."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from errors import ClientLeftError, OverloadedError
+from models.runtime import Outcome
+from serving.inference.batcher import INLINE_SECONDS, LONG_SECONDS, Batcher, Cost
+
+QUICK = 0.0
+SLOW = 10.0
+
+
+class FakeClassifier:
+    """Predicts the first feature; fails on a batch with a negative one."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.threads: set[str] = set()
+        self.running = threading.Event()
+        self.may_run = threading.Event()
+        self.may_run.set()
+
+    def run(self, features: NDArray[np.float32]) -> Outcome:
+        self.running.set()
+        self.may_run.wait(10)
+        self.sizes.append(len(features))
+        self.threads.add(threading.current_thread().name)
+        if (features < 0).any():
+            raise ValueError("negative")
+        return Outcome(features, features[:, 0].astype(np.int64))
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1, "classify") as pool:
+        yield pool
+
+
+def image(value: float) -> NDArray[np.float32]:
+    return np.array([value, 0.0], np.float32)
+
+
+def batcher_of(
+    run: Callable[[NDArray[np.float32]], Outcome],
+    executor: ThreadPoolExecutor,
+    max_batch_size: int,
+    expected_seconds: float = QUICK,
+) -> Batcher:
+    single = Cost(expected_seconds, expected_seconds)
+    return Batcher(run, executor, max_batch_size, lambda _size, _waited: None, single)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.001)
+
+
+def later(seconds: float = 30.0) -> float:
+    return time.monotonic() + seconds
+
+
+async def test_a_lone_item_runs_at_once(executor: ThreadPoolExecutor) -> None:
+    fake = FakeClassifier()
+    answer = await batcher_of(fake.run, executor, 8).submit(image(3), later())
+    assert answer.place == 3
+    assert fake.sizes == [1]
+
+
+async def test_items_of_one_moment_share_a_batch(executor: ThreadPoolExecutor) -> None:
+    fake = FakeClassifier()
+    batcher = batcher_of(fake.run, executor, 8)
+    answers = await asyncio.gather(*(batcher.submit(image(n), later()) for n in range(5)))
+    assert [answer.place for answer in answers] == [0, 1, 2, 3, 4]
+    assert fake.sizes == [5]
+
+
+async def test_a_batch_takes_no_more_than_the_maximum(executor: ThreadPoolExecutor) -> None:
+    fake = FakeClassifier()
+    batcher = batcher_of(fake.run, executor, 4)
+    answers = await asyncio.gather(*(batcher.submit(image(n), later()) for n in range(10)))
+    assert [answer.place for answer in answers] == list(range(10))
+    assert fake.sizes == [4, 4, 2]
+
+
+async def test_arrivals_during_a_slow_batch_form_the_next(executor: ThreadPoolExecutor) -> None:
+    fake = FakeClassifier()
+    fake.may_run.clear()
+    batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
+    first = asyncio.create_task(batcher.submit(image(1), later()))
+    await until(fake.running.is_set)
+    others = [asyncio.create_task(batcher.submit(image(n), later())) for n in (2, 3, 4)]
+    await until(lambda: batcher.queued == 3)
+    fake.may_run.set()
+    assert [answer.place for answer in await asyncio.gather(first, *others)] == [1, 2, 3, 4]
+    assert fake.sizes == [1, 3]
+
+
+async def test_a_slow_classifier_runs_on_a_thread(executor: ThreadPoolExecutor) -> None:
+    fake = FakeClassifier()
+    await batcher_of(fake.run, executor, 8, expected_seconds=SLOW).submit(image(1), later())
+    assert fake.threads == {"classify_0"}
+
+
+async def test_a_quick_classifier_runs_on_the_event_loop(executor: ThreadPoolExecutor) -> None:
+    fake = FakeClassifier()
+    await batcher_of(fake.run, executor, 8, expected_seconds=QUICK).submit(image(1), later())
+    assert fake.threads == {threading.current_thread().name}
+
+
+@pytest.mark.parametrize("expected_seconds", [QUICK, SLOW])
+async def test_an_item_that_fails_fails_alone(
+    executor: ThreadPoolExecutor, expected_seconds: float
+) -> None:
+    fake = FakeClassifier()
+    batcher = batcher_of(fake.run, executor, 8, expected_seconds)
+    good, bad, other = await asyncio.gather(
+        *(batcher.submit(image(value), later()) for value in (1, -1, 2)), return_exceptions=True
+    )
+    assert isinstance(bad, ValueError)
+    assert not isinstance(good, BaseException)
+    assert not isinstance(other, BaseException)
+    assert (good.place, other.place) == (1, 2)
+
+
+async def test_a_failure_does_not_stop_the_batcher(executor: ThreadPoolExecutor) -> None:
+    batcher = batcher_of(FakeClassifier().run, executor, 8)
+    with pytest.raises(ValueError, match="negative"):
+        await batcher.submit(image(-1), later())
+    assert (await batcher.submit(image(5), later())).place == 5
+
+
+async def test_a_cancelled_item_leaves_the_queue(executor: ThreadPoolExecutor) -> None:
+    fake = FakeClassifier()
+    fake.may_run.clear()
+    batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
+    first = asyncio.create_task(batcher.submit(image(1), later()))
+    await until(fake.running.is_set)
+    leaving = asyncio.create_task(batcher.submit(image(2), later()))
+    staying = asyncio.create_task(batcher.submit(image(3), later()))
+    await until(lambda: batcher.queued == 2)
+    leaving.cancel()
+    fake.may_run.set()
+    assert (await first).place == 1
+    assert (await staying).place == 3
+    assert fake.sizes == [1, 1]
+
+
+async def test_an_expired_item_is_refused_and_costs_no_inference(
+    executor: ThreadPoolExecutor,
+) -> None:
+    fake = FakeClassifier()
+    fake.may_run.clear()
+    batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
+    first = asyncio.create_task(batcher.submit(image(1), later()))
+    await until(fake.running.is_set)
+    with pytest.raises(OverloadedError, match="in time"):
+        await batcher.submit(image(2), later(0.01))
+    fake.may_run.set()
+    assert (await first).place == 1
+    assert (await batcher.submit(image(3), later())).place == 3
+    assert fake.sizes == [1, 1]
+
+
+async def test_an_idle_batcher_expects_no_wait(executor: ThreadPoolExecutor) -> None:
+    batcher = batcher_of(FakeClassifier().run, executor, 8, expected_seconds=SLOW)
+    assert batcher.expected_wait == 0.0
+
+
+async def test_a_busy_batcher_expects_to_wait_for_the_batches_ahead(
+    executor: ThreadPoolExecutor,
+) -> None:
+    fake = FakeClassifier()
+    fake.may_run.clear()
+    batcher = batcher_of(fake.run, executor, 2, expected_seconds=SLOW)
+    tasks = [asyncio.create_task(batcher.submit(image(n), later())) for n in range(5)]
+    await until(lambda: batcher.queued == 3)
+    # A batch of 2 runs and 3 items wait: with the newcomer two more batches of 2, and an item
+    # is expected to take as long as the first did.
+    assert batcher.expected_wait == 6 * SLOW
+    fake.may_run.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_what_nobody_waits_for_any_more_costs_no_inference(
+    executor: ThreadPoolExecutor,
+) -> None:
+    fake = FakeClassifier()
+    fake.may_run.clear()
+    batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
+    first = asyncio.create_task(batcher.submit(image(1), later()))
+    await until(fake.running.is_set)
+    gone = asyncio.create_task(batcher.submit(image(2), later(), left=lambda: True))
+    there = asyncio.create_task(batcher.submit(image(3), later(), left=lambda: False))
+    await until(lambda: batcher.queued == 2)
+    await asyncio.sleep(LONG_SECONDS)
+    fake.may_run.set()
+    assert (await first).place == 1
+    assert (await there).place == 3
+    with pytest.raises(ClientLeftError):
+        await gone
+    assert fake.sizes == [1, 1]
+
+
+async def test_each_batch_is_told_with_its_size(executor: ThreadPoolExecutor) -> None:
+    told: list[tuple[int, float]] = []
+    batcher = Batcher(
+        FakeClassifier().run,
+        executor,
+        4,
+        lambda size, waited: told.append((size, waited)),
+        Cost(QUICK, QUICK),
+    )
+    await asyncio.gather(*(batcher.submit(image(n), later()) for n in range(6)))
+    assert [size for size, _ in told] == [4, 2]
+    assert all(waited >= 0 for _, waited in told)
+
+
+async def test_an_item_that_has_expired_already_is_not_queued(
+    executor: ThreadPoolExecutor,
+) -> None:
+    fake = FakeClassifier()
+    with pytest.raises(OverloadedError, match="in time"):
+        await batcher_of(fake.run, executor, 8).submit(image(1), later(-1))
+    assert fake.sizes == []
+
+
+async def test_it_learns_that_a_classifier_is_quick(executor: ThreadPoolExecutor) -> None:
+    fake = FakeClassifier()
+    batcher = batcher_of(fake.run, executor, 8, expected_seconds=2 * INLINE_SECONDS)
+    for _ in range(10):
+        await batcher.submit(image(1), later())
+    assert fake.threads == {"classify_0", threading.current_thread().name}
+
+
+async def test_it_learns_that_large_batches_are_slow(executor: ThreadPoolExecutor) -> None:
+    def run(features: NDArray[np.float32]) -> Outcome:
+        threads.append(threading.current_thread().name)
+        ends = time.thread_time() + len(features) * INLINE_SECONDS / 4
+        while time.thread_time() < ends:
+            pass
+        return Outcome(features, features[:, 0].astype(np.int64))
+
+    threads: list[str] = []
+    batcher = batcher_of(run, executor, 8)
+    for _ in range(20):
+        await asyncio.gather(*(batcher.submit(image(n), later()) for n in range(8)))
+        await batcher.submit(image(1), later())
+    here = threading.current_thread().name
+    assert threads[-2:] == ["classify_0", here], "eight on a thread, a lone one here"
+
+
+async def test_nobody_waits_for_an_executor_that_was_shut_down() -> None:
+    executor = ThreadPoolExecutor(1)
+    batcher = batcher_of(FakeClassifier().run, executor, 8, expected_seconds=SLOW)
+    executor.shutdown()
+    with pytest.raises(RuntimeError, match="shutdown"):
+        await batcher.submit(image(1), later())

@@ -1,0 +1,213 @@
+"""What the recorder finds is in the database, with a real engine and a real database."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from prometheus_client import REGISTRY
+
+from errors import DatabaseError, RecordsError, SchemaError
+from models.store import Store
+from serving.inference.batcher import Answer
+from serving.inference.engine import Engine
+from serving.inference.registry import Registry
+from serving.recording.connection import RecordsConnection
+from serving.recording.recorder import Recorder
+from settings import Settings
+from tests.drafts import LinearDraft
+
+SURE = Answer(np.array([0.1, 0.9], np.float32), 1)
+UNSURE = Answer(np.array([0.55, 0.45], np.float32), 0)
+
+
+@pytest.fixture
+async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
+    store = Store(tmp_path / "models")
+    store.save(LinearDraft(labels=("cat", "dog")))
+    store.save(LinearDraft("scores", labels=(1, 2), probabilities=False))
+    registry = Registry(store, Settings())
+    async with registry.watching():
+        await registry.load("scores")
+        yield registry
+
+
+@pytest.fixture
+def engine(registry: Registry) -> Engine:
+    engine = registry.loaded("clf")
+    assert engine is not None
+    return engine
+
+
+@asynccontextmanager
+async def recording(home: Path, **settings: Any) -> AsyncIterator[Recorder]:
+    chosen = Settings(home=home, **settings)
+    records = RecordsConnection(chosen)
+    recorder = Recorder(chosen, records, workers=1)
+    async with recorder.running():
+        yield recorder
+    records.close()
+
+
+def rows(home: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(home / "records.db")) as connection:
+        return connection.execute(query).fetchall()
+
+
+def dropped(reason: str) -> float:
+    return REGISTRY.get_sample_value("pupila_records_dropped_total", {"reason": reason}) or 0.0
+
+
+async def test_a_prediction_is_kept(tmp_path: Path, engine: Engine) -> None:
+    async with recording(tmp_path) as recorder:
+        recorder.predicted(engine, 123, b"image", SURE)
+    [row] = rows(
+        tmp_path,
+        "select request_id, model, version, role, status, reason, label, confidence, "
+        "probabilities, weight, origin, content from predictions join images on prediction_id = id",
+    )
+    assert row[:7] == ("123", "clf", engine.version.version, "champion", 200, None, '"dog"')
+    assert row[7] == pytest.approx(0.9)
+    assert np.frombuffer(row[8], "<f4").tolist() == SURE.scores.tolist()
+    assert row[9:] == (1.0, "traffic", b"image")
+
+
+async def test_a_version_without_probabilities(tmp_path: Path, registry: Registry) -> None:
+    engine = registry.loaded("scores")
+    assert engine is not None
+    async with recording(tmp_path) as recorder:
+        recorder.predicted(engine, "a", b"image", Answer(np.array([-3.0, 2.0], np.float32), 1))
+    query = "select label, confidence, probabilities from predictions"
+    assert rows(tmp_path, query) == [("2", None, None)]
+
+
+async def test_a_rejected_image_is_kept(tmp_path: Path, engine: Engine) -> None:
+    async with recording(tmp_path, record_rate=0.0) as recorder:
+        recorder.rejected(engine, "a", b"no image", "it is none")
+    query = "select status, reason, label, weight, content from predictions, images"
+    assert rows(tmp_path, query) == [(400, "it is none", None, 1.0, b"no image")]
+
+
+async def test_little_confidence_is_kept_whatever_the_rate(tmp_path: Path, engine: Engine) -> None:
+    async with recording(tmp_path, record_rate=0.0) as recorder:
+        recorder.predicted(engine, "sure", b"image", SURE)
+        recorder.predicted(engine, "unsure", b"image", UNSURE)
+    assert rows(tmp_path, "select request_id, weight from predictions") == [("unsure", 1.0)]
+
+
+async def test_all_are_counted_and_some_kept(tmp_path: Path, engine: Engine) -> None:
+    async with recording(tmp_path, record_per_minute=60) as recorder:
+        for number in range(1000):
+            recorder.predicted(engine, number, b"image", SURE)
+        recorder.failed(engine, 503)
+        recorder.failed(None, 400)
+        recorder.took(engine, 0.002)
+    [(kept, weight)] = rows(tmp_path, "select count(*), sum(weight) from predictions")
+    assert kept == 30
+    assert weight == pytest.approx(1000)
+    counts = rows(tmp_path, "select model, kind, key, sum(count) from traffic group by 1, 2, 3")
+    assert set(counts) == {
+        ("", "status", "400", 1),
+        ("clf", "label", '"dog"', 1000),
+        ("clf", "latency", "0.0025", 1),
+        ("clf", "status", "200", 1000),
+        ("clf", "status", "503", 1),
+    }
+
+
+async def test_who_asks_for_a_prediction_finds_it(tmp_path: Path, engine: Engine) -> None:
+    async with recording(tmp_path) as recorder:
+        recorder.predicted(engine, "a", b"image", SURE)
+        await recorder.settle({"a", "never seen"})
+        assert rows(tmp_path, "select request_id from predictions") == [("a",)]
+
+
+async def test_what_there_is_no_room_for_is_dropped_and_counted(
+    tmp_path: Path, engine: Engine
+) -> None:
+    before = dropped("memory")
+    async with recording(tmp_path, record_buffer_bytes=100_000) as recorder:
+        for number in range(20):
+            recorder.predicted(engine, number, bytes(9_000), SURE)
+    assert rows(tmp_path, "select count(*) from predictions") == [(10,)]
+    assert dropped("memory") == before + 10
+
+
+async def test_there_is_room_again_for_what_follows(tmp_path: Path, engine: Engine) -> None:
+    async with recording(tmp_path, record_buffer_bytes=10_000) as recorder:
+        for number in range(5):
+            recorder.predicted(engine, number, bytes(8_000), SURE)
+            await recorder.settle({str(number)})
+    assert rows(tmp_path, "select count(*) from predictions") == [(5,)]
+
+
+async def test_what_is_replaced_in_the_sample_leaves_its_room(
+    tmp_path: Path, engine: Engine
+) -> None:
+    before = dropped("memory")
+    async with recording(tmp_path, record_per_minute=4, record_buffer_bytes=6_000) as recorder:
+        for number in range(2_000):
+            recorder.predicted(engine, number, bytes(1_000), SURE)
+    assert dropped("memory") == before
+
+
+async def test_predictions_go_on_without_a_database_and_are_kept_when_it_is_there(
+    tmp_path: Path, engine: Engine
+) -> None:
+    home = tmp_path / "home"
+    home.write_text("a file where the folder should be")
+    async with recording(home) as recorder:
+        recorder.predicted(engine, "a", b"image", SURE)
+        with pytest.raises(DatabaseError):
+            await recorder.settle({"a"})
+        home.unlink()
+    assert rows(home, "select request_id from predictions") == [("a",)]
+    assert rows(home, "select count from traffic where kind = 'status'") == [(1,)]
+
+
+async def test_what_the_database_will_never_take_is_dropped_alone(
+    tmp_path: Path, engine: Engine
+) -> None:
+    before = dropped("refused")
+    async with recording(tmp_path) as recorder:
+        for name in ("a", "x" * 200, "b"):
+            recorder.predicted(engine, name, b"image", SURE)
+    assert rows(tmp_path, "select request_id from predictions") == [("a",), ("b",)]
+    assert rows(tmp_path, "select count from traffic where kind = 'status'") == [(3,)]
+    assert dropped("refused") == before + 1
+
+
+async def test_a_database_that_can_only_be_read_is_told_once(
+    tmp_path: Path, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with recording(tmp_path) as recorder:
+        await keep_one(recorder, engine, "a")
+        # As on a full disk, nothing is wrong until it is written to.
+        rows(tmp_path, "alter table predictions rename to gone")
+        for name in ("b", "c"):
+            with pytest.raises(SchemaError):
+                await keep_one(recorder, engine, name)
+        rows(tmp_path, "alter table gone rename to predictions")
+    assert rows(tmp_path, "select request_id from predictions") == [("a",), ("b",), ("c",)]
+    first, *others = [one for one in caplog.messages if "written" in one]
+    assert first.startswith("no records are written for now: ")
+    assert others == ["records are written again"]
+
+
+async def keep_one(recorder: Recorder, engine: Engine, request_id: str) -> None:
+    recorder.predicted(engine, request_id, b"image", SURE)
+    await recorder.settle({request_id})
+
+
+async def test_what_cannot_be_read_stops_nothing(tmp_path: Path, engine: Engine) -> None:
+    nothing = Answer(np.empty(0, np.float32), 0)
+    async with recording(tmp_path, record_unsure=0.0) as recorder:
+        recorder.predicted(engine, "a", b"image", nothing)
+        with pytest.raises(RecordsError):
+            await recorder.settle({"a"})
+        recorder.predicted(engine, "b", b"image", SURE)
+        await recorder.settle({"b"})
+    assert rows(tmp_path, "select request_id from predictions") == [("b",)]

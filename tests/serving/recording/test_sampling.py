@@ -1,0 +1,129 @@
+"""Samples under a cap, whose weights make up for what was left out."""
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from serving.recording.sampling import Reservoir, Sampler
+
+
+def offer(reservoir: Reservoir[int], numbers: range) -> None:
+    for number in numbers:
+        place = reservoir.choose()
+        if place >= 0:
+            reservoir.put(place, number)
+
+
+def test_all_are_kept_where_there_is_room() -> None:
+    reservoir = Reservoir[int](10, 1.0, Random(0))
+    offer(reservoir, range(7))
+    assert reservoir.sampled() == [(number, 1.0) for number in range(7)]
+
+
+def test_never_more_than_there_is_room_for() -> None:
+    reservoir = Reservoir[int](10, 1.0, Random(0))
+    offer(reservoir, range(1000))
+    assert len(set(reservoir.items)) == 10
+    assert [weight for _, weight in reservoir.sampled()] == [100.0] * 10
+
+
+@pytest.mark.parametrize(("capacity", "seen"), [(1, 5), (3, 20), (10, 11)])
+def test_each_is_kept_as_often_as_any_other(capacity: int, seen: int) -> None:
+    kept: Counter[int] = Counter()
+    for seed in range(6000):
+        reservoir = Reservoir[int](capacity, 1.0, Random(seed))
+        offer(reservoir, range(seen))
+        kept.update(reservoir.items)
+    expected = 6000 * capacity / seen
+    deviation = (6000 * capacity / seen * (1 - capacity / seen)) ** 0.5
+    assert all(abs(kept[number] - expected) < 5 * deviation for number in range(seen))
+
+
+def test_a_rate_leaves_out_its_share_and_the_weights_make_up_for_it() -> None:
+    totals = []
+    for seed in range(300):
+        reservoir = Reservoir[int](20, 0.25, Random(seed))
+        offer(reservoir, range(200))
+        totals.append(sum(weight for _, weight in reservoir.sampled()))
+    assert sum(totals) / len(totals) == pytest.approx(200, rel=0.05)
+
+
+def test_a_rate_of_zero_keeps_nothing() -> None:
+    reservoir = Reservoir[int](20, 0.0, Random(0))
+    offer(reservoir, range(200))
+    assert reservoir.sampled() == []
+
+
+def test_what_a_new_one_replaces_is_given_back() -> None:
+    reservoir = Reservoir[str](1, 1.0, Random(0))
+    assert reservoir.put(reservoir.choose(), "first") is None
+    place = -1
+    while place < 0:
+        place = reservoir.choose()
+    assert reservoir.put(place, "second") == "first"
+
+
+def crowd(sampler: Sampler[int], count: int = 1000) -> None:
+    offer(sampler.ordinary, range(count))
+    offer(sampler.unsure, range(count))
+    offer(sampler.rejected, range(count))
+
+
+def test_no_more_than_the_cap_over_minutes_of_crowds() -> None:
+    sampler = Sampler[int](60, 1.0, 0.0, Random(0))
+    kept = 0
+    for quarter in range(1, 10 * 60 * 4):
+        crowd(sampler)
+        kept += len(sampler.close(quarter / 4))
+    # A minute's worth at once, and then as much as comes in.
+    assert 10 * 60 <= kept <= 11 * 60
+
+
+def test_a_few_are_all_kept_after_hours_of_a_crowd() -> None:
+    sampler = Sampler[int](600, 1.0, 0.0, Random(0))
+    for quarter in range(1, 400):
+        offer(sampler.ordinary, range(1000))
+        sampler.close(quarter / 4)
+    offer(sampler.ordinary, range(1000))
+    offer(sampler.unsure, range(1))
+    offer(sampler.rejected, range(1))
+    kept = sampler.close(100.0)
+    assert [weight for _, weight in kept[-2:]] == [1.0, 1.0]
+    assert kept[0].weight > 100
+
+
+def test_weights_add_up_to_all_that_was_offered() -> None:
+    sampler = Sampler[int](30, 1.0, 0.0, Random(0))
+    kept = []
+    for second in range(1, 100):
+        crowd(sampler, second)
+        kept += sampler.close(float(second))
+    kept += sampler.close(100.0, last=True)
+    assert sum(weight for _, weight in kept) == pytest.approx(3 * sum(range(1, 100)))
+
+
+def test_a_window_goes_on_where_the_cap_is_used_up() -> None:
+    sampler = Sampler[int](1, 1.0, 0.0, Random(0))
+    crowd(sampler)
+    assert len(sampler.close(0.25)) == 4
+    crowd(sampler)
+    assert sampler.close(0.5) == []
+    assert len(sampler.items()) == 3
+    assert [weight for _, weight in sampler.close(200.0)] == [1000.0] * 3
+
+
+def test_who_asks_gets_a_window_on_credit_but_not_without_end() -> None:
+    sampler = Sampler[int](1, 1.0, 0.0, Random(0))
+    kept = 0
+    for number in range(100):
+        crowd(sampler)
+        kept += len(sampler.close(number / 1000, early=True))
+    assert 4 < kept <= 12
+
+
+def test_the_last_window_ends_in_any_case() -> None:
+    sampler = Sampler[int](1, 1.0, 0.0, Random(0))
+    for _ in range(10):
+        crowd(sampler)
+        assert len(sampler.close(0.0, last=True)) >= 3
