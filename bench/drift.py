@@ -21,8 +21,8 @@ from bench.machine import heading
 from bench.population import Pool, Population, digits, shapes
 from bench.power import COMPARED, Plan, power
 from bench.table import markdown, number
+from images.spec import ImageSpec
 from models.reference import Reference
-from models.spec import ImageSpec
 from monitor.drift.detector import DriftDetector, DriftSettings, Window
 
 ROOT = Path(__file__).resolve().parent.parent

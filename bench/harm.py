@@ -22,9 +22,9 @@ from bench.machine import heading
 from bench.process import ROOT
 from bench.shifts import SHIFTS, Shift
 from bench.table import markdown
+from images.spec import ImageSpec
 from models.offline.halves import convert_halves
 from models.runtime import OnnxRuntime
-from models.spec import ImageSpec
 from monitor.accuracy.harm import HarmSettings, dissent, estimate
 from monitor.proportions import Share
 from tests.drawing import draw_folder

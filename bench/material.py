@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from models.spec import ImageSpec
+from images.spec import ImageSpec
 
 MODELS = {
     "logistic": "logistic regression on 8x8 digits",

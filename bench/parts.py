@@ -30,7 +30,7 @@ from bench.process import ROOT
 from bench.runner import SETTLE_SECONDS, Runner, make_material, start
 from bench.servers import SERVERS, Launch, Server
 from bench.table import markdown
-from models.image import examine
+from images.decoding import examine
 from models.store import Store
 from serving.http.body import read_body
 from serving.http.parser import parse_query

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.shifts import Shift
+from images.spec import ImageSpec
 from models.manifest import Label
 from models.offline.conversion import convert
 from models.reference import Reference
 from models.runtime import OnnxRuntime
-from models.spec import ImageSpec
 from monitor.drift.detector import DriftDetector, DriftSettings
 from monitor.drift.views import Columns
 from tests.drawing import SHAPES, draw_folder, draw_shape

@@ -25,10 +25,10 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from images.spec import ImageSpec
 from models.offline import parity
 from models.offline.conversion import Graph, convert
 from models.runtime import OnnxRuntime
-from models.spec import ImageSpec
 from train.recipes import RECIPES, Amount, Recipe
 
 HOLDOUT = 0.2

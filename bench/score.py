@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from PIL import Image
 
-from models.image import read_pixels
+from images.decoding import read_pixels
 from models.store import Store
 from models.version import Version
 from score.run import Options, score

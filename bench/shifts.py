@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
-from models.spec import ImageSpec
+from images.spec import ImageSpec
 
 Pixels = NDArray[np.uint8]
 Change = Callable[[Pixels, ImageSpec, np.random.Generator], Pixels]

@@ -126,8 +126,8 @@ def import_(
 
 
 def _import_pickle(path: Path, name: str, image_spec: str, trust: bool, backend: str) -> None:
+    from images.spec import ImageSpec
     from models.offline.pickle_report import inspect
-    from models.spec import ImageSpec
 
     spec = ImageSpec.parse(image_spec)
     report = inspect(path)

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from models.spec import ImageSpec
+from images.spec import ImageSpec
 
 SCHEMA_VERSION: Literal[1] = 1
 

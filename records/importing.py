@@ -16,7 +16,7 @@ from records.database import Database
 from records.labels import Feedback, add_labels
 from records.sources import Sample, read_file
 
-# As models.image reads them.
+# As images.decoding reads them.
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 # As the server takes them.
 _LABEL: Final = 256

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from models.spec import ImageSpec
+from images.spec import ImageSpec
 from score import scorer
 from score.scorer import Answers, Image, Pixels, Scorer, batches, joined
 from score.source import Chunk, load

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ImageError
+from images.decoding import read_pixels
+from images.spec import ImageSpec
 from models.artifact import Artifact
-from models.image import read_pixels
-from models.spec import ImageSpec
 
 Image = bytes | str
 """A file's bytes, or the reason why there are none."""

@@ -19,7 +19,7 @@ from errors import (
     RequestError,
     SchemaError,
 )
-from models.image import examine
+from images.decoding import examine
 from models.manifest import Label
 from serving.access import AccessLog
 from serving.http.body import read_body

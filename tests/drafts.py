@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from images.spec import ImageSpec
 from models.artifact import GOLDEN, GRAPH, MANIFEST
 from models.manifest import Label, Manifest
 from models.runtime import OnnxRuntime
-from models.spec import ImageSpec
 
 DIGITS = ImageSpec.parse("digits")
 

@@ -148,7 +148,7 @@ def main(
 
 
 def _load(data: str, image_spec: str | None, on_progress: Callable[[int, int], None]) -> "Dataset":
-    from models.spec import ImageSpec
+    from images.spec import ImageSpec
     from train.datasets import load_digits, load_folder
 
     spec = None if image_spec in (None, "auto") else ImageSpec.parse(image_spec)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from errors import DatasetError, ImageError
-from models.image import examine, image_size, read_pixels
+from images.decoding import examine, image_size, read_pixels
+from images.spec import ImageSpec
 from models.manifest import Label
-from models.spec import ImageSpec
 
 OnProgress = Callable[[int, int], None]
 """Called with (done, total)."""

@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from images.spec import ImageSpec
 from models.manifest import Label, Metrics
-from models.spec import ImageSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from errors import ConversionError
+from images.spec import ImageSpec
 from models.offline.candidate import Candidate
-from models.spec import ImageSpec
 
 PROBES = 400
 

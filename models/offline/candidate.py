@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ConversionError
+from images.spec import ImageSpec
 from models.artifact import ESTIMATOR, GOLDEN, GRAPH, HALVES, MANIFEST, REFERENCE
 from models.manifest import DataFingerprint, Label, Manifest, Metrics, Parity, Speed
 from models.offline import parity
@@ -23,7 +24,6 @@ from models.offline.estimator import EstimatorRuntime, dump_estimator
 from models.offline.halves import convert_halves
 from models.reference import Reference
 from models.runtime import OnnxRuntime, Outcome
-from models.spec import ImageSpec
 
 GOLDEN_IMAGES = 16
 # libsvm takes milliseconds for an image of 12,288 features, and the check asks about seven variants

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ConversionError
+from images.spec import ImageSpec
 from models.offline import parity
 from models.offline.conversion import Graph, convert
 from models.runtime import OnnxRuntime
-from models.spec import ImageSpec
 
 # Nobody is answered by a half: that its graph is right on some held-out images is enough, and
 # for large images libsvm takes milliseconds for each.

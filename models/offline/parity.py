@@ -11,12 +11,12 @@ from PIL import Image
 from sklearn.utils.multiclass import _ovr_decision_function
 
 from errors import ParityError
+from images.spec import ImageSpec
 from models.manifest import Parity, Speed
 from models.offline.conversion import Graph, operators
 from models.offline.graphs.affine import Affine
 from models.offline.graphs.unwrapped import unwrap
 from models.runtime import OnnxRuntime
-from models.spec import ImageSpec
 
 TOLERANCE = 1e-4
 LABEL_MARGIN = 1e-4

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import norm
 
+from images.spec import ImageSpec
 from models.reference import Reference
 from models.runtime import Runtime
-from models.spec import ImageSpec
 from monitor.phrasing import percent
 from monitor.proportions import Share
 from records.reports import State

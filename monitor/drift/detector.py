@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from images.spec import ImageSpec
 from models.manifest import Label
 from models.reference import Reference
-from models.spec import ImageSpec
 from monitor.drift import statistics
 from monitor.drift.alarm import AlarmRule
 from monitor.drift.report import ClassChange, DriftReport, ViewResult

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.spec import ImageSpec
+from images.spec import ImageSpec
 
 _CHUNK = 256  # images at a time: of 512x512 in colour they take 800 MB as it is
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.distance import cdist, pdist
 
-from models.spec import ImageSpec
+from images.spec import ImageSpec
 
 SIDE = 8
 MAX_DIFFERENCE = 4.0

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
+from images.spec import ImageSpec
 from models.reference import Reference
-from models.spec import ImageSpec
 from monitor.proportions import Share
 from monitor.quality.check import LEAST, Check, CheckName, Seen, judged, unknown
 from monitor.quality.duplicates import copies, thumbnails

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from images.spec import ImageSpec
 from models.manifest import Label
 from models.reference import Reference
-from models.spec import ImageSpec
 from monitor.quality import image_checks, label_checks
 from monitor.quality.check import Check, Seen
 from monitor.window.images import Decoded

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.spec import ImageSpec
+from images.spec import ImageSpec
 
 SIDE = 96
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from models.spec import ImageSpec
+from images.spec import ImageSpec
 from monitor.drift.detector import Window
 from monitor.window.images import Decoded, Failure, decode
 from monitor.window.version import MonitoredVersion

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ImageError
-from models.image import examine
-from models.spec import ImageSpec
+from images.decoding import examine
+from images.spec import ImageSpec
 from records.windows import Record
 
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from errors import ImageError, MonitorError, RecordsError
-from models.image import read_pixels
+from images.decoding import read_pixels
+from images.spec import ImageSpec
 from models.manifest import Label
 from models.reference import COMPONENTS, Reference
 from models.runtime import Runtime
-from models.spec import ImageSpec
 from models.version import Version
 from records.sources import Sample, from_path, read_file
 from records.windows import Record

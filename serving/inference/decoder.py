@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ImageError, OverloadedError, RejectedImageError
-from models.image import Encoded, examine
-from models.spec import ImageSpec
+from images.decoding import Encoded, examine
+from images.spec import ImageSpec
 
 # An image expected to take longer would hold the event loop for as long.
 INLINE_SECONDS = 0.003

@@ -11,7 +11,7 @@ import httpx2
 import numpy as np
 import pytest
 
-from models.spec import ImageSpec
+from images.spec import ImageSpec
 from tests.drawing import png
 from tests.servers import ROOT, Server, environment, serve
 from train.datasets import load_digits

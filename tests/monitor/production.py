@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from images.spec import ImageSpec
 from models.manifest import Label
-from models.spec import ImageSpec
 from models.store import Store
 from models.version import Version
 from records.database import Database

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from errors import ScoreError
-from models.spec import MAX_SIDE
+from images.spec import MAX_SIDE
 from score.folder import FolderSource, walk
 from score.inputs import open_input
 from score.source import CHUNK_BYTES, Gap, chunks, load

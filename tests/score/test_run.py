@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from errors import PupilaError, ScoreError, UnknownVersionError
-from models.image import read_pixels
+from images.decoding import read_pixels
 from models.store import Store
 from score import run as run_module
 from score import source

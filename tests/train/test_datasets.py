@@ -6,8 +6,8 @@ import pytest
 from sklearn import datasets as sklearn_datasets
 
 from errors import DatasetError
-from models.image import read_pixels
-from models.spec import ImageSpec
+from images.decoding import read_pixels
+from images.spec import ImageSpec
 from tests.drawing import draw_folder, flat, png
 from train.datasets import MAX_FILE_BYTES, Dataset, load_digits, load_folder, split
 

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from images.spec import ImageSpec
 from models.manifest import Label
-from models.spec import ImageSpec
 from train.evaluate import evaluate
 from train.figures import SHEET_IMAGES, confusion_picture, mistakes_picture, worst_mistakes
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from errors import RecipeError
+from images.spec import ImageSpec
 from models.offline.candidate import Candidate
 from models.offline.estimator import dump_estimator
-from models.spec import ImageSpec
 from tests.drawing import SHAPES, draw_folder
 from train.datasets import Dataset, load_digits, load_folder, split
 from train.fit import SearchPlan, TrainingResult, train

@@ -12,9 +12,9 @@ from sklearn.model_selection import ParameterSampler, train_test_split
 from threadpoolctl import threadpool_limits
 
 from errors import RecipeError
+from images.spec import ImageSpec
 from models.offline import parity
 from models.offline.conversion import convert
-from models.spec import ImageSpec
 from train.recipes import PLENTY, RECIPES, Amount, recipe
 
 SPEC = ImageSpec.parse("digits")

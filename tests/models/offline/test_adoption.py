@@ -3,8 +3,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from errors import ConversionError
+from images.spec import ImageSpec
 from models.offline.adoption import adopt, probes
-from models.spec import ImageSpec
 
 RNG = np.random.default_rng(0)
 ESTIMATOR = LogisticRegression().fit(RNG.random((20, 12)), RNG.integers(0, 2, 20))

@@ -14,11 +14,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from errors import ConversionError, ParityError
+from images.spec import ImageSpec
 from models.artifact import read_artifact
 from models.offline.candidate import Candidate, label_values
 from models.offline.conversion import check_artifact
 from models.reference import Reference
-from models.spec import ImageSpec
 
 DIGITS = ImageSpec.parse("digits")
 INK, TARGETS = load_digits(return_X_y=True)

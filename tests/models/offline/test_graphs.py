@@ -42,10 +42,10 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from errors import ConversionError
+from images.spec import ImageSpec
 from models.offline import parity
 from models.offline.conversion import Graph, convert
 from models.runtime import OnnxRuntime
-from models.spec import ImageSpec
 
 SPEC = ImageSpec.parse("digits")
 DIGITS = load_digits()

@@ -10,9 +10,9 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
 from errors import ConversionError
+from images.spec import ImageSpec
 from models.offline.halves import convert_halves
 from models.runtime import OnnxRuntime
-from models.spec import ImageSpec
 
 DIGITS = ImageSpec.parse("digits")
 INK, TARGETS = load_digits(return_X_y=True)

@@ -14,10 +14,10 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from errors import ParityError
+from images.spec import ImageSpec
 from models.offline import parity
 from models.offline.conversion import Graph, convert
 from models.runtime import OnnxRuntime
-from models.spec import ImageSpec
 
 SPEC = ImageSpec.parse("digits")
 DIGITS = load_digits()

@@ -22,10 +22,10 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from errors import PickleError
-from models.image import read_pixels
+from images.decoding import read_pixels
+from images.spec import ImageSpec
 from models.offline.pickle_report import MAX_IMPORTS
 from models.offline.pickles import inspect, load
-from models.spec import ImageSpec
 
 DATA = Path(__file__).parents[2] / "data"
 DIGITS = ImageSpec.parse("digits")

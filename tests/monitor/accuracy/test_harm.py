@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from images.spec import ImageSpec
 from models.artifact import Artifact, read_artifact
 from models.reference import Reference
-from models.spec import ImageSpec
 from monitor.accuracy.harm import (
     LABELS,
     HarmReport,

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
+from images.spec import ImageSpec
 from models.reference import Reference
-from models.spec import ImageSpec
 from monitor.drift.detector import DriftDetector, DriftSettings, Window, holm
 from monitor.drift.report import DriftReport
 from monitor.drift.views import Columns

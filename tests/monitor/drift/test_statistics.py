@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from models.spec import ImageSpec
+from images.spec import ImageSpec
 from monitor.drift import statistics
 
 

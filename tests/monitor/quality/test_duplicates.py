@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from models.image import read_pixels
-from models.spec import ImageSpec
+from images.decoding import read_pixels
+from images.spec import ImageSpec
 from monitor.quality.duplicates import copies
 from tests.drawing import SHAPES, draw_shape
 

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
+from images.spec import ImageSpec
 from models.manifest import Label
 from models.reference import Reference
-from models.spec import ImageSpec
 from monitor.quality.check import Check, CheckName
 from monitor.quality.quality import QualityReport, check_quality
 from monitor.window.images import decode

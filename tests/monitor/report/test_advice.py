@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.spec import ImageSpec
+from images.spec import ImageSpec
 from models.store import Store
 from monitor.inspection import keep as save
 from monitor.inspection import look

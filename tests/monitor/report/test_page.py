@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.spec import ImageSpec
+from images.spec import ImageSpec
 from models.store import Store
 from monitor.inspection import keep as save
 from monitor.inspection import look

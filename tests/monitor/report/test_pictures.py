@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.spec import ImageSpec
+from images.spec import ImageSpec
 from monitor.report.pictures import picture_url
 
 

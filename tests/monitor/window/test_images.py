@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.spec import ImageSpec
+from images.spec import ImageSpec
 from monitor.window.images import Failure, decode
 from tests.drawing import flat, png
 from tests.monitor.recorded import record

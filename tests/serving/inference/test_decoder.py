@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from errors import BadRequestError, OverloadedError
-from models.image import Encoded
-from models.spec import ImageSpec
+from images.decoding import Encoded
+from images.spec import ImageSpec
 from serving.inference.decoder import THREADS, Decoder
 
 SPEC = ImageSpec.parse("gray-8x8")

@@ -20,8 +20,8 @@ from PIL import (
 )
 
 from errors import ImageError
-from models import jpeg
-from models.header import (
+from images import jpeg
+from images.header import (
     CORRUPT,
     TRUNCATED,
     Format,
@@ -34,7 +34,7 @@ from models.header import (
     png_picture,
     webp_header,
 )
-from models.spec import ImageSpec
+from images.spec import ImageSpec
 
 MAX_PIXELS: Final = 25_000_000
 MAX_SIDE: Final = 65_535

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from errors import ImageError
-from models.header import CORRUPT, CROWDED, MAX_BLOCKS, TRUNCATED, exif_orientation
+from images.header import CORRUPT, CROWDED, MAX_BLOCKS, TRUNCATED, exif_orientation
 
 MAX_SCANS: Final = 100
 MAX_TABLE_BYTES: Final = 65_536

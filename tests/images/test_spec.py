@@ -3,7 +3,7 @@ import pytest
 from pydantic import ValidationError
 
 from errors import SpecError
-from models.spec import ImageSpec
+from images.spec import ImageSpec
 
 
 def test_digits_is_gray_8x8_with_whole_numbers_from_0_to_16() -> None:

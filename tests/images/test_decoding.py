@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from errors import ImageError
-from models.image import image_size, read_pixels
-from models.spec import ImageSpec
+from images.decoding import image_size, read_pixels
+from images.spec import ImageSpec
 
 DATA = Path(__file__).parents[1] / "data"
 DIGITS = ImageSpec.parse("digits")

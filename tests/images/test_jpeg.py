@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from errors import ImageError
-from models.header import MAX_BLOCKS
-from models.jpeg import MAX_SCANS, agrees_with_pillow, decode_fast, read_frame
+from images.header import MAX_BLOCKS
+from images.jpeg import MAX_SCANS, agrees_with_pillow, decode_fast, read_frame
 
 Mode = Literal["L", "RGB"]
 
