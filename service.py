@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import bentoml
-from bentoml._internal.configuration.containers import BentoMLContainer
-from bentoml._internal.resource import CpuResource
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+import internals
 from errors import RecordsError, SettingsError
 from models.store import Store
 from serving.catalog import Catalog
@@ -23,21 +22,15 @@ from serving.gauges import Gauges
 from serving.http.body import BODY_SECONDS
 from serving.http.document import openapi
 from serving.http.drain import Drain
-from serving.http.front import Front
-from serving.http.reply import Reply
-from serving.http.schema import (
-    BatchRequest,
-    BatchResponse,
-    FeedbackRequest,
-    FeedbackResponse,
-    PredictRequest,
-    PredictResponse,
-)
+from serving.http.front import Answer, Front
+from serving.http.routes import FEEDBACK, PREDICT, PREDICT_BATCH
+from serving.http.schema import BatchRequest, FeedbackRequest, FeedbackResponse, PredictRequest
+from serving.inference.admission import Admission
 from serving.inference.registry import Registry
 from serving.metrics import forget_dead_workers
+from serving.predictions import Predict, PredictBatch
 from serving.recording.connection import RecordsConnection, load, prepare
 from serving.recording.recorder import Recorder
-from serving.supervisor import supervise
 from settings import settings
 
 try:
@@ -47,9 +40,10 @@ except SettingsError as error:
 
 # One store for the Bento's models below and for the worker: each manifest is read once.
 STORE = Store()
-WORKERS = SETTINGS.workers or int(CpuResource.from_system()) or 1
+WORKERS = SETTINGS.workers or internals.available_cpus()
 DRAIN = Drain(SETTINGS.drain_ms / 1000)
-TRACED = BentoMLContainer.tracing.exporter_type.get() is not None
+TRACED = internals.is_traced()
+ANSWERS: dict[str, Answer] = {}
 
 
 class Unread:
@@ -62,10 +56,10 @@ class Unread:
 
 
 class Raw:
-    """Hands a request itself to the method whose fields the class describes.
+    """Passes the request itself to the method whose fields the class describes.
 
     BentoML would choose a parser by ``Content-Type`` (a form's, for ``curl -d``) and log a
-    traceback for each fault; the endpoint reads every body as JSON and answers with one sentence.
+    traceback for each invalid body; an endpoint reads every body as JSON and answers in a sentence.
     """
 
     @classmethod
@@ -74,15 +68,15 @@ class Raw:
 
 
 class PredictInput(Raw, PredictRequest, bentoml.IODescriptor):
-    """The fields of ``/predict/``, for BentoML's clients."""
+    """The fields of a prediction, for BentoML's clients."""
 
 
 class BatchInput(Raw, BatchRequest, bentoml.IODescriptor):
-    """The fields of ``/predict/batch/``, for BentoML's clients."""
+    """The fields of a batch, for BentoML's clients."""
 
 
 class FeedbackInput(Raw, FeedbackRequest, bentoml.IODescriptor):
-    """The fields of ``/feedback/``, for BentoML's clients."""
+    """The fields of a label, for BentoML's clients."""
 
 
 class Pupila:
@@ -92,32 +86,28 @@ class Pupila:
         self.registry = Registry(STORE, SETTINGS)
         self.records = RecordsConnection(SETTINGS)
         self.recorder = Recorder(SETTINGS, self.records, WORKERS) if SETTINGS.record else None
-        self.endpoint = Endpoint(self.registry, SETTINGS, self.recorder)
-        self.feedback_endpoint = Feedback(
-            self.registry,
-            SETTINGS,
-            self.records,
-            self.recorder,
-            self.endpoint.admission,
-            # Other servers may write to a database that was named.
-            others=WORKERS > 1 or SETTINGS.database_url is not None,
-        )
+        parts = (self.registry, SETTINGS, Admission(SETTINGS), self.recorder)
+        # Other servers may write to a database that is shared.
+        shared = WORKERS > 1 or SETTINGS.database_url is not None
+        self.labels = Feedback(*parts, self.records, shared=shared)
+        self.endpoints: dict[str, Endpoint] = {
+            PREDICT.path: Predict(*parts),
+            PREDICT_BATCH.path: PredictBatch(*parts),
+            FEEDBACK.path: self.labels,
+        }
         self.running = AsyncExitStack()
         CATALOG.bind(self.registry)
-        if not TRACED:
-            service.context.state["answers"] = {
-                "/predict/": self.endpoint.predict,
-                "/predict/batch/": self.endpoint.predict_batch,
-                "/feedback/": self.feedback_endpoint.feedback,
-            }
+        # A trace is made by BentoML's layers, which the front would bypass.
+        ANSWERS.update({} if TRACED else self.endpoints)
 
     @bentoml.on_deployment
     @staticmethod
     def prepare() -> None:
-        """Once for all workers, before they start."""
-        supervise()
-        # By now BentoML has taken a Bento's sources off the path again.
-        sys.path.append(str(Path(__file__).parent))
+        """Once, before the workers start."""
+        internals.supervise()
+        # BentoML has taken a Bento's sources off the path again. In front: a package named like one
+        # of our folders must not be imported in its place.
+        sys.path.insert(0, str(Path(__file__).parent))
         try:
             prepare(SETTINGS)
         except RecordsError as error:
@@ -125,63 +115,73 @@ class Pupila:
 
     @bentoml.on_startup
     async def start(self) -> None:
-        forget_dead_workers(Path(BentoMLContainer.prometheus_multiproc_dir.get()))
+        forget_dead_workers(internals.metrics_folder())
         DRAIN.listen()
         self.running.callback(self.records.close)
-        self.running.callback(self.feedback_endpoint.close)
+        self.running.callback(self.labels.close)
         await self.running.enter_async_context(self.registry.watching())
         if self.recorder is not None:
-            # Before the collector is told to leave alone what was imported.
+            # Before gc.freeze, which exempts what is imported by then.
             await asyncio.to_thread(load)
             await self.running.enter_async_context(self.recorder.running())
             await self.running.enter_async_context(Gauges(self.records).refreshing())
         # Without this, full collections over the imported libraries are the latency's tail.
         gc.collect()
         gc.freeze()
-        # What a request makes is freed without the collector; with the usual 700, it ran within
-        # the parsing of one large body until that took a second.
+        # What a request allocates is freed without the collector; with the default of 700, it ran
+        # within the parsing of one large body until that took a second.
         gc.set_threshold(50_000, 20, 100)
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
         await self.running.aclose()
 
-    @bentoml.api(route="/predict/", input_spec=PredictInput, output_spec=PredictResponse)
+    @bentoml.api(route=PREDICT.path, input_spec=PredictInput, output_spec=PREDICT.response)
     async def predict(self, request: Request) -> Response:
         """Classify one image."""
-        return _response(await self.endpoint.predict(request.scope, request.receive))
+        return await self._answer(PREDICT.path, request)
 
-    @bentoml.api(route="/predict/batch/", input_spec=BatchInput, output_spec=BatchResponse)
+    @bentoml.api(
+        route=PREDICT_BATCH.path, input_spec=BatchInput, output_spec=PREDICT_BATCH.response
+    )
     async def predict_batch(self, request: Request) -> Response:
         """Classify up to 256 images."""
-        return _response(await self.endpoint.predict_batch(request.scope, request.receive))
+        return await self._answer(PREDICT_BATCH.path, request)
 
-    @bentoml.api(route="/feedback/", input_spec=FeedbackInput, output_spec=FeedbackResponse)
+    @bentoml.api(route=FEEDBACK.path, input_spec=FeedbackInput, output_spec=FeedbackResponse)
     async def feedback(self, request: Request) -> Response:
-        """Say what an image really is."""
-        return _response(await self.feedback_endpoint.feedback(request.scope, request.receive))
+        """Send the true label of an image."""
+        return await self._answer(FEEDBACK.path, request)
+
+    async def _answer(self, path: str, request: Request) -> Response:
+        reply = await self.endpoints[path](request.scope, request.receive)
+        response = Response(reply.body, reply.status)
+        response.raw_headers = reply.headers
+        return response
 
     async def __is_ready__(self) -> bool:
         if DRAIN.begun:
-            raise HTTPException(503, "The server is ending.")
+            raise HTTPException(503, "The server is shutting down.")
         readiness = self.registry.readiness()
         if not readiness.ready:
             raise HTTPException(503, readiness.reason)
         return True
 
 
-def _response(reply: Reply) -> Response:
-    response = Response(reply.body, reply.status)
-    response.raw_headers = reply.headers
-    return response
+class FrontedService(bentoml.Service[Pupila]):
+    """A BentoML service with ``Front`` around everything that BentoML puts around it."""
+
+    def to_asgi(self, is_main: bool = True) -> Front:
+        return Front(super().to_asgi(is_main), ANSWERS, lambda: DRAIN.begun)
 
 
 service: Any = bentoml.service(
     name="pupila",
+    service_class=FrontedService,
     workers=SETTINGS.workers or "cpu_count",
     http={"port": SETTINGS.port},
-    # Ours strikes first, so that no client sees BentoML's 504; and BentoML keeps a timer for every
-    # request that reaches it until this time is over, so it is no longer than it must be.
+    # Longer than our own limits, so that no client sees BentoML's 504; but BentoML keeps a timer
+    # for every request that reaches it until this time is over, so not longer than necessary.
     traffic={"timeout": BODY_SECONDS + SETTINGS.deadline_ms / 1000 + 1},
 )(Pupila)
 
@@ -194,11 +194,5 @@ def document() -> dict[str, Any]:
 
 CATALOG = Catalog(document)
 service.mount_asgi_app(CATALOG.app)
-# Answers /predict/ before BentoML's own layers do, unless a trace is wanted, which they make.
-service.add_asgi_middleware(
-    Front,
-    answers=lambda: service.context.state.get("answers", {}),
-    ending=lambda: DRAIN.begun,
-)
 # Only models declared here are packed into a Bento.
 service.models.extend(bentoml.models.BentoModel(version.tag) for version in STORE.champions())

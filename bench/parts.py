@@ -35,6 +35,7 @@ from models.store import Store
 from serving.http.body import read_body
 from serving.http.parser import parse_query
 from serving.http.reply import json_reply
+from serving.http.routes import PREDICT
 from serving.metrics import VersionMetrics
 from settings import Settings
 
@@ -101,7 +102,7 @@ def by_part(model: Path) -> list[tuple[str, float]]:
         ("pixels to features", each(lambda: spec.features(pixels))),
         (f"the graph, in a batch of {BATCH}", _best(lambda: runtime.run(features)) / BATCH),
         ("reply", each(lambda: json_reply({"request_id": "0", "prediction": 8}))),
-        ("metrics", each(lambda: metrics.answered(200, 0.001))),
+        ("metrics", each(lambda: metrics.answered(PREDICT.path, 200, 0.001))),
     ]
 
 

@@ -87,9 +87,11 @@ def delete(tag: str, yes: bool) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 def export(tag: str, path: Path) -> None:
     """Write a version to one file, for `import` on another machine."""
+    from models.archive import export_version
+
     store = _store()
     version = store.get(tag)
-    click.echo(f"Exported {version.tag} to {store.export(version, path)}")
+    click.echo(f"Exported {version.tag} to {export_version(store, version, path)}")
 
 
 @main.command(name="import")
@@ -113,9 +115,10 @@ def import_(
             raise click.UsageError(
                 "--name, --image-spec and --trust are for a pickle; a .bentomodel has its own."
             )
+        from models.archive import import_version
         from models.offline.conversion import check_artifact
 
-        version = _store().import_archive(path, check_artifact)
+        version = import_version(_store(), path, check_artifact)
         click.echo(f"Imported {version.tag}")
         return
     if name is None or image_spec is None:

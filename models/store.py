@@ -1,42 +1,31 @@
 """The BentoML model store, as the place where versions live.
 
-A version is saved whole or not at all: BentoML writes it into a staging folder beside the store,
-and one rename makes it visible. It is read by path, so that looking for new versions costs a few
-``stat`` calls and never a parse of what was seen before.
+A version is saved whole or not at all: it is written into a staging folder next to the store, and
+one rename makes it visible. The store is read by path, so that a check for new versions costs a few
+``stat`` calls and never parses what was seen before.
 """
 
 import contextlib
 import os
-import re
-import shutil
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-import bentoml
-from bentoml import Tag
-from bentoml._internal.configuration.containers import BentoMLContainer
-from bentoml._internal.models import Model, ModelStore
-
+import internals
 from errors import ArtifactError, ModelError, UnknownVersionError
-from models.artifact import MANIFEST, Artifact, read_artifact
+from models.artifact import MANIFEST
 from models.manifest import Manifest
 from models.names import RULE, is_name
 from models.staging import Staging, sync
 from models.version import Version
 
-SUFFIX = ".bentomodel"
-
-_VERSION = re.compile(r"[a-z2-7]{16}")
+BENTOML_INFO = "model.yaml"
 
 _LATEST = "latest"
-_BENTOML_INFO = "model.yaml"
-_CLOCKS_DIFFER = timedelta(hours=1)
 
 
-class Draft(Protocol):
-    """Something that can write a version's files; in practice a ``Candidate``."""
+class Unsaved(Protocol):
+    """Something that can write the files of a new version; in practice a ``Candidate``."""
 
     @property
     def name(self) -> str: ...
@@ -47,21 +36,21 @@ class Draft(Protocol):
 class Store:
     """The versions in BentoML's model store.
 
-    A Bento that carries models, as the one in a container does, brings a store of its own, which
-    may be read-only; versions are then found in both, by the server and by every command, and new
-    ones saved to the one under ``BENTOML_HOME``.
+    A Bento that carries models, such as the one in a container, brings a store that may be
+    read-only. The server and every command then find versions in both, and save new ones to the
+    store under ``BENTOML_HOME``.
     """
 
     def __init__(self, root: Path | None = None) -> None:
         try:
-            home = Path(BentoMLContainer.bentoml_home.get()) / "models"
-            bundled = Path(BentoMLContainer.model_store.get()._path)
+            home = internals.bentoml_home() / "models"
+            bundled = internals.current_model_store()
         except OSError as error:
             raise ModelError(
-                f"BentoML's folder cannot be used: {error}; set BENTOML_HOME to one that can."
+                f"BentoML's folder is not usable: {error}; set BENTOML_HOME to one that is."
             ) from error
         self._root = root or home
-        self._staging = Staging(self._root)
+        self.staging = Staging(self._root)
         roots = (home, bundled, *_packed(Path(__file__)))
         self._roots = (root,) if root else tuple(dict.fromkeys(roots))
         self._seen: dict[Path, Version] = {}
@@ -70,7 +59,7 @@ class Store:
     def versions(self, name: str | None = None) -> list[Version]:
         """All complete versions, oldest first within each model, the models in order of name.
 
-        A folder that Pupila did not save, or cannot read, is passed over.
+        Skips folders that Pupila did not save or cannot read.
         """
         found: dict[str, Version] = {}
         present: set[Path] = set()
@@ -92,9 +81,7 @@ class Store:
         """
         versions = self.versions(name)
         if not versions:
-            raise UnknownVersionError(
-                f"The store has no model {name!r}; train one with: python -m train --name {name}"
-            )
+            raise UnknownVersionError(no_model(name))
         return versions[-1]
 
     def champions(self) -> list[Version]:
@@ -104,7 +91,7 @@ class Store:
     def get(self, tag: str) -> Version:
         """The version of a tag such as ``clf:abc123``, ``clf:champion``, or just ``clf``.
 
-        A version may be cut short where that is unambiguous. Raises UnknownVersionError.
+        An unambiguous prefix of a version is enough. Raises UnknownVersionError.
         """
         name, _, wanted = tag.partition(":")
         if wanted in ("", "champion"):
@@ -112,136 +99,64 @@ class Store:
         matches = [v for v in self.versions(name) if v.version.startswith(wanted)]
         exact = [v for v in matches if v.version == wanted]
         if len(exact or matches) != 1:
-            many = f"{len(matches)} versions begin so" if matches else "there is none"
+            count = f"{len(matches)} versions match" if matches else "no version matches"
             raise UnknownVersionError(
-                f"The store has no one version {tag!r} ({many}); see: python -m models list"
+                f"No single version matches {tag!r} ({count}); see: python -m models list"
             )
         return (exact or matches)[0]
 
-    def save(self, draft: Draft) -> Version:
-        """Save a new version of ``draft.name``, whole or not at all.
+    def save(self, unsaved: Unsaved) -> Version:
+        """Save a new version of ``unsaved.name``, whole or not at all.
 
-        If writing it raises, or the process dies, the store is as it was. Raises ModelError if the
-        name is none that BentoML takes or the store cannot be written, and whatever
-        ``draft.write`` raises.
+        If writing it raises, or the process dies, the store is as it was. Raises ModelError if
+        BentoML does not accept the name or the store is not writable, and whatever
+        ``unsaved.write`` raises.
         """
-        if not is_name(draft.name):
-            raise ModelError(f"Model name {draft.name!r} will not do: {RULE}.")
-        tag = Tag(draft.name, None).make_new_version()
-        with self._staging.folder() as folder:
-            staging = ModelStore(folder)
-            with bentoml.models.create(tag, module="pupila", _model_store=staging) as model:
-                draft.write(Path(model.path))
-            return self._publish(staging.get(tag))
+        if not is_name(unsaved.name):
+            raise ModelError(f"Model name {unsaved.name!r} is not valid: {RULE}.")
+        with self.staging.folder() as folder:
+            return self.publish(internals.create_model(unsaved.name, folder, unsaved.write))
 
     def delete(self, version: Version) -> None:
-        """Remove a version; BentoML's ``latest`` then means the newest that is left.
+        """Remove a version; BentoML's ``latest`` then names the newest that is left.
 
-        It vanishes at once: its folder is renamed out of the store, then removed.
+        It disappears in one step: its folder is renamed out of the store, then removed.
         """
         if version.path.parent.parent != self._root:
-            raise ModelError(f"{version.tag} is part of the Bento and cannot be deleted from it.")
-        with self._staging.folder() as folder, self._staging.locked():
+            raise ModelError(f"{version.tag} is part of the Bento, which cannot be changed.")
+        with self.staging.folder() as folder, self.staging.locked():
             try:
                 version.path.rename(folder / version.version)
             except FileNotFoundError:
-                raise UnknownVersionError(f"{version.tag} is deleted already.") from None
+                raise UnknownVersionError(f"{version.tag} is already deleted.") from None
             self._point_to_latest(version.name)
             with contextlib.suppress(OSError):
                 # Only if no other version is left, or is being saved.
                 version.path.parent.rmdir()
 
-    def export(self, version: Version, path: Path) -> Path:
-        """Write a version as one ``.bentomodel`` file; returns where.
-
-        ``path`` is the file, or a folder to write it into. Raises ModelError if the file exists or
-        cannot be written.
-        """
-        name = f"{version.name}-{version.version}{SUFFIX}"
-        path = path.absolute()  # BentoML would take a relative one from the root.
-        target = path / name if path.is_dir() else path.with_suffix(SUFFIX)
-        with self._staging.folder() as folder:
-            made = bentoml.models.export_model(
-                version.tag,
-                str(folder / name),
-                _model_store=ModelStore(version.path.parent.parent),
-            )
+    def publish(self, model: internals.StoredModel) -> Version:
+        """Make a staged version visible, by one rename after all of it is on the disk."""
+        path = self._root / model.name / model.version
+        version = Version(model.name, model.version, path)
+        for staged in (*model.path.iterdir(), model.path):
+            # BentoML creates the folder for its owner alone; a server may run as another user.
+            staged.chmod(0o755 if staged.is_dir() else 0o644)
+            sync(staged)
+        with self.staging.locked():
             try:
-                with target.open("xb") as file, Path(made).open("rb") as source:
-                    shutil.copyfileobj(source, file)
-            except FileExistsError:
-                raise ModelError(f"{target} exists already, and is not overwritten.") from None
-            except OSError as error:
-                raise ModelError(f"{target} cannot be written: {error.strerror}.") from error
-        return target
-
-    def import_archive(
-        self, path: Path, check: Callable[[Artifact], object] | None = None
-    ) -> Version:
-        """Take in a ``.bentomodel`` file, once all its files are what its manifest says, it
-        answers its golden examples, and ``check`` raises nothing.
-
-        Raises ModelError or ArtifactError, and then the store is as it was.
-        """
-        with self._staging.folder() as folder:
-            staging = ModelStore(folder)
-            try:
-                model = bentoml.models.import_model(str(path.absolute()), _model_store=staging)
-            except Exception as error:
-                raise ModelError(f"{path} is no file that BentoML exported a model to.") from error
-            artifact = read_artifact(Path(model.path))
-            manifest = artifact.manifest
-            if manifest.name != model.tag.name or not is_name(manifest.name):
-                raise ArtifactError(
-                    f"{path} is named {model.tag.name}, but its manifest says {manifest.name}."
-                )
-            if manifest.created_at > datetime.now(UTC) + _CLOCKS_DIFFER:
-                raise ArtifactError(
-                    f"{path} was made in the future, at {manifest.created_at}, so it would stay "
-                    "champion until then; set the clock of one of the machines."
-                )
-            self._check_content(artifact, model)
-            artifact.verify()
-            artifact.open()
-            if check is not None:
-                check(artifact)
-            return self._publish(model)
-
-    def _check_content(self, artifact: Artifact, model: Model) -> None:
-        """Refuse what a version never has: other files, which could be a pickle that BentoML
-        loads, or an id that could not be asked for."""
-        known = {*artifact.manifest.files, MANIFEST, _BENTOML_INFO}
-        strangers = sorted(path.name for path in artifact.path.iterdir() if path.name not in known)
-        if strangers:
-            raise ArtifactError(
-                f"{model.tag} holds {strangers[0]}, which its manifest does not name."
-            )
-        if _VERSION.fullmatch(str(model.tag.version)) is None:
-            raise ArtifactError(f"{model.tag} is no tag that BentoML makes.")
-
-    def _publish(self, model: Model) -> Version:
-        """Make a staged version visible, by one rename after all is on the disk."""
-        staged = Path(model.path)
-        version = Version(model.tag.name, str(model.tag.version), self._root / model.tag.path())
-        for path in (*staged.iterdir(), staged):
-            # BentoML makes the folder for its owner alone; a server may run as somebody else.
-            path.chmod(0o755 if path.is_dir() else 0o644)
-            sync(path)
-        with self._staging.locked():
-            try:
-                version.path.parent.mkdir(parents=True, exist_ok=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
                 sync(self._root)
-                staged.rename(version.path)
+                model.path.rename(path)
             except OSError as error:
-                if version.path.exists():
-                    raise ModelError(f"{version.tag} is in the store already.") from None
-                raise ModelError(f"{version.path} cannot be made: {error.strerror}.") from error
-            sync(version.path.parent)
+                if path.exists():
+                    raise ModelError(f"{version.tag} is already in the store.") from None
+                raise ModelError(f"{path} cannot be created: {error.strerror}.") from error
+            sync(path.parent)
             self._point_to_latest(version.name)
         return version
 
     def _point_to_latest(self, name: str) -> None:
-        """Tell BentoML which version is the newest of those saved here."""
+        """Tell BentoML which of the versions saved here is the newest."""
         model = self._root / name
         newest = [v for v in self.versions(name) if v.path.parent == model][-1:]
         for version in newest:
@@ -252,9 +167,9 @@ class Store:
             (model / _LATEST).unlink(missing_ok=True)
 
     def _read(self, path: Path) -> Version | None:
-        """The version in a folder, or None if it is none, or not one yet.
+        """The version in a folder; None if the folder holds none, or is not complete yet.
 
-        What was found to be none is not read again until its manifest changes.
+        A folder that was rejected is not read again until its manifest changes.
         """
         version = Version(path.parent.name, path.name, path)
         if not is_name(version.name) or not is_name(version.version):
@@ -263,7 +178,7 @@ class Store:
             changed = (path / MANIFEST).stat().st_mtime_ns
             if self._rejected.get(path) == changed:
                 return None
-            if not (path / _BENTOML_INFO).is_file():
+            if not (path / BENTOML_INFO).is_file():
                 return None
             if version.manifest.name == version.name:
                 self._rejected.pop(path, None)
@@ -277,9 +192,9 @@ class Store:
 
 
 def _packed(source: Path) -> Iterator[Path]:
-    """The models beside the Bento that ``source`` is a file of: ``<Bento>/src/models/store.py``.
+    """The model store of the Bento that ``source`` belongs to: ``<Bento>/src/models/store.py``.
 
-    BentoML knows them only where it serves the Bento.
+    BentoML itself knows it only in a process that serves the Bento.
     """
     bento = source.resolve().parents[2]
     if (bento / "bento.yaml").is_file():
@@ -287,8 +202,8 @@ def _packed(source: Path) -> Iterator[Path]:
 
 
 def _version_paths(root: Path, name: str | None) -> Iterator[Path]:
-    """The folders that may be versions. Raises OSError if the store is there but cannot be read:
-    that no version was found must not be taken for that there is none."""
+    """The folders that may be versions. Raises OSError if the store exists but cannot be read: it
+    must not be mistaken for an empty one."""
     absent = (FileNotFoundError, NotADirectoryError)
     with contextlib.suppress(*absent):
         for model in [root / name] if name else sorted(root.iterdir()):
@@ -301,3 +216,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link that leads in a circle
         return False
+
+
+def no_model(name: str) -> str:
+    """The sentence for a model that the store does not have."""
+    return f"The store has no model {name!r}; train one with: python -m train --name {name}"

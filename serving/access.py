@@ -1,6 +1,6 @@
-"""The access log: one JSON line for a sample of the requests, and for every one that failed.
+"""The access log: one JSON line for a sample of the requests, and for each that failed.
 
-A line for each request costs more than the request itself (0.1 to 0.2 ms), and the metrics count
+A line for every request would cost more than the request itself (0.1 to 0.2 ms); the metrics count
 them all.
 """
 
@@ -16,11 +16,11 @@ logger = logging.getLogger("pupila.access")
 
 
 class AccessLog:
-    """Samples by ``PUPILA_ACCESS_LOG_RATE``, from 0 (failures alone) to 1 (all)."""
+    """Logs the share ``PUPILA_ACCESS_LOG_RATE`` of the requests: 0 only failures, 1 all."""
 
     def __init__(self, settings: Settings) -> None:
         self._rate = settings.access_log_rate
-        self._random = random.Random()  # noqa: S311 - nothing is kept secret by it
+        self._random = random.Random()  # noqa: S311 - not used for secrets
 
     def log(
         self,
@@ -30,7 +30,7 @@ class AccessLog:
         status: int,
         seconds: float,
     ) -> None:
-        """``version`` is the tag that answered, if any did."""
+        """``version``: the tag that answered, if one did."""
         failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
         if not failed and self._random.random() >= self._rate:
             return

@@ -1,4 +1,4 @@
-"""``GET /models``, ``GET /docs.json`` and the page at ``/``: what is served, and how to ask."""
+"""What is served and how to use it: the list of models, the OpenAPI document and its page."""
 
 import functools
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from models.version import Version
+from serving.http.routes import DOCUMENT, MODELS, PAGE
 from serving.http.schema import CatalogResponse, ModelListing, VersionListing
 from serving.inference.registry import Registry
 
@@ -20,21 +21,21 @@ _ONLY_OURS = "default-src 'self' 'unsafe-inline' data:"
 
 
 class Catalog:
-    """An application of three routes, mounted into the service beside BentoML's own."""
+    """An ASGI application with three routes, mounted into the service next to BentoML's own."""
 
     def __init__(self, document: Callable[[], dict[str, Any]]) -> None:
         self._document = functools.cache(document)
         self._registry: Registry | None = None
         self.app = Starlette(
             routes=[
-                Route("/", self._page),
-                Route("/models", self._models),
-                Route("/docs.json", self._docs),
+                Route(PAGE.path, self._page),
+                Route(MODELS.path, self._models),
+                Route(DOCUMENT.path, self._docs),
             ]
         )
 
     def bind(self, registry: Registry) -> None:
-        """Say which registry to list, once this worker has one."""
+        """Set the registry to list, once this worker has one."""
         self._registry = registry
 
     async def _models(self, _: Request) -> Response:
@@ -52,7 +53,7 @@ class Catalog:
         return Response(answer.model_dump_json(), media_type="application/json")
 
     async def _page(self, _: Request) -> Response:
-        # BentoML's own page reports each view of it to an advertiser's server.
+        # BentoML's own page reports each view to an advertising company.
         return FileResponse(_PAGE, headers={"Content-Security-Policy": _ONLY_OURS})
 
     async def _docs(self, _: Request) -> Response:

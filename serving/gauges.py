@@ -1,4 +1,4 @@
-"""What the monitor found last, shown by ``/metrics``."""
+"""The newest results of the monitor, as metrics."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ _STATES = {"calm": 0, "warn": 1, "alarm": 2, "unknown": -1}
 
 
 class Gauges:
-    """Reads the newest reports from the database, twice a minute."""
+    """Reads the newest reports from the database twice a minute."""
 
     def __init__(self, records: RecordsConnection) -> None:
         self._records = records
@@ -30,13 +30,13 @@ class Gauges:
 
     async def _refresh(self) -> None:
         while True:
-            # A database that is away leaves them as they are; the records has said so.
+            # If the database is unavailable, they stay as they are; the connection logs that.
             with contextlib.suppress(RecordsError):
                 await asyncio.to_thread(self.read)
             await asyncio.sleep(_EVERY_SECONDS)
 
     def read(self) -> None:
-        """Once, on a thread. Raises RecordsError."""
+        """Update the gauges once; blocks, so call it on a thread. Raises RecordsError."""
         from records.reports import latest
 
         with self._records.open() as database:

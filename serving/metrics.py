@@ -1,6 +1,6 @@
-"""What Prometheus is told, by model and version; correct across workers.
+"""The Prometheus metrics, by model, version and route; correct across workers.
 
-A worker's values lie in files that ``/metrics`` sums up over all workers (prometheus_client's
+Each worker keeps its values in files, which ``/metrics`` sums over all workers (prometheus_client's
 multiprocess mode, which BentoML sets up). One count costs 1 µs, one observation 2 µs.
 """
 
@@ -10,23 +10,20 @@ import re
 from http import HTTPStatus
 from pathlib import Path
 
-from prometheus_client import Counter, Gauge, Histogram, values
+from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.multiprocess import mark_process_dead
 
-if values.ValueClass._multiprocess:
-    # Each count asks whose file it belongs to. Asking the system, as by default, was 15 % of a
-    # prediction; a worker never forks. Files of another name than those of BentoML's own metrics,
-    # which may be open already.
-    _WORKER = f"{os.getpid()}w"
-    values.ValueClass = values.MultiProcessValue(lambda: _WORKER)  # type: ignore[no-untyped-call]
+from internals import use_one_metrics_file_per_worker
+
+use_one_metrics_file_per_worker()
 
 _VERSION = ("model", "version")
 
-REQUESTS = Counter("pupila_requests", "Requests answered", (*_VERSION, "status"))
+REQUESTS = Counter("pupila_requests", "Requests answered", (*_VERSION, "route", "status"))
 SECONDS = Histogram(
     "pupila_request_seconds",
     "From the end of a request's headers to its answer",
-    _VERSION,
+    (*_VERSION, "route"),
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
 )
 IN_FLIGHT = Gauge(
@@ -47,14 +44,14 @@ QUEUE_SECONDS = Histogram(
 )
 RECORDS_WRITTEN = Counter("pupila_records_written", "Predictions kept in the database")
 RECORDS_DROPPED = Counter(
-    "pupila_records_dropped", "Predictions that were to be kept and were not", ("reason",)
+    "pupila_records_dropped", "Predictions that should have been kept and were not", ("reason",)
 )
-# From the start, so that the first of each is an increase and not a new series.
+# Created at the start, so that the first of each is an increase and not a new series.
 for _reason in ("capacity", "deadline", "expired", "loading", "records"):
     REJECTED.labels(_reason)
 for _reason in ("memory", "traffic", "refused", "failed", "stopped"):
     RECORDS_DROPPED.labels(_reason)
-LABELS = Counter("pupila_labels", "Labels that came by /feedback/", ("outcome",))
+LABELS = Counter("pupila_labels", "Labels received from clients", ("outcome",))
 
 _REPORT = ("model", "kind")
 MONITOR_STATE = Gauge(
@@ -79,17 +76,24 @@ class VersionMetrics:
 
     def __init__(self, model: str, version: str) -> None:
         self._labels = (model, version)
-        self._good = REQUESTS.labels(model, version, str(HTTPStatus.OK.value))
-        self._seconds = SECONDS.labels(model, version)
+        self._routes: dict[str, tuple[Counter, Histogram]] = {}
         self._batch_size = BATCH_SIZE.labels(model, version)
         self._queue_seconds = QUEUE_SECONDS.labels(model, version)
 
-    def answered(self, status: int, seconds: float) -> None:
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """A request to the path ``route`` was answered."""
+        successes, durations = self._routes.get(route) or self._open(route)
         if status == HTTPStatus.OK:
-            self._good.inc()
+            successes.inc()
         else:
-            REQUESTS.labels(*self._labels, str(status)).inc()
-        self._seconds.observe(seconds)
+            REQUESTS.labels(*self._labels, route, str(status)).inc()
+        durations.observe(seconds)
+
+    def _open(self, route: str) -> tuple[Counter, Histogram]:
+        labels = (*self._labels, route)
+        found = REQUESTS.labels(*labels, str(HTTPStatus.OK.value)), SECONDS.labels(*labels)
+        self._routes[route] = found
+        return found
 
     def batch(self, size: int, waited: float) -> None:
         """A batch of ``size`` images, the first of which had waited ``waited`` seconds."""
@@ -98,20 +102,20 @@ class VersionMetrics:
 
 
 NO_VERSION = VersionMetrics("", "")
-"""For requests that were answered before it was known which version they are for."""
+"""For requests that failed before their version was known, and those that concern none."""
 
 
 def forget_dead_workers(folder: Path) -> None:
-    """Take out what killed workers had in flight: nobody else does, and it would stay for good.
+    """Remove the requests that killed workers had in flight, which would otherwise count forever.
 
-    ``folder`` is where the workers' files lie.
+    ``folder`` holds the workers' files.
     """
     for path in folder.glob("gauge_live*_*w.db"):
         process = int(re.findall(r"_(\d+)w\.db$", path.name)[0])
         try:
             os.kill(process, 0)
         except ProcessLookupError:
-            # Another worker may have done it at the same moment.
+            # Another worker may do the same at this moment.
             with contextlib.suppress(FileNotFoundError):
                 mark_process_dead(f"{process}w", str(folder))  # type: ignore[no-untyped-call]
         except PermissionError:

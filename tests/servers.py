@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,9 +51,17 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def serve(
-    home: Path, *, target: str = ".", folder: Path = ROOT, **settings: object
+    home: Path,
+    *,
+    target: str = ".",
+    folder: Path = ROOT,
+    variables: Mapping[str, str] | None = None,
+    **settings: object,
 ) -> Iterator[Server]:
-    """A running server; it has been stopped, and logged no traceback, when the block ends."""
+    """A running server; it has been stopped, and logged no traceback, when the block ends.
+
+    ``variables``: of its environment, besides the ``settings``.
+    """
     port = free_port()
     log = home / f"server-{port}.log"
     settings = {"workers": 1, "drain_ms": 0} | settings
@@ -62,7 +70,7 @@ def serve(
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=environment(home, **settings) | {"PORT": str(port)},
+            env=environment(home, **settings) | {"PORT": str(port)} | dict(variables or {}),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -1,9 +1,11 @@
 """Imports point one way, and only the rooms that need a library know it."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -11,22 +13,29 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 NOT_ROOMS = {"tests", "bench", "scripts", "deploy", "build"}
 
-# A room and the rooms that it may import; its own modules, settings and errors go without saying.
+# A room and the rooms that it may import, apart from its own modules; architecture/0001-map.md says
+# the same.
 MAY_IMPORT = {
-    "settings": set[str](),
     "errors": set[str](),
-    "cli": set[str](),
-    "cluster": set[str](),
-    "images": set[str](),
-    "models": {"cli", "images"},
-    "records": {"cli", "images"},
-    "serving": {"records", "models", "images"},
-    "service": {"serving", "records", "models"},
-    "train": {"cli", "cluster", "records", "models", "images"},
-    "score": {"cli", "cluster", "models", "images"},
-    "monitor": {"cli", "records", "models", "images"},
+    "settings": {"errors"},
+    "internals": set[str](),
+    "cli": {"errors"},
+    "cluster": {"errors"},
+    "images": {"errors"},
+    "models": {"cli", "errors", "images", "internals", "settings"},
+    "records": {"cli", "errors", "images", "settings"},
+    "serving": {"errors", "images", "internals", "models", "records", "settings"},
+    "service": {"errors", "internals", "models", "serving", "settings"},
+    "train": {"cli", "cluster", "errors", "images", "models", "settings"},
+    "score": {"cli", "cluster", "errors", "images", "models", "settings"},
+    "monitor": {"cli", "errors", "images", "models", "records", "settings"},
 }
-KNOW_BENTOML = {"service", "models.store"}
+# Within a room, from the ground up: no folder imports one that stands after it.
+FLOORS = {
+    "serving": ("http", "inference", "recording"),
+    "models": ("", "offline"),
+}
+KNOW_BENTOML = {"service", "internals"}
 TRAINING = {"sklearn", "scipy", "skl2onnx", "onnx", "skops", "matplotlib"}
 # The half of models/ that only making a version needs: a server imports nothing of it.
 OFFLINE_MODELS = "models.offline"
@@ -129,8 +138,26 @@ def wrong_ways(modules: Mapping[str, Module]) -> list[str]:
         f"{name} imports {other}"
         for name, module in modules.items()
         for other in sorted(module.anywhere)
-        if room(other) in rooms - {room(name), "settings", "errors"}
+        if room(other) in rooms - {room(name)}
         and room(other) not in MAY_IMPORT.get(room(name), set())
+    ]
+
+
+def floor(name: str) -> str:
+    """The folder within a room that a module stands in; empty at the room's top."""
+    return "" if name.count(".") < 2 else name.split(".")[1]
+
+
+def imports_of_a_higher_floor(modules: Mapping[str, Module]) -> list[str]:
+    return [
+        f"{name} imports {other}"
+        for name, module in modules.items()
+        for other in sorted(module.at_load)
+        if room(other) == room(name)
+        and (floors := FLOORS.get(room(name), ()))
+        and floor(name) in floors
+        and floor(other) in floors
+        and floors.index(floor(other)) > floors.index(floor(name))
     ]
 
 
@@ -197,7 +224,40 @@ def test_nothing_imports_in_a_circle(project: Mapping[str, Module]) -> None:
     assert circle(project) == []
 
 
-def test_only_service_and_store_know_bentoml(project: Mapping[str, Module]) -> None:
+def test_floors_are_climbed_one_way(project: Mapping[str, Module]) -> None:
+    assert {f"{name}.{part}" for name in FLOORS for part in FLOORS[name] if part} <= project.keys()
+    assert imports_of_a_higher_floor(project) == []
+
+
+def test_the_written_map_is_this_one() -> None:
+    text = (ROOT / "architecture" / "0001-map.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)(?:/|\.py)` \| .* \| (.*) \|$", text, re.MULTILINE)
+    written = {name: set(re.findall(r"`(\w+)`", others)) for name, others in rows}
+    assert written == MAY_IMPORT
+
+
+def test_every_room_on_the_map_exists() -> None:
+    for name in MAY_IMPORT:
+        assert (ROOT / name).is_dir() or (ROOT / f"{name}.py").is_file(), name
+
+
+def test_no_installed_package_owns_a_name_of_ours(project: Mapping[str, Module]) -> None:
+    """Whichever stands first on the path would be imported in the other's place."""
+    assert {room(name) for name in project}.isdisjoint(packages_distributions())
+
+
+def test_what_libraries_do_not_document_is_used_in_one_module() -> None:
+    private = re.compile(r"_internal\b|_bentoml_\w+|_model_store=|middleware_stack|\bcircus\b")
+    found = [
+        str(path.relative_to(ROOT))
+        for path in sorted(ROOT.rglob("*.py"))
+        if path.relative_to(ROOT).parts[0] not in {"tests", "build", ".venv"}
+        and private.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == ["internals.py"]
+
+
+def test_only_service_and_internals_know_bentoml(project: Mapping[str, Module]) -> None:
     assert bentoml_outside_its_rooms(project) == []
 
 
@@ -241,7 +301,7 @@ def test_a_circle_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["import bentoml.models\n", "from _bentoml_sdk import api\n"])
 def test_bentoml_elsewhere_is_found(tmp_path: Path, source: str) -> None:
-    modules = house(tmp_path, {"serving/inference/engine.py": source, "models/store.py": source})
+    modules = house(tmp_path, {"serving/inference/engine.py": source, "internals.py": source})
     assert bentoml_outside_its_rooms(modules) == ["serving.inference.engine"]
 
 
@@ -302,3 +362,12 @@ def test_what_only_type_checkers_import_is_no_import(tmp_path: Path) -> None:
 def test_a_reader_of_the_environment_is_found(tmp_path: Path, source: str) -> None:
     modules = house(tmp_path, {"serving/inference/engine.py": source, "settings.py": source})
     assert readers_of_the_environment(modules) == ["serving.inference.engine"]
+
+
+def test_an_import_of_a_higher_floor_is_found(tmp_path: Path) -> None:
+    files = {
+        "serving/http/body.py": "import serving.inference.engine\n",
+        "serving/inference/engine.py": "",
+    }
+    found = imports_of_a_higher_floor(house(tmp_path, files))
+    assert found == ["serving.http.body imports serving.inference.engine"]

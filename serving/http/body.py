@@ -16,16 +16,16 @@ async def read_body(
 ) -> bytes:
     """The body, whatever its declared type.
 
-    A body declared too large is refused before any of it is read, a streamed one at the first
-    byte too many; ``hold`` is told the size of each piece of one that is large or comes in several.
-    Raises BodyTooLargeError, BodyTimeoutError, or BadRequestError if the client left before its
-    end.
+    A body that is declared too large is refused before any of it is read, a streamed one at the
+    first byte over ``max_bytes``. ``hold`` is called with the size of each piece of a body that is
+    large or arrives in several. Raises BodyTooLargeError, BodyTimeoutError, or BadRequestError if
+    the client disconnects before the end.
     """
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value) > max_bytes:
             raise _too_large(max_bytes)
-    # Most bodies come with their head, and a time limit costs 4 µs.
-    message = _at_once(receive)
+    # Most bodies arrive together with their headers, and a time limit costs 4 µs.
+    message = _next_now(receive)
     try:
         if message is None or message.get("more_body", False):
             async with asyncio.timeout(BODY_SECONDS):
@@ -47,7 +47,7 @@ async def _all(
 ) -> bytes:
     """The body that begins with this message."""
     if message["type"] == "http.disconnect":
-        raise _left()
+        raise _incomplete()
     body: bytes = message.get("body", b"")
     more = message.get("more_body", False)
     if more or len(body) > SMALL_BYTES:
@@ -61,7 +61,7 @@ async def _all(
             raise _too_large(max_bytes)
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _left()
+            raise _incomplete()
         chunks.append(message.get("body", b""))
         hold(len(chunks[-1]))
         size += len(chunks[-1])
@@ -73,19 +73,21 @@ def _too_large(max_bytes: int) -> BodyTooLargeError:
     return BodyTooLargeError(f"The body is larger than the {max_bytes} bytes allowed.")
 
 
-def _left() -> BadRequestError:
+def _incomplete() -> BadRequestError:
     return BadRequestError("The body ended before it was complete.")
 
 
-def has_left(receive: Receive) -> bool:
+def is_client_gone(receive: Receive) -> bool:
     """Whether the client of a request whose body was read has closed its connection."""
-    message = _at_once(receive)
+    message = _next_now(receive)
     return message is not None and message["type"] == "http.disconnect"
 
 
-def _at_once(receive: Receive) -> Message | None:
-    """The next message, if it can be had without waiting; ASGI gives it only to who waits for it,
-    so this takes one step of waiting and gives up."""
+def _next_now(receive: Receive) -> Message | None:
+    """The next message, if there is one without waiting.
+
+    ASGI has no call for that, so this runs one step of the coroutine and then drops it.
+    """
     steps = receive().__await__()
     try:
         steps.send(None)

@@ -1,213 +1,91 @@
 """The OpenAPI document: every route, and every response that a client can get from it.
 
-BentoML's own document names error shapes that no client of this service gets to see, knows neither
-``GET /models`` nor the headers, and reduces a union to its first type; so it is written here.
+BentoML's own document names error shapes that no client of this service gets to see, lacks the
+headers and our own routes, and reduces a union to its first type.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
 
-from serving.http.schema import (
-    BatchRequest,
-    BatchResponse,
-    CatalogResponse,
-    FaultResponse,
-    FeedbackAnswer,
-    FeedbackList,
-    FeedbackListResponse,
-    FeedbackRequest,
-    FeedbackResponse,
-    PredictRequest,
-    PredictResponse,
-)
+from serving.http.routes import ROUTES, Route
+from serving.http.schema import ErrorResponse
 
 _REF = "#/components/schemas/{model}"
-_PLAIN = {"text/plain": {"schema": {"type": "string"}}}
 _SERVICE = "Service APIs"
 _INFRASTRUCTURE = "Infrastructure"
+_FAILED = {500: "The server failed"}
 
-# A handwritten 8 as a PNG of 8x8 pixels.
-_EXAMPLE = {
-    "request_id": "123",
-    "model": "clf",
-    "image": (
-        "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAU0lEQVR42gFIALf/AAANieGCBQAAAAAAx9rmwgsA"
-        "AgMKtswaIzUKAAAASvO77SgAAAYARf//Dg0OAAEw8Xuc0hAEAAAN/Rop/38AAAMAsffzqxQF8m8WK0GFXiAAAAAA"
-        "SUVORK5CYII="
-    ),
-}
-_BATCH_EXAMPLE = {
-    "model": "clf",
-    "items": [
-        {"request_id": "123", "image": _EXAMPLE["image"]},
-        {"request_id": "124", "image": "?"},
-    ],
-}
-_FEEDBACK_EXAMPLE = {"request_id": "123", "label": 8}
+_Schemas = Mapping[str, Mapping[str, Any]]
 
 
 def openapi(name: str, version: str, description: str) -> dict[str, Any]:
     """The document for a service of that name and version."""
-    _, definitions = models_json_schema(
-        [
-            (PredictRequest, "validation"),
-            (PredictResponse, "validation"),
-            (BatchRequest, "validation"),
-            (BatchResponse, "validation"),
-            (FeedbackRequest, "validation"),
-            (FeedbackList, "validation"),
-            (FeedbackResponse, "validation"),
-            (FeedbackListResponse, "validation"),
-            (CatalogResponse, "validation"),
-            (FaultResponse, "validation"),
-        ],
-        ref_template=_REF,
-    )
+    routes = [route for route in ROUTES if route.documented]
+    schemas, definitions = _schemas(routes)
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": name, "version": version, "description": description},
         "servers": [{"url": "."}],
         "tags": [
-            {"name": _SERVICE, "description": "What the service is for."},
-            {"name": _INFRASTRUCTURE, "description": "For those who run it."},
+            {"name": _SERVICE, "description": "For clients."},
+            {"name": _INFRASTRUCTURE, "description": "For operators."},
         ],
-        "paths": {
-            "/predict/": _prediction(
-                "predict",
-                "Classify one image",
-                _json(PredictRequest, example=_EXAMPLE),
-                _json(PredictResponse),
-            ),
-            "/predict/batch/": _prediction(
-                "predict_batch",
-                "Classify up to 256 images, each answered in its place",
-                _json(BatchRequest, example=_BATCH_EXAMPLE),
-                _json(BatchResponse),
-            ),
-            "/feedback/": _feedback(),
-            "/models": _get("models", "What is served", _SERVICE, _json(CatalogResponse)),
-            "/livez": _get("livez", "The process is alive", _INFRASTRUCTURE, _PLAIN),
-            "/healthz": _get("healthz", "The same as /livez", _INFRASTRUCTURE, _PLAIN),
-            "/readyz": _get(
-                "readyz",
-                "The default model answers its golden examples",
-                _INFRASTRUCTURE,
-                _PLAIN,
-                {"503": _fault("It does not, and why")},
-            ),
-            "/metrics": _get("metrics", "Prometheus metrics", _INFRASTRUCTURE, _PLAIN),
-        },
-        "components": {"schemas": definitions["$defs"]},
+        "paths": paths,
+        "components": {"schemas": definitions},
     }
 
 
-def _prediction(
-    name: str, summary: str, request: dict[str, Any], response: dict[str, Any]
-) -> dict[str, Any]:
-    return {
-        "post": {
-            "operationId": name,
-            "summary": summary,
-            "tags": [_SERVICE],
-            "x-bentoml-name": name,
-            "requestBody": {"required": True, "content": request},
-            "responses": {
-                "200": {
-                    "description": "Predicted labels",
-                    "headers": {
-                        "X-Model-Version": {
-                            "description": "the version that answered",
-                            "schema": {"type": "string"},
-                        }
-                    },
-                    "content": response,
-                },
-                "400": _fault("The request is not one that can be answered"),
-                "408": _fault("The body did not arrive in time"),
-                "413": _fault("The body is too large"),
-                "500": _fault("The server failed"),
-                "503": _fault("No room, or no time", retry_after=True),
-            },
-        }
-    }
-
-
-def _feedback() -> dict[str, Any]:
-    request, request_list, response, response_list = (
-        _json(model)["application/json"]["schema"]
-        for model in (FeedbackRequest, FeedbackList, FeedbackResponse, FeedbackListResponse)
+def _schemas(routes: list[Route]) -> tuple[_Schemas, dict[str, Any]]:
+    """The content of each request and response by a key, and the definitions that they refer to."""
+    types = {"error": ErrorResponse}
+    types |= {f"{route.name} request": route.request for route in routes if route.request}
+    types |= {f"{route.name} response": route.response for route in routes}
+    found, definitions = TypeAdapter.json_schemas(
+        [(key, "validation", TypeAdapter(type_)) for key, type_ in types.items()],
+        ref_template=_REF,
     )
-    definition = models_json_schema([(FeedbackList, "validation")], ref_template=_REF)[1]
-    several = definition["$defs"][FeedbackList.__name__]["properties"]["items"]
-    answers = {
-        "type": "array",
-        "items": {"$ref": _REF.format(model=FeedbackAnswer.__name__)},
+    return {key: found[key, "validation"] for key in types}, definitions["$defs"]
+
+
+def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "tags": [_INFRASTRUCTURE if route.for_operators else _SERVICE],
     }
-    schema = {"anyOf": [request, request_list, several]}
-    return {
-        "post": {
-            "operationId": "feedback",
-            "summary": "Say what images really are: one, or an array of up to 1,000",
-            "tags": [_SERVICE],
-            "x-bentoml-name": "feedback",
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": schema, "example": _FEEDBACK_EXAMPLE}},
-            },
-            "responses": {
-                "200": {
-                    "description": "Every label that has an outcome is in the database",
-                    "content": {
-                        "application/json": {
-                            "schema": {"anyOf": [response, response_list, answers]}
-                        }
-                    },
-                },
-                "400": _fault("The request is not one that can be answered"),
-                "404": _fault("No such prediction was kept"),
-                "408": _fault("The body did not arrive in time"),
-                "413": _fault("The body is too large"),
-                "500": _fault("The server failed"),
-                "503": _fault("No room, or the database is away", retry_after=True),
-            },
-        }
+    if route.request is not None:
+        content = {"schema": schemas[f"{route.name} request"], "example": route.example}
+        operation["x-bentoml-name"] = route.name
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+    kind = "text/plain" if route.response is str else "application/json"
+    answer: dict[str, Any] = {
+        "description": route.summary,
+        "content": {kind: {"schema": schemas[f"{route.name} response"]}},
     }
-
-
-def _json(model: type[BaseModel], **more: Any) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}, **more}}
-
-
-def _fault(description: str, retry_after: bool = False) -> dict[str, Any]:
-    fault: dict[str, Any] = {"description": description, "content": _json(FaultResponse)}
-    if retry_after:
-        fault["headers"] = {
-            "Retry-After": {
-                "description": "seconds after which to try again",
-                "schema": {"type": "integer"},
-            }
-        }
-    return fault
-
-
-def _get(
-    name: str,
-    summary: str,
-    tag: str,
-    content: dict[str, Any],
-    others: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    return {
-        "get": {
-            "operationId": name,
-            "summary": summary,
-            "tags": [tag],
-            "responses": {
-                "200": {"description": summary, "content": content},
-                "500": _fault("The server failed"),
-                **(others or {}),
-            },
-        }
+    if route.headers:
+        answer["headers"] = {name: _header(text, "string") for name, text in route.headers.items()}
+    operation["responses"] = {"200": answer} | {
+        str(status): _error(status, description, schemas["error"])
+        for status, description in sorted({**route.errors, **_FAILED}.items())
     }
+    return operation
+
+
+def _error(status: int, description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    error: dict[str, Any] = {
+        "description": description,
+        "content": {"application/json": {"schema": schema}},
+    }
+    if status == 503:
+        text = "seconds after which to try again"
+        error["headers"] = {"Retry-After": _header(text, "integer")}
+    return error
+
+
+def _header(description: str, kind: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": kind}}

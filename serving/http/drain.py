@@ -1,46 +1,46 @@
-"""How a worker ends without losing a request: it says so, answers on, and shuts the door behind the
-last who came in.
+"""Graceful shutdown: stop accepting, answer everyone already connected.
 
-Whoever sends requests here learns from ``/readyz``, and from ``Connection: close`` on each answer,
-to send the next one elsewhere. By itself, uvicorn leaves in the socket's queue whoever it has not
-accepted, and closes connections whose request it has not read: 15 requests of 1,400 a second.
+On SIGTERM a worker first tells its clients, by ``/readyz`` and by ``Connection: close`` on each
+answer, to send their next request elsewhere, and goes on answering for a while. Then it accepts the
+connections that are still in the sockets' queues, closes the sockets, and answers those too. By
+itself, uvicorn drops the queued connections and closes those whose request it has not read yet: 15
+requests of 1,400 a second.
 """
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
-import threading
 from collections.abc import Iterable, Iterator
 from types import FrameType
 
 from starlette.types import Message, Send
-from uvicorn import Server
 
-# How long nobody is let in before the door is shut, so that nobody stands in it at that moment.
-_STILL_SECONDS = 0.05
+from internals import HttpServer
 
-# How long who came in last has for sending a request.
+# How long the sockets accept nobody before they are closed, so that no handshake is in progress.
+_QUIET_SECONDS = 0.05
+
+# How long the last accepted connections have to send their request.
 _LAST_SECONDS = 1.0
 
 
 class Drain:
-    """Comes between SIGTERM and what uvicorn does about it, ``seconds`` and a little more long."""
+    """Delays uvicorn's shutdown on SIGTERM by ``seconds`` and a little more."""
 
     def __init__(self, seconds: float) -> None:
         self.begun = False
         self._seconds = seconds
-        self._ending: asyncio.Task[None] | None = None
+        self._draining: asyncio.Task[None] | None = None
 
     def listen(self) -> None:
-        """From now on, SIGTERM begins the drain.
+        """Handle SIGTERM from now on.
 
-        To be called in uvicorn's loop, once it handles signals, as it does when the application
-        starts. Without effect in any other server: the tests have one in a thread.
+        Call it in uvicorn's event loop, after uvicorn has installed its own handler, as when the
+        application starts. Has no effect in any other server, such as the tests' in a thread.
         """
-        server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
-        if not isinstance(server, Server) or threading.current_thread() != threading.main_thread():
+        server = HttpServer.of_this_process()
+        if server is None:
             return
         loop = asyncio.get_running_loop()
 
@@ -49,74 +49,56 @@ class Drain:
 
         signal.signal(signal.SIGTERM, begin)
 
-    def _begin(self, server: Server) -> None:
+    def _begin(self, server: HttpServer) -> None:
         if not self.begun:
             self.begun = True
-            self._ending = asyncio.create_task(self._end(server))
+            self._draining = asyncio.create_task(self._drain(server))
 
-    async def _end(self, server: Server) -> None:
+    async def _drain(self, server: HttpServer) -> None:
         try:
             await asyncio.sleep(self._seconds)
             if self._seconds:
-                await _shut_door(server)
-                await _wait_for_requests(server)
+                await _stop_accepting(server)
+                await _wait_for_answers(server)
         finally:
-            server.handle_exit(signal.SIGTERM, None)
+            server.exit()
 
 
-async def _shut_door(server: Server) -> None:
-    """Accept who waits in the queues of the server's sockets, and nobody after them."""
-    doors = [
-        socket.socket(fileno=os.dup(one.fileno()))
-        for listening in server.servers
-        for one in listening.sockets
-    ]
-    for listening in server.servers:
-        listening.close()
-    for door in doors:
-        door.setblocking(False)
-        # Now one may wait, and the system does not hear the others: once it tells them that there
-        # is no server, their connection was never made.
-        door.listen(0)
-    for client in _waiting(doors):
-        await _let_in(client, server)
-    await asyncio.sleep(_STILL_SECONDS)
-    last = list(_waiting(doors))
-    for door in doors:
-        door.close()
+async def _stop_accepting(server: HttpServer) -> None:
+    """Accept the connections in the queues of the server's sockets, and none after them."""
+    sockets = server.stop_listening()
+    for listener in sockets:
+        listener.setblocking(False)
+        # A queue of one; the kernel ignores further attempts to connect. When the sockets close,
+        # these are refused, as if the server had not been there.
+        listener.listen(0)
+    for client in _queued(sockets):
+        await server.adopt(client)
+    await asyncio.sleep(_QUIET_SECONDS)
+    last = list(_queued(sockets))
+    for listener in sockets:
+        listener.close()
     for client in last:
-        await _let_in(client, server)
+        await server.adopt(client)
 
 
-def _waiting(doors: Iterable[socket.socket]) -> Iterator[socket.socket]:
-    for door in doors:
+def _queued(sockets: Iterable[socket.socket]) -> Iterator[socket.socket]:
+    for listener in sockets:
         with contextlib.suppress(OSError):
             while True:
-                yield door.accept()[0]
+                yield listener.accept()[0]
 
 
-async def _let_in(client: socket.socket, server: Server) -> None:
-    config = server.config
-    client.setblocking(False)
-    await asyncio.get_running_loop().connect_accepted_socket(
-        lambda: config.http_protocol_class(  # type: ignore[call-arg]
-            config=config, server_state=server.server_state, app_state=server.lifespan.state
-        ),
-        client,
-        ssl=config.ssl,
-    )
-
-
-async def _wait_for_requests(server: Server) -> None:
-    """Until every connection has had its last answer; one that asks nothing is not waited for."""
+async def _wait_for_answers(server: HttpServer) -> None:
+    """Until every connection has had its last answer; an idle one is not waited for."""
     waited = 0.0
-    while server.server_state.connections and waited < _LAST_SECONDS:
-        await asyncio.sleep(_STILL_SECONDS)
-        waited += _STILL_SECONDS
+    while server.connections and waited < _LAST_SECONDS:
+        await asyncio.sleep(_QUIET_SECONDS)
+        waited += _QUIET_SECONDS
 
 
 def closing(send: Send) -> Send:
-    """``send``, which asks the client to close its connection once it has the response."""
+    """``send``, but asking the client to close its connection after the response."""
 
     async def closing_send(message: Message) -> None:
         if message["type"] == "http.response.start":

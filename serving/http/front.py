@@ -1,9 +1,9 @@
-"""The first thing that a request meets, outside all that BentoML puts around a service.
+"""The outermost layer of the server, around everything that BentoML puts around a service.
 
-BentoML's middlewares and its endpoint cost some 550 µs a request: a tracing span where nothing
-exports it, an access log line, a timer that lives for the whole time limit, metrics that are looked
-up by label, a copy of the headers. ``POST /predict/`` is answered here without them; it stays a
-BentoML API too, which answers where a trace is wanted. Every other route is BentoML's.
+BentoML's middlewares and its endpoint cost some 550 µs a request: a tracing span that nothing
+exports, an access log line, a timer that lives for the whole time limit, metrics looked up by
+label, a copy of the headers. The hot routes are answered here, without them; they stay BentoML APIs
+too, which answer when traces are exported. Every other known route is passed on to BentoML.
 
 It also gives every error the one shape ``{"detail": "<one sentence>"}``, whatever shape BentoML or
 Starlette gave it.
@@ -13,88 +13,71 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any
 
 import orjson
+from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from errors import NotFoundError
 from serving.http.drain import closing
-from serving.http.reply import INTERNAL, Reply, fault_reply
+from serving.http.reply import INTERNAL, Reply, error_reply
+from serving.http.routes import DOCUMENT, HOT
 
 logger = logging.getLogger("pupila.front")
 
-_HOT = {
-    "/predict": "/predict/",
-    "/predict/": "/predict/",
-    "/predict/batch": "/predict/batch/",
-    "/predict/batch/": "/predict/batch/",
-    "/feedback": "/feedback/",
-    "/feedback/": "/feedback/",
-}
-_UNKNOWN = NotFoundError("There is no such path; /docs.json lists those there are.")
+_UNKNOWN = NotFoundError(f"Unknown path; {DOCUMENT.path} lists the known ones.")
 
 
 Answer = Callable[[Scope, Receive], Awaitable[Reply]]
-"""What answers a hot route; in practice a method of ``Endpoint``."""
+"""What answers a hot route; in practice an ``Endpoint``."""
 
 
 class Front:
-    """ASGI middleware that moves itself to the outside when the application starts.
+    """ASGI application around BentoML's.
 
-    A service can only add middlewares inside of BentoML's own. Starlette hands the application to
-    each of them with the first message, and the application's stack of middlewares is an attribute
-    of it; so this one, at that message, puts another of its kind around that stack.
+    ``answers``: what answers the hot routes, by their path; BentoML answers those that are missing.
+    ``draining``: whether clients should send their next request elsewhere.
     """
 
     def __init__(
         self,
-        app: ASGIApp,
-        answers: Callable[[], Mapping[str, Answer]],
-        ending: Callable[[], bool] = lambda: False,
-        outside: bool = False,
+        app: Starlette,
+        answers: Mapping[str, Answer],
+        draining: Callable[[], bool] = lambda: False,
     ) -> None:
-        """``answers`` gives what answers ``POST`` on each path; what is missing is BentoML's.
-        ``ending`` tells whether clients should go elsewhere with their next request."""
         self._app = app
         self._answers = answers
-        self._ending = ending
-        self._outside = outside
-        self._moved = False
+        self._draining = draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" and not (self._outside or self._moved):
-            app = scope["app"]
-            stack = app.middleware_stack
-            app.middleware_stack = Front(stack, self._answers, self._ending, outside=True)
-            self._moved = True
-        if scope["type"] == "http" and not self._moved and self._ending():
-            send = closing(send)
-        if self._moved or scope["type"] != "http":
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif scope["path"] in _HOT:
+            return
+        if self._draining():
+            send = closing(send)
+        if scope["path"] in HOT:
             await self._hot(scope, receive, send)
-        elif _is_known(scope):
+        elif self._is_known(scope):
             await self._shaped(scope, receive, send)
         else:
-            # Not further: BentoML would keep a metric for each path that anybody ever tries.
-            await fault_reply(_UNKNOWN).send(send)
+            # Not passed on: BentoML would keep a metric for each path that anybody ever tries.
+            await error_reply(_UNKNOWN).send(send)
 
     async def _hot(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = _HOT[scope["path"]]
-        answer = self._answers().get(path)
-        if answer is not None and scope["method"] == "POST":
+        route = HOT[scope["path"]]
+        answer = self._answers.get(route.path)
+        if answer is not None and scope["method"] == route.method:
             reply = await answer(scope, receive)
-            # uvloop raises where the client has closed the connection.
+            # uvloop raises if the client has closed the connection.
             with contextlib.suppress(RuntimeError, OSError):
                 await reply.send(send)
             return
-        scope["path"] = path
-        # A body is read as JSON whatever its type says; BentoML would refuse one of them with a
-        # traceback in its log.
+        scope["path"] = route.path
+        # The body is read as JSON whatever its type says; for some types BentoML would refuse it,
+        # and log a traceback.
         scope["headers"] = [item for item in scope["headers"] if item[0] != b"content-type"]
         await self._shaped(scope, receive, send)
 
@@ -132,25 +115,23 @@ class Front:
             logger.exception("%s %s failed", scope["method"], scope["path"])
             if started:
                 raise
-            await fault_reply(INTERNAL).send(send)
+            await error_reply(INTERNAL).send(send)
 
-
-def _is_known(scope: Scope) -> bool:
-    """Whether a route of the application takes this path, by any method."""
-    routes: list[Any] = scope["app"].routes if "app" in scope else []
-    for route in routes:
-        match, _ = route.matches(scope)
-        if match is Match.NONE:
-            continue
-        if isinstance(route, Mount) and isinstance(route.app, StaticFiles):
-            found = route.app.lookup_path(scope["path"].removeprefix(route.path).lstrip("/"))[1]
-            return found is not None
-        return True
-    return not routes
+    def _is_known(self, scope: Scope) -> bool:
+        """Whether the application has a route for this path, by any method."""
+        for route in self._app.routes:
+            match, _ = route.matches(scope)
+            if match is Match.NONE:
+                continue
+            if isinstance(route, Mount) and isinstance(route.app, StaticFiles):
+                name = scope["path"].removeprefix(route.path).lstrip("/")
+                return route.app.lookup_path(name)[1] is not None
+            return True
+        return False
 
 
 def _detail(status: int, headers: MutableHeaders, body: bytes, scope: Scope) -> bytes:
-    """``{"detail": …}`` of whatever shape ``body`` has."""
+    """``{"detail": …}`` from a ``body`` of any shape."""
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -164,7 +145,7 @@ def _sentence(status: int, headers: MutableHeaders, body: bytes, scope: Scope) -
     if status == HTTPStatus.NOT_FOUND:
         return str(_UNKNOWN)
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return f"{scope['path']} takes {headers.get('allow', 'another method')} only."
+        return f"{scope['path']} accepts {headers.get('allow', 'another method')} only."
     if status == HTTPStatus.SERVICE_UNAVAILABLE and _is_text(headers) and body:
         return body.decode(errors="replace")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

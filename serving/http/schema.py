@@ -1,9 +1,15 @@
-"""What clients send and get, as ``/docs.json`` and BentoML's clients are told."""
+"""What clients send and get, declared once: for ``/docs.json``, BentoML's clients and our own code.
+
+Requests are checked by hand (``serving.http.parser``), by the limits named here. Responses are
+typed dictionaries: the type checker compares the code that fills them with these fields, and the
+document is made of them, at no cost to a request.
+"""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 MAX_REQUEST_ID = 128
 MAX_MODEL = 200
@@ -14,150 +20,144 @@ MAX_SOURCE = 128
 
 _RequestIdText = Annotated[str, Field(min_length=1, max_length=MAX_REQUEST_ID)]
 _RequestIdNumber = Annotated[int, Field(ge=-(2**63), le=2**64 - 1)]
+_Base64 = Annotated[str, Field(min_length=1, json_schema_extra={"contentEncoding": "base64"})]
+_Outcome = Annotated[
+    Literal["added", "unchanged", "corrected"],
+    Field(
+        description="unchanged: this source had already sent this label; corrected: it had sent "
+        "another"
+    ),
+]
+_Known = Annotated[
+    bool | None, Field(description="whether the model has this class; null if that is not known")
+]
+_Conflict = Annotated[bool, Field(description="whether another source sent another label")]
+_Probabilities = Annotated[
+    dict[str, float], Field(description="by label; only if the request asks for them")
+]
+_PredictionLabel = Annotated[int | str, Field(description="has the type of the training labels")]
 
 
 class PredictRequest(BaseModel):
-    """The body of ``POST /predict/``. Fields it does not name are ignored."""
+    """An image to classify. Other fields are ignored."""
 
     model_config = ConfigDict(protected_namespaces=())
 
-    request_id: _RequestIdText | _RequestIdNumber = Field(description="echoed as given")
+    request_id: _RequestIdText | _RequestIdNumber = Field(description="returned unchanged")
     model: str = Field(
         min_length=1,
         max_length=MAX_MODEL,
         description="`clf`, `clf:champion` or `clf:<version>`",
         examples=["clf"],
     )
-    image: str = Field(
-        min_length=1,
-        description="base64 of a JPEG, PNG, WebP, BMP or GIF; a `data:` prefix is accepted",
-        json_schema_extra={"contentEncoding": "base64"},
+    image: _Base64 = Field(
+        description="base64 of a JPEG, PNG, WebP, BMP or GIF; a `data:` prefix is accepted"
     )
     probabilities: bool = Field(
         default=False, description="true adds the probability of every label"
     )
 
 
-class PredictResponse(BaseModel):
-    """The answer of ``POST /predict/``."""
+class PredictResponse(TypedDict):
+    """The predicted label of an image."""
 
     request_id: str | int
-    prediction: int | str = Field(description="of the type that the training labels have")
-    probabilities: dict[str, float] | None = Field(
-        default=None, description="by label; only if asked for"
-    )
+    prediction: _PredictionLabel
+    probabilities: NotRequired[_Probabilities]
 
 
 class BatchItem(BaseModel):
     """One image of a batch."""
 
-    request_id: _RequestIdText | _RequestIdNumber = Field(description="echoed as given")
-    image: str = Field(
-        min_length=1,
-        description="as in `/predict/`",
-        json_schema_extra={"contentEncoding": "base64"},
-    )
+    request_id: _RequestIdText | _RequestIdNumber = Field(description="returned unchanged")
+    image: _Base64 = Field(description="as in a single prediction")
 
 
 class BatchRequest(BaseModel):
-    """The body of ``POST /predict/batch/``: images for one model, in one request."""
+    """Images for one model, in one request."""
 
     model_config = ConfigDict(protected_namespaces=())
 
     model: str = Field(min_length=1, max_length=MAX_MODEL, examples=["clf"])
-    # Any: an item that is wrong is answered in its place, not refused with the others.
+    # Any: an item that is wrong gets its own error, and the others are answered.
     items: list[BatchItem | Any] = Field(min_length=1, max_length=MAX_ITEMS)
     probabilities: bool = False
 
 
-class BatchAnswer(BaseModel):
-    """One item's answer: a prediction, or what was wrong with the item."""
+class ItemError(TypedDict):
+    """What is wrong with one item of a request."""
 
     request_id: str | int | None
-    prediction: int | str | None = None
-    probabilities: dict[str, float] | None = None
-    detail: str | None = Field(default=None, description="in place of a prediction")
+    detail: str
 
 
-class BatchResponse(BaseModel):
-    """The answer of ``POST /predict/batch/``, in the order of the items."""
+class BatchResponse(TypedDict):
+    """A prediction or an error for each item, in the order of the items."""
 
-    items: list[BatchAnswer]
+    items: list[PredictResponse | ItemError]
 
 
 class FeedbackRequest(BaseModel):
-    """The body of ``POST /feedback/``: what an image really is. An array of them is taken too."""
+    """The true label of an image."""
 
     model_config = ConfigDict(protected_namespaces=())
 
     request_id: _RequestIdText | _RequestIdNumber = Field(description="of the prediction")
     label: Annotated[str, Field(min_length=1, max_length=MAX_LABEL)] | _RequestIdNumber = Field(
-        description="of the type that the model's labels have"
+        description="has the type of the model's labels"
     )
     model: str | None = Field(
         default=None,
         min_length=1,
         max_length=MAX_MODEL,
-        description="which one, where several answered the same id (else the newest), and with an "
-        "image",
+        description="needed with an image, and to choose among several models that answered the "
+        "same id; by default the newest prediction counts",
     )
-    image: str | None = Field(
+    image: _Base64 | None = Field(
         default=None,
-        min_length=1,
-        description="as in `/predict/`, for a prediction that was not kept",
-        json_schema_extra={"contentEncoding": "base64"},
+        description="as in a prediction; keeps the label even if the prediction was not kept",
     )
     source: str | None = Field(
         default=None,
         max_length=MAX_SOURCE,
-        description="who says so; of each source, the newest label counts",
+        description="who labelled the image; the newest label of each source counts",
     )
+
+
+FeedbackItems = Annotated[
+    # Any: an item that is wrong gets its own error, and the others are kept.
+    list[FeedbackRequest | Any],
+    Field(min_length=1, max_length=MAX_LABELS),
+]
 
 
 class FeedbackList(BaseModel):
     """Many labels in one request."""
 
-    # Any: an item that is wrong is answered in its place, not refused with the others.
-    items: list[FeedbackRequest | Any] = Field(min_length=1, max_length=MAX_LABELS)
+    items: FeedbackItems
 
 
-class FeedbackResponse(BaseModel):
-    """The answer of ``POST /feedback/``: the label is in the database, on the disk."""
-
-    model_config = ConfigDict(protected_namespaces=())
+class FeedbackResponse(TypedDict):
+    """A label that is in the database, on the disk."""
 
     request_id: str | int
-    outcome: Literal["added", "unchanged", "corrected"] = Field(
-        description="unchanged: this source had said so before; corrected: it had said another"
-    )
+    outcome: _Outcome
     model: str
-    version: str = Field(description="that made the prediction; empty where none was kept")
-    known: bool | None = Field(description="whether the model has this class; null if not known")
-    conflict: bool = Field(description="whether another source says something else")
+    version: Annotated[
+        str, Field(description="that made the prediction; empty if the prediction was not kept")
+    ]
+    known: _Known
+    conflict: _Conflict
 
 
-class FeedbackAnswer(BaseModel):
-    """One of many labels: what became of it, or what was wrong with it."""
+class FeedbackListResponse(TypedDict):
+    """An outcome or an error for each label, in the order of the items."""
 
-    model_config = ConfigDict(protected_namespaces=())
-
-    request_id: str | int | None
-    outcome: Literal["added", "unchanged", "corrected"] | None = None
-    model: str | None = None
-    version: str | None = None
-    known: bool | None = None
-    conflict: bool | None = None
-    detail: str | None = Field(default=None, description="in place of an outcome")
-
-
-class FeedbackListResponse(BaseModel):
-    """The answer to many labels, in the order of the items."""
-
-    items: list[FeedbackAnswer]
+    items: list[FeedbackResponse | ItemError]
 
 
 class VersionListing(BaseModel):
-    """One version in ``GET /models``."""
+    """One version of a model."""
 
     version: str
     created_at: datetime
@@ -166,11 +166,11 @@ class VersionListing(BaseModel):
     probabilities: bool = Field(description="whether it gives them when asked")
     image_spec: str
     recipe: str | None
-    accuracy: float | None = Field(description="on its holdout, a share from 0 to 1")
+    accuracy: float | None = Field(description="on its holdout, from 0 to 1")
 
 
 class ModelListing(BaseModel):
-    """One model in ``GET /models``, its versions oldest first."""
+    """One model, its versions oldest first."""
 
     name: str
     champion: str = Field(description="the version that answers")
@@ -178,12 +178,14 @@ class ModelListing(BaseModel):
 
 
 class CatalogResponse(BaseModel):
-    """The answer of ``GET /models``."""
+    """What is served."""
 
     models: list[ModelListing]
 
 
-class FaultResponse(BaseModel):
+class ErrorResponse(TypedDict):
     """Every error on every route."""
 
-    detail: str = Field(description="one sentence: what was wrong and what would be right")
+    detail: Annotated[
+        str, Field(description="one sentence: what was wrong and what would be right")
+    ]

@@ -1,4 +1,4 @@
-"""Who is let in: a bounded number of requests at once, each with a deadline."""
+"""Which requests are admitted: a bounded number at a time, each with a deadline."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from settings import Settings
 
 
 class Admission:
-    """Counts the requests that this worker answers at once."""
+    """Counts the requests in flight in this worker."""
 
     def __init__(self, settings: Settings) -> None:
         self.deadline_seconds = settings.deadline_ms / 1000
@@ -20,11 +20,11 @@ class Admission:
 
     @contextlib.contextmanager
     def bodies(self) -> Iterator[Callable[[int], None]]:
-        """Gives what to call with the size of each piece of a large body, which is held until the
-        block ends.
+        """Yields a function to call with the size of each piece of a large body, which counts as
+        held until the block ends.
 
-        Small bodies are not counted, so that clients who send large ones slowly cannot keep out
-        the others. Raises OverloadedError at the piece for which there is no room.
+        Small bodies are not counted, so that clients that send large ones slowly cannot block the
+        others. The function raises OverloadedError for a piece that exceeds the limit.
         """
         held = 0
 
@@ -34,7 +34,7 @@ class Admission:
             self._held_bytes += size
             if self._held_bytes > self._max_held_bytes:
                 raise OverloadedError(
-                    "The server holds as many large bodies as it may; try again.", "capacity"
+                    "The server has no memory left for large bodies; try again.", "capacity"
                 )
 
         try:
@@ -42,15 +42,15 @@ class Admission:
         finally:
             self._held_bytes -= held
 
-    def places(self, count: int) -> "_Places":
-        """Holds that many places for as long as its block runs.
+    def slots(self, count: int) -> "_Slots":
+        """Holds that many slots while its block runs.
 
-        Entering it raises OverloadedError if there are not as many free.
+        Entering it raises OverloadedError if fewer are free.
         """
-        return _Places(self, count)
+        return _Slots(self, count)
 
 
-class _Places:
+class _Slots:
     """A class, because a generator would cost each request another 1 µs."""
 
     __slots__ = ("_admission", "_count")
@@ -63,7 +63,7 @@ class _Places:
         admission = self._admission
         if admission.held + self._count > admission.capacity:
             raise OverloadedError(
-                f"The server answers {admission.capacity} requests at once and no more; try again.",
+                f"The server is at its limit of {admission.capacity} requests at once; try again.",
                 "capacity",
             )
         admission.held += self._count

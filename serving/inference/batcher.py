@@ -18,50 +18,51 @@ from numpy.typing import NDArray
 from errors import ClientLeftError, OverloadedError
 from models.runtime import Outcome
 
-# A batch expected to take longer runs on a thread, because the event loop would stand still for as
-# long. Below it, the hand-over to a thread (50 to 100 µs) costs more than it saves. In CPU seconds:
-# the time by the clock grows on a busy machine, where threads would make it worse.
+# A batch that is expected to take longer runs on a thread, because it would block the event loop.
+# Below this, the hand-over to a thread (50 to 100 µs) costs more than it saves. In CPU seconds:
+# wall time grows on a busy machine, where threads would make it worse.
 INLINE_SECONDS = 0.002
 
 # How long the batches of one turn of the event loop may take together.
 _TURN_SECONDS = 0.01
 
-# Asking whether a client has left costs 2 µs: too much for each, little after such a wait.
+# Asking whether a client is gone costs 2 µs: too much for every item, little after such a wait.
 LONG_SECONDS = 0.02
 
-# Weight of the newest batch in the moving average of what a batch takes.
+# Weight of the newest batch in the moving average of a batch's duration.
 _NEWEST = 0.2
 
 
-def _stays() -> bool:
+def _is_connected() -> bool:
+    """The default for ``client_gone``: False, the client is never gone."""
     return False
 
 
 class Answer(NamedTuple):
-    """One image's outcome. ``scores``: float32 [C]; ``place``: the predicted label's."""
+    """One image's outcome. ``scores``: float32 [C]; ``label_index``: the predicted one."""
 
     scores: NDArray[np.float32]
-    place: int
+    label_index: int
 
 
 @dataclass(slots=True, eq=False)
 class _Item:
     features: NDArray[np.float32]
     future: asyncio.Future[Answer]
-    left: Callable[[], bool]
+    client_gone: Callable[[], bool]
     arrived: float
     expires: float
     timer: asyncio.TimerHandle | None = None
 
     def watch(self) -> None:
-        """Answer when the time is over, whatever the classifier does."""
+        """Answer at the deadline, whatever the classifier does."""
         if self.timer is None:
             seconds = self.expires - time.monotonic()
             self.timer = self.future.get_loop().call_later(seconds, _expire, self.future)
 
 
 class Cost(NamedTuple):
-    """What a batch takes: by the clock, and of one processor's time."""
+    """What a batch costs, in wall time and in CPU time."""
 
     seconds: float
     cpu_seconds: float
@@ -73,10 +74,10 @@ class _Measured(NamedTuple):
 
 
 class _Pace:
-    """What a batch of any size is expected to take: so much for one, so much for each more.
+    """The expected duration of a batch of any size: so much for one image, so much for each more.
 
-    Two moving averages, because a batch of 64 seldom takes 64 times as long as one of 1, and one
-    average over both would say nothing of either.
+    Two moving averages, because a batch of 64 rarely takes 64 times as long as a batch of 1, and a
+    single average would describe neither.
     """
 
     def __init__(self, single: float) -> None:
@@ -109,8 +110,8 @@ class Batcher:
         on_batch: Callable[[int, float], None],
         single: Cost,
     ) -> None:
-        """``run`` takes float32 [N, n_features]; ``on_batch`` is told the size of each batch and
-        the seconds that its first item had waited; ``single`` is what a batch of one takes."""
+        """``run`` gets float32 [N, n_features]; ``on_batch`` gets the size of each batch and the
+        seconds that its first item waited; ``single`` is the cost of a batch of one."""
         self._run = run
         self._executor = executor
         self._max_batch_size = max_batch_size
@@ -125,15 +126,15 @@ class Batcher:
 
     @property
     def queued(self) -> int:
-        """How many items wait for a batch."""
+        """How many items are waiting for a batch."""
         return len(self._queue)
 
     @property
     def expected_wait(self) -> float:
-        """Seconds until an item that arrives now is answered, by the measured pace.
+        """Seconds until an item that arrives now is answered, estimated from past batches.
 
-        None where the classifier is idle, however slow it was: it would otherwise never be tried
-        again, and so never found to be quick.
+        0 while the classifier is idle, however slow it was: it would otherwise never be tried
+        again, and never found to be fast.
         """
         if not self._busy:
             return 0.0
@@ -145,22 +146,24 @@ class Batcher:
         )
 
     async def submit(
-        self, features: NDArray[np.float32], expires: float, left: Callable[[], bool] = _stays
+        self,
+        features: NDArray[np.float32],
+        expires: float,
+        client_gone: Callable[[], bool] = _is_connected,
     ) -> Answer:
         """The answer for one image, ``features``: float32 [n_features].
 
-        ``expires`` is in the seconds of ``time.monotonic``; raises OverloadedError when it has
-        passed.
-        ``left`` is asked, if the item has waited for long, whether anybody still waits for the
-        answer; raises ClientLeftError if not.
+        ``expires`` is in the seconds of ``time.monotonic``; raises OverloadedError once it has
+        passed. ``client_gone`` is called if the item has waited long; raises ClientLeftError if it
+        returns True.
         """
-        # Asked for once: before Python 3.12 it is a system call.
+        # Looked up once: before Python 3.12 it is a system call.
         loop = self._loop = self._loop or asyncio.get_running_loop()
         now = time.monotonic()
         if now >= expires:
             raise _expired()
         future: asyncio.Future[Answer] = loop.create_future()
-        item = _Item(features, future, left, now, expires)
+        item = _Item(features, future, client_gone, now, expires)
         self._queue.append(item)
         if self._on_thread:
             item.watch()
@@ -174,10 +177,10 @@ class Batcher:
                 item.timer.cancel()
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Classify what is queued: here as long as that is quick, else on a thread.
+        """Classify what is queued: here while that is quick, otherwise on a thread.
 
-        One turn of the event loop takes several batches. With one, a crowd of clients that are
-        refused and come back at once left it little but refusals: 64 answers for each thousand.
+        One turn of the event loop runs several batches. With only one, clients that are refused and
+        retry immediately left it little but refusals: 64 answers for every thousand.
         """
         ends = time.monotonic() + _TURN_SECONDS
         while items := self._take():
@@ -193,7 +196,7 @@ class Batcher:
         self._busy = False
 
     def _start_thread(self, loop: asyncio.AbstractEventLoop, items: Sequence[_Item]) -> None:
-        # Only now may time pass: batches of quick classifiers are over before a timer could strike.
+        # Timers are set only here: a batch that runs inline ends before a timer could fire.
         self._on_thread = True
         for item in (*items, *self._queue):
             item.watch()
@@ -212,7 +215,7 @@ class Batcher:
     ) -> None:
         self._on_thread = False
         if running.cancelled():
-            self._fail(items, RuntimeError("The server stops."))
+            self._fail(items, RuntimeError("The server is stopping."))
         else:
             self._finish(items, running.result())
             self._start(loop)
@@ -234,8 +237,8 @@ class Batcher:
             if now >= item.expires:
                 item.future.set_exception(_expired())
                 continue
-            if now - item.arrived > LONG_SECONDS and item.left():
-                item.future.set_exception(ClientLeftError("The client left."))
+            if now - item.arrived > LONG_SECONDS and item.client_gone():
+                item.future.set_exception(ClientLeftError("The client disconnected."))
                 continue
             items.append(item)
         if items:
@@ -252,8 +255,8 @@ class Batcher:
         try:
             outcome = self._run(np.stack([item.features for item in items]))
             return [
-                Answer(scores, place)
-                for scores, place in zip(outcome.scores, outcome.indices.tolist(), strict=True)
+                Answer(scores, index)
+                for scores, index in zip(outcome.scores, outcome.indices.tolist(), strict=True)
             ]
         except Exception as error:  # noqa: BLE001 - it becomes the item's own answer
             if len(items) == 1:

@@ -1,4 +1,4 @@
-"""Turns image files into pixels: small ones at once, large ones on a thread of a few."""
+"""Decodes image files: small ones inline, large ones on a few threads."""
 
 import asyncio
 import time
@@ -11,22 +11,22 @@ from errors import ImageError, OverloadedError, RejectedImageError
 from images.decoding import Encoded, examine
 from images.spec import ImageSpec
 
-# An image expected to take longer would hold the event loop for as long.
+# An image that is expected to take longer would block the event loop.
 INLINE_SECONDS = 0.003
 
-# What a decoder spends on bytes that are not pixels, at worst.
+# The most that a decoder spends on bytes that are not pixels.
 _SECONDS_PER_BYTE = 1e-8
 
-# A large image takes tens of megabytes while it is decoded.
+# A large image needs tens of megabytes while it is decoded.
 THREADS = 2
 
 
 class Decoder:
     """Decodes for all versions of a worker.
 
-    Pillow and simplejpeg release the GIL, so the event loop goes on while threads decode. What
-    waits for a thread is bounded by its deadline: an image is refused at once if those ahead of it
-    are expected to take longer.
+    Pillow and simplejpeg release the GIL, so the event loop goes on while threads decode. The queue
+    for the threads is bounded by the deadlines: an image is refused immediately if those ahead of
+    it are expected to take longer than it may wait.
     """
 
     def __init__(self, max_pixels: int) -> None:
@@ -40,7 +40,8 @@ class Decoder:
     async def pixels(self, image: bytes, spec: ImageSpec, expires: float) -> NDArray[np.uint8]:
         """uint8 [n_features] of an image file, before ``expires``, in ``time.monotonic``'s seconds.
 
-        Raises RejectedImageError for an image that is none, OverloadedError when there is no time.
+        Raises RejectedImageError for bytes that are not a readable image, OverloadedError when
+        there is not enough time.
         """
         try:
             encoded = examine(image, self._max_pixels)
@@ -55,16 +56,16 @@ class Decoder:
         self, encoded: Encoded, spec: ImageSpec, seconds: float, expires: float
     ) -> NDArray[np.uint8]:
         wait = self._waiting_seconds / THREADS
-        left = expires - time.monotonic()
-        if wait > left:
+        remaining = expires - time.monotonic()
+        if wait > remaining:
             raise OverloadedError(
-                "The images ahead of this one leave no time for it; try again.",
+                "The server is busy decoding other images; try again.",
                 "deadline",
                 retry_after=max(1, round(wait)),
             )
         self._waiting_seconds += seconds
         try:
-            async with asyncio.timeout(left):
+            async with asyncio.timeout(remaining):
                 loop = asyncio.get_running_loop()
                 return await loop.run_in_executor(self._threads, encoded.pixels, spec)
         except TimeoutError:

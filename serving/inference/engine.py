@@ -18,8 +18,8 @@ from settings import Settings
 
 
 class Prediction(NamedTuple):
-    """The predicted label, and every label's probability if asked for; and, for who keeps it, the
-    classifier's answer."""
+    """The predicted label, the probability of every label if asked for, and the classifier's
+    answer for the record."""
 
     label: Label
     probabilities: dict[str, float] | None
@@ -32,9 +32,9 @@ class Engine:
     def __init__(
         self, version: Version, decoder: Decoder, classifiers: Executor, settings: Settings
     ) -> None:
-        """Load, verify and try the version; takes some 10 ms, so not on the event loop.
+        """Load, verify and try the version; takes about 10 ms, so not on the event loop.
 
-        Raises ArtifactError if the version may not serve.
+        Raises ArtifactError if the version must not serve.
         """
         self.version = version
         self.manifest = version.manifest
@@ -53,29 +53,29 @@ class Engine:
         )
 
     async def predict(
-        self, image: bytes, probabilities: bool, expires: float, left: Callable[[], bool]
+        self, image: bytes, probabilities: bool, expires: float, client_gone: Callable[[], bool]
     ) -> Prediction:
-        """The prediction for an image file's bytes, before ``expires``, in ``time.monotonic``'s
-        seconds.
+        """The prediction for the bytes of an image file, before ``expires``, in the seconds of
+        ``time.monotonic``.
 
-        ``left`` tells whether the client has left. Raises BadRequestError for an image that is
-        none, or probabilities that the version does not give, OverloadedError when there is no
-        time, and ClientLeftError.
+        ``client_gone``: whether the client has disconnected. Raises RejectedImageError for bytes
+        that are not a readable image, BadRequestError for probabilities that the version does not
+        give, OverloadedError when there is not enough time, and ClientLeftError.
         """
         if probabilities and not self.manifest.gives_probabilities:
             raise BadRequestError(
-                f"{self.version.tag} gives no probabilities; ask without them, or ask another "
+                f"{self.version.tag} gives no probabilities; leave them out, or ask another "
                 "version."
             )
         wait = self._batcher.expected_wait
         if time.monotonic() + wait > expires:
             raise OverloadedError(
-                "The request could not be answered in time, so it was refused at once.",
+                "The request could not have been answered in time, so it was refused immediately.",
                 "deadline",
                 retry_after=max(1, round(wait)),
             )
         pixels = await self._decoder.pixels(image, self._spec, expires)
-        answer = await self._batcher.submit(self._spec.features(pixels), expires, left)
+        answer = await self._batcher.submit(self._spec.features(pixels), expires, client_gone)
         given = None
         if probabilities:
             values = answer.scores.tolist()
@@ -83,11 +83,11 @@ class Engine:
                 str(label): round(value, 6)
                 for label, value in zip(self._labels, values, strict=True)
             }
-        return Prediction(self._labels[answer.place], given, answer)
+        return Prediction(self._labels[answer.label_index], given, answer)
 
 
 def _cost(runtime: Runtime, n_features: int) -> Cost:
-    """What one image takes, so that the first request knows whether to use a thread."""
+    """The cost of one image, so that even the first request knows whether to use a thread."""
     features = np.zeros((1, n_features), np.float32)
     runtime.run(features)
     started, cpu_started = time.perf_counter(), time.thread_time()

@@ -1,4 +1,4 @@
-"""Which versions there are, which are loaded, and which answers for a model."""
+"""Which versions exist, which are loaded, and which one answers for a model."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from errors import BadRequestError, InternalError, ModelError
 from models.manifest import Label
-from models.store import Store
+from models.store import Store, no_model
 from models.version import Version
 from serving.inference.decoder import Decoder
 from serving.inference.engine import Engine
@@ -22,11 +22,11 @@ logger = logging.getLogger("pupila.registry")
 
 CHAMPION = "champion"
 
-# How long a version that would not load is left alone, so that asking for it again and again
-# costs no more than asking for one that does not exist.
+# How long a version that failed to load is not tried again, so that repeated requests for it cost
+# no more than requests for one that does not exist.
 _RETRY_SECONDS = 10.0
 
-# One batch of a version runs at a time; this many slow versions run beside each other.
+# One batch of a version runs at a time; this many slow versions can run in parallel.
 _CLASSIFIERS = 4
 
 
@@ -45,7 +45,7 @@ class Listing(NamedTuple):
 
 @dataclass(frozen=True)
 class Readiness:
-    """Whether this worker can answer for the default model, and why not."""
+    """Whether this worker can answer for the default model, and if not, why."""
 
     ready: bool
     reason: str
@@ -55,9 +55,9 @@ class Registry:
     """The versions in the store and the engines of those in use.
 
     A champion in use is replaced only once its successor is loaded, so that no request waits or
-    fails. Any other version is loaded when it is first asked for: once, on a thread, while others
-    keep answering. At most ``max_loaded_versions`` are held; the least recently used goes first,
-    but never the default model's champion.
+    fails. Any other version is loaded when it is first requested: once, on a thread, while others
+    keep answering. At most ``max_loaded_versions`` stay in memory; the least recently used is
+    evicted first, but never the default model's champion.
     """
 
     def __init__(self, store: Store, settings: Settings) -> None:
@@ -73,7 +73,7 @@ class Registry:
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Look for new versions now, and again and again until the block ends."""
+        """Check for new versions now, and repeatedly until the block ends."""
         await self._try_refresh()
         if not self.readiness().ready:
             logger.warning("not ready: %s", self.readiness().reason)
@@ -88,8 +88,8 @@ class Registry:
             self._classifiers.shutdown(wait=False, cancel_futures=True)
 
     async def refresh(self) -> None:
-        """Take in what the store has now; raises OSError, and changes nothing, if it cannot be
-        read."""
+        """Update the versions from the store; raises OSError, and changes nothing, if the store
+        cannot be read."""
         found: dict[str, dict[str, Version]] = {}
         for version in await asyncio.to_thread(self._store.versions):
             found.setdefault(version.name, {})[version.version] = version
@@ -107,8 +107,8 @@ class Registry:
         await asyncio.gather(*map(self._promote, in_use), return_exceptions=True)
 
     def loaded(self, model: str) -> Engine | None:
-        """The engine that answers for ``clf``, ``clf:champion``, ``clf:<version>``, or, as older
-        clients say it, ``clf.pickle``; None if it is not in memory."""
+        """The engine that answers for ``clf``, ``clf:champion``, ``clf:<version>`` or, as older
+        clients write it, ``clf.pickle``; None if it is not in memory."""
         name, wanted = _parse(model)
         tag = self._champions.get(name) if wanted == CHAMPION else f"{name}:{wanted}"
         engine = self._engines.get(tag) if tag else None
@@ -117,9 +117,9 @@ class Registry:
         return engine
 
     async def load(self, model: str) -> Engine:
-        """The same engine, loaded if need be.
+        """The same engine, loaded if necessary.
 
-        Raises BadRequestError if there is no such version, InternalError if it does not load.
+        Raises BadRequestError for an unknown version, InternalError if it fails to load.
         """
         name, wanted = _parse(model)
         versions = self._versions.get(name, {})
@@ -144,12 +144,10 @@ class Registry:
         ]
         if failures:
             return Readiness(False, f"No version of model {name!r} can be loaded: {failures[-1]}")
-        return Readiness(
-            False, f"The store has no model {name!r}; train one with: python -m train --name {name}"
-        )
+        return Readiness(False, no_model(name))
 
     def catalog(self) -> list[Listing]:
-        """What is served, the models in order of name, their versions oldest first."""
+        """What is served: the models by name, their versions oldest first."""
         return [
             Listing(
                 name,
@@ -160,9 +158,9 @@ class Registry:
         ]
 
     def labels(self, model: str) -> tuple[Label, ...] | None:
-        """The classes of what answers for a model's name; None if there is no such model.
+        """The classes of the version that answers for a model's name; None for an unknown model.
 
-        From any thread.
+        Safe to call from any thread.
         """
         versions = self._versions.get(model)
         if not versions:
@@ -172,7 +170,7 @@ class Registry:
         return versions.get(tag.partition(":")[2], newest).manifest.labels
 
     def _champion(self, name: str) -> str:
-        """Who would answer for the model: who does, or else the newest that has not failed."""
+        """The version that answers, or would: else the newest one that has not failed to load."""
         tag = self._champions.get(name)
         if tag is not None and tag in self._engines:
             return tag
@@ -188,10 +186,10 @@ class Registry:
         try:
             await self.refresh()
         except Exception:
-            logger.exception("looking for versions failed; what is loaded goes on")
+            logger.exception("the check for new versions failed; loaded versions keep answering")
 
     async def _promote(self, name: str) -> Engine:
-        """Make the newest version that loads the champion; raises ModelError if none does."""
+        """Make the newest version that loads the champion; raises ModelError if none loads."""
         for version in reversed(self._versions.get(name, {}).values()):
             try:
                 engine = await self._load(version)
@@ -200,7 +198,7 @@ class Registry:
             versions = self._versions.get(name, {})
             current = self._champions.get(name, "").partition(":")[2]
             order = list(versions)
-            # While it was loaded, another task may have promoted a newer one.
+            # While it was loading, another task may have promoted a newer one.
             if current not in versions or order.index(current) < order.index(version.version):
                 self._champions[name] = version.tag
                 logger.info("%s is champion", version.tag)
@@ -209,7 +207,7 @@ class Registry:
         raise ModelError(f"No version of {name} can be loaded.")
 
     async def _load(self, version: Version) -> Engine:
-        """The version's engine, loaded by whoever asks first; the others wait for the same."""
+        """The version's engine; the first caller loads it, and the others wait for that."""
         tag = version.tag
         engine = self._engines.get(tag)
         if engine is not None:
@@ -221,13 +219,13 @@ class Registry:
         if task is None:
             task = self._loading[tag] = asyncio.create_task(self._open(version))
             task.add_done_callback(lambda done: self._loaded(tag, done))
-        # Shielded: a client that leaves must not end the load that others wait for.
+        # Shielded: a client that disconnects must not cancel the load that others wait for.
         return await asyncio.shield(task)
 
     def _loaded(self, tag: str, task: asyncio.Task[Engine]) -> None:
         del self._loading[tag]
         if not task.cancelled():
-            task.exception()  # Whoever asked may have left: the failure is noted all the same.
+            task.exception()  # Retrieved here, because no caller may be left to do it.
 
     async def _open(self, version: Version) -> Engine:
         tag = version.tag
@@ -237,7 +235,7 @@ class Registry:
             )
         except Exception as error:
             known = isinstance(error, ModelError)
-            reason = str(error) if known else f"{tag} failed to load; the log has the reason."
+            reason = str(error) if known else f"{tag} failed to load; see the log for the reason."
             if tag not in self._failures:
                 logger.warning("%s is not served: %s", tag, reason, exc_info=not known)
             self._failures[tag] = _Failure(time.monotonic() + _RETRY_SECONDS, reason)
@@ -254,15 +252,15 @@ class Registry:
                 return
             if tag not in pinned:
                 del self._engines[tag]
-                logger.info("%s is no longer held in memory", tag)
+                logger.info("%s was evicted from memory", tag)
 
 
 def _parse(model: str) -> tuple[str, str]:
-    """Name and version or alias of what a client asks for."""
+    """The name, and the version or alias, that a client asks for."""
     name, colon, wanted = model.partition(":")
     return name.removesuffix(".pickle"), wanted if colon else CHAMPION
 
 
 def model_name(model: str) -> str:
-    """The name of the model that a client means by ``clf``, ``clf:champion`` or ``clf.pickle``."""
+    """The model's name in ``clf``, ``clf:champion`` or ``clf.pickle``."""
     return _parse(model)[0]

@@ -84,12 +84,12 @@ class Recorder:
     ) -> None:
         """An image that got its label; after ``seconds``, if it was a request of its own."""
         lane = self._lanes.get(engine) or self._open(engine)
-        scores, place = answer
+        scores, index = answer
         tally = lane.tally
-        tally.places[place] += 1
+        tally.places[index] += 1
         if seconds is not None:
             tally.times.append(seconds)
-        if lane.unsure and scores.item(place) < lane.unsure:
+        if lane.unsure and scores.item(index) < lane.unsure:
             reservoir = lane.sampler.unsure
         else:
             reservoir = lane.sampler.ordinary
@@ -173,7 +173,7 @@ class Recorder:
             version=engine.version.version,
             status=200 if answer is not None else 400,
             reason=reason,
-            label=engine.manifest.labels[answer.place] if answer is not None else None,
+            label=engine.manifest.labels[answer.label_index] if answer is not None else None,
             probabilities=probabilities,
             image=image,
         )

@@ -12,6 +12,7 @@ from models.store import Store
 from models.version import Version
 from tests.drafts import LinearDraft
 from tests.servers import ROOT, environment, serve
+from tests.test_layout import MAY_IMPORT
 
 BODY = Path("tests/data/predict_digit8.json").read_bytes()
 
@@ -56,8 +57,9 @@ def test_a_bento_packs_the_champions(built: Built) -> None:
 def test_a_bento_holds_what_the_jobs_need_and_nothing_else(built: Built) -> None:
     source = built.folder / "src"
     assert {path.name for path in source.iterdir()} == {
-        "bentofile.yaml", "cli.py", "cluster.py", "deploy", "errors.py", "models", "monitor",
-        "records", "requirements", "score", "service.py", "serving", "settings.py", "train",
+        "bentofile.yaml", "cli.py", "cluster.py", "deploy", "errors.py", "images", "internals.py",
+        "models", "monitor", "records", "requirements", "score", "service.py", "serving",
+        "settings.py", "train",
     }  # fmt: skip
     assert {path.name for path in (source / "deploy").iterdir()} == {"image"}
     assert {path.name for path in (source / "requirements").iterdir()} == {"image.txt"}
@@ -69,6 +71,50 @@ def test_a_bento_serves_from_any_folder(built: Built, tmp_path: Path) -> None:
         assert response.json() == {"request_id": "123", "prediction": 8}
         assert response.headers["x-model-version"] == built.champions[0].tag
         assert httpx2.get(f"{server.url}/docs.json").json()["info"]["version"] in built.tag
+
+
+def test_every_module_and_template_is_in_the_bento(built: Built) -> None:
+    """What git tracks of a room is packed, and every module of it can be imported from there."""
+    rooms = [path.name for path in (built.folder / "src").iterdir() if path.name in MAY_IMPORT]
+    rooms += [f"{name}.py" for name in MAY_IMPORT if (ROOT / f"{name}.py").exists()]
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--", *rooms],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    files = [Path(name) for name in listed.stdout.split("\0") if name]
+    assert [file for file in files if not (built.folder / "src" / file).is_file()] == []
+    names = [
+        ".".join(file.with_suffix("").parts).removesuffix(".__init__")
+        for file in files
+        if file.suffix == ".py"
+        and file.parent != Path("records/migrations")
+        and "versions" not in file.parts
+    ]
+    program = f"import importlib\nfor name in {names!r}: importlib.import_module(name)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=built.folder / "src",
+        env=environment(built.home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_package_named_like_a_room_is_not_imported_in_its_place(
+    built: Built, tmp_path: Path
+) -> None:
+    for name in ("records", "models", "serving"):
+        package = tmp_path / "elsewhere" / name
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(f"raise ImportError('another package {name}')")
+    extra = {"PYTHONPATH": str(tmp_path / "elsewhere")}
+    with serve(built.home, target="pupila:latest", folder=tmp_path, variables=extra) as server:
+        assert httpx2.post(f"{server.url}/predict/", content=BODY).status_code == 200
 
 
 def test_its_dockerfile_is_clean(built: Built) -> None:

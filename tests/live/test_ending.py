@@ -36,7 +36,7 @@ def test_told_to_end_under_load_it_loses_no_request(running: Server) -> None:
             said = httpx2.get(f"{running.url}/readyz")
         assert running.process.wait(PATIENCE_SECONDS) == 0
     assert said.status_code == 503
-    assert said.json() == {"detail": "The server is ending."}
+    assert said.json() == {"detail": "The server is shutting down."}
     assert said.headers["connection"] == "close"
     assert load.outcomes.keys() == {200, "refused"}, load.outcomes
 

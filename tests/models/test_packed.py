@@ -16,8 +16,9 @@ def test_every_command_finds_what_its_bento_carries(tmp_path: Path) -> None:
     bento = tmp_path / "bento"
     bento.mkdir()
     (bento / "bento.yaml").touch()
-    shutil.copytree(ROOT / "models", bento / "src" / "models")
-    for name in ("errors.py", "settings.py"):
+    for room in ("models", "images"):
+        shutil.copytree(ROOT / room, bento / "src" / room)
+    for name in ("errors.py", "settings.py", "internals.py"):
         shutil.copy(ROOT / name, bento / "src")
     packed = Store(bento / "models").save(LinearDraft())
     home = tmp_path / "home"

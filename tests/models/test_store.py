@@ -1,6 +1,5 @@
 """The store, on a real BentoML store in a temporary folder."""
 
-import json
 import os
 import shutil
 import stat
@@ -9,11 +8,10 @@ from pathlib import Path
 
 import bentoml
 import pytest
-from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.models import ModelStore
 
-from errors import ArtifactError, ModelError, UnknownVersionError
-from models.artifact import Artifact
+import internals
+from errors import ModelError, UnknownVersionError
 from models.manifest import Manifest
 from models.store import Store
 from tests.drafts import LinearDraft
@@ -74,7 +72,9 @@ def test_a_version_may_be_cut_short(store: Store) -> None:
 @pytest.mark.parametrize("tag", ["clf:nothing", "other", "clf:", "../clf"])
 def test_an_unknown_version(store: Store, tag: str) -> None:
     store.save(LinearDraft("known"))
-    with pytest.raises(UnknownVersionError, match=r"^The store has no "):
+    with pytest.raises(
+        UnknownVersionError, match=r"^(The store has no model|No single version matches) "
+    ):
         store.get(tag)
 
 
@@ -87,8 +87,8 @@ def test_a_save_that_fails_leaves_nothing(store: Store, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Clf", "a/b", "../x", "a b", "x" * 64, "-a", "ü"])
-def test_a_name_that_will_not_do(store: Store, name: str) -> None:
-    with pytest.raises(ModelError, match="will not do"):
+def test_a_name_that_is_not_valid(store: Store, name: str) -> None:
+    with pytest.raises(ModelError, match="is not valid"):
         store.save(LinearDraft(name))
 
 
@@ -115,120 +115,16 @@ def test_a_version_is_seen_once_it_is_complete(store: Store) -> None:
     assert fresh.versions() == [version]
 
 
-def test_export_and_import(store: Store, tmp_path: Path) -> None:
-    version = store.save(LinearDraft())
-    archive = store.export(version, tmp_path)
-    other = Store(tmp_path / "other" / "models")
-    taken = other.import_archive(archive)
-    assert taken.tag == version.tag
-    assert taken.manifest == version.manifest
-
-
-def test_a_version_is_imported_once(store: Store, tmp_path: Path) -> None:
-    archive = store.export(store.save(LinearDraft()), tmp_path)
-    with pytest.raises(ModelError, match="is in the store already"):
-        store.import_archive(archive)
-
-
-def test_an_export_overwrites_nothing(store: Store, tmp_path: Path) -> None:
-    target = tmp_path / "taken.bentomodel"
-    target.write_text("mine")
-    with pytest.raises(ModelError, match="exists already"):
-        store.export(store.save(LinearDraft()), target)
-    assert target.read_text() == "mine"
-
-
-def test_an_archive_of_something_else(store: Store, tmp_path: Path) -> None:
-    path = tmp_path / "x.bentomodel"
-    path.write_text("no archive")
-    with pytest.raises(ModelError, match="is no file that BentoML exported"):
-        store.import_archive(path)
-
-
-def test_an_archive_with_an_altered_file(store: Store, tmp_path: Path) -> None:
-    version = store.save(LinearDraft())
-    (version.path / "golden.npz").write_bytes(b"altered")
-    archive = store.export(version, tmp_path)
-    other = Store(tmp_path / "other" / "models")
-    with pytest.raises(ArtifactError, match=r"golden\.npz of .* is not the file that was saved"):
-        other.import_archive(archive)
-    assert other.versions() == []
-
-
 def test_a_removed_folder_is_a_removed_version(store: Store) -> None:
     version = store.save(LinearDraft())
     shutil.rmtree(version.path)
     assert store.versions() == []
 
 
-def test_a_relative_path_is_from_here(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    version = store.save(LinearDraft())
-    monkeypatch.chdir(tmp_path)
-    assert store.export(version, Path("it.bentomodel")) == tmp_path / "it.bentomodel"
-    other = Store(tmp_path / "other" / "models")
-    assert other.import_archive(Path("it.bentomodel")).tag == version.tag
-
-
-def test_an_export_into_a_folder_overwrites_nothing(store: Store, tmp_path: Path) -> None:
-    version = store.save(LinearDraft())
-    store.export(version, tmp_path)
-    with pytest.raises(ModelError, match="exists already"):
-        store.export(version, tmp_path)
-
-
-def test_an_export_to_nowhere(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="cannot be written: No such file"):
-        store.export(store.save(LinearDraft()), tmp_path / "no" / "where")
-
-
-@pytest.mark.parametrize("created_at", ["2020-01-01T00:00:00", "9999-01-01T00:00:00Z"])
-def test_an_archive_from_no_possible_time(store: Store, tmp_path: Path, created_at: str) -> None:
-    version = store.save(LinearDraft())
-    path = version.path / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"created_at": created_at}))
-    archive = store.export(version, tmp_path)
-    other = Store(tmp_path / "other" / "models")
-    with pytest.raises(ArtifactError, match=r"created_at|made in the future"):
-        other.import_archive(archive)
-    assert other.versions() == []
-
-
-def test_an_archive_with_a_file_too_many(store: Store, tmp_path: Path) -> None:
-    version = store.save(LinearDraft())
-    (version.path / "custom_objects.pkl").write_bytes(b"x")
-    archive = store.export(version, tmp_path)
-    other = Store(tmp_path / "other" / "models")
-    with pytest.raises(ArtifactError, match=r"custom_objects\.pkl, which its manifest does not"):
-        other.import_archive(archive)
-
-
-def test_an_archive_that_answers_otherwise(store: Store, tmp_path: Path) -> None:
-    version = store.save(LinearDraft())
-    path = version.path / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"labels": [0, 1, 2]}))
-    archive = store.export(version, tmp_path)
-    other = Store(tmp_path / "other" / "models")
-    with pytest.raises(ArtifactError, match="gives 10 scores, and its manifest names 3 labels"):
-        other.import_archive(archive)
-
-
-def test_what_a_caller_finds_wrong_is_not_imported(store: Store, tmp_path: Path) -> None:
-    def refuse(artifact: Artifact) -> None:
-        raise ModelError(f"no {artifact.manifest.name}")
-
-    archive = store.export(store.save(LinearDraft()), tmp_path)
-    other = Store(tmp_path / "other" / "models")
-    with pytest.raises(ModelError, match="no clf"):
-        other.import_archive(archive, refuse)
-    assert other.versions() == []
-
-
 def test_a_version_is_deleted_once(store: Store) -> None:
     version = store.save(LinearDraft())
     store.delete(version)
-    with pytest.raises(UnknownVersionError, match="is deleted already"):
+    with pytest.raises(UnknownVersionError, match="is already deleted"):
         store.delete(version)
 
 
@@ -262,9 +158,7 @@ def test_a_store_in_a_bento_is_read_and_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundled = Store(tmp_path / "bento" / "models").save(LinearDraft("packed"))
-    monkeypatch.setattr(
-        BentoMLContainer.model_store, "get", lambda: ModelStore(bundled.path.parent.parent)
-    )
+    monkeypatch.setattr(internals, "current_model_store", lambda: bundled.path.parent.parent)
     store = Store()
     assert store.champion("packed") == bundled
     with pytest.raises(ModelError, match="is part of the Bento"):

@@ -13,10 +13,10 @@ import pytest
 from starlette.types import Message, Receive, Scope
 
 from models.store import Store
-from serving.endpoint import Endpoint
 from serving.feedback import Feedback
 from serving.inference.admission import Admission
 from serving.inference.registry import Registry
+from serving.predictions import Predict
 from serving.recording.connection import RecordsConnection, prepare
 from serving.recording.recorder import Recorder
 from settings import Settings
@@ -35,21 +35,21 @@ def sending(content: Any) -> Receive:
 
 @dataclass
 class House:
-    """One worker's parts; ``elsewhere`` is another worker's recorder."""
+    """One worker's parts; ``predict_elsewhere`` is another worker's."""
 
     settings: Settings
-    endpoint: Endpoint
+    predict_here: Predict
     feedback: Feedback
-    elsewhere: Endpoint
+    predict_elsewhere: Predict
 
     async def predict(self, request_id: str | int, *, elsewhere: bool = False) -> None:
-        endpoint = self.elsewhere if elsewhere else self.endpoint
+        endpoint = self.predict_elsewhere if elsewhere else self.predict_here
         content = {"request_id": request_id, "model": "clf", "image": IMAGE}
-        reply = await endpoint.predict(SCOPE, sending(content))
+        reply = await endpoint(SCOPE, sending(content))
         assert reply.status == 200
 
     async def say(self, content: Any) -> tuple[int, Any]:
-        reply = await self.feedback.feedback(SCOPE, sending(content))
+        reply = await self.feedback(SCOPE, sending(content))
         return reply.status, json.loads(reply.body)
 
     def rows(self, query: str) -> list[Any]:
@@ -65,18 +65,19 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     store.save(LinearDraft(answer=8))
     store.save(LinearDraft("pets", labels=("cat", "dog")))
     registry = Registry(store, settings)
-    ledgers = [RecordsConnection(settings), RecordsConnection(settings)]
-    mine, other = (Recorder(settings, records, workers=2) for records in ledgers)
-    feedback = Feedback(registry, settings, ledgers[0], mine, Admission(settings), others=True)
+    connections = [RecordsConnection(settings), RecordsConnection(settings)]
+    mine, other = (Recorder(settings, records, workers=2) for records in connections)
+    admission = Admission(settings)
+    feedback = Feedback(registry, settings, admission, mine, connections[0], shared=True)
     async with registry.watching(), mine.running(), other.running():
         yield House(
             settings,
-            Endpoint(registry, settings, mine),
+            Predict(registry, settings, admission, mine),
             feedback,
-            Endpoint(registry, settings, other),
+            Predict(registry, settings, admission, other),
         )
     feedback.close()
-    for records in ledgers:
+    for records in connections:
         records.close()
 
 
@@ -155,11 +156,11 @@ async def test_an_image_of_a_prediction_that_is_kept_is_not_kept_twice(house: Ho
         ),
         (
             {"request_id": "a", "label": "8"},
-            "label must be an integer, as the labels of clf are, not a string.",
+            "label must be an integer, like the labels of clf, not a string.",
         ),
         (
             {"request_id": "b", "label": 1, "model": "pets"},
-            "label must be a string, as the labels of pets are, not an integer.",
+            "label must be a string, like the labels of pets, not an integer.",
         ),
         ({"request_id": "b", "label": 1, "image": IMAGE}, "Model name is required"),
         (
@@ -215,12 +216,12 @@ async def test_a_database_that_is_away(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "pupila")
     registry = Registry(Store(tmp_path / "models"), settings)
     records = RecordsConnection(settings)
-    feedback = Feedback(registry, settings, records, None, Admission(settings), others=False)
-    reply = await feedback.feedback(SCOPE, sending({"request_id": "a", "label": 8}))
+    feedback = Feedback(registry, settings, Admission(settings), None, records, shared=False)
+    reply = await feedback(SCOPE, sending({"request_id": "a", "label": 8}))
     assert reply.status == 503
     assert (b"retry-after", b"1") in reply.headers
     assert json.loads(reply.body) == {
-        "detail": "The database cannot be reached; labels may not be kept; try again."
+        "detail": "The database is unavailable, so labels may not have been kept; try again."
     }
     (tmp_path / "pupila").unlink()
     feedback.close()

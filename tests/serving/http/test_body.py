@@ -8,7 +8,7 @@ from starlette.types import Message, Receive, Scope
 
 from errors import BadRequestError, BodyTimeoutError, BodyTooLargeError
 from serving.http import body
-from serving.http.body import has_left, read_body
+from serving.http.body import is_client_gone, read_body
 
 UNDECLARED: Scope = {"type": "http", "headers": []}
 
@@ -87,20 +87,20 @@ async def test_a_body_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_a_client_that_waits_has_not_left() -> None:
-    assert not has_left(never)
+    assert not is_client_gone(never)
 
 
-async def test_a_client_that_has_left() -> None:
-    assert has_left(sending(leaves=True))
+async def test_a_client_that_is_client_gone() -> None:
+    assert is_client_gone(sending(leaves=True))
 
 
-async def test_asking_whether_it_has_left_takes_nothing_from_who_waits() -> None:
+async def test_asking_whether_it_is_client_gone_takes_nothing_from_who_waits() -> None:
     arrived = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
         await arrived.wait()
         return {"type": "http.disconnect"}
 
-    assert not has_left(receive)
+    assert not is_client_gone(receive)
     arrived.set()
-    assert has_left(receive)
+    assert is_client_gone(receive)

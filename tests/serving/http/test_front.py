@@ -1,4 +1,4 @@
-"""What is outside of BentoML: the hot route, and the one shape of every error."""
+"""What is outside of BentoML: the hot routes, and the one shape of every error."""
 
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,8 @@ ECHO: dict[str, Answer] = {"/predict/": echo}
 
 
 def client(endpoint: Any, path: str = "/x", hot: dict[str, Answer] | None = None) -> TestClient:
-    """An application with the middleware, started as BentoML starts its own."""
-    app = Starlette(
-        routes=[Route(path, endpoint, methods=["POST"])],
-        middleware=[Middleware(Front, answers=lambda: hot or {})],
-    )
+    """An application behind the front."""
+    app = Front(Starlette(routes=[Route(path, endpoint, methods=["POST"])]), hot or {})
     started = TestClient(app, raise_server_exceptions=False)
     with started:
         return started
@@ -88,13 +85,13 @@ def test_an_exception_becomes_a_500_without_a_reason() -> None:
 def test_an_unknown_path() -> None:
     got = client(lambda _: Response()).get("/nothing")
     assert got.status_code == 404
-    assert got.json() == {"detail": "There is no such path; /docs.json lists those there are."}
+    assert got.json() == {"detail": "Unknown path; /docs.json lists the known ones."}
 
 
 def test_a_wrong_method() -> None:
     got = client(lambda _: Response()).get("/x")
     assert got.status_code == 405
-    assert got.json() == {"detail": "/x takes POST only."}
+    assert got.json() == {"detail": "/x accepts POST only."}
     assert got.headers["allow"] == "POST"
 
 
@@ -118,7 +115,7 @@ def test_predict_is_the_applications_where_there_is_no_endpoint(path: str) -> No
 
 def test_other_methods_of_predict_are_the_applications() -> None:
     got = client(lambda _: Response(), "/predict/", ECHO).get("/predict")
-    assert (got.status_code, got.json()) == (405, {"detail": "/predict/ takes POST only."})
+    assert (got.status_code, got.json()) == (405, {"detail": "/predict/ accepts POST only."})
 
 
 def test_an_unknown_path_does_not_reach_the_middlewares() -> None:
@@ -138,21 +135,15 @@ def test_an_unknown_path_does_not_reach_the_middlewares() -> None:
     async def endpoint(_: Request) -> Response:
         return PlainTextResponse("x")
 
-    app = Starlette(
-        routes=[Route("/x", endpoint)],
-        middleware=[Middleware(Counting), Middleware(Front, answers=dict)],
-    )
-    with TestClient(app) as started:
+    app = Starlette(routes=[Route("/x", endpoint)], middleware=[Middleware(Counting)])
+    with TestClient(Front(app, {})) as started:
         assert [started.get(path).status_code for path in ("/x", "/y", "/y/z")] == [200, 404, 404]
     assert seen == ["/x"]
 
 
 def test_it_can_start_again(tmp_path: Path) -> None:
     (tmp_path / "there.txt").write_text("there")
-    app = Starlette(
-        routes=[Mount("/static", StaticFiles(directory=tmp_path))],
-        middleware=[Middleware(Front, answers=lambda: ECHO)],
-    )
+    app = Front(Starlette(routes=[Mount("/static", StaticFiles(directory=tmp_path))]), ECHO)
     for _ in range(2):
         with TestClient(app) as started:
             assert started.post("/predict", content=b"x").content == b"x"
@@ -161,17 +152,14 @@ def test_it_can_start_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/predict/", "/x", "/nothing"])
-def test_a_server_that_ends_sends_its_clients_elsewhere(path: str) -> None:
-    ending = False
+def test_a_draining_server_sends_its_clients_elsewhere(path: str) -> None:
+    draining = False
 
     async def endpoint(_: Request) -> Response:
         return JSONResponse({})
 
-    app = Starlette(
-        routes=[Route("/x", endpoint, methods=["POST"])],
-        middleware=[Middleware(Front, answers=lambda: ECHO, ending=lambda: ending)],
-    )
+    app = Front(Starlette(routes=[Route("/x", endpoint, methods=["POST"])]), ECHO, lambda: draining)
     with TestClient(app) as asking:
         assert "connection" not in asking.post(path).headers
-        ending = True
+        draining = True
         assert asking.post(path).headers["connection"] == "close"

@@ -285,7 +285,7 @@ def test_a_label_that_is_wrong(changes: dict[str, Any], sentence: str) -> None:
         feedback(content)
     assert str(caught.value) == sentence
     [said], _ = feedback([content])
-    assert (said.request_id, str(said.truth)) == ("a", sentence)
+    assert (said.request_id, str(said.true_label)) == ("a", sentence)
 
 
 @given(body=st.binary() | JSON.map(lambda value: json.dumps(value).encode()))

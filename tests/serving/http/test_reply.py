@@ -1,7 +1,7 @@
 from starlette.types import Message
 
 from errors import BadRequestError, BodyTooLargeError, OverloadedError
-from serving.http.reply import Reply, fault_reply, json_reply
+from serving.http.reply import Reply, error_reply, json_reply
 
 
 def test_json_with_its_length() -> None:
@@ -13,18 +13,18 @@ def test_json_with_its_length() -> None:
 
 
 def test_a_fault_is_its_sentence() -> None:
-    reply = fault_reply(BadRequestError("Why."))
+    reply = error_reply(BadRequestError("Why."))
     assert (reply.status, reply.body) == (400, b'{"detail":"Why."}')
 
 
 def test_an_overloaded_server_says_when_to_come_back() -> None:
-    reply = fault_reply(OverloadedError("Full.", "capacity", retry_after=3))
+    reply = error_reply(OverloadedError("Full.", "capacity", retry_after=3))
     assert reply.status == 503
     assert (b"retry-after", b"3") in reply.headers
 
 
 def test_the_rest_of_a_large_body_is_not_wanted() -> None:
-    assert (b"connection", b"close") in fault_reply(BodyTooLargeError("Large.")).headers
+    assert (b"connection", b"close") in error_reply(BodyTooLargeError("Large.")).headers
 
 
 class Connection:

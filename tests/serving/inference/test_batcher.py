@@ -71,7 +71,7 @@ def later(seconds: float = 30.0) -> float:
 async def test_a_lone_item_runs_at_once(executor: ThreadPoolExecutor) -> None:
     fake = FakeClassifier()
     answer = await batcher_of(fake.run, executor, 8).submit(image(3), later())
-    assert answer.place == 3
+    assert answer.label_index == 3
     assert fake.sizes == [1]
 
 
@@ -79,7 +79,7 @@ async def test_items_of_one_moment_share_a_batch(executor: ThreadPoolExecutor) -
     fake = FakeClassifier()
     batcher = batcher_of(fake.run, executor, 8)
     answers = await asyncio.gather(*(batcher.submit(image(n), later()) for n in range(5)))
-    assert [answer.place for answer in answers] == [0, 1, 2, 3, 4]
+    assert [answer.label_index for answer in answers] == [0, 1, 2, 3, 4]
     assert fake.sizes == [5]
 
 
@@ -87,7 +87,7 @@ async def test_a_batch_takes_no_more_than_the_maximum(executor: ThreadPoolExecut
     fake = FakeClassifier()
     batcher = batcher_of(fake.run, executor, 4)
     answers = await asyncio.gather(*(batcher.submit(image(n), later()) for n in range(10)))
-    assert [answer.place for answer in answers] == list(range(10))
+    assert [answer.label_index for answer in answers] == list(range(10))
     assert fake.sizes == [4, 4, 2]
 
 
@@ -100,7 +100,7 @@ async def test_arrivals_during_a_slow_batch_form_the_next(executor: ThreadPoolEx
     others = [asyncio.create_task(batcher.submit(image(n), later())) for n in (2, 3, 4)]
     await until(lambda: batcher.queued == 3)
     fake.may_run.set()
-    assert [answer.place for answer in await asyncio.gather(first, *others)] == [1, 2, 3, 4]
+    assert [answer.label_index for answer in await asyncio.gather(first, *others)] == [1, 2, 3, 4]
     assert fake.sizes == [1, 3]
 
 
@@ -128,14 +128,14 @@ async def test_an_item_that_fails_fails_alone(
     assert isinstance(bad, ValueError)
     assert not isinstance(good, BaseException)
     assert not isinstance(other, BaseException)
-    assert (good.place, other.place) == (1, 2)
+    assert (good.label_index, other.label_index) == (1, 2)
 
 
 async def test_a_failure_does_not_stop_the_batcher(executor: ThreadPoolExecutor) -> None:
     batcher = batcher_of(FakeClassifier().run, executor, 8)
     with pytest.raises(ValueError, match="negative"):
         await batcher.submit(image(-1), later())
-    assert (await batcher.submit(image(5), later())).place == 5
+    assert (await batcher.submit(image(5), later())).label_index == 5
 
 
 async def test_a_cancelled_item_leaves_the_queue(executor: ThreadPoolExecutor) -> None:
@@ -149,8 +149,8 @@ async def test_a_cancelled_item_leaves_the_queue(executor: ThreadPoolExecutor) -
     await until(lambda: batcher.queued == 2)
     leaving.cancel()
     fake.may_run.set()
-    assert (await first).place == 1
-    assert (await staying).place == 3
+    assert (await first).label_index == 1
+    assert (await staying).label_index == 3
     assert fake.sizes == [1, 1]
 
 
@@ -165,8 +165,8 @@ async def test_an_expired_item_is_refused_and_costs_no_inference(
     with pytest.raises(OverloadedError, match="in time"):
         await batcher.submit(image(2), later(0.01))
     fake.may_run.set()
-    assert (await first).place == 1
-    assert (await batcher.submit(image(3), later())).place == 3
+    assert (await first).label_index == 1
+    assert (await batcher.submit(image(3), later())).label_index == 3
     assert fake.sizes == [1, 1]
 
 
@@ -198,13 +198,13 @@ async def test_what_nobody_waits_for_any_more_costs_no_inference(
     batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
     first = asyncio.create_task(batcher.submit(image(1), later()))
     await until(fake.running.is_set)
-    gone = asyncio.create_task(batcher.submit(image(2), later(), left=lambda: True))
-    there = asyncio.create_task(batcher.submit(image(3), later(), left=lambda: False))
+    gone = asyncio.create_task(batcher.submit(image(2), later(), client_gone=lambda: True))
+    there = asyncio.create_task(batcher.submit(image(3), later(), client_gone=lambda: False))
     await until(lambda: batcher.queued == 2)
     await asyncio.sleep(LONG_SECONDS)
     fake.may_run.set()
-    assert (await first).place == 1
-    assert (await there).place == 3
+    assert (await first).label_index == 1
+    assert (await there).label_index == 3
     with pytest.raises(ClientLeftError):
         await gone
     assert fake.sizes == [1, 1]

@@ -46,23 +46,23 @@ def later(seconds: float = 30.0) -> float:
 
 async def test_an_integer_label(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
     loaded = engine(tmp_path, executor, LinearDraft(answer=8))
-    prediction = await loaded.predict(JPEG, probabilities=False, expires=later(), left=stays)
+    prediction = await loaded.predict(JPEG, probabilities=False, expires=later(), client_gone=stays)
     assert type(prediction.label) is int
     assert prediction[:2] == (8, None)
 
 
 async def test_a_string_label(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
     loaded = engine(tmp_path, executor, LinearDraft(labels=("cat", "dog"), answer="dog"))
-    prediction = await loaded.predict(JPEG, probabilities=False, expires=later(), left=stays)
+    prediction = await loaded.predict(JPEG, probabilities=False, expires=later(), client_gone=stays)
     assert prediction[:2] == ("dog", None)
 
 
 async def test_probabilities_by_label(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
     loaded = engine(tmp_path, executor, LinearDraft(labels=(3, 7), answer=7))
-    prediction = await loaded.predict(JPEG, probabilities=True, expires=later(), left=stays)
+    prediction = await loaded.predict(JPEG, probabilities=True, expires=later(), client_gone=stays)
     # The softmax of 0 and 5.
     assert prediction[:2] == (7, {"3": 0.006693, "7": 0.993307})
-    assert prediction.answer.place == 1
+    assert prediction.answer.label_index == 1
 
 
 async def test_probabilities_that_there_are_not(
@@ -70,23 +70,25 @@ async def test_probabilities_that_there_are_not(
 ) -> None:
     loaded = engine(tmp_path, executor, LinearDraft(probabilities=False))
     with pytest.raises(BadRequestError, match="gives no probabilities"):
-        await loaded.predict(JPEG, probabilities=True, expires=later(), left=stays)
+        await loaded.predict(JPEG, probabilities=True, expires=later(), client_gone=stays)
 
 
 async def test_bytes_that_are_no_image(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
     loaded = engine(tmp_path, executor, LinearDraft())
     with pytest.raises(BadRequestError, match=r"^Invalid image data: "):
-        await loaded.predict(b"no image", probabilities=False, expires=later(), left=stays)
+        await loaded.predict(b"no image", probabilities=False, expires=later(), client_gone=stays)
 
 
 async def test_too_many_pixels(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
     loaded = engine(tmp_path, executor, LinearDraft())
     with pytest.raises(BadRequestError, match=r"Invalid image data: .*1000000"):
-        await loaded.predict(png(1001, 1000), probabilities=False, expires=later(), left=stays)
+        await loaded.predict(
+            png(1001, 1000), probabilities=False, expires=later(), client_gone=stays
+        )
 
 
 async def test_no_time_left(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
     loaded = engine(tmp_path, executor, LinearDraft())
     with pytest.raises(OverloadedError, match="in time") as caught:
-        await loaded.predict(JPEG, probabilities=False, expires=later(-1), left=stays)
+        await loaded.predict(JPEG, probabilities=False, expires=later(-1), client_gone=stays)
     assert caught.value.retry_after == 1

@@ -1,4 +1,4 @@
-"""One request through the endpoint, over a real registry."""
+"""Requests through the endpoints of predictions, over a real registry."""
 
 import base64
 import json
@@ -12,9 +12,10 @@ import pytest
 from starlette.types import Message, Receive, Scope
 
 from models.store import Store
-from serving.endpoint import Endpoint
 from serving.http.reply import Reply
+from serving.inference.admission import Admission
 from serving.inference.registry import Registry
+from serving.predictions import Predict, PredictBatch
 from serving.recording.connection import RecordsConnection
 from serving.recording.recorder import Recorder
 from settings import Settings
@@ -42,7 +43,8 @@ def sending(content: Any) -> Receive:
 
 
 async def ask(registry: Registry, content: Any, **settings: Any) -> Reply:
-    return await Endpoint(registry, Settings(**settings)).predict(SCOPE, sending(content))
+    chosen = Settings(**settings)
+    return await Predict(registry, chosen, Admission(chosen))(SCOPE, sending(content))
 
 
 async def test_an_answer(registry: Registry) -> None:
@@ -58,9 +60,9 @@ async def test_a_fault(registry: Registry) -> None:
 
 
 async def test_no_time(registry: Registry) -> None:
-    endpoint = Endpoint(registry, Settings())
-    endpoint.admission.deadline_seconds = -1.0
-    reply = await endpoint.predict(SCOPE, sending(GOOD))
+    admission = Admission(Settings())
+    admission.deadline_seconds = -1.0
+    reply = await Predict(registry, Settings(), admission)(SCOPE, sending(GOOD))
     assert reply.status == 503
     assert (b"retry-after", b"1") in reply.headers
 
@@ -93,7 +95,8 @@ async def test_the_access_log_is_a_sample(
 
 
 async def ask_many(registry: Registry, content: Any, **settings: Any) -> tuple[int, Any]:
-    reply = await Endpoint(registry, Settings(**settings)).predict_batch(SCOPE, sending(content))
+    chosen = Settings(**settings)
+    reply = await PredictBatch(registry, chosen, Admission(chosen))(SCOPE, sending(content))
     return reply.status, json.loads(reply.body)
 
 
@@ -124,17 +127,18 @@ async def test_what_is_answered_is_recorded(registry: Registry, tmp_path: Path) 
     settings = Settings(home=tmp_path / "pupila")
     records = RecordsConnection(settings)
     recorder = Recorder(settings, records, workers=1)
-    endpoint = Endpoint(registry, settings, recorder)
+    parts = (registry, settings, Admission(settings), recorder)
+    predict, predict_batch = Predict(*parts), PredictBatch(*parts)
     items = [
         {"request_id": 1, "image": IMAGE},
         {"request_id": 2, "image": "aGVsbG8="},
         {"request_id": 3, "image": "?"},
     ]
     async with recorder.running():
-        await endpoint.predict(SCOPE, sending(GOOD | {"request_id": "one"}))
-        await endpoint.predict(SCOPE, sending(GOOD | {"request_id": "no", "image": "aGVsbG8="}))
-        await endpoint.predict(SCOPE, sending(GOOD | {"model": "other"}))
-        await endpoint.predict_batch(SCOPE, sending({"model": "clf", "items": items}))
+        await predict(SCOPE, sending(GOOD | {"request_id": "one"}))
+        await predict(SCOPE, sending(GOOD | {"request_id": "no", "image": "aGVsbG8="}))
+        await predict(SCOPE, sending(GOOD | {"model": "other"}))
+        await predict_batch(SCOPE, sending({"model": "clf", "items": items}))
     records.close()
     with closing(sqlite3.connect(settings.home / "records.db")) as connection:
         kept = connection.execute("select request_id, status, label from predictions").fetchall()
@@ -145,8 +149,10 @@ async def test_what_is_answered_is_recorded(registry: Registry, tmp_path: Path) 
     assert set(counts) == {("clf", "200", 2), ("clf", "400", 3), ("", "400", 1)}
 
 
-async def test_no_place_is_left_taken(registry: Registry) -> None:
-    endpoint = Endpoint(registry, Settings(queue_size=1))
+async def test_no_slot_stays_taken(registry: Registry) -> None:
+    settings = Settings(queue_size=1)
+    admission = Admission(settings)
+    predict = Predict(registry, settings, admission)
     for content in (GOOD, GOOD | {"image": "?"}, GOOD | {"model": "x"}, {}, GOOD):
-        await endpoint.predict(SCOPE, sending(content))
-    assert endpoint.admission.held == 0
+        await predict(SCOPE, sending(content))
+    assert admission.held == 0

@@ -1,0 +1,249 @@
+"""Every use of something that a library does not document, in one module.
+
+BentoML 1.4.39, its process supervisor circus, uvicorn 0.54 and prometheus_client 0.26. Each release
+of these may rename what is used here, so ``tests/test_internals.py`` checks each attribute by name;
+when one of its tests fails after an upgrade, this is the module to change.
+
+The libraries are imported where they are used: the command lines import this module too.
+"""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from starlette.types import Send
+
+if TYPE_CHECKING:
+    from uvicorn import Server
+
+# circus looks for dead workers every 10 seconds as BentoML configures it.
+_CHECK_SECONDS = 0.25
+
+
+class StoredModel(NamedTuple):
+    """A model in a BentoML store: its name, its version and the folder with its files."""
+
+    name: str
+    version: str
+    path: Path
+
+
+def bentoml_home() -> Path:
+    """BentoML's folder, ``BENTOML_HOME``. Raises OSError if it cannot be created."""
+    from bentoml._internal.configuration.containers import BentoMLContainer
+
+    return Path(BentoMLContainer.bentoml_home.get())
+
+
+def current_model_store() -> Path:
+    """The model store that BentoML uses in this process: a Bento may bring its own."""
+    from bentoml._internal.configuration.containers import BentoMLContainer
+
+    return Path(BentoMLContainer.model_store.get()._path)
+
+
+def create_model(name: str, store: Path, write: Callable[[Path], object]) -> StoredModel:
+    """A new version of a model in ``store``, its files made by ``write`` in the folder it gets.
+
+    Raises what ``write`` raises; the store is then unchanged.
+    """
+    import bentoml
+    from bentoml._internal.models import ModelStore
+
+    models = ModelStore(store)
+    tag = bentoml.Tag(name, None).make_new_version()
+    with bentoml.models.create(tag, module="pupila", _model_store=models) as model:
+        write(Path(model.path))
+    return _stored(models.get(tag))
+
+
+def export_model(tag: str, store: Path, path: Path) -> Path:
+    """Write a version as a ``.bentomodel`` archive to ``path``, which must be absolute."""
+    import bentoml
+    from bentoml._internal.models import ModelStore
+
+    return Path(bentoml.models.export_model(tag, str(path), _model_store=ModelStore(store)))
+
+
+def import_model(path: Path, store: Path) -> StoredModel:
+    """Unpack a ``.bentomodel`` archive into ``store``. Raises what BentoML raises."""
+    import bentoml
+    from bentoml._internal.models import ModelStore
+
+    return _stored(
+        bentoml.models.import_model(str(path.absolute()), _model_store=ModelStore(store))
+    )
+
+
+def _stored(model: Any) -> StoredModel:
+    return StoredModel(model.tag.name, str(model.tag.version), Path(model.path))
+
+
+def available_cpus() -> int:
+    """The CPUs that this process may use, by the limits of its container; at least 1."""
+    from bentoml._internal.resource import CpuResource
+
+    return int(CpuResource.from_system()) or 1
+
+
+def is_traced() -> bool:
+    """Whether BentoML exports traces, and a request must pass through its middlewares."""
+    from bentoml._internal.configuration.containers import BentoMLContainer
+
+    return BentoMLContainer.tracing.exporter_type.get() is not None
+
+
+def metrics_folder() -> Path:
+    """Where the workers of this server keep the files of their metrics."""
+    from bentoml._internal.configuration.containers import BentoMLContainer
+
+    return Path(BentoMLContainer.prometheus_multiproc_dir.get())
+
+
+def use_one_metrics_file_per_worker() -> None:
+    """Name a worker's metrics files once, before its first metric is created.
+
+    For each count, prometheus_client asks the system for the process id, in case of a fork: 15 % of
+    a prediction. A worker never forks. The name differs from that of BentoML's own metrics, whose
+    files may be open already.
+    """
+    from prometheus_client import values
+
+    if values.ValueClass._multiprocess:
+        worker = f"{os.getpid()}w"
+        values.ValueClass = values.MultiProcessValue(lambda: worker)  # type: ignore[no-untyped-call]
+
+
+def supervise(supervisor: Any = None) -> None:
+    """Change how circus supervises the workers; called before BentoML creates its
+    ``supervisor``, an instance of this class.
+
+    BentoML passes no options on, so the class itself is changed. A dead worker is replaced within a
+    quarter of a second. On a stop, the supervisor first closes the socket that it shares with the
+    workers: a client would otherwise wait in its queue after all workers have closed theirs. And
+    commands run one after the other: circus rejects a command while another runs, which logs a
+    traceback for a check and silently loses a SIGTERM.
+    """
+    if supervisor is None:
+        from circus.arbiter import Arbiter
+
+        supervisor = Arbiter
+    check, stop = supervisor.manage_watchers, supervisor.stop
+
+    def check_if_idle(self: Any) -> Any:
+        return None if self._exclusive_running_command else check(self)
+
+    def stop_when_idle(self: Any) -> Any:
+        if self._stopping:
+            return None
+        if self._exclusive_running_command:
+            self.loop.call_later(_CHECK_SECONDS, stop_when_idle, self)
+            return None
+        self.sockets.close_all()
+        return stop(self)
+
+    supervisor.manage_watchers = check_if_idle
+    supervisor.stop = stop_when_idle
+    supervisor.check_delay = property(lambda _: _CHECK_SECONDS, lambda _, __: None)
+
+
+class HttpServer:
+    """The uvicorn server of this process."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+
+    @classmethod
+    def of_this_process(cls) -> "HttpServer | None":
+        """The server that handles SIGTERM now; None outside of uvicorn and its main thread."""
+        from uvicorn import Server
+
+        server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+        is_main = threading.current_thread() is threading.main_thread()
+        return cls(server) if isinstance(server, Server) and is_main else None
+
+    def stop_listening(self) -> list[socket.socket]:
+        """Close the listeners; returns copies of their sockets, which may hold connections that
+        were not accepted yet."""
+        copies = [
+            socket.socket(fileno=os.dup(listener.fileno()))
+            for listening in self._server.servers
+            for listener in listening.sockets
+        ]
+        for listening in self._server.servers:
+            listening.close()
+        return copies
+
+    async def adopt(self, client: socket.socket) -> None:
+        """Serve an accepted connection like those that uvicorn accepts itself."""
+        import asyncio
+
+        server, config = self._server, self._server.config
+        client.setblocking(False)
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=server.server_state, app_state=server.lifespan.state
+            ),
+            client,
+            ssl=config.ssl,
+        )
+
+    @property
+    def connections(self) -> int:
+        return len(self._server.server_state.connections)
+
+    def exit(self) -> None:
+        """What uvicorn does by itself on SIGTERM."""
+        self._server.handle_exit(signal.SIGTERM, None)
+
+
+class one_write:  # noqa: N801 - a context manager, and a generator would cost another 1 µs
+    """Within the block, what uvicorn writes is collected, and sent at the end in one system call.
+
+    uvicorn writes head and body separately, and uvloop makes a system call of each write: 6 of
+    70 µs. A ``send`` that is not uvicorn's is left as it is.
+    """
+
+    __slots__ = ("_collector", "_cycle", "_transport")
+
+    def __init__(self, send: Send) -> None:
+        self._cycle: Any = getattr(send, "__self__", None)
+        self._transport = getattr(self._cycle, "transport", None)
+
+    def __enter__(self) -> None:
+        if self._transport is not None:
+            self._collector = self._cycle.transport = _Collector(self._transport)
+
+    def __exit__(self, *_: object) -> None:
+        if self._transport is not None:
+            self._cycle.transport = self._transport
+            self._collector.send()
+
+
+class _Collector:
+    """A connection's transport that keeps what is written until ``send``."""
+
+    __slots__ = ("_parts", "_transport")
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self._parts.append(data)
+
+    def close(self) -> None:
+        self.send()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return bool(self._transport.is_closing())
+
+    def send(self) -> None:
+        if self._parts:
+            self._transport.write(b"".join(self._parts))
+            self._parts.clear()

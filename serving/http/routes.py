@@ -1,0 +1,142 @@
+"""The routes, in one table: their paths and methods, who answers, and what goes in and out.
+
+``Front``, ``service.py``, the document, the metrics and the tests all read it here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from serving.http.schema import (
+    BatchRequest,
+    BatchResponse,
+    CatalogResponse,
+    FeedbackItems,
+    FeedbackList,
+    FeedbackListResponse,
+    FeedbackRequest,
+    FeedbackResponse,
+    ItemError,
+    PredictRequest,
+    PredictResponse,
+)
+
+# A handwritten 8 as a PNG of 8x8 pixels.
+_DIGIT = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAU0lEQVR42gFIALf/AAANieGCBQAAAAAAx9rmwgsA"
+    "AgMKtswaIzUKAAAASvO77SgAAAYARf//Dg0OAAEw8Xuc0hAEAAAN/Rop/38AAAMAsffzqxQF8m8WK0GFXiAAAAAA"
+    "SUVORK5CYII="
+)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One path and its method.
+
+    ``answered_by``: ``front`` for the hot routes, which bypass BentoML's middlewares and also work
+    without their trailing slash; ``catalog`` for our own pages; ``bentoml`` for what it brings.
+    ``request`` and ``response`` are types that pydantic makes a JSON schema of; a response of
+    ``str`` is plain text. ``errors``: what each status means here, beyond those of every route.
+    """
+
+    name: str
+    path: str
+    summary: str
+    answered_by: Literal["front", "catalog", "bentoml"]
+    method: Literal["GET", "POST"] = "GET"
+    request: Any = None
+    example: Mapping[str, Any] | None = None
+    response: Any = str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[int, str] = field(default_factory=dict)
+    for_operators: bool = False
+    documented: bool = True
+
+
+_BODY_ERRORS: Final = {
+    400: "The request is not valid",
+    408: "The body did not arrive in time",
+    413: "The body is too large",
+    503: "The server has no capacity, or cannot answer before the deadline",
+}
+_VERSION_HEADER: Final = {"X-Model-Version": "the version that answered"}
+
+PREDICT: Final = Route(
+    "predict",
+    "/predict/",
+    "Classify one image",
+    "front",
+    method="POST",
+    request=PredictRequest,
+    example={"request_id": "123", "model": "clf", "image": _DIGIT},
+    response=PredictResponse,
+    headers=_VERSION_HEADER,
+    errors=_BODY_ERRORS,
+)
+PREDICT_BATCH: Final = Route(
+    "predict_batch",
+    "/predict/batch/",
+    "Classify up to 256 images, each answered separately",
+    "front",
+    method="POST",
+    request=BatchRequest,
+    example={
+        "model": "clf",
+        "items": [
+            {"request_id": "123", "image": _DIGIT},
+            {"request_id": "124", "image": "?"},
+        ],
+    },
+    response=BatchResponse,
+    headers=_VERSION_HEADER,
+    errors=_BODY_ERRORS,
+)
+FEEDBACK: Final = Route(
+    "feedback",
+    "/feedback/",
+    "Send the true labels of images: one, or an array of up to 1,000",
+    "front",
+    method="POST",
+    request=FeedbackRequest | FeedbackList | FeedbackItems,
+    example={"request_id": "123", "label": 8},
+    response=FeedbackResponse | FeedbackListResponse | list[FeedbackResponse | ItemError],
+    errors=_BODY_ERRORS
+    | {
+        404: "The prediction was not kept",
+        503: "The server has no capacity, or the database is unavailable",
+    },
+)
+MODELS: Final = Route("models", "/models", "What is served", "catalog", response=CatalogResponse)
+DOCUMENT: Final = Route("docs", "/docs.json", "This document", "catalog", documented=False)
+PAGE: Final = Route("page", "/", "This document, as a page", "catalog", documented=False)
+LIVEZ: Final = Route("livez", "/livez", "The process is alive", "bentoml", for_operators=True)
+HEALTHZ: Final = Route("healthz", "/healthz", "Same as /livez", "bentoml", for_operators=True)
+READYZ: Final = Route(
+    "readyz",
+    "/readyz",
+    "The default model answers its golden examples",
+    "bentoml",
+    errors={503: "It does not, and why"},
+    for_operators=True,
+)
+METRICS: Final = Route("metrics", "/metrics", "Prometheus metrics", "bentoml", for_operators=True)
+
+ROUTES: Final = (
+    PREDICT,
+    PREDICT_BATCH,
+    FEEDBACK,
+    MODELS,
+    DOCUMENT,
+    PAGE,
+    LIVEZ,
+    HEALTHZ,
+    READYZ,
+    METRICS,
+)
+HOT: Final[Mapping[str, Route]] = {
+    path: route
+    for route in ROUTES
+    if route.answered_by == "front"
+    for path in (route.path, route.path.removesuffix("/"))
+}
+"""The hot routes by path, with and without the trailing slash."""

@@ -1,0 +1,173 @@
+"""The routes that classify: one image, or up to 256 in one request."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from errors import OverloadedError, RejectedImageError, RequestError
+from serving.endpoint import ClientGone, Endpoint, Exchange
+from serving.http.parser import ImageItem, parse_batch, parse_query
+from serving.http.reply import Reply, json_reply
+from serving.http.routes import PREDICT, PREDICT_BATCH, Route
+from serving.http.schema import BatchResponse, ItemError, PredictResponse
+from serving.inference.admission import Admission
+from serving.inference.engine import Engine, Prediction
+from serving.inference.registry import Registry
+from serving.recording.recorder import Recorder
+from settings import Settings
+
+
+class _Classifying(Endpoint):
+    """What both routes share: finding the engine, and recording the request."""
+
+    def __init__(
+        self,
+        route: Route,
+        registry: Registry,
+        settings: Settings,
+        admission: Admission,
+        recorder: Recorder | None,
+    ) -> None:
+        super().__init__(route, settings, admission)
+        self._registry = registry
+        self._recorder = recorder
+
+    def record(self, exchange: Exchange, status: int, seconds: float) -> None:
+        if self._recorder is None:
+            return
+        engine = exchange.engine
+        if engine is not None and exchange.answer is not None:
+            self._recorder.predicted(
+                engine, exchange.request_id, exchange.image, exchange.answer, seconds
+            )
+            return
+        self._recorder.took(engine, seconds)
+        if status != HTTPStatus.OK:
+            self._recorder.failed(engine, status)
+
+    def _expires(self) -> float:
+        return time.monotonic() + self._admission.deadline_seconds
+
+    async def _engine(self, model: str, expires: float) -> Engine:
+        engine = self._registry.loaded(model)
+        if engine is not None:
+            return engine
+        try:
+            async with asyncio.timeout(expires - time.monotonic()):
+                return await self._registry.load(model)
+        except TimeoutError:
+            raise OverloadedError(f"{model} is being loaded; try again.", "loading") from None
+
+
+class Predict(_Classifying):
+    """Classifies one image."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        settings: Settings,
+        admission: Admission,
+        recorder: Recorder | None = None,
+    ) -> None:
+        """Without a recorder, nothing is kept."""
+        super().__init__(PREDICT, registry, settings, admission, recorder)
+
+    async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:
+        with self._admission.slots(1):
+            query = parse_query(body)
+            exchange.request_id = query.request_id
+            expires = self._expires()
+            engine = exchange.engine = await self._engine(query.model, expires)
+            try:
+                prediction = await engine.predict(
+                    query.image, query.probabilities, expires, client_gone
+                )
+            except RejectedImageError as error:
+                if self._recorder is not None:
+                    self._recorder.rejected(engine, query.request_id, query.image, error.reason)
+                raise
+        reply = json_reply(_response(query.request_id, prediction), engine.header)
+        exchange.image, exchange.answer = query.image, prediction.answer
+        return reply
+
+
+class PredictBatch(_Classifying):
+    """Classifies the items of a request, each of which succeeds or fails alone."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        settings: Settings,
+        admission: Admission,
+        recorder: Recorder | None = None,
+    ) -> None:
+        """Without a recorder, nothing is kept."""
+        super().__init__(PREDICT_BATCH, registry, settings, admission, recorder)
+
+    async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:
+        query = parse_batch(body)
+        with self._admission.slots(len(query.items)):
+            expires = self._expires()
+            engine = exchange.engine = await self._engine(query.model, expires)
+
+            async def classify(item: ImageItem) -> Prediction:
+                if isinstance(item.image, RequestError):
+                    raise item.image
+                return await engine.predict(item.image, query.probabilities, expires, client_gone)
+
+            outcomes = await asyncio.gather(*map(classify, query.items), return_exceptions=True)
+        answers = _expected(outcomes)
+        self._record_items(engine, query.items, answers)
+        content: BatchResponse = {
+            "items": [
+                _item_response(item, answer)
+                for item, answer in zip(query.items, answers, strict=True)
+            ]
+        }
+        return json_reply(content, engine.header)
+
+    def _record_items(
+        self,
+        engine: Engine,
+        items: Sequence[ImageItem],
+        answers: Sequence[Prediction | RequestError],
+    ) -> None:
+        if self._recorder is None:
+            return
+        for item, answer in zip(items, answers, strict=True):
+            if isinstance(answer, RequestError):
+                self._recorder.failed(engine, answer.status)
+                if isinstance(answer, RejectedImageError) and isinstance(item.image, bytes):
+                    self._recorder.rejected(engine, item.request_id, item.image, answer.reason)
+            elif isinstance(item.image, bytes):
+                self._recorder.predicted(engine, item.request_id, item.image, answer.answer)
+
+
+def _expected(outcomes: Sequence[Prediction | BaseException]) -> list[Prediction | RequestError]:
+    """The outcomes, if none is an error that nobody expected, and not all are refusals."""
+    answers: list[Prediction | RequestError] = []
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, RequestError):
+            raise outcome
+        answers.append(outcome)
+    refusals = [answer for answer in answers if isinstance(answer, OverloadedError)]
+    if len(refusals) == len(answers):
+        raise refusals[0]
+    return answers
+
+
+def _response(request_id: str | int, prediction: Prediction) -> PredictResponse:
+    response: PredictResponse = {"request_id": request_id, "prediction": prediction.label}
+    if prediction.probabilities is not None:
+        response["probabilities"] = prediction.probabilities
+    return response
+
+
+def _item_response(
+    item: ImageItem, answer: Prediction | RequestError
+) -> PredictResponse | ItemError:
+    if isinstance(answer, RequestError):
+        return {"request_id": item.request_id, "detail": str(answer)}
+    assert item.request_id is not None  # noqa: S101 - an item without one is an error
+    return _response(item.request_id, answer)

@@ -1,0 +1,188 @@
+"""What is used of libraries without being documented: each attribute, by its name.
+
+A test that fails after an upgrade names what the new release no longer has.
+"""
+
+import asyncio
+import inspect
+import signal
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import bentoml
+import pytest
+import uvicorn
+from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml._internal.models import ModelStore
+from bentoml._internal.resource import CpuResource
+from circus.arbiter import Arbiter
+from prometheus_client import values
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+import internals
+
+
+def test_these_are_the_releases_that_were_read() -> None:
+    assert version("bentoml").startswith("1.4.")
+    assert version("uvicorn").startswith("0.")
+
+
+@pytest.mark.parametrize(
+    "name", ["bentoml_home", "model_store", "tracing", "prometheus_multiproc_dir"]
+)
+def test_bentoml_s_container_has(name: str) -> None:
+    assert hasattr(BentoMLContainer, name)
+
+
+def test_bentoml_s_home_and_store_are_folders() -> None:
+    assert internals.bentoml_home().is_dir()
+    assert internals.current_model_store() == internals.bentoml_home() / "models"
+
+
+def test_bentoml_traces_nothing_by_default() -> None:
+    assert BentoMLContainer.tracing.exporter_type.get() is None
+    assert not internals.is_traced()
+
+
+def test_bentoml_counts_the_cpus() -> None:
+    assert callable(CpuResource.from_system)
+    assert internals.available_cpus() >= 1
+
+
+@pytest.mark.parametrize("name", ["create", "export_model", "import_model"])
+def test_bentoml_s_models_take_a_store(name: str) -> None:
+    parameters = inspect.signature(getattr(bentoml.models, name)).parameters
+    assert "_model_store" in parameters
+
+
+def test_a_model_is_created_whole_in_the_store_that_is_named(tmp_path: Path) -> None:
+    made = internals.create_model("clf", tmp_path, lambda folder: (folder / "a").write_text("b"))
+    assert made.name == "clf"
+    assert made.path == Path(ModelStore(tmp_path).get(f"clf:{made.version}").path)
+    assert (made.path / "a").read_text() == "b"
+
+
+def test_a_service_may_be_of_a_class_of_ours() -> None:
+    assert "service_class" in inspect.signature(bentoml.service).parameters
+    assert list(inspect.signature(bentoml.Service.to_asgi).parameters) == ["self", "is_main"]
+
+
+def test_bentoml_serves_what_to_asgi_returns() -> None:
+    from _bentoml_impl.worker import service
+
+    assert "service.to_asgi(" in inspect.getsource(service)
+
+
+@pytest.mark.parametrize("name", ["handle_exit", "servers", "server_state", "config", "lifespan"])
+def test_uvicorn_s_server_has(name: str) -> None:
+    server = uvicorn.Server(uvicorn.Config(app="x:y"))
+    # What is assigned once the server runs is told by its source.
+    assert hasattr(server, name) or f"self.{name}" in inspect.getsource(uvicorn.Server)
+
+
+def test_uvicorn_s_protocol_is_made_as_drain_makes_it() -> None:
+    parameters = inspect.signature(HttpToolsProtocol.__init__).parameters
+    assert {"config", "server_state", "app_state"} <= parameters.keys()
+    assert hasattr(ServerState(), "connections")
+
+
+def test_uvicorn_s_send_is_a_method_of_what_has_the_transport() -> None:
+    assert "transport" in inspect.signature(RequestResponseCycle.__init__).parameters
+    assert asyncio.iscoroutinefunction(RequestResponseCycle.send)
+
+
+def test_no_server_is_found_outside_of_uvicorn() -> None:
+    assert not isinstance(
+        getattr(signal.getsignal(signal.SIGTERM), "__self__", None), uvicorn.Server
+    )
+    assert internals.HttpServer.of_this_process() is None
+
+
+def test_prometheus_names_its_files_by_a_function() -> None:
+    assert values.ValueClass._multiprocess  # the tests run as a worker does
+    assert "process_identifier" in inspect.signature(values.MultiProcessValue).parameters
+
+
+def test_circus_still_has_what_is_changed() -> None:
+    assert callable(Arbiter.manage_watchers)
+    assert callable(Arbiter.stop)
+    used = {"_exclusive_running_command", "_stopping", "check_delay"}
+    assert used <= set(Arbiter.__init__.__code__.co_names)
+
+
+class Supervisor:
+    """As circus's: with one command at a time, a loop and sockets, which it is itself."""
+
+    def __init__(self, check_delay: float = 10) -> None:
+        self.check_delay = check_delay
+        self.done: list[str] = []
+        self.later: list[Callable[[], None]] = []
+        self._exclusive_running_command: str | None = None
+        self._stopping = False
+        self.loop = self.sockets = self
+
+    def manage_watchers(self) -> None:
+        self.done.append("look")
+
+    def stop(self) -> None:
+        self._stopping = True
+        self.done.append("stop")
+
+    def close_all(self) -> None:
+        self.done.append("close")
+
+    def call_later(self, _seconds: float, call: Callable[..., None], *arguments: Any) -> None:
+        self.later.append(lambda: call(*arguments))
+
+    def be_busy(self, with_what: str | None) -> None:
+        self._exclusive_running_command = with_what
+
+
+def supervised() -> Supervisor:
+    class Own(Supervisor):
+        pass
+
+    internals.supervise(Own)
+    return Own(check_delay=10)
+
+
+def test_it_looks_more_often_than_it_is_told() -> None:
+    assert supervised().check_delay < 1
+
+
+def test_it_closes_its_sockets_before_it_stops_the_workers() -> None:
+    supervisor = supervised()
+    supervisor.stop()
+    assert supervisor.done == ["close", "stop"]
+
+
+def test_it_does_not_look_while_it_is_busy() -> None:
+    supervisor = supervised()
+    supervisor.be_busy("arbiter_start_watchers")
+    supervisor.manage_watchers()
+    assert supervisor.done == []
+    supervisor.be_busy(None)
+    supervisor.manage_watchers()
+    assert supervisor.done == ["look"]
+
+
+def test_told_to_stop_while_it_is_busy_it_stops_after() -> None:
+    supervisor = supervised()
+    supervisor.be_busy("manage_watchers")
+    supervisor.stop()
+    (again,) = supervisor.later
+    again()
+    assert supervisor.done == []
+    supervisor.be_busy(None)
+    supervisor.later[1]()
+    assert supervisor.done == ["close", "stop"]
+
+
+def test_told_to_stop_again_it_goes_on_stopping() -> None:
+    supervisor = supervised()
+    supervisor.stop()
+    supervisor.stop()
+    assert supervisor.done == ["close", "stop"]
