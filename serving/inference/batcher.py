@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from errors import ClientLeftError, OverloadedError
 from models.runtime import Outcome
+from serving.inference.pace import Cost, Pace
 
 # A batch that is expected to take longer runs on a thread, because it would block the event loop.
 # Below this, the hand-over to a thread (50 to 100 µs) costs more than it saves. In CPU seconds:
@@ -28,9 +29,6 @@ _TURN_SECONDS = 0.01
 
 # Asking whether a client is gone costs 2 µs: too much for every item, little after such a wait.
 LONG_SECONDS = 0.02
-
-# Weight of the newest batch in the moving average of a batch's duration.
-_NEWEST = 0.2
 
 
 def _is_connected() -> bool:
@@ -61,38 +59,9 @@ class _Item:
             self.timer = self.future.get_loop().call_later(seconds, _expire, self.future)
 
 
-class Cost(NamedTuple):
-    """What a batch costs, in wall time and in CPU time."""
-
-    seconds: float
-    cpu_seconds: float
-
-
 class _Measured(NamedTuple):
     answers: list[Answer | Exception]
     cost: Cost
-
-
-class _Pace:
-    """The expected duration of a batch of any size: so much for one image, so much for each more.
-
-    Two moving averages, because a batch of 64 rarely takes 64 times as long as a batch of 1, and a
-    single average would describe neither.
-    """
-
-    def __init__(self, single: float) -> None:
-        self._single = single
-        self._each = single
-
-    def expect(self, size: int) -> float:
-        return self._single + (size - 1) * self._each if size else 0.0
-
-    def learn(self, size: int, seconds: float) -> None:
-        if size == 1:
-            self._single += _NEWEST * (seconds - self._single)
-        else:
-            each = max(0.0, seconds - self._single) / (size - 1)
-            self._each += _NEWEST * (each - self._each)
 
 
 class Batcher:
@@ -116,8 +85,8 @@ class Batcher:
         self._executor = executor
         self._max_batch_size = max_batch_size
         self._on_batch = on_batch
-        self._clock = _Pace(single.seconds)
-        self._cpu = _Pace(single.cpu_seconds)
+        self._clock = Pace(single.seconds)
+        self._cpu = Pace(single.cpu_seconds)
         self._queue: deque[_Item] = deque()
         self._running = 0
         self._busy = False

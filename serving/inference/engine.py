@@ -11,8 +11,9 @@ from errors import BadRequestError, OverloadedError
 from models.manifest import Label
 from models.runtime import Runtime
 from models.version import Version
-from serving.inference.batcher import Answer, Batcher, Cost
+from serving.inference.batcher import Answer, Batcher
 from serving.inference.decoder import Decoder
+from serving.inference.pace import Cost
 from serving.metrics import VersionMetrics
 from settings import Settings
 

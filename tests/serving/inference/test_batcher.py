@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from errors import ClientLeftError, OverloadedError
 from models.runtime import Outcome
-from serving.inference.batcher import INLINE_SECONDS, LONG_SECONDS, Batcher, Cost
+from serving.inference.batcher import INLINE_SECONDS, LONG_SECONDS, Batcher
+from serving.inference.pace import Cost
 
 QUICK = 0.0
 SLOW = 10.0

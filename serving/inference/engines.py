@@ -1,0 +1,123 @@
+"""The engines in memory: each loaded once for all who ask, and evicted when there are too many."""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from errors import ModelError
+from models.version import Version
+from serving.inference.decoder import Decoder
+from serving.inference.engine import Engine
+from settings import Settings
+
+logger = logging.getLogger("pupila.engines")
+
+# How long a version that failed to load is not tried again, so that repeated requests for it cost
+# no more than requests for one that does not exist.
+_RETRY_SECONDS = 10.0
+
+# One batch of a version runs at a time; this many slow versions can run in parallel.
+_CLASSIFIERS = 4
+
+
+class _Failure(NamedTuple):
+    until: float
+    reason: str
+
+
+class Engines:
+    """At most ``max_loaded_versions`` engines by their version's tag.
+
+    The least recently used engine is evicted first, but never one that ``pinned`` names.
+    """
+
+    def __init__(self, settings: Settings, pinned: Callable[[], Collection[str | None]]) -> None:
+        self._settings = settings
+        self._pinned = pinned
+        self._decoder = Decoder(settings.max_image_pixels)
+        self._classifiers = ThreadPoolExecutor(_CLASSIFIERS, "classify")
+        self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[Engine]] = {}
+        self._failures: dict[str, _Failure] = {}
+
+    def __contains__(self, tag: str | None) -> bool:
+        return tag in self._engines
+
+    def close(self) -> None:
+        self._decoder.close()
+        self._classifiers.shutdown(wait=False, cancel_futures=True)
+
+    def get(self, tag: str) -> Engine | None:
+        """The engine of a version, if it is in memory; it counts as used."""
+        engine = self._engines.get(tag)
+        if engine is not None:
+            self._engines.move_to_end(tag)
+        return engine
+
+    def failure(self, tag: str) -> str | None:
+        """Why a version could not be loaded; None if it was, or was not tried."""
+        failure = self._failures.get(tag)
+        return failure.reason if failure is not None else None
+
+    def forget_all_but(self, tags: Collection[str]) -> None:
+        """Drop the versions that no longer exist."""
+        for tag in self._engines.keys() - tags:
+            del self._engines[tag]
+        for tag in self._failures.keys() - tags:
+            del self._failures[tag]
+
+    async def load(self, version: Version) -> Engine:
+        """The version's engine; the first caller loads it, on a thread, and the others wait.
+
+        Raises ModelError if it cannot be loaded.
+        """
+        tag = version.tag
+        engine = self._engines.get(tag)
+        if engine is not None:
+            return engine
+        failure = self._failures.get(tag)
+        if failure is not None and time.monotonic() < failure.until:
+            raise ModelError(failure.reason)
+        task = self._loading.get(tag)
+        if task is None:
+            task = self._loading[tag] = asyncio.create_task(self._open(version))
+            task.add_done_callback(lambda done: self._loaded(tag, done))
+        # Shielded: a client that disconnects must not cancel the load that others wait for.
+        return await asyncio.shield(task)
+
+    def evict(self, keep: str) -> None:
+        """Drop engines until few enough are left, ``keep`` among them."""
+        pinned = {keep, *self._pinned()}
+        for tag in list(self._engines):
+            if len(self._engines) <= self._settings.max_loaded_versions:
+                return
+            if tag not in pinned:
+                del self._engines[tag]
+                logger.info("%s was evicted from memory", tag)
+
+    def _loaded(self, tag: str, task: asyncio.Task[Engine]) -> None:
+        del self._loading[tag]
+        if not task.cancelled():
+            task.exception()  # Retrieved here, because no caller may be left to do it.
+
+    async def _open(self, version: Version) -> Engine:
+        tag = version.tag
+        try:
+            engine = await asyncio.to_thread(
+                Engine, version, self._decoder, self._classifiers, self._settings
+            )
+        except Exception as error:
+            known = isinstance(error, ModelError)
+            reason = str(error) if known else f"{tag} failed to load; see the log for the reason."
+            if tag not in self._failures:
+                logger.warning("%s is not served: %s", tag, reason, exc_info=not known)
+            self._failures[tag] = _Failure(time.monotonic() + _RETRY_SECONDS, reason)
+            raise ModelError(reason) from error
+        self._failures.pop(tag, None)
+        self._engines[tag] = engine
+        self.evict(keep=tag)
+        return engine

@@ -1,0 +1,35 @@
+"""How long the next batch of a classifier will take, learned from the last ones."""
+
+from typing import NamedTuple
+
+# Weight of the newest batch in the moving average of a batch's duration.
+_NEWEST = 0.2
+
+
+class Cost(NamedTuple):
+    """What a batch costs, in wall time and in CPU time."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+class Pace:
+    """The expected duration of a batch of any size: so much for one image, so much for each more.
+
+    Two moving averages, because a batch of 64 rarely takes 64 times as long as a batch of 1, and a
+    single average would describe neither.
+    """
+
+    def __init__(self, single: float) -> None:
+        self._single = single
+        self._each = single
+
+    def expect(self, size: int) -> float:
+        return self._single + (size - 1) * self._each if size else 0.0
+
+    def learn(self, size: int, seconds: float) -> None:
+        if size == 1:
+            self._single += _NEWEST * (seconds - self._single)
+        else:
+            each = max(0.0, seconds - self._single) / (size - 1)
+            self._each += _NEWEST * (each - self._each)
