@@ -8,6 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from starlette.types import Receive, Scope
 
@@ -44,8 +45,9 @@ class Exchange:
 class Endpoint(ABC):
     """Answers one route."""
 
-    def __init__(self, route: Route, settings: Settings, admission: Admission) -> None:
-        self._route = route
+    route: ClassVar[Route]
+
+    def __init__(self, settings: Settings, admission: Admission) -> None:
         self._admission = admission
         self._max_body_bytes = settings.max_body_bytes
         self._access = AccessLog(settings)
@@ -68,7 +70,7 @@ class Endpoint(ABC):
             reply = error_reply(INTERNAL)
         seconds = time.perf_counter() - started
         engine = exchange.engine
-        path = self._route.path
+        path = self.route.path
         (engine.metrics if engine else NO_VERSION).answered(path, reply.status, seconds)
         self.record(exchange, reply.status, seconds)
         tag = engine.version.tag if engine else None

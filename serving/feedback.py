@@ -31,6 +31,8 @@ _MAX_REQUESTS = 64
 class Feedback(Endpoint):
     """Keeps true labels that people and systems send."""
 
+    route = FEEDBACK
+
     def __init__(
         self,
         registry: Registry,
@@ -42,7 +44,7 @@ class Feedback(Endpoint):
         shared: bool,
     ) -> None:
         """``shared``: whether another worker may hold the prediction in memory."""
-        super().__init__(FEEDBACK, settings, admission)
+        super().__init__(settings, admission)
         self._recorder = recorder
         self._pauses = _PAUSES if shared and recorder is not None else ()
         self._writer = LabelWriter(registry.labels, records, settings.max_image_pixels)

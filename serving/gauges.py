@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 from errors import RecordsError
+from serving.background import background
 from serving.metrics import MONITOR_P_VALUE, MONITOR_SECONDS, MONITOR_STATE
 from serving.recording.connection import RecordsConnection
 
@@ -18,15 +19,9 @@ class Gauges:
     def __init__(self, records: RecordsConnection) -> None:
         self._records = records
 
-    @contextlib.asynccontextmanager
-    async def refreshing(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._refresh())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    def refreshing(self) -> AbstractAsyncContextManager[None]:
+        """Keep the gauges up to date until the block ends."""
+        return background(self._refresh())
 
     async def _refresh(self) -> None:
         while True:

@@ -9,7 +9,7 @@ from errors import OverloadedError, RejectedImageError, RequestError
 from serving.endpoint import ClientGone, Endpoint, Exchange
 from serving.http.parser import ImageItem, parse_batch, parse_query
 from serving.http.reply import Reply, json_reply
-from serving.http.routes import PREDICT, PREDICT_BATCH, Route
+from serving.http.routes import PREDICT, PREDICT_BATCH
 from serving.http.schema import BatchResponse, ItemError, PredictResponse
 from serving.inference.admission import Admission
 from serving.inference.engine import Engine, Prediction
@@ -23,13 +23,13 @@ class _Classifying(Endpoint):
 
     def __init__(
         self,
-        route: Route,
         registry: Registry,
         settings: Settings,
         admission: Admission,
-        recorder: Recorder | None,
+        recorder: Recorder | None = None,
     ) -> None:
-        super().__init__(route, settings, admission)
+        """Without a recorder, nothing is kept."""
+        super().__init__(settings, admission)
         self._registry = registry
         self._recorder = recorder
 
@@ -63,15 +63,7 @@ class _Classifying(Endpoint):
 class Predict(_Classifying):
     """Classifies one image."""
 
-    def __init__(
-        self,
-        registry: Registry,
-        settings: Settings,
-        admission: Admission,
-        recorder: Recorder | None = None,
-    ) -> None:
-        """Without a recorder, nothing is kept."""
-        super().__init__(PREDICT, registry, settings, admission, recorder)
+    route = PREDICT
 
     async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:
         with self._admission.slots(1):
@@ -95,15 +87,7 @@ class Predict(_Classifying):
 class PredictBatch(_Classifying):
     """Classifies the items of a request, each of which succeeds or fails alone."""
 
-    def __init__(
-        self,
-        registry: Registry,
-        settings: Settings,
-        admission: Admission,
-        recorder: Recorder | None = None,
-    ) -> None:
-        """Without a recorder, nothing is kept."""
-        super().__init__(PREDICT_BATCH, registry, settings, admission, recorder)
+    route = PREDICT_BATCH
 
     async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:
         query = parse_batch(body)

@@ -29,9 +29,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     """The fields of a JSON object; raises BadRequestError for any other body."""
     fields = read_json(body)
     if type(fields) is not dict:
-        raise BadRequestError(
-            f"Body is not valid JSON for a request: an object is expected, not {json_type(fields)}."
-        )
+        raise _wrong("Body is not valid JSON for a request: an object is expected", fields)
     return fields
 
 
@@ -70,7 +68,7 @@ def image_of(fields: dict[str, Any]) -> str:
     if image is None or image == "":
         raise BadRequestError("Image data is required")
     if type(image) is not str:
-        raise BadRequestError(f"image must be a string of base64, not {json_type(image)}.")
+        raise _wrong("image must be a string of base64", image)
     return image
 
 
@@ -79,10 +77,7 @@ def model_of(fields: dict[str, Any]) -> str:
     if model is None or model == "":
         raise BadRequestError("Model name is required")
     if type(model) is not str or len(model) > MAX_MODEL:
-        given = json_type(model) if type(model) is not str else f"{len(model)} characters"
-        raise BadRequestError(
-            f"model must be a string of 1 to {MAX_MODEL} characters, not {given}."
-        )
+        raise _wrong(f"model must be a string of 1 to {MAX_MODEL} characters", model)
     return model
 
 
@@ -92,20 +87,42 @@ def request_id_of(fields: dict[str, Any]) -> str | int:
         raise BadRequestError("Request id is required")
     if type(request_id) is int or (type(request_id) is str and len(request_id) <= MAX_REQUEST_ID):
         return request_id
-    given = f"{len(request_id)} characters" if type(request_id) is str else json_type(request_id)
-    raise BadRequestError(
-        f"request_id must be a string of 1 to {MAX_REQUEST_ID} characters or a 64-bit "
-        f"integer, not {given}."
+    raise _wrong(
+        f"request_id must be a string of 1 to {MAX_REQUEST_ID} characters or a 64-bit integer",
+        request_id,
     )
 
 
 def probabilities_of(fields: dict[str, Any]) -> bool:
     probabilities = fields.get("probabilities", False)
     if type(probabilities) is not bool:
-        raise BadRequestError(
-            f"probabilities must be true or false, not {json_type(probabilities)}."
-        )
+        raise _wrong("probabilities must be true or false", probabilities)
     return probabilities
+
+
+def label_of(fields: dict[str, Any]) -> Label:
+    label = fields.get("label")
+    if label is None or label == "":
+        raise BadRequestError("Label is required")
+    if type(label) is int or (type(label) is str and len(label) <= MAX_LABEL):
+        return label
+    raise _wrong(f"label must be an integer or a string of 1 to {MAX_LABEL} characters", label)
+
+
+def source_of(fields: dict[str, Any]) -> str:
+    source = fields.get("source")
+    if source is None:
+        return ""
+    if type(source) is str and len(source) <= MAX_SOURCE:
+        return source
+    raise _wrong(f"source must be a string of up to {MAX_SOURCE} characters", source)
+
+
+def items_of(value: Any, maximum: int, expected: str) -> list[Any]:
+    """``value``, if it is an array of 1 to ``maximum`` items; ``expected`` begins the sentence."""
+    if type(value) is list and 1 <= len(value) <= maximum:
+        return value
+    raise _wrong(f"{expected} an array of 1 to {maximum} objects", value)
 
 
 def decode_base64(image: str) -> bytes:
@@ -128,28 +145,16 @@ def decode_base64(image: str) -> bytes:
     return content
 
 
-def json_type(value: Any) -> str:
-    """What JSON calls the type of a parsed value, with its article."""
-    return _TYPES[type(value)]
+def not_an_object(value: Any) -> BadRequestError:
+    """The error for an item of an array that is something else."""
+    return _wrong("An item must be an object", value)
 
 
-def label_of(fields: dict[str, Any]) -> Label:
-    label = fields.get("label")
-    if label is None or label == "":
-        raise BadRequestError("Label is required")
-    if type(label) is int or (type(label) is str and len(label) <= MAX_LABEL):
-        return label
-    given = f"{len(label)} characters" if type(label) is str else json_type(label)
-    raise BadRequestError(
-        f"label must be an integer or a string of 1 to {MAX_LABEL} characters, not {given}."
-    )
-
-
-def source_of(fields: dict[str, Any]) -> str:
-    source = fields.get("source")
-    if source is None:
-        return ""
-    if type(source) is str and len(source) <= MAX_SOURCE:
-        return source
-    given = f"{len(source)} characters" if type(source) is str else json_type(source)
-    raise BadRequestError(f"source must be a string of up to {MAX_SOURCE} characters, not {given}.")
+def _wrong(expected: str, value: Any) -> BadRequestError:
+    """``expected``, and what was sent in its place."""
+    given = _TYPES[type(value)]
+    if type(value) is str and "string" in expected:
+        given = f"{len(value)} characters"
+    elif type(value) is list and "array" in expected:
+        given = f"{len(value)} of them"
+    return BadRequestError(f"{expected}, not {given}.")

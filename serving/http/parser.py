@@ -7,9 +7,10 @@ from models.manifest import Label
 from serving.http.fields import (
     decode_base64,
     image_of,
-    json_type,
+    items_of,
     label_of,
     model_of,
+    not_an_object,
     probabilities_of,
     read_json,
     read_object,
@@ -86,10 +87,7 @@ def parse_batch(body: bytes) -> BatchQuery:
     Raises BadRequestError for what is wrong with the whole.
     """
     fields = read_object(body)
-    items = fields.get("items")
-    if type(items) is not list or not 1 <= len(items) <= MAX_ITEMS:
-        given = f"{len(items)} of them" if type(items) is list else json_type(items)
-        raise BadRequestError(f"items must be an array of 1 to {MAX_ITEMS} objects, not {given}.")
+    items = items_of(fields.get("items"), MAX_ITEMS, "items must be")
     model = model_of(fields)
     return BatchQuery(model, [_image_item(item) for item in items], probabilities_of(fields))
 
@@ -103,12 +101,8 @@ def parse_feedback(body: bytes) -> FeedbackQuery:
         if isinstance(item.true_label, BadRequestError):
             raise item.true_label
         return FeedbackQuery([item], "one")
-    items = content["items"] if type(content) is dict else content
-    if type(items) is not list or not 1 <= len(items) <= MAX_LABELS:
-        given = f"{len(items)} of them" if type(items) is list else json_type(items)
-        raise BadRequestError(
-            f"Feedback must be an object or an array of 1 to {MAX_LABELS} objects, not {given}."
-        )
+    value = content["items"] if type(content) is dict else content
+    items = items_of(value, MAX_LABELS, "Feedback must be an object or")
     form: Literal["array", "items"] = "items" if type(content) is dict else "array"
     return FeedbackQuery([_label_item(fields) for fields in items], form)
 
@@ -116,7 +110,7 @@ def parse_feedback(body: bytes) -> FeedbackQuery:
 def _label_item(fields: Any) -> LabelItem:
     request_id: str | int | None = None
     if type(fields) is not dict:
-        return LabelItem(None, _not_an_object(fields))
+        return LabelItem(None, not_an_object(fields))
     try:
         request_id = request_id_of(fields)
         label = label_of(fields)
@@ -131,14 +125,10 @@ def _label_item(fields: Any) -> LabelItem:
 def _image_item(fields: Any) -> ImageItem:
     request_id: str | int | None = None
     if type(fields) is not dict:
-        return ImageItem(None, _not_an_object(fields))
+        return ImageItem(None, not_an_object(fields))
     try:
         image = image_of(fields)
         request_id = request_id_of(fields)
         return ImageItem(request_id, decode_base64(image))
     except BadRequestError as error:
         return ImageItem(request_id, error)
-
-
-def _not_an_object(item: object) -> BadRequestError:
-    return BadRequestError(f"An item must be an object, not {json_type(item)}.")

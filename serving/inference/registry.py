@@ -11,6 +11,7 @@ from errors import BadRequestError, InternalError, ModelError
 from models.manifest import Label
 from models.store import Store, no_model
 from models.version import Version
+from serving.background import background
 from serving.inference.engine import Engine
 from serving.inference.engines import Engines
 from settings import Settings
@@ -59,13 +60,10 @@ class Registry:
         await self._try_refresh()
         if not self.readiness().ready:
             logger.warning("not ready: %s", self.readiness().reason)
-        watcher = asyncio.create_task(self._watch())
         try:
-            yield
+            async with background(self._watch()):
+                yield
         finally:
-            watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watcher
             self._engines.close()
 
     async def refresh(self) -> None:
