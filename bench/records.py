@@ -27,11 +27,13 @@ from sqlalchemy import func, select
 from bench.table import markdown
 from records.chunks import chunks
 from records.database import Database
-from records.labels import Feedback, add
+from records.labels import NewLabel, add
+from records.prediction import KeptPrediction
 from records.schema import images, labels, predictions, traffic
 from records.stats import stats
+from records.traffic import TrafficKey
 from records.windows import window
-from records.writer import PredictionRow, TrafficKey, write
+from records.writer import write
 from tests.databases import postgres_server
 
 CLASSES = range(10)
@@ -124,7 +126,7 @@ def _predict(database: Database, share: range) -> None:
     for numbers in chunks(share, WRITE):
         now = datetime.now(UTC)
         rows = [
-            PredictionRow(
+            KeptPrediction(
                 request_id=str(number),
                 model="clf",
                 version="clf:a",
@@ -149,7 +151,7 @@ def _predict(database: Database, share: range) -> None:
 
 def _label(database: Database, share: range) -> None:
     for numbers in chunks(share, LABEL):
-        items = [Feedback(str(number), number % len(CLASSES)) for number in numbers]
+        items = [NewLabel(str(number), number % len(CLASSES)) for number in numbers]
         outcomes = add(database, items, lambda _model: CLASSES)
         if {outcome.status for outcome in outcomes} != {"added"}:
             sys.exit("A label was not added.")

@@ -21,7 +21,8 @@ from monitor.window.past import PastWindow, before, past
 from monitor.window.version import MonitoredVersion
 from records.database import Database
 from records.reports import Kind, ReportRow, history, save
-from records.windows import Record, traffic, window
+from records.traffic import traffic
+from records.windows import Record, window
 
 LABELS_FROM = timedelta(days=30)
 """Labels come late: if a window has too few, those of the last month are looked at."""

@@ -9,7 +9,7 @@ from sqlalchemy import DateTime, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-Label = int | str
+from records.prediction import Label
 
 # PostgreSQL takes no NUL in text, and neither database a half of a UTF-16 pair; ids, sources and
 # names that clients send may have both. ASCII's SUBSTITUTE marks what stands for them.

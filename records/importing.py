@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from errors import RecordsError
-from records.columns import Label
 from records.database import Database
-from records.labels import Feedback, add_labels
+from records.labels import NewLabel, add_labels
+from records.prediction import Label
 from records.sources import Sample, read_file
 
 # As images.decoding reads them.
@@ -44,10 +44,10 @@ class Imported:
 
 @dataclass
 class _Batch:
-    items: list[Feedback] = field(default_factory=list)
+    items: list[NewLabel] = field(default_factory=list)
     bytes: int = 0
 
-    def add(self, item: Feedback) -> None:
+    def add(self, item: NewLabel) -> None:
         self.items.append(item)
         self.bytes += len(item.image or b"")
 
@@ -97,7 +97,7 @@ def import_samples(
             reason = f"the same image is labelled {seen[request_id]!r} too"
             faults.append(Fault(sample.where, reason))
             continue
-        batch.add(Feedback(request_id, label, model, image, source))
+        batch.add(NewLabel(request_id, label, model, image, source))
         if batch.full:
             keep()
     keep()

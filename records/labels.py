@@ -8,16 +8,16 @@ from typing import Any, Literal
 from sqlalchemy import Connection, func, insert, select, text, update
 
 from records.chunks import chunks
-from records.columns import Label
 from records.database import Database
+from records.prediction import KeptPrediction, Label, Origin
 from records.schema import images, labels, predictions
-from records.writer import PredictionRow, add_rows
+from records.writer import add_predictions
 
 Known = Callable[[str], Collection[Label] | None]
 
 
 @dataclass(frozen=True)
-class Feedback:
+class NewLabel:
     """One label. ``model`` narrows a request id that several models answered.
 
     ``image`` is kept where the prediction's was not; with ``model``, also where the prediction
@@ -62,7 +62,7 @@ class _Target:
     current: dict[str, Label] = field(default_factory=dict)
 
 
-def add(database: Database, items: Sequence[Feedback], known: Known) -> list[Outcome]:
+def add(database: Database, items: Sequence[NewLabel], known: Known) -> list[Outcome]:
     """Keep labels, all or none, durably when this returns; one outcome for each, in order.
 
     ``known`` gives a model's classes, or none where they cannot be told. Raises DatabaseError when
@@ -76,7 +76,7 @@ def add(database: Database, items: Sequence[Feedback], known: Known) -> list[Out
 
 def add_labels(
     connection: Connection,
-    items: Sequence[Feedback],
+    items: Sequence[NewLabel],
     known: Known,
     origin: Literal["feedback", "import"] = "feedback",
 ) -> list[Outcome]:
@@ -124,7 +124,7 @@ def add_labels(
     return outcomes
 
 
-def _outcome(target: _Target, item: Feedback, classes: Collection[Label] | None) -> Outcome:
+def _outcome(target: _Target, item: NewLabel, classes: Collection[Label] | None) -> Outcome:
     before = target.current.get(item.source)
     status: Literal["added", "unchanged", "corrected"] = "added"
     if before is not None:
@@ -148,17 +148,17 @@ def _same(one: Label, other: Label) -> bool:
     return type(one) is type(other) and one == other
 
 
-def _is_whole(item: Feedback) -> bool:
+def _is_whole(item: NewLabel) -> bool:
     """Whether it can become a prediction of its own."""
     return bool(item.image) and item.model is not None
 
 
-def _choose(targets: dict[str, list[_Target]], item: Feedback) -> _Target | None:
+def _choose(targets: dict[str, list[_Target]], item: NewLabel) -> _Target | None:
     found = targets.get(item.request_id, ())
     return next((one for one in found if item.model in (None, one.model)), None)
 
 
-def _find(connection: Connection, items: Iterable[Feedback]) -> dict[str, list[_Target]]:
+def _find(connection: Connection, items: Iterable[NewLabel]) -> dict[str, list[_Target]]:
     """By request id, the newest prediction of each model, newest first; locked until the commit."""
     newest: list[int] = []
     for request_ids in chunks(sorted({item.request_id for item in items})):
@@ -197,28 +197,20 @@ def _find(connection: Connection, items: Iterable[Feedback]) -> dict[str, list[_
     return found
 
 
-def _make(connection: Connection, missing: Sequence[Feedback], origin: str) -> None:
-    """Predictions for labels that came with their image: for each request and model, one."""
+def _make(connection: Connection, missing: Sequence[NewLabel], origin: Origin) -> None:
+    """Predictions for labels that came with their image: one for each request and model."""
     now = datetime.now(UTC)
-    rows = {
-        (item.request_id, item.model): PredictionRow(
+    made = {
+        (item.request_id, item.model): KeptPrediction(
             request_id=item.request_id,
             model=item.model or "",
-            version="",
-            role="",
             at=now,
-            status=200,
-            reason=None,
-            label=None,
-            confidence=None,
-            probabilities=None,
-            weight=None,
             image=item.image,
             origin=origin,
         )
         for item in reversed(missing)
     }
-    add_rows(connection, list(reversed(rows.values())))
+    add_predictions(connection, list(reversed(made.values())))
 
 
 def _keep_images(connection: Connection, pictures: dict[int, bytes]) -> None:

@@ -4,56 +4,40 @@ import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select, union
 
 from records.chunks import chunks
-from records.columns import Label
 from records.database import Database
-from records.schema import images, labels, predictions
-from records.schema import traffic as traffic_table
+from records.prediction import KeptPrediction, Label
+from records.schema import images, labels, predictions, traffic
+
+# The size of an image is in the image.
+_FIELDS = tuple(column for column in predictions.columns if column.name != "image_bytes")
 
 
-@dataclass(frozen=True)
-class Record:
-    """One prediction that was kept.
-
-    ``probabilities`` are little-endian float32, in the order of the version's labels. ``truth`` is
-    the current label, none where there is none or where sources disagree (``conflict``);
-    ``labels`` has the current one of every source, by its name.
-    """
+@dataclass(slots=True, kw_only=True)
+class Record(KeptPrediction):
+    """A kept prediction as it is read: with its id, and the current label of each source."""
 
     id: int
-    request_id: str
-    model: str
-    version: str
-    role: str
-    at: datetime
-    status: int
-    reason: str | None
-    label: Label | None
-    confidence: float | None
-    probabilities: bytes | None
-    weight: float | None
-    image: bytes | None
-    truth: Label | None
-    conflict: bool
-    origin: str = "traffic"
     labels: tuple[tuple[str, Label], ...] = ()
 
+    @property
+    def truth(self) -> Label | None:
+        """The label that all sources agree on; None if there is none, or they disagree."""
+        distinct = self._distinct
+        return next(iter(distinct)) if len(distinct) == 1 else None
 
-@dataclass(frozen=True)
-class Traffic:
-    """Requests of one minute; for kinds and keys see records.schema.traffic."""
+    @property
+    def conflict(self) -> bool:
+        """Whether sources disagree."""
+        return len(self._distinct) > 1
 
-    minute: datetime
-    model: str
-    version: str
-    role: str
-    kind: str
-    key: str
-    count: int
+    @property
+    def _distinct(self) -> set[Label]:
+        # 8 and "8" are two labels, and two values in Python.
+        return {label for _, label in self.labels}
 
 
 def window(
@@ -128,12 +112,13 @@ def conditions(
 
 
 def read(connection: Connection, ids: Iterable[int], *, with_images: bool = True) -> list[Record]:
-    """The predictions of these ids, in order of id."""
-    records = []
+    """The predictions with these ids, in order of id."""
+    records: list[Record] = []
     for chunk in chunks(sorted(ids)):
-        statement = select(predictions).order_by(predictions.c.id)
+        statement = select(*_FIELDS).where(predictions.c.id.in_(chunk)).order_by(predictions.c.id)
         if with_images:
-            statement = statement.add_columns(images.c.content).join(images, isouter=True)
+            content = images.c.content.label("image")
+            statement = statement.add_columns(content).join_from(predictions, images, isouter=True)
         current: dict[int, dict[str, Label]] = {}
         for id_, source, label in connection.execute(
             select(labels.c.prediction_id, labels.c.source, labels.c.label)
@@ -141,57 +126,15 @@ def read(connection: Connection, ids: Iterable[int], *, with_images: bool = True
             .order_by(labels.c.id)
         ):
             current.setdefault(id_, {})[source] = label
-        rows = connection.execute(statement.where(predictions.c.id.in_(chunk))).mappings()
-        records += [_record(row, current.get(row["id"], {})) for row in rows]
+        for row in connection.execute(statement).mappings():
+            by_source = tuple(sorted(current.get(row["id"], {}).items()))
+            records.append(Record(**row, labels=by_source))
     return records
-
-
-def _record(row: Any, current: dict[str, Label]) -> Record:
-    # 8 and "8" are two labels, and to Python two values too.
-    said = set(current.values())
-    return Record(
-        id=row["id"],
-        request_id=row["request_id"],
-        model=row["model"],
-        version=row["version"],
-        role=row["role"],
-        at=row["at"],
-        status=row["status"],
-        reason=row["reason"],
-        label=row["label"],
-        confidence=row["confidence"],
-        probabilities=row["probabilities"],
-        weight=row["weight"],
-        image=row.get("content"),
-        truth=next(iter(said)) if len(said) == 1 else None,
-        conflict=len(said) > 1,
-        origin=row["origin"],
-        labels=tuple(sorted(current.items())),
-    )
-
-
-def traffic(
-    database: Database,
-    model: str | None = None,
-    start: datetime | None = None,
-    end: datetime | None = None,
-) -> list[Traffic]:
-    """The counts of all requests, kept or not, from ``start`` until before ``end``, by minute."""
-    column = traffic_table.c
-    statement = select(traffic_table).order_by(*traffic_table.primary_key.columns)
-    if model is not None:
-        statement = statement.where(column.model == model)
-    if start is not None:
-        statement = statement.where(column.minute >= start)
-    if end is not None:
-        statement = statement.where(column.minute < end)
-    with database.reading() as connection:
-        return [Traffic(*row) for row in connection.execute(statement)]
 
 
 def models(database: Database) -> list[str]:
     """Every model that has predictions or traffic, by name."""
-    statement = union(select(predictions.c.model), select(traffic_table.c.model))
+    statement = union(select(predictions.c.model), select(traffic.c.model))
     with database.reading() as connection:
         return sorted(connection.execute(statement).scalars())
 

@@ -12,7 +12,7 @@ from models.reference import Reference
 from monitor.proportions import Share
 from monitor.quality.check import LEAST, Check, CheckName, Seen, judged, unknown
 from monitor.quality.duplicates import copies, thumbnails
-from records.windows import Traffic
+from records.traffic import Traffic
 
 BLANK_DEVIATION = 2.0
 """Of an image's values, in 8-bit steps: below it there is nothing to see."""

@@ -11,7 +11,8 @@ from monitor.quality import image_checks, label_checks
 from monitor.quality.check import Check, Seen
 from monitor.window.images import Decoded
 from records.reports import State
-from records.windows import Record, Traffic
+from records.traffic import Traffic
+from records.windows import Record
 
 
 class QualityReport(BaseModel):

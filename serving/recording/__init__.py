@@ -1,1 +1,1 @@
-"""What is kept and counted of the predictions, beside the hot path."""
+"""Keeps a sample of the predictions and counts all requests, off the hot path."""

@@ -1,4 +1,4 @@
-"""The database as a server meets it: there, away for a while, and back again."""
+"""A server's connection to the database, which may be unavailable for a while."""
 
 import contextlib
 import logging
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from errors import DatabaseError, RecordsError
 from settings import Settings
 
-# SQLAlchemy takes 30 MiB: a server that keeps no records does without.
+# SQLAlchemy takes 30 MiB: a server that keeps no records does not load it.
 if TYPE_CHECKING:
     from records.database import Database
 
@@ -19,14 +19,15 @@ logger = logging.getLogger("pupila.records")
 # How long a statement, or a wait for another writer, may take.
 _STATEMENT_SECONDS = 3.0
 
-# How long a database that was away is not tried again: each try may take as long as a statement.
+# How long to wait before trying an unavailable database again: a try may take as long as a
+# statement.
 _RETRY_SECONDS = 0.5
 
 
 class RecordsConnection:
     """Opens the database when it is first used, and prepares it again after each failure.
 
-    For use from any thread but the event loop's.
+    Use it from any thread except the event loop's.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,7 +40,7 @@ class RecordsConnection:
 
     @contextlib.contextmanager
     def open(self) -> Iterator["Database"]:
-        """The database, prepared. Raises RecordsError, as the block may."""
+        """The database, ready for use. Raises RecordsError, as the block may."""
         database = self._ready()
         try:
             yield database
@@ -81,16 +82,17 @@ class RecordsConnection:
 
 
 def load() -> None:
-    """Import what a server needs of records; takes a fifth of a second."""
+    """Import what a server needs of ``records``; takes a fifth of a second."""
     import records.labels
     import records.reports
     import records.writer  # noqa: F401
 
 
 def prepare(settings: Settings) -> None:
-    """Before a server starts: make a new database ready, and see that another one is ours.
+    """Before a server starts: create a new database, or check the schema of an existing one.
 
-    One that is away is no reason not to serve. Raises RecordsError for one that never can be used.
+    An unavailable database does not keep the server from starting. Raises RecordsError for one
+    that can never be used.
     """
     records = RecordsConnection(settings)
     try:

@@ -9,77 +9,57 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from errors import DatabaseError, RecordsError, SchemaError
-from models.manifest import Label
+from records.prediction import KeptPrediction
 from serving.metrics import RECORDS_DROPPED, RECORDS_WRITTEN
 from serving.recording.connection import RecordsConnection
 from serving.recording.sampling import Sampled
-from serving.recording.traffic import ROLE, Tally, TrafficKey
+from serving.recording.tally import Tally
 
 if TYPE_CHECKING:
-    from records.writer import PredictionRow
+    from records.traffic import TrafficKey
 
 logger = logging.getLogger("pupila.records")
 
-# Rows of one transaction: one more would hold up the event loop, which shares the interpreter.
-_ROWS = 250
+# Predictions in one transaction: more would hold the GIL, which the event loop needs, for longer.
+_MAX_WRITTEN = 250
 
-# Some 30 a minute and version: a day's worth.
-_MOST_COUNTS = 50_000
+# A day's worth, at about 30 a minute and version.
+_MAX_COUNTS = 50_000
 
 _FIRST_RETRY_SECONDS = 0.25
 _LAST_RETRY_SECONDS = 2.0
 
-# What a row takes beside its image.
-_ROW_BYTES = 1000
-
-
-class Draft(NamedTuple):
-    """A prediction that may be kept. ``at`` in seconds since 1970; ``probabilities``: float32 in
-    little-endian bytes, None if the version gives none; ``reason``: why the image was rejected."""
-
-    at: float
-    request_id: str
-    model: str
-    version: str
-    status: int
-    reason: str | None
-    label: Label | None
-    probabilities: bytes | None
-    image: bytes
-
-    @property
-    def size(self) -> int:
-        """Bytes of memory, about."""
-        return _ROW_BYTES + len(self.image)
+# Memory of a prediction without its image.
+_PREDICTION_BYTES = 1000
 
 
 @dataclass(frozen=True)
-class Batch:
-    """What is handed over at once. ``written`` is told when all up to here is in the database, or
-    why it is not."""
+class Handover:
+    """What is handed over together. ``written`` is resolved when this, and all before it, is in
+    the database, or fails with the reason."""
 
-    drafts: Sequence[Sampled[Draft]] = ()
+    sampled: Sequence[Sampled[KeptPrediction]] = ()
     tallies: Sequence[Tally] = ()
     minute: datetime = datetime.min
     written: Future[None] | None = None
 
 
 class Flusher:
-    """Writes batches in their order, and keeps them while the database is away.
+    """Writes handovers in order, and holds them while the database is unavailable.
 
-    What it holds is bounded by who hands it over, by ``released``.
+    It does not limit how much it holds: the recorder does, using ``released``.
     """
 
     def __init__(self, records: RecordsConnection) -> None:
         self._records = records
-        self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
-        self._rows: list[tuple[PredictionRow, int]] = []
+        self._queue: queue.SimpleQueue[Handover | None] = queue.SimpleQueue()
+        self._kept: list[KeptPrediction] = []
         self._counts: Counter[TrafficKey] = Counter()
         self._waiting: list[Future[None]] = []
         self._thread = threading.Thread(target=self._run, name="records", daemon=True)
@@ -87,23 +67,23 @@ class Flusher:
         self._failure: str | None = None
         self._handed = self._taken = self._finished = 0
         self.released = 0
-        """Bytes of all drafts that were written or dropped."""
+        """Total ``memory_bytes`` of all predictions that were written or dropped."""
 
     def start(self) -> None:
         self._thread.start()
 
     @property
     def busy(self) -> bool:
-        """Whether anything that was handed over is not yet written."""
+        """Whether a handover is not written yet."""
         return self._finished < self._handed
 
-    def put(self, batch: Batch) -> None:
-        """From one thread only."""
+    def put(self, handover: Handover) -> None:
+        """Always from the same thread."""
         self._handed += 1
-        self._queue.put(batch)
+        self._queue.put(handover)
 
     def stop(self, seconds: float) -> None:
-        """Write what there is, within that time; what is left then is dropped, and counted."""
+        """Write the rest within that time; what is not written by then is dropped and counted."""
         self._stop_at = time.monotonic() + seconds
         self._queue.put(None)
         self._thread.join(seconds)
@@ -119,44 +99,45 @@ class Flusher:
                     continue
                 self._flush()
             except RecordsError as error:
-                self._tell(error)
+                self._resolve(error)
                 retry_at = time.monotonic() + delay
                 delay = min(2 * delay, _LAST_RETRY_SECONDS)
             except Exception as error:
                 logger.exception("records were lost")
-                self._drop(len(self._rows), "failed")
+                self._drop(len(self._kept), "failed")
                 self._counts.clear()
-                self._tell(DatabaseError(f"Records were lost: {type(error).__name__}."))
+                self._resolve(DatabaseError(f"Records were lost: {type(error).__name__}."))
             else:
                 self._finished = self._taken
-                self._tell(None)
+                self._resolve(None)
                 retry_at, delay = 0.0, _FIRST_RETRY_SECONDS
-        self._drop(len(self._rows), "stopped")
+        self._drop(len(self._kept), "stopped")
 
     @property
     def _pending(self) -> bool:
-        return bool(self._rows or self._counts)
+        return bool(self._kept or self._counts)
 
     def _collect(self, wait: float | None) -> bool:
-        """Take what was handed over, for which it waits; whether that was the last."""
+        """Take all handovers, after waiting for one; returns whether the flusher is to stop."""
         try:
-            batch = self._queue.get(timeout=wait)
-            while batch is not None:
-                self._add(batch)
-                batch = self._queue.get_nowait()
+            handover = self._queue.get(timeout=wait)
+            while handover is not None:
+                self._add(handover)
+                handover = self._queue.get_nowait()
         except queue.Empty:
             return False
         return True
 
-    def _add(self, batch: Batch) -> None:
+    def _add(self, handover: Handover) -> None:
         self._taken += 1
-        if batch.written is not None:
-            self._waiting.append(batch.written)
-        for draft, weight in batch.drafts:
-            self._rows.append((_row(draft, weight), draft.size))
-        for tally in batch.tallies:
-            for key, count in tally.counts(batch.minute):
-                if key in self._counts or len(self._counts) < _MOST_COUNTS:
+        if handover.written is not None:
+            self._waiting.append(handover.written)
+        self._kept += [prediction for prediction, _ in handover.sampled]
+        for prediction, weight in handover.sampled:
+            _complete(prediction, weight)
+        for tally in handover.tallies:
+            for key, count in tally.counts(handover.minute):
+                if key in self._counts or len(self._counts) < _MAX_COUNTS:
                     self._counts[key] += count
                 else:
                     RECORDS_DROPPED.labels("traffic").inc()
@@ -164,54 +145,54 @@ class Flusher:
     def _flush(self) -> None:
         from records.writer import write
 
-        at_once = _ROWS
+        size = _MAX_WRITTEN
         while self._pending:
             if time.monotonic() > self._stop_at:
-                raise DatabaseError("The server stops; try again.")
-            rows = [row for row, _ in self._rows[:at_once]]
-            counts = self._counts if at_once > 1 or not rows else Counter[TrafficKey]()
+                raise DatabaseError("The server is stopping; try again.")
+            kept = self._kept[:size]
+            counts = self._counts if size > 1 or not kept else {}
             with self._records.open() as database:
                 try:
-                    write(database, rows, counts)
+                    write(database, kept, counts)
                 except (DatabaseError, SchemaError) as error:
-                    # A full disk may be read: to the records, all is well.
+                    # On a full disk, opening the database succeeds and only writing fails.
                     if str(error) != self._failure:
                         logger.warning("no records are written for now: %s", error)
                     self._failure = str(error)
                     raise
                 except RecordsError as error:
-                    if len(rows) + bool(counts) > 1:
-                        # One after the other, until it is found which of them it is.
-                        at_once = 1
+                    if len(kept) + bool(counts) > 1:
+                        # One by one, to find the one that is refused.
+                        size = 1
                     else:
-                        self._refused(error)
-                        at_once = _ROWS
+                        self._drop_refused(error)
+                        size = _MAX_WRITTEN
                     continue
             if self._failure is not None:
                 logger.warning("records are written again")
             self._failure = None
             counts.clear()
-            self._release(len(rows))
-            RECORDS_WRITTEN.inc(len(rows))
+            self._release(len(kept))
+            RECORDS_WRITTEN.inc(len(kept))
 
-    def _refused(self, error: RecordsError) -> None:
-        """Leave out what was alone: the first row, or else the counts."""
+    def _drop_refused(self, error: RecordsError) -> None:
+        """Drop what was written alone: the first prediction, or else the counts."""
         logger.error("a record was refused: %s", error)
-        if self._rows:
+        if self._kept:
             self._drop(1, "refused")
         else:
             self._counts.clear()
 
-    def _drop(self, rows: int, reason: str) -> None:
-        if rows:
-            RECORDS_DROPPED.labels(reason).inc(rows)
-            self._release(rows)
+    def _drop(self, count: int, reason: str) -> None:
+        if count:
+            RECORDS_DROPPED.labels(reason).inc(count)
+            self._release(count)
 
-    def _release(self, rows: int) -> None:
-        self.released += sum(size for _, size in self._rows[:rows])
-        del self._rows[:rows]
+    def _release(self, count: int) -> None:
+        self.released += sum(map(memory_bytes, self._kept[:count]))
+        del self._kept[:count]
 
-    def _tell(self, error: RecordsError | None) -> None:
+    def _resolve(self, error: RecordsError | None) -> None:
         for future in self._waiting:
             if not future.set_running_or_notify_cancel():
                 continue
@@ -222,23 +203,13 @@ class Flusher:
         self._waiting.clear()
 
 
-def _row(draft: Draft, weight: float) -> "PredictionRow":
-    from records.writer import PredictionRow
+def memory_bytes(prediction: KeptPrediction) -> int:
+    """Approximate bytes of memory that it takes."""
+    return _PREDICTION_BYTES + len(prediction.image or b"")
 
-    confidence = None
-    if draft.probabilities is not None:
-        confidence = float(np.frombuffer(draft.probabilities, "<f4").max())
-    return PredictionRow(
-        request_id=draft.request_id,
-        model=draft.model,
-        version=draft.version,
-        role=ROLE,
-        at=datetime.fromtimestamp(draft.at, UTC),
-        status=draft.status,
-        reason=draft.reason,
-        label=draft.label,
-        confidence=confidence,
-        probabilities=draft.probabilities,
-        weight=weight,
-        image=draft.image,
-    )
+
+def _complete(prediction: KeptPrediction, weight: float) -> None:
+    """Fill in what the event loop did not know, or left to this thread."""
+    prediction.weight = weight
+    if prediction.probabilities is not None:
+        prediction.confidence = float(np.frombuffer(prediction.probabilities, "<f4").max())

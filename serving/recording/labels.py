@@ -125,11 +125,11 @@ def not_kept(item: LabelItem) -> NotFoundError:
 
 
 def _stored(item: LabelItem, with_images: bool) -> Any:
-    from records.labels import Feedback
+    from records.labels import NewLabel
 
     true_label = item.true_label
     assert isinstance(true_label, TrueLabel)  # noqa: S101 - for the type checker
-    return Feedback(
+    return NewLabel(
         str(item.request_id),
         true_label.label,
         None if true_label.model is None else model_name(true_label.model),

@@ -13,8 +13,9 @@ from models.manifest import Label
 from models.store import Store
 from models.version import Version
 from records.database import Database
-from records.labels import Feedback, add
-from records.writer import PredictionRow, write
+from records.labels import NewLabel, add
+from records.prediction import KeptPrediction
+from records.writer import write
 from tests.drawing import png
 from train.datasets import Dataset, load_digits, split
 from train.fit import train
@@ -52,7 +53,7 @@ def keep(
     names = list(ids or (f"{prefix}-{row}" for row in range(len(pixels))))
     first = at - HOUR
     rows = [
-        PredictionRow(
+        KeptPrediction(
             request_id=name,
             model=version.name,
             version=version.version,
@@ -73,7 +74,7 @@ def keep(
 
 
 def say(database: Database, names: Sequence[str], labels: Sequence[Label]) -> None:
-    items = [Feedback(name, label) for name, label in zip(names, labels, strict=True)]
+    items = [NewLabel(name, label) for name, label in zip(names, labels, strict=True)]
     add(database, items, lambda _model: range(10))
 
 

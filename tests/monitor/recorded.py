@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from records.prediction import Label
 from records.windows import Record
 from tests.drawing import png
 
@@ -25,13 +26,16 @@ RECORD = Record(
     probabilities=None,
     weight=None,
     image=None,
-    truth=None,
-    conflict=False,
 )
 
 
 def record(**changes: Any) -> Record:
     return replace(RECORD, **changes)
+
+
+def with_truth(record: Record, truth: Label | None) -> Record:
+    """With that label, from one source."""
+    return replace(record, labels=() if truth is None else (("", truth),))
 
 
 def pictures(pixels: NDArray[np.uint8], **changes: Any) -> list[Record]:

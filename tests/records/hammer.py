@@ -8,7 +8,7 @@ import sys
 
 from records.chunks import chunks
 from records.database import Database
-from records.labels import Feedback, add
+from records.labels import NewLabel, add
 from records.writer import write
 from tests.records.rows import NOON, row
 
@@ -20,10 +20,10 @@ def main(url: str, number: int, rows: int) -> None:
             keys = [(NOON, "clf", "clf:a", "champion", "label", str(len(id_) % 3)) for id_ in ids]
             keys = keys if number % 2 else keys[::-1]
             write(database, [row(id_) for id_ in ids], {key: keys.count(key) for key in keys})
-            items = [Feedback(id_, 8) for id_ in (ids if number % 2 else ids[::-1])]
+            items = [NewLabel(id_, 8) for id_ in (ids if number % 2 else ids[::-1])]
             outcomes = add(database, items, lambda _model: [8])
             assert {outcome.status for outcome in outcomes} == {"added"}
-        shared = Feedback("shared", 8, "clf", b"an image")
+        shared = NewLabel("shared", 8, "clf", b"an image")
         outcome = add(database, [shared], lambda _model: [8])[0]
         if outcome.status == "added":
             write(database, [], {(NOON, "clf", "clf:a", "champion", "label", "0"): 1})

@@ -4,13 +4,13 @@ import itertools
 import sys
 
 from records.database import Database
-from records.labels import Feedback, add
+from records.labels import NewLabel, add
 
 
 def main(url: str) -> None:
     with Database(url) as database:
         for number in itertools.count():
-            add(database, [Feedback(str(number), 3)], lambda _model: None)
+            add(database, [NewLabel(str(number), 3)], lambda _model: None)
             sys.stdout.write(f"{number}\n")
             sys.stdout.flush()
 

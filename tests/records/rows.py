@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from records.columns import Label
 from records.database import Database
-from records.labels import Feedback, Outcome, add
-from records.writer import PredictionRow, write
+from records.labels import NewLabel, Outcome, add
+from records.prediction import KeptPrediction, Label
+from records.writer import write
 
 NOON = datetime(2030, 1, 31, 12, tzinfo=UTC)
-ROW = PredictionRow(
+ROW = KeptPrediction(
     request_id="1",
     model="clf",
     version="clf:a",
@@ -26,13 +26,13 @@ ROW = PredictionRow(
 )
 
 
-def row(request_id: str = "1", *, minutes: int = 0, **changes: object) -> PredictionRow:
+def row(request_id: str = "1", *, minutes: int = 0, **changes: object) -> KeptPrediction:
     """One prediction, ``minutes`` after noon."""
     at = NOON + timedelta(minutes=minutes)
     return replace(ROW, request_id=request_id, **({"at": at} | changes))  # type: ignore[arg-type]
 
 
-def keep(database: Database, *rows: PredictionRow) -> None:
+def keep(database: Database, *rows: KeptPrediction) -> None:
     write(database, rows, {})
 
 
@@ -46,5 +46,5 @@ def label(
     image: bytes | None = None,
     known: Sequence[Label] | None = (3, 8),
 ) -> Outcome:
-    item = Feedback(request_id, said, model, image, source)
+    item = NewLabel(request_id, said, model, image, source)
     return add(database, [item], lambda _model: known)[0]

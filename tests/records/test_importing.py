@@ -10,10 +10,10 @@ from PIL import Image
 from sqlalchemy import text
 
 from errors import RecordsError
-from records.columns import Label
 from records.database import Database
 from records.exporting import export
 from records.importing import Imported, import_samples
+from records.prediction import Label
 from records.sources import from_path, from_query
 from records.windows import Record, window
 

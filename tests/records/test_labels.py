@@ -5,9 +5,9 @@ import sys
 import pytest
 
 from errors import RecordsError
-from records.columns import Label
 from records.database import Database
-from records.labels import Feedback, add
+from records.labels import NewLabel, add
+from records.prediction import Label
 from records.windows import window
 from tests.records.rows import keep, label, row
 from tests.servers import ROOT
@@ -88,7 +88,7 @@ def test_whether_the_model_knows_the_class_is_kept(
 
 def test_an_unknown_request_is_an_outcome(database: Database) -> None:
     keep(database, row("1"))
-    items = [Feedback("2", 3), Feedback("1", 3), Feedback("1", 3, model="other")]
+    items = [NewLabel("2", 3), NewLabel("1", 3), NewLabel("1", 3, model="other")]
     outcomes = add(database, items, lambda _model: None)
     assert [outcome.status for outcome in outcomes] == ["unknown", "added", "unknown"]
     assert [outcome.request_id for outcome in outcomes] == ["2", "1", "1"]
@@ -116,7 +116,7 @@ def test_an_image_makes_a_prediction_that_was_not_kept(database: Database) -> No
 
 
 def test_twice_the_same_image_is_one_prediction(database: Database) -> None:
-    items = [Feedback("9", said, "clf", b"image") for said in (3, 3, 8)]
+    items = [NewLabel("9", said, "clf", b"image") for said in (3, 3, 8)]
     outcomes = add(database, items, lambda _model: None)
     assert [one.status for one in outcomes] == ["added", "unchanged", "corrected"]
     assert len(window(database, "clf", origins=["feedback"])) == 1
@@ -141,7 +141,7 @@ def test_an_image_that_was_not_kept_is_kept_now(database: Database) -> None:
 def test_all_or_none(database: Database) -> None:
     keep(database, row("1"), row("2"))
     with pytest.raises(RecordsError):
-        add(database, [Feedback("1", 3), Feedback("2", 3, source="x" * 129)], lambda _model: None)
+        add(database, [NewLabel("1", 3), NewLabel("2", 3, source="x" * 129)], lambda _model: None)
     assert truths(database) == [None, None]
 
 
@@ -155,7 +155,7 @@ def test_any_text_may_be_an_id_a_label_or_a_source(database: Database, odd: str)
 
 def test_a_thousand_at_once(database: Database) -> None:
     keep(database, *[row(str(i)) for i in range(1000)])
-    outcomes = add(database, [Feedback(str(i), i) for i in range(1000)], lambda _model: range(500))
+    outcomes = add(database, [NewLabel(str(i), i) for i in range(1000)], lambda _model: range(500))
     assert {outcome.status for outcome in outcomes} == {"added"}
     assert sum(bool(outcome.known) for outcome in outcomes) == 500
     assert truths(database) == list(range(1000))

@@ -11,7 +11,8 @@ from records.reports import history, save
 from records.retention import Deleted, Pruned, delete, prune, used_bytes
 from records.schema import metadata
 from records.stats import stats
-from records.windows import traffic, window
+from records.traffic import traffic
+from records.windows import window
 from records.writer import write
 from tests.records.rows import NOON, keep, label, row
 from tests.records.test_reports import REPORT

@@ -2,8 +2,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from records.database import Database
-from records.windows import latest_at, models, start_of_newest, traffic, window
-from records.writer import TrafficKey, write
+from records.traffic import TrafficKey, traffic
+from records.windows import latest_at, models, start_of_newest, window
+from records.writer import write
 from tests.records.rows import NOON, ROW, keep, label, row
 
 

@@ -1,17 +1,19 @@
 import subprocess
 import sys
+from dataclasses import fields
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import func, select
 
 from errors import RecordsError
-from records.columns import Label
 from records.database import Database
+from records.prediction import KeptPrediction, Label
 from records.schema import images, labels, predictions, traffic
+from records.traffic import TrafficKey
+from records.traffic import traffic as traffic_rows
 from records.windows import latest_at, window
-from records.windows import traffic as traffic_rows
-from records.writer import TrafficKey, write
+from records.writer import write
 from tests.records.rows import NOON, ROW, keep, row
 from tests.servers import ROOT
 
@@ -26,6 +28,13 @@ def test_a_prediction_is_read_as_it_was_written(database: Database) -> None:
     for name in ("confidence", "probabilities", "weight", "image", "origin"):
         assert getattr(found, name) == getattr(ROW, name), name
     assert (found.truth, found.conflict, found.labels) == (None, False, ())
+
+
+def test_a_kept_prediction_and_its_table_have_the_same_fields() -> None:
+    names = {field.name for field in fields(KeptPrediction)}
+    columns = {column.name for column in predictions.columns}
+    assert names - columns == {"image"}
+    assert columns - names == {"id", "image_bytes"}
 
 
 def test_a_rejected_image_has_a_reason_and_no_label(database: Database) -> None:

@@ -8,7 +8,7 @@ import pytest
 from models.reference import Reference
 from monitor.accuracy.labelled import AccuracyReport, balanced, measure_accuracy
 from records.windows import Record
-from tests.monitor.recorded import record
+from tests.monitor.recorded import record, with_truth
 
 CLASSES = ("cat", "dog")
 
@@ -24,7 +24,7 @@ def reference(right: int, wrong: int) -> Reference:
 
 
 def records(count: int, label: str, truth: str | None, **changes: Any) -> list[Record]:
-    return [record(label=label, truth=truth, **changes)] * count
+    return [with_truth(record(label=label, **changes), truth)] * count
 
 
 def test_the_interval_is_wilsons() -> None:
@@ -43,7 +43,7 @@ def test_only_what_has_an_undisputed_label_counts() -> None:
         [
             *records(30, "cat", "cat"),
             *records(10, "cat", None),
-            *records(10, "cat", None, conflict=True),
+            *[record(label="cat", labels=(("ann", "cat"), ("bob", "dog")))] * 10,
             *records(10, "cat", "cat", status=400),
         ],
         CLASSES,
@@ -148,7 +148,7 @@ def test_an_unknown_class_is_a_mistake() -> None:
 
 
 def test_a_number_is_not_its_text() -> None:
-    found = measure_accuracy([record(label=8, truth="8")] * 30, (3, 8), None)
+    found = measure_accuracy([with_truth(record(label=8), "8")] * 30, (3, 8), None)
     assert found.accuracy is not None
     assert (found.accuracy.value, found.strangers) == (0.0, 30)
 

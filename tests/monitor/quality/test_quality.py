@@ -15,9 +15,10 @@ from models.reference import Reference
 from monitor.quality.check import Check, CheckName
 from monitor.quality.quality import QualityReport, check_quality
 from monitor.window.images import decode
-from records.windows import Record, Traffic
+from records.traffic import Traffic
+from records.windows import Record
 from tests.drawing import flat, png
-from tests.monitor.recorded import NOON, pictures, record
+from tests.monitor.recorded import NOON, pictures, record, with_truth
 
 DIGITS = ImageSpec.parse("digits")
 INK, TARGETS = load_digits(return_X_y=True)
@@ -166,19 +167,16 @@ def test_traffic_says_how_many_were_rejected() -> None:
 
 def test_labels_the_model_does_not_know() -> None:
     given: tuple[Label, ...] = (1, "1", 12, 9)
-    labelled = [
-        replace(one, truth=truth, labels=(("", truth),))
-        for one, truth in zip(window(4), given, strict=True)
-    ]
+    labelled = [with_truth(one, truth) for one, truth in zip(window(4), given, strict=True)]
     found = check(quality(labelled), "labels outside the classes")
     assert (found.state, found.count, found.rows) == ("warn", 2, (1, 2))
     assert found.words.endswith("that the model does not know: '1', 12.")
 
 
 def test_sources_that_disagree_and_pixels_with_two_labels() -> None:
-    labelled = [replace(one, truth=1, labels=(("", 1),)) for one in window(40)]
-    labelled[3] = replace(labelled[3], truth=None, conflict=True, labels=(("ann", 1), ("bob", 7)))
-    labelled[5] = replace(labelled[5], image=labelled[9].image, truth=2, labels=(("", 2),))
+    labelled = [with_truth(one, 1) for one in window(40)]
+    labelled[3] = replace(labelled[3], labels=(("ann", 1), ("bob", 7)))
+    labelled[5] = replace(with_truth(labelled[5], 2), image=labelled[9].image)
     labelled[6] = replace(labelled[6], image=labelled[9].image)
     found = check(quality(labelled), "conflicting labels")
     assert (found.state, found.rows) == ("warn", (3, 5, 6, 9))
@@ -186,7 +184,7 @@ def test_sources_that_disagree_and_pixels_with_two_labels() -> None:
 
 
 def test_the_same_label_twice_is_no_conflict() -> None:
-    labelled = [replace(one, truth=1, labels=(("ann", 1), ("bob", 1))) for one in window(40)]
+    labelled = [replace(one, labels=(("ann", 1), ("bob", 1))) for one in window(40)]
     assert check(quality(labelled), "conflicting labels").count == 0
 
 
@@ -204,7 +202,7 @@ def test_a_class_that_is_gone_is_imbalance() -> None:
 
 
 def test_truth_counts_before_prediction() -> None:
-    records = [replace(one, truth=one.label, label=3) for one in window(200)]
+    records = [replace(with_truth(one, one.label), label=3) for one in window(200)]
     assert check(quality(records), "class imbalance").state == "calm"
 
 

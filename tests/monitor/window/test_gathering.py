@@ -9,14 +9,15 @@ from models.version import Version
 from monitor.window.gathering import gather
 from monitor.window.version import MonitoredVersion
 from records.database import Database
-from records.writer import PredictionRow, write
+from records.prediction import KeptPrediction
+from records.writer import write
 from tests.drafts import LinearDraft
 from tests.drawing import flat
 from tests.monitor.production import HOUR, NOON, Production, keep
 
 
-def row(version: Version, **changes: object) -> PredictionRow:
-    plain = PredictionRow(
+def row(version: Version, **changes: object) -> KeptPrediction:
+    plain = KeptPrediction(
         request_id="x",
         model=version.name,
         version=version.version,

@@ -10,9 +10,9 @@ from serving.recording.sampling import Reservoir, Sampler
 
 def offer(reservoir: Reservoir[int], numbers: range) -> None:
     for number in numbers:
-        place = reservoir.choose()
-        if place >= 0:
-            reservoir.put(place, number)
+        index = reservoir.choose()
+        if index >= 0:
+            reservoir.put(index, number)
 
 
 def test_all_are_kept_where_there_is_room() -> None:
@@ -58,10 +58,10 @@ def test_a_rate_of_zero_keeps_nothing() -> None:
 def test_what_a_new_one_replaces_is_given_back() -> None:
     reservoir = Reservoir[str](1, 1.0, Random(0))
     assert reservoir.put(reservoir.choose(), "first") is None
-    place = -1
-    while place < 0:
-        place = reservoir.choose()
-    assert reservoir.put(place, "second") == "first"
+    index = -1
+    while index < 0:
+        index = reservoir.choose()
+    assert reservoir.put(index, "second") == "first"
 
 
 def crowd(sampler: Sampler[int], count: int = 1000) -> None:

@@ -1,7 +1,7 @@
-"""Counts of all that was asked, whether it is kept or not.
+"""Counts of everything that is asked, kept or not.
 
-Statuses and labels are counted for each image, a batch's items too; times for each request. A count
-costs some tenths of a microsecond.
+Statuses and labels are counted once for each image, including those of a batch; durations once for
+each request. A count costs some tenths of a microsecond.
 """
 
 import json
@@ -9,13 +9,14 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.manifest import Label
 
-TrafficKey = tuple[datetime, str, str, str, str, str]
-"""What ``records.writer`` takes: minute, model, version, role, kind and key."""
+if TYPE_CHECKING:
+    from records.traffic import TrafficKey
 
 ROLE = "champion"
 
@@ -27,37 +28,37 @@ _BUCKETS = (*map(str, _BOUNDS), "+Inf")
 class Tally:
     """What one version answered within one minute, or a part of it."""
 
-    __slots__ = ("_labels", "_model", "_version", "places", "statuses", "times")
+    __slots__ = ("_labels", "_model", "_version", "durations", "predictions", "statuses")
 
     def __init__(self, model: str, version: str, labels: Sequence[Label]) -> None:
         self._model = model
         self._version = version
         self._labels = labels
-        self.times = array("d")
-        """How long each request took, in seconds; their buckets are found later, on a thread."""
-        self.places = [0] * len(labels)
-        """Predictions, by the place of their label."""
+        self.durations = array("d")
+        """Seconds that each request took; sorted into buckets later, on a thread."""
+        self.predictions = [0] * len(labels)
+        """Number of predictions, by the index of their label."""
         self.statuses: Counter[int] = Counter()
-        """Images without a prediction, by their status."""
+        """Number of images without a prediction, by status."""
 
-    def counts(self, minute: datetime) -> Iterator[tuple[TrafficKey, int]]:
+    def counts(self, minute: datetime) -> Iterator[tuple["TrafficKey", int]]:
         """All that are not zero."""
         failed = [(str(int(status)), count) for status, count in self.statuses.items()]
-        # As records has labels: in JSON, so that 8 and "8" differ.
-        labels = zip(map(json.dumps, self._labels), self.places, strict=True)
+        # Labels as JSON, as records store them: 8 and "8" differ.
+        labels = zip(map(json.dumps, self._labels), self.predictions, strict=True)
         kinds: tuple[tuple[str, Iterable[tuple[str, int]]], ...] = (
-            ("status", [("200", sum(self.places)), *failed]),
+            ("status", [("200", sum(self.predictions)), *failed]),
             ("latency", zip(_BUCKETS, self._buckets(), strict=True)),
             ("label", labels),
         )
-        for kind, found in kinds:
-            for key, count in found:
+        for kind, counts in kinds:
+            for key, count in counts:
                 if count:
                     yield (minute, self._model, self._version, ROLE, kind, key), count
 
     def _buckets(self) -> list[int]:
-        places = np.searchsorted(_BOUNDS, self.times)
-        return [int(count) for count in np.bincount(places, minlength=len(_BUCKETS))]
+        indexes = np.searchsorted(_BOUNDS, self.durations)
+        return [int(count) for count in np.bincount(indexes, minlength=len(_BUCKETS))]
 
 
 def minute_of(seconds: float) -> datetime:

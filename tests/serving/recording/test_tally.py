@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from records.columns import label_text
-from serving.recording.traffic import Tally, minute_of
+from serving.recording.tally import Tally, minute_of
 
 MINUTE = datetime(2026, 11, 23, 9, 41, tzinfo=UTC)
 
@@ -22,8 +22,8 @@ def test_nothing_asked_nothing_counted() -> None:
 
 def test_predictions_are_counted_by_status_and_label() -> None:
     tally = Tally("clf", "v1", (0, 8, "8", "é"))
-    for place in (1, 1, 2, 3):
-        tally.places[place] += 1
+    for index in (1, 1, 2, 3):
+        tally.predictions[index] += 1
     assert found(tally) == {
         ("status", "200"): 4,
         ("label", label_text(8)): 2,
@@ -45,7 +45,7 @@ def test_failures_are_counted_by_status() -> None:
 )
 def test_times_are_counted_by_the_upper_bound_of_their_bucket(seconds: float, bucket: str) -> None:
     tally = Tally("clf", "v1", ())
-    tally.times.extend([seconds] * 3)
+    tally.durations.extend([seconds] * 3)
     assert found(tally) == {("latency", bucket): 3}
 
 

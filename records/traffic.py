@@ -1,0 +1,70 @@
+"""Counts of all requests, kept or not, by minute."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from records.database import Database
+from records.schema import traffic as table
+
+TrafficKey = tuple[datetime, str, str, str, str, str]
+"""Minute, model, version, role, kind and key; for kinds and keys see ``records.schema``."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Requests of one minute; for kinds and keys see ``records.schema``."""
+
+    minute: datetime
+    model: str
+    version: str
+    role: str
+    kind: str
+    key: str
+    count: int
+
+
+def traffic(
+    database: Database,
+    model: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> list[Traffic]:
+    """The counts from ``start`` until before ``end``, by minute. Raises DatabaseError."""
+    statement = select(table).order_by(*table.primary_key.columns)
+    if model is not None:
+        statement = statement.where(table.c.model == model)
+    if start is not None:
+        statement = statement.where(table.c.minute >= start)
+    if end is not None:
+        statement = statement.where(table.c.minute < end)
+    with database.reading() as connection:
+        return [Traffic(*row) for row in connection.execute(statement)]
+
+
+def add_traffic(connection: Connection, counts: Mapping[TrafficKey, int]) -> None:
+    """Add to the counts, inside a transaction."""
+    if not counts:
+        return
+    # Always in the same order: two writers that lock the same rows in different orders deadlock.
+    values = [
+        dict(zip(table.columns.keys(), (*key, count), strict=True))
+        for key, count in sorted(counts.items())
+    ]
+    connection.execute(_UPSERTS[connection.dialect.name], values)
+
+
+def _upsert(statement: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={"count": table.c.count + statement.excluded.count},
+    )
+
+
+_UPSERTS = {
+    "sqlite": _upsert(sqlite.insert(table)),
+    "postgresql": _upsert(postgresql.insert(table)),
+}
