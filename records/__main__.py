@@ -1,39 +1,42 @@
-"""``python -m records``: look at what was kept, bring some in, take some out, let some go."""
+"""``python -m records``: inspect, import, export, prune and delete records."""
 
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 import cli
 from errors import RecordsError
+from records.prediction import Origin
 from records.units import Age, Moment, Since, Size, size_text, start_of
+from settings import settings
 
 if TYPE_CHECKING:
     from records.database import Database
 
-# Seconds: nobody waits behind a command line as behind a server.
-_PATIENCE = 60.0
-_LISTED = 20
-_ORIGINS = ("traffic", "feedback", "import")
+# Longer than a server's: here, no client waits for an answer.
+_TIMEOUT_SECONDS = 60.0
+_MAX_LISTED = 20
+_ORIGINS: tuple[str, ...] = get_args(Origin)
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(cls=cli.Group)
 def main() -> None:
-    """The records of what was predicted and what was true.
+    """Records: what was predicted, and what was true.
 
-    They are in the SQLite file records.db under PUPILA_HOME, or where PUPILA_DATABASE_URL says.
+    They are stored in the SQLite file records.db under PUPILA_HOME, or in the database that
+    PUPILA_DATABASE_URL names.
     """
 
 
 @main.command()
 def migrate() -> None:
-    """Bring the database's schema up to date, making the database if need be."""
+    """Bring the database's schema up to date, or create a new database."""
     from records.schema import REVISION
 
     with _database(create=True) as database:
@@ -42,23 +45,23 @@ def migrate() -> None:
     if before == REVISION:
         click.echo(f"{name}: schema {REVISION} already.")
     else:
-        click.echo(f"{name}: schema {REVISION}{f', before {before}' if before else ', new'}.")
+        click.echo(f"{name}: schema {REVISION}, {f'was {before}' if before else 'new'}.")
 
 
 @main.command()
 @_json
 def stats(as_json: bool) -> None:
-    """Show how much there is of each model."""
+    """Show how many records each model has."""
     from records.stats import stats as count
 
     with _database() as database:
         database.check()
-        found = count(database)
+        counts = count(database)
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2, default=str))
+        click.echo(json.dumps(asdict(counts), indent=2, default=str))
         return
-    if not found.models:
-        click.echo(f"{found.database} ({size_text(found.bytes)}) has no records yet.")
+    if not counts.models:
+        click.echo(f"{counts.database} ({size_text(counts.bytes)}) has no records yet.")
         return
 
     from rich.console import Console
@@ -68,73 +71,77 @@ def stats(as_json: bool) -> None:
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=160)
-    console.print(stats_table(found))
-    click.echo(f"\n{found.database}: {size_text(found.bytes)}")
+    console.print(stats_table(counts))
+    click.echo(f"\n{counts.database}: {size_text(counts.bytes)}")
 
 
 @main.command()
-@click.option("--older-than", type=Age(), metavar="AGE", help="Such as 90m, 12h, 30d or 4w.")
+@click.option("--older-than", type=Age(), metavar="AGE", help="For example 90m, 12h, 30d or 4w.")
 @click.option("--max-rows", type=click.IntRange(0), metavar="N", help="Keep the newest N.")
-@click.option("--max-bytes", type=Size(), metavar="SIZE", help="Such as 500MB or 2GiB.")
+@click.option("--max-bytes", type=Size(), metavar="SIZE", help="For example 500MB or 2GiB.")
 @_json
 def prune(
     older_than: timedelta | None, max_rows: int | None, max_bytes: int | None, as_json: bool
 ) -> None:
-    """Delete the oldest records, with their images and labels, until every bound holds.
+    """Delete the oldest records, with their images and labels, until every limit is met.
 
-    An age goes for traffic and reports too. The space goes back to the disk (on PostgreSQL, to
-    new records). A server may go on writing meanwhile.
+    --older-than also applies to traffic and reports. Freed space is returned to the disk (on
+    PostgreSQL, to new records). A server may keep writing meanwhile.
     """
     if older_than is None and max_rows is None and max_bytes is None:
-        raise click.UsageError("Give a bound: --older-than, --max-rows or --max-bytes.")
-    from records.retention import prune as let_go
+        raise click.UsageError("Give at least one limit: --older-than, --max-rows or --max-bytes.")
+    from records.retention import prune as prune_records
 
     with _database() as database:
         database.check()
-        done = let_go(database, older_than, max_rows, max_bytes)
+        pruned = prune_records(database, older_than, max_rows, max_bytes)
     if as_json:
-        click.echo(json.dumps(asdict(done)))
+        click.echo(json.dumps(asdict(pruned)))
         return
     click.echo(
-        f"Deleted {done.rows:,} predictions with {size_text(done.bytes)} of images, "
-        f"{done.traffic:,} counts of traffic, {done.reports:,} reports."
+        f"Deleted {pruned.rows:,} predictions with {size_text(pruned.bytes)} of images, "
+        f"{pruned.traffic:,} traffic counts, {pruned.reports:,} reports."
     )
 
 
 @main.command()
-@click.option("--request-id", required=True, metavar="ID", help="As the client sent it.")
-@click.option("--model", metavar="NAME", help="Of this model alone.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--request-id", required=True, metavar="ID", help="The id that the client sent.")
+@click.option("--model", metavar="NAME", help="Only predictions of this model.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def delete(request_id: str, model: str | None, yes: bool) -> None:
     """Delete a request everywhere: its predictions, images and labels."""
-    from records.retention import delete as forget
+    from records.retention import delete as delete_request
 
     if not yes:
         click.confirm(f"Delete every record of request {request_id!r}?", abort=True)
     with _database() as database:
         database.check()
-        gone = forget(database, request_id, model)
-    if not gone.predictions:
-        raise RecordsError(f"There is no record of request {request_id!r}.")
+        deleted = delete_request(database, request_id, model)
+    if not deleted.predictions:
+        raise RecordsError(f"No records of request {request_id!r} found.")
     click.echo(
-        f"Deleted {gone.predictions:,} predictions, {gone.images:,} images, {gone.labels:,} labels."
+        f"Deleted {deleted.predictions:,} predictions, {deleted.images:,} images, "
+        f"{deleted.labels:,} labels."
     )
-    if not gone.traceless:
+    if not deleted.traceless:
         raise RecordsError(
-            "Another program was reading, so the database's log still has them: run this again."
+            "Another program was reading, so the database's log still contains them: "
+            "run the command again."
         )
 
 
 @main.command()
 @click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--model", metavar="NAME", help="Of this model alone.")
-@click.option("--version", metavar="TAG", help="Of this version alone, as in clf:abc123.")
-@click.option("--since", type=Since(), metavar="TIME", help="Such as 2030-01-31, in UTC, or 7d.")
-@click.option("--until", type=Moment(), metavar="TIME", help="Before this moment; UTC.")
-@click.option("--labelled", is_flag=True, help="Only what has a label.")
-@click.option("--origin", multiple=True, type=click.Choice(_ORIGINS), help="By default all.")
-@click.option("--no-images", is_flag=True, help="Leave the images out.")
-@click.option("--overwrite", is_flag=True, help="Replace a FILE that is there, once all is done.")
+@click.option("--model", metavar="NAME", help="Only this model.")
+@click.option("--version", metavar="TAG", help="Only this version, for example clf:abc123.")
+@click.option(
+    "--since", type=Since(), metavar="TIME", help="For example 2030-01-31, in UTC, or 7d."
+)
+@click.option("--until", type=Moment(), metavar="TIME", help="Only records before this time, UTC.")
+@click.option("--labelled", is_flag=True, help="Only records with a label.")
+@click.option("--origin", multiple=True, type=click.Choice(_ORIGINS), help="All by default.")
+@click.option("--no-images", is_flag=True, help="Leave out the images.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists, when all is written.")
 def export(
     path: Path,
     model: str | None,
@@ -146,17 +153,17 @@ def export(
     no_images: bool,
     overwrite: bool,
 ) -> None:
-    """Write records to a Parquet file, as they are at one moment."""
+    """Write records to a Parquet file: a consistent snapshot."""
     from records.exporting import export as write
 
     if version is not None and ":" in version:
         name, _, version = version.partition(":")
         if model not in (None, name):
-            raise click.UsageError(f"{name}:{version} is no version of {model}.")
+            raise click.UsageError(f"{name}:{version} is not a version of {model}.")
         model = name
     with _database() as database:
         database.check()
-        done = write(
+        exported = write(
             database,
             path,
             model=model,
@@ -168,18 +175,18 @@ def export(
             with_images=not no_images,
             overwrite=overwrite,
         )
-    click.echo(f"{path}: {done.rows:,} records, {size_text(done.bytes)}.")
+    click.echo(f"{path}: {exported.rows:,} records, {size_text(exported.bytes)}.")
 
 
 @main.command(name="import")
 @click.argument("path", metavar="[SOURCE]", required=False, type=click.Path(path_type=Path))
-@click.option("--model", required=True, metavar="NAME", help="The model they are labels for.")
-@click.option("--url", metavar="URL", help="The database to query, in place of SOURCE.")
-@click.option("--query", metavar="SQL", help="What to ask it.")
+@click.option("--model", required=True, metavar="NAME", help="The model that the labels are for.")
+@click.option("--url", metavar="URL", help="A database to query, instead of SOURCE.")
+@click.option("--query", metavar="SQL", help="The query to run there.")
 @click.option("--image-column", default="image", show_default=True, metavar="NAME")
 @click.option("--label-column", default="label", show_default=True, metavar="NAME")
-@click.option("--integers", is_flag=True, help="Labels are integers, also where they are text.")
-@click.option("--source", default="import", show_default=True, help="Who says so.")
+@click.option("--integers", is_flag=True, help="Read labels as integers.")
+@click.option("--source", default="import", show_default=True, help="Who labelled them.")
 @_json
 def import_(
     path: Path | None,
@@ -192,15 +199,17 @@ def import_(
     source: str,
     as_json: bool,
 ) -> None:
-    """Take in labelled images: a folder with one sub-folder a class, a CSV or a Parquet file.
+    """Import labelled images: a folder with a subfolder for each class, a CSV or a Parquet file.
 
-    A CSV's image column names files, a Parquet's or query's has their bytes or names. To import
-    the same again changes nothing. Whatever is no image, or has no label, is skipped and listed.
+    The image column of a CSV has file names; that of a Parquet file or query has bytes or file
+    names. Importing an image again changes nothing. Rows without a readable image or a label are
+    skipped and listed.
     """
     if (path is None) == (url is None) or (url is None) != (query is None):
-        raise click.UsageError("Name a SOURCE, or give --url and --query.")
+        raise click.UsageError("Give a SOURCE, or --url and --query.")
     if not model:
         raise click.BadParameter("must be a model's name.", param_hint="--model")
+    from images.decoding import MAX_PIXELS
     from records.importing import import_samples
     from records.sources import from_path, from_query
 
@@ -210,25 +219,32 @@ def import_(
         samples = from_query(url or "", query or "", image_column, label_column)
     with _database(create=True) as database:
         database.prepare()
-        done = import_samples(database, samples, model, source=source, integers=integers)
+        result = import_samples(
+            database,
+            samples,
+            model,
+            source=source,
+            integers=integers,
+            max_pixels=min(MAX_PIXELS, settings().max_image_pixels),
+        )
     if as_json:
-        click.echo(json.dumps(asdict(done), indent=2))
+        click.echo(json.dumps(asdict(result), indent=2))
         return
-    for fault in done.faults[:_LISTED]:
+    for fault in result.faults[:_MAX_LISTED]:
         click.echo(f"Skipped {fault.where}: {fault.reason}.", err=True)
-    if len(done.faults) > _LISTED:
-        more = len(done.faults) - _LISTED
+    if len(result.faults) > _MAX_LISTED:
+        more = len(result.faults) - _MAX_LISTED
         click.echo(f"... and {more:,} more; --json lists all.", err=True)
     click.echo(
-        f"{done.added:,} images added, {done.unchanged:,} were there, {done.corrected:,} have "
-        f"another label now, {len(done.faults):,} skipped."
+        f"{result.added:,} images added, {result.unchanged:,} unchanged, "
+        f"{result.corrected:,} relabelled, {len(result.faults):,} skipped."
     )
 
 
 def _database(*, create: bool = False) -> "Database":
     from records.database import Database
 
-    return Database.of(create=create, timeout=_PATIENCE)
+    return Database.of(create=create, timeout=_TIMEOUT_SECONDS)
 
 
 if __name__ == "__main__":

@@ -11,20 +11,20 @@ from sqlalchemy.types import TypeDecorator
 
 from records.prediction import Label
 
-# PostgreSQL takes no NUL in text, and neither database a half of a UTF-16 pair; ids, sources and
-# names that clients send may have both. ASCII's SUBSTITUTE marks what stands for them.
+# PostgreSQL accepts no NUL in text, and neither database accepts a lone UTF-16 surrogate; ids,
+# sources and names from clients may contain both. ASCII's SUBSTITUTE marks what replaces them.
 _SUBSTITUTE: Final = "\x1a"
 _REFUSED: Final = re.compile("[\x00\x1a\ud800-\udfff]")
 _SUBSTITUTED: Final = re.compile("\x1a([0-9a-f]{4})")
 
 
 def label_text(label: Label) -> str:
-    """A label as JSON in ASCII, the form in which it is stored: ``8``, ``"8"``, ``"caf\\u00e9"``.
+    """A label as it is stored, as JSON in ASCII: ``8``, ``"8"``, ``"caf\\u00e9"``.
 
-    Raises ValueError for what is no label: neither an integer nor text, or beyond 4,300 digits.
+    Raises ValueError unless it is an integer of at most 4,300 digits or a string.
     """
     if isinstance(label, bool) or not isinstance(label, int | str):
-        raise ValueError(f"a label is an integer or a text, not {label!r}")  # noqa: TRY004
+        raise ValueError(f"a label is an integer or a string, not {label!r}")  # noqa: TRY004
     return json.dumps(label)
 
 
@@ -32,12 +32,12 @@ def text_label(text: str) -> Label:
     """The label that ``label_text`` wrote."""
     label = json.loads(text)
     if isinstance(label, bool) or not isinstance(label, int | str):
-        raise ValueError(f"{text!r} is no label")  # noqa: TRY004
+        raise ValueError(f"{text!r} is not a label")  # noqa: TRY004
     return label
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment: aware in, aware in UTC out. SQLite has no time zones, so all are stored as UTC."""
+    """Any time zone in, UTC out. Stored as UTC, since SQLite has no time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -61,29 +61,31 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class AnyText(TypeDecorator[str]):
-    """Text with any character: the few that a database refuses are stored as ``\\x1a`` + 4 digits.
+    """Any text: the few characters that databases refuse are stored as ``\\x1a`` + 4 hex digits.
 
-    ``longest`` is in characters, and only checked on the way in; 0 for no bound.
+    ``max_length`` is in characters and checked when writing; 0 for no limit.
     """
 
     impl = Text
     cache_ok = True
 
-    def __init__(self, longest: int = 0) -> None:
+    def __init__(self, max_length: int = 0) -> None:
         super().__init__()
-        self.longest = longest
+        self.max_length = max_length
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         if value is None:
             return None
-        if self.longest and len(value) > self.longest:
-            raise ValueError(f"a text of {len(value):,} characters is over {self.longest:,}")
-        return _REFUSED.sub(lambda found: f"{_SUBSTITUTE}{ord(found[0]):04x}", value)
+        if self.max_length and len(value) > self.max_length:
+            raise ValueError(
+                f"a string has {len(value):,} characters; the limit is {self.max_length:,}"
+            )
+        return _REFUSED.sub(lambda match: f"{_SUBSTITUTE}{ord(match[0]):04x}", value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
         if value is None:
             return None
-        return _SUBSTITUTED.sub(lambda found: chr(int(found[1], 16)), str(value))
+        return _SUBSTITUTED.sub(lambda match: chr(int(match[1], 16)), str(value))
 
 
 class LabelText(TypeDecorator[Label]):

@@ -1,4 +1,4 @@
-"""The one way to the database: engine, transactions, and errors in one sentence."""
+"""The database: its transactions, its schema version, and its errors in one sentence."""
 
 import os
 from collections.abc import Iterator
@@ -10,18 +10,25 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import URL
 
 from errors import DatabaseError, SchemaError
-from records.engines import BEGIN, is_there, parse_url, postgresql_engine, sqlite_engine, url_name
+from records.engines import (
+    BEGIN,
+    file_exists,
+    parse_url,
+    postgresql_engine,
+    sqlite_engine,
+    url_name,
+)
 from records.failures import translated_errors
 from records.schema import REVISION, VERSION_TABLE, metadata
 from settings import Settings, settings
 
 
 class Database:
-    """A SQLite file or a PostgreSQL database, by its URL; for use from any thread.
+    """A SQLite file or a PostgreSQL database; may be used from any thread.
 
-    ``create`` allows ``prepare`` and ``migrate`` to make a SQLite file that is not there.
-    ``timeout``: seconds that a statement, or a wait for another writer's lock, may take.
-    Nothing is opened before it is used. Raises RecordsError for a URL that cannot be.
+    ``create`` allows ``prepare`` and ``migrate`` to create a missing SQLite file. ``timeout``:
+    seconds that a statement, or a wait for another writer's lock, may take. Connections are opened
+    when they are needed. Raises RecordsError for a URL that is not valid.
     """
 
     def __init__(self, url: str | URL, *, create: bool = False, timeout: float = 10.0) -> None:
@@ -45,12 +52,12 @@ class Database:
 
     @property
     def file(self) -> Path | None:
-        """The SQLite file, absolute; none for PostgreSQL."""
+        """The absolute path of the SQLite file; None for PostgreSQL."""
         return Path(str(self.url.database)) if self.dialect == "sqlite" else None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One snapshot of the database, that no writer changes; raises DatabaseError."""
+        """A consistent snapshot, whatever others write meanwhile; raises DatabaseError."""
         options: dict[str, Any] = {BEGIN: "BEGIN"}
         if self.dialect == "postgresql":
             options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -59,10 +66,10 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction, durable when the block has ended, undone when it raises.
+        """One transaction, durable when the block ends, rolled back when it raises.
 
-        SQLite's is begun as the writer: one that began as a reader could not wait for its turn.
-        Raises DatabaseError when it may succeed later, RecordsError when it never will.
+        On SQLite it begins as a writer: a reader that becomes one fails instead of waiting for
+        other writers. Raises DatabaseError if it may succeed later, RecordsError if it never can.
         """
         with translated_errors(self.name), self.engine.connect() as connection:
             options: dict[str, Any] = {BEGIN: "BEGIN IMMEDIATE"}
@@ -74,7 +81,7 @@ class Database:
 
     @contextmanager
     def outside(self) -> Iterator[Connection]:
-        """A connection without transactions, as VACUUM needs it, that may take its time."""
+        """A connection without transactions or time limit, which VACUUM needs."""
         with translated_errors(self.name), self.engine.connect() as connection:
             free = connection.execution_options(isolation_level="AUTOCOMMIT")
             if self.dialect == "postgresql":
@@ -82,49 +89,49 @@ class Database:
             try:
                 yield free
             finally:
-                # Its settings must not be the next one's.
+                # Not back to the pool: the next user must not get its settings.
                 connection.invalidate()
 
     def revision(self) -> str | None:
-        """The schema that the database has; none when it is new.
+        """The database's schema version; None for a new database.
 
-        Raises SchemaError when the tables are another program's, DatabaseError without a file.
+        Raises SchemaError if another program made the tables, DatabaseError if there is no file.
         """
         with self.reading() as connection:
             return _revision(connection, self.name)
 
     def check(self) -> None:
-        """Raises SchemaError unless the schema is this Pupila's."""
-        if self.file and not is_there(self.file):
+        """Raises SchemaError unless the database has the schema that this code needs."""
+        if self.file and not file_exists(self.file):
             raise SchemaError(
-                f"There is no database at {self.file} yet: start the server once, or run "
+                f"There is no database at {self.file} yet: start the server, or run "
                 "python -m records migrate."
             )
-        found = self.revision()
-        if found is None:
+        revision = self.revision()
+        if revision is None:
             raise SchemaError(f"{self.name} has no tables yet: run python -m records migrate.")
-        _refuse_newer(found, self.name)
-        if found < REVISION:
+        _refuse_newer(revision, self.name)
+        if revision < REVISION:
             raise SchemaError(
-                f"{self.name} has schema {found}, and this Pupila needs {REVISION}: run "
+                f"{self.name} has schema {revision}, but {REVISION} is needed: run "
                 "python -m records migrate."
             )
 
     def prepare(self) -> None:
-        """What a server does at start: make a new database ready, check one that is not new."""
-        self._make_file()
+        """Create the tables of a new database, or check the schema of an existing one."""
+        self._create_file()
         if self.revision() is None:
             self.migrate()
         self.check()
 
     def migrate(self) -> str | None:
-        """Bring the schema up to date; returns the one before, none of a new database.
+        """Bring the schema up to date; returns the previous version, None for a new database.
 
-        Two processes may do so at once: the second finds it done.
+        Several processes may do so at the same time: the first does it, the others wait.
         """
-        self._make_file()
+        self._create_file()
         if self.file:
-            _make_ready(self)
+            _set_up_file(self)
         with self.writing() as connection:
             if self.dialect == "postgresql":
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
@@ -138,20 +145,20 @@ class Database:
                 upgrade(connection)
         return before
 
-    def _make_file(self) -> None:
-        if not self.file or not self.create or is_there(self.file):
+    def _create_file(self) -> None:
+        if not self.file or not self.create or file_exists(self.file):
             return
         try:
             self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
             raise DatabaseError(
-                f"The database {self.file} cannot be made: {error.strerror}; choose another place "
-                "by PUPILA_HOME or PUPILA_DATABASE_URL."
+                f"The database {self.file} cannot be created: {error.strerror}; set PUPILA_HOME or "
+                "PUPILA_DATABASE_URL to another location."
             ) from None
 
     def close(self) -> None:
-        """Close every connection; one that a thread still uses, when it is given back."""
+        """Close all connections; those in use when their thread is done with them."""
         self.engine.dispose()
 
     def __enter__(self) -> Self:
@@ -161,12 +168,12 @@ class Database:
         self.close()
 
 
-def _make_ready(database: Database) -> None:
-    """Give a new file the properties that it can only be given while it is empty."""
+def _set_up_file(database: Database) -> None:
+    """Set what can only be set while a file is empty."""
     with database.outside() as connection:
         if connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal":
             return
-        # Before the journal: that writes the first page, after which this does nothing.
+        # First: changing the journal mode writes a page, after which this has no effect.
         connection.execute(text("PRAGMA auto_vacuum = INCREMENTAL"))
         connection.execute(text("PRAGMA journal_mode = WAL"))
 
@@ -174,20 +181,20 @@ def _make_ready(database: Database) -> None:
 def _revision(connection: Connection, name: str) -> str | None:
     tables = set(inspect(connection).get_table_names())
     if VERSION_TABLE in tables:
-        found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608
-        return str(found.scalar_one_or_none() or "0000")
+        result = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608
+        return str(result.scalar_one_or_none() or "0000")
     foreign = sorted(tables & metadata.tables.keys())
     if foreign:
         raise SchemaError(
-            f"{name} has a table {foreign[0]!r} that Pupila did not make: "
-            "give Pupila a database of its own by PUPILA_DATABASE_URL."
+            f"{name} has a table {foreign[0]!r} that Pupila did not create: set "
+            "PUPILA_DATABASE_URL to another database."
         )
     return None
 
 
-def _refuse_newer(found: str | None, name: str) -> None:
-    if found is not None and found > REVISION:
+def _refuse_newer(revision: str | None, name: str) -> None:
+    if revision is not None and revision > REVISION:
         raise SchemaError(
-            f"{name} was written by a newer Pupila (schema {found}, here {REVISION}): "
-            "use that one, or another database."
+            f"{name} was written by a newer Pupila (schema {revision}, this one supports "
+            f"{REVISION}): upgrade Pupila, or use another database."
         )

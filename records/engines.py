@@ -1,4 +1,4 @@
-"""How the two databases are connected to."""
+"""SQLAlchemy engines for SQLite and PostgreSQL."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -10,30 +10,32 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError
 from errors import DatabaseError, RecordsError
 from records.failures import translated_errors
 
-# The execution option with which SQLite's transactions begin.
+# The execution option with the statement that begins a SQLite transaction.
 BEGIN: Final = "pupila_begin"
 _FORMS: Final = "sqlite:////folder/file.db or postgresql://user:password@host/name"
 
 
 def parse_url(url: str | URL) -> URL:
-    """The URL with its driver, and of SQLite with an absolute path; raises RecordsError."""
+    """The URL with its driver and, for SQLite, an absolute path. Raises RecordsError."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        # The text may hold a password: it is not repeated.
-        raise RecordsError(f"The database's URL cannot be read: write it as {_FORMS}.") from None
+        # Not repeated here: it may contain a password.
+        raise RecordsError(f"The database URL is not valid: write it as {_FORMS}.") from None
     name = parsed.drivername
     if name in {"sqlite", "sqlite+pysqlite"}:
         if not parsed.database or parsed.database == ":memory:" or parsed.query:
-            raise RecordsError("A SQLite URL names a file and nothing else: sqlite:////a/file.db.")
+            raise RecordsError(
+                "A SQLite URL must name a file and nothing else, as in sqlite:////folder/file.db."
+            )
         return URL.create("sqlite", database=str(Path(parsed.database).expanduser().absolute()))
     if name in {"postgres", "postgresql", "postgresql+psycopg"}:
         return parsed.set(drivername="postgresql+psycopg")
-    raise RecordsError(f"Records are not kept in {name!r} databases: write the URL as {_FORMS}.")
+    raise RecordsError(f"{name!r} databases are not supported: write the URL as {_FORMS}.")
 
 
 def url_name(url: URL) -> str:
-    """What to call it in a sentence: without user, password and options."""
+    """A name for messages, without user, password and options."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     host = url.host or url.query.get("host") or "localhost"
@@ -41,45 +43,45 @@ def url_name(url: URL) -> str:
     return f"PostgreSQL {url.database or ''} at {host}{port}"
 
 
-def is_there(file: Path) -> bool:
-    """Whether there is such a file; raises DatabaseError where that cannot be known."""
+def file_exists(file: Path) -> bool:
+    """Whether the file exists. Raises DatabaseError if that cannot be determined."""
     try:
         return file.exists()
     except OSError as error:
         raise DatabaseError(
-            f"The database {file} cannot be looked for: {error.strerror}; choose another place by "
-            "PUPILA_HOME or PUPILA_DATABASE_URL."
+            f"The database {file} cannot be accessed: {error.strerror}; set PUPILA_HOME or "
+            "PUPILA_DATABASE_URL to another location."
         ) from None
 
 
 def sqlite_engine(url: URL, timeout: float) -> Engine:
-    """Connections to the file that is there; none makes one."""
+    """Connections to an existing file; they never create one."""
     file = Path(str(url.database))
     engine = create_engine(url, connect_args={"timeout": timeout}, pool_timeout=timeout)
 
     @event.listens_for(engine, "do_connect")
-    def _only_what_is_there(*_: Any) -> None:
-        if not is_there(file):
+    def _require_file(*_: Any) -> None:
+        if not file_exists(file):
             raise DatabaseError(f"There is no database at {file}: run python -m records migrate.")
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, record: Any) -> None:
-        # Transactions begin where we say so, not where the driver guesses.
+        # We begin transactions ourselves; the driver would do so implicitly.
         connection.isolation_level = None
         for pragma in (
             "foreign_keys = ON",
-            # Every commit reaches the disk, and on a Mac the disk's own memory too.
+            # Every commit reaches the disk; on macOS, not only the disk's own cache.
             "synchronous = FULL",
             "fullfsync = ON",
-            # What is deleted is overwritten: an image must not stay behind in a free page.
+            # Overwrite deleted content: no image may stay in a free page.
             "secure_delete = ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
         record.info["file"] = _identity(file)
 
     @event.listens_for(engine, "checkout")
-    def _still_there(_connection: Any, record: Any, _proxy: Any) -> None:
-        # A file that was removed or replaced would take what is written with it.
+    def _check_file(_connection: Any, record: Any, _proxy: Any) -> None:
+        # Writes to a file that was removed or replaced would be lost.
         if record.info.get("file") != _identity(file):
             raise DisconnectionError
 
@@ -94,16 +96,16 @@ def sqlite_engine(url: URL, timeout: float) -> Engine:
 
 def _identity(file: Path) -> tuple[int, int] | None:
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def postgresql_engine(url: URL, timeout: float) -> Engine:
-    """Connections that are durable, and that give up after ``timeout`` seconds."""
+    """Connections with durable commits; a statement may take ``timeout`` seconds."""
     milliseconds = int(timeout * 1000)
-    # A host that no longer answers is noticed, instead of waited for.
+    # Detect a host that no longer answers, instead of waiting for it.
     arguments: dict[str, Any] = {
         "connect_timeout": max(2, int(timeout)),
         "keepalives_idle": 10,
@@ -118,12 +120,12 @@ def postgresql_engine(url: URL, timeout: float) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
-        # By statements: what stands between us and the server may take no options at connection.
+        # With statements: a proxy in between may not accept options when connecting.
         connection.autocommit = True
         connection.execute(f"SET statement_timeout = {milliseconds}")
-        # The shorter of the two, so that a lock is told as one.
+        # The shorter of the two, so that a lock is reported as a lock.
         connection.execute(f"SET lock_timeout = {milliseconds * 4 // 5}")
-        # A label that was acknowledged is on the disk, whatever the server's default is.
+        # An acknowledged label is on the disk, whatever the server's default is.
         connection.execute(
             "SELECT set_config('synchronous_commit', 'on', false) "
             "WHERE current_setting('synchronous_commit') = 'off'"

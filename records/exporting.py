@@ -1,4 +1,4 @@
-"""Records as a Parquet file: one row a prediction, with its image and what was true."""
+"""Exports records to a Parquet file: a row for each prediction, with its image and label."""
 
 import json
 import os
@@ -22,11 +22,11 @@ from records.windows import Record, conditions, read
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# A row group is held in memory.
+# Limits of a row group, which is held in memory.
 _GROUP_ROWS: Final = 1000
 _GROUP_BYTES: Final = 32 * 1024 * 1024
 
-# Columns with the words that clients know: ``label`` is what was true, as an import takes it.
+# Columns named as clients know them: ``label`` is the true one, as in imports.
 _FIELDS: Final = {"prediction": "label", "label": "truth"}
 
 
@@ -49,11 +49,12 @@ def export(
     with_images: bool = True,
     overwrite: bool = False,
 ) -> Exported:
-    """Write the chosen predictions to ``path``, as they are at one moment: all of them or no file.
+    """Write a consistent snapshot of the chosen predictions to ``path``: all of them, or no file.
 
-    ``prediction`` and ``label``, which sources agree on, are int64 columns where every label is an
-    integer, else text; ``labels`` is JSON, the current label of each source. ``probabilities`` are
-    lists of float32. Raises RecordsError for a file that cannot be written, and DatabaseError.
+    ``prediction``, and ``label``, on which the sources agree, are int64 columns if every label is
+    an integer, else strings; ``labels`` is JSON, the current label of each source;
+    ``probabilities`` are lists of float32. Raises RecordsError if the file cannot be written, and
+    DatabaseError.
     """
     pa = pyarrow()
     import pyarrow.parquet as pq
@@ -62,7 +63,7 @@ def export(
     chosen = conditions(
         model, version=version, start=start, end=end, labelled=labelled, origins=origins
     )
-    # Two exports at once write each their own.
+    # A unique name: several exports may run at the same time.
     part = path.with_name(f".{path.name}.{token_hex(4)}.part")
     rows = 0
     try:
@@ -70,11 +71,11 @@ def export(
             schema = _schema(pa, connection, chosen)
             with part.open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as out:
                 for ids in _groups(connection, chosen):
-                    found = read(connection, ids, with_images=with_images)
-                    out.write_table(_table(pa, found, schema))
-                    rows += len(found)
-        with part.open("rb+") as whole:
-            os.fsync(whole.fileno())
+                    records = read(connection, ids, with_images=with_images)
+                    out.write_table(_table(pa, records, schema))
+                    rows += len(records)
+        with part.open("rb+") as written:
+            os.fsync(written.fileno())
         part.replace(path)
     except OSError as error:
         raise RecordsError(f"{path} cannot be written: {error.strerror or error}.") from None
@@ -86,20 +87,20 @@ def export(
 
 def _check_free(path: Path, *, overwrite: bool) -> None:
     try:
-        there, ordinary = path.exists(), path.is_file()
+        exists, is_file = path.exists(), path.is_file()
     except OSError as error:
         raise RecordsError(f"{path} cannot be written: {error.strerror}.") from None
-    if there and not ordinary:
-        # A device or a pipe would be replaced by a file.
-        raise RecordsError(f"{path} is no ordinary file: choose another.")
-    if there and not overwrite:
-        raise RecordsError(f"{path} is there already: choose another file, or add --overwrite.")
+    if exists and not is_file:
+        # A file would replace the device or pipe.
+        raise RecordsError(f"{path} is not a regular file: choose another.")
+    if exists and not overwrite:
+        raise RecordsError(f"{path} already exists: choose another file, or add --overwrite.")
 
 
 def _groups(
     connection: Connection, chosen: Sequence[ColumnElement[bool]]
 ) -> Iterator[Sequence[int]]:
-    """Ids in order, so many that their images fit into memory."""
+    """Ids in order, in groups whose images fit into memory."""
     last = 0
     ids: list[int] = []
     size = 0
@@ -149,7 +150,7 @@ def _schema(pa: Any, connection: Connection, chosen: Sequence[ColumnElement[bool
 
 
 def _all_integers(connection: Connection, chosen: Sequence[ColumnElement[bool]]) -> bool:
-    """Whether no label is a text, or has more digits than 64 bits can surely hold."""
+    """Whether all labels are integers that are sure to fit into 64 bits."""
     for column in (predictions.c.label, labels.c.label):
         stored = type_coerce(column, Text)
         statement = select(predictions.c.id).where(
@@ -180,7 +181,7 @@ def _floats(content: bytes | None) -> Any:
 
 
 def _text(value: object) -> str | None:
-    """Half a UTF-16 pair, which Parquet cannot hold, as its escape."""
+    """Lone UTF-16 surrogates, which Parquet cannot store, as escapes."""
     if value is None:
         return None
     return str(value).encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""What was true: labels that people and systems send, days later and in any order."""
+"""True labels, which people and systems send days later and in any order."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,15 +13,16 @@ from records.prediction import KeptPrediction, Label, Origin
 from records.schema import images, labels, predictions
 from records.writer import add_predictions
 
-Known = Callable[[str], Collection[Label] | None]
+ClassesOf = Callable[[str], Collection[Label] | None]
+"""The classes of a model, by its name; None if they cannot be determined."""
 
 
 @dataclass(frozen=True)
 class NewLabel:
-    """One label. ``model`` narrows a request id that several models answered.
+    """A label for a request. ``model``: which one is meant if several models answered it.
 
-    ``image`` is kept where the prediction's was not; with ``model``, also where the prediction
-    itself was not kept. Of one ``source``, the newest label counts.
+    ``image`` is stored if the prediction has none; with ``model``, also if the prediction itself
+    was not kept. The newest label of each ``source`` counts.
     """
 
     request_id: str
@@ -33,12 +34,12 @@ class NewLabel:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one label.
+    """What was done with one label.
 
-    ``added``, ``unchanged`` (this source has said so before), ``corrected`` (it has said
-    ``previous`` before, which is kept too), or ``unknown`` (no such prediction: nothing was kept).
-    ``known``: whether the model has this class, none where that could not be told. ``conflict``:
-    another source's current label of the prediction is another.
+    ``added``, ``unchanged`` (this source gave the same label before), ``corrected`` (it gave the
+    label ``previous`` before, which is kept too), or ``unknown`` (no such prediction: nothing was
+    stored). ``known``: whether the model has this class, None if that cannot be determined.
+    ``conflict``: whether the current label of another source is different.
     """
 
     status: Literal["added", "unchanged", "corrected", "unknown"]
@@ -52,7 +53,7 @@ class Outcome:
 
 @dataclass
 class _Target:
-    """A prediction that a label may be for, and the current label of each source."""
+    """A prediction that is labelled, and the current label of each source."""
 
     id: int
     request_id: str
@@ -62,39 +63,39 @@ class _Target:
     current: dict[str, Label] = field(default_factory=dict)
 
 
-def add(database: Database, items: Sequence[NewLabel], known: Known) -> list[Outcome]:
-    """Keep labels, all or none, durably when this returns; one outcome for each, in order.
+def add(database: Database, items: Sequence[NewLabel], classes_of: ClassesOf) -> list[Outcome]:
+    """Store labels durably, all or none; returns the outcome of each, in order.
 
-    ``known`` gives a model's classes, or none where they cannot be told. Raises DatabaseError when
-    nothing was written and another try may succeed, RecordsError when a value can never be kept.
+    Raises DatabaseError if nothing was written and a retry may succeed, RecordsError if a value
+    can never be stored.
     """
     if not items:
         return []
     with database.writing() as connection:
-        return add_labels(connection, items, known)
+        return add_labels(connection, items, classes_of)
 
 
 def add_labels(
     connection: Connection,
     items: Sequence[NewLabel],
-    known: Known,
+    classes_of: ClassesOf,
     origin: Literal["feedback", "import"] = "feedback",
 ) -> list[Outcome]:
-    """``add`` inside a transaction; ``origin`` is that of the predictions it has to make."""
-    whole = [item for item in items if _is_whole(item)]
-    if whole and connection.dialect.name == "postgresql":
-        # A prediction that is yet to be made has no row on which two writers could wait for each
-        # other. Before any row is locked: in another order, each might wait for the other.
+    """``add`` inside a transaction; ``origin`` is that of the predictions that it creates."""
+    self_contained = [item for item in items if item.image and item.model is not None]
+    if self_contained and connection.dialect.name == "postgresql":
+        # A prediction that does not exist yet has no row to lock, so two writers might both create
+        # it. Taken before any row is locked: in another order, two writers could deadlock.
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('pupila.labels'))"))
     targets = _find(connection, items)
-    missing = [item for item in whole if _choose(targets, item) is None]
+    missing = [item for item in self_contained if _choose(targets, item) is None]
     if missing:
-        _make(connection, missing, origin)
+        _create_predictions(connection, missing, origin)
         targets = _find(connection, items)
     now = datetime.now(UTC)
     outcomes = []
-    values: list[dict[str, Any]] = []
-    pictures: dict[int, bytes] = {}
+    rows: list[dict[str, Any]] = []
+    contents: dict[int, bytes] = {}
     for item in items:
         target = _choose(targets, item)
         if target is None:
@@ -102,12 +103,12 @@ def add_labels(
             continue
         if item.image and not target.has_image:
             target.has_image = True
-            pictures[target.id] = item.image
-        outcome = _outcome(target, item, known(target.model))
+            contents[target.id] = item.image
+        outcome = _outcome(target, item, classes_of(target.model))
         outcomes.append(outcome)
         if outcome.status != "unchanged":
             target.current[item.source] = item.label
-            values.append(
+            rows.append(
                 {
                     "prediction_id": target.id,
                     "request_id": target.request_id,
@@ -118,48 +119,44 @@ def add_labels(
                     "at": now,
                 }
             )
-    _keep_images(connection, pictures)
-    if values:
-        connection.execute(insert(labels), values)
+    _add_images(connection, contents)
+    if rows:
+        connection.execute(insert(labels), rows)
     return outcomes
 
 
 def _outcome(target: _Target, item: NewLabel, classes: Collection[Label] | None) -> Outcome:
-    before = target.current.get(item.source)
+    previous = target.current.get(item.source)
     status: Literal["added", "unchanged", "corrected"] = "added"
-    if before is not None:
-        status = "unchanged" if _same(before, item.label) else "corrected"
+    if previous is not None:
+        status = "unchanged" if _same(previous, item.label) else "corrected"
     return Outcome(
         status,
         item.request_id,
         target.model,
         target.version,
-        None if classes is None else any(_same(item.label, one) for one in classes),
+        None if classes is None else any(_same(item.label, label) for label in classes),
         any(
-            not _same(item.label, other)
-            for source, other in target.current.items()
+            not _same(item.label, label)
+            for source, label in target.current.items()
             if source != item.source
         ),
-        before if status == "corrected" else None,
+        previous if status == "corrected" else None,
     )
 
 
-def _same(one: Label, other: Label) -> bool:
-    return type(one) is type(other) and one == other
-
-
-def _is_whole(item: NewLabel) -> bool:
-    """Whether it can become a prediction of its own."""
-    return bool(item.image) and item.model is not None
+def _same(label: Label, other: Label) -> bool:
+    # True is 1 to Python, and 8.0 is 8.
+    return type(label) is type(other) and label == other
 
 
 def _choose(targets: dict[str, list[_Target]], item: NewLabel) -> _Target | None:
-    found = targets.get(item.request_id, ())
-    return next((one for one in found if item.model in (None, one.model)), None)
+    candidates = targets.get(item.request_id, ())
+    return next((target for target in candidates if item.model in (None, target.model)), None)
 
 
 def _find(connection: Connection, items: Iterable[NewLabel]) -> dict[str, list[_Target]]:
-    """By request id, the newest prediction of each model, newest first; locked until the commit."""
+    """The newest prediction of each model by request id, newest first; locked until the commit."""
     newest: list[int] = []
     for request_ids in chunks(sorted({item.request_id for item in items})):
         newest += connection.execute(
@@ -167,9 +164,9 @@ def _find(connection: Connection, items: Iterable[NewLabel]) -> dict[str, list[_
             .where(predictions.c.request_id.in_(request_ids))
             .group_by(predictions.c.request_id, predictions.c.model)
         ).scalars()
-    found: dict[str, list[_Target]] = {}
+    by_request: dict[str, list[_Target]] = {}
     by_id: dict[int, _Target] = {}
-    # By everyone in the same order.
+    # All writers lock in the same order, so that none deadlock.
     for ids in chunks(sorted(newest)):
         locked = connection.execute(
             select(
@@ -185,7 +182,7 @@ def _find(connection: Connection, items: Iterable[NewLabel]) -> dict[str, list[_
         )
         for id_, request_id, model, version, size in locked:
             by_id[id_] = _Target(id_, request_id, model, version, size > 0)
-            found.setdefault(request_id, []).insert(0, by_id[id_])
+            by_request.setdefault(request_id, []).insert(0, by_id[id_])
     for chunk in chunks(by_id):
         history = connection.execute(
             select(labels.c.prediction_id, labels.c.source, labels.c.label)
@@ -194,13 +191,15 @@ def _find(connection: Connection, items: Iterable[NewLabel]) -> dict[str, list[_
         )
         for id_, source, label in history:
             by_id[id_].current[source] = label
-    return found
+    return by_request
 
 
-def _make(connection: Connection, missing: Sequence[NewLabel], origin: Origin) -> None:
-    """Predictions for labels that came with their image: one for each request and model."""
+def _create_predictions(
+    connection: Connection, missing: Sequence[NewLabel], origin: Origin
+) -> None:
+    """One for each request and model; the first of several images is kept."""
     now = datetime.now(UTC)
-    made = {
+    created = {
         (item.request_id, item.model): KeptPrediction(
             request_id=item.request_id,
             model=item.model or "",
@@ -210,17 +209,17 @@ def _make(connection: Connection, missing: Sequence[NewLabel], origin: Origin) -
         )
         for item in reversed(missing)
     }
-    add_predictions(connection, list(reversed(made.values())))
+    add_predictions(connection, list(reversed(created.values())))
 
 
-def _keep_images(connection: Connection, pictures: dict[int, bytes]) -> None:
-    if not pictures:
+def _add_images(connection: Connection, contents: dict[int, bytes]) -> None:
+    if not contents:
         return
     connection.execute(
         insert(images),
-        [{"prediction_id": id_, "content": content} for id_, content in pictures.items()],
+        [{"prediction_id": id_, "content": content} for id_, content in contents.items()],
     )
-    for id_, content in pictures.items():
+    for id_, content in contents.items():
         connection.execute(
             update(predictions).where(predictions.c.id == id_).values(image_bytes=len(content))
         )

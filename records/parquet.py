@@ -1,4 +1,4 @@
-"""Parquet's package, which a server does without."""
+"""The optional package that reads and writes Parquet; a server never loads it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the monitor found, kept so that others can show it and see how it went on."""
+"""Reports of the monitor, for showing them and comparing them with later ones."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ State = Literal["calm", "warn", "alarm", "unknown"]
 
 @dataclass(frozen=True)
 class ReportRow:
-    """One report on one window; ``body`` is its JSON. ``id`` is none until it is kept."""
+    """One report on one window; ``body`` is JSON. ``id`` is None until it is saved."""
 
     at: datetime
     model: str
@@ -31,7 +31,7 @@ class ReportRow:
 
 
 def save(database: Database, report: ReportRow) -> ReportRow:
-    """Keep a report; returns it with its id. Raises DatabaseError."""
+    """Save a report; returns it with its id. Raises DatabaseError."""
     values = asdict(report)
     del values["id"]
     with database.writing() as connection:
@@ -44,7 +44,7 @@ def save(database: Database, report: ReportRow) -> ReportRow:
 def history(
     database: Database, model: str | None = None, kind: Kind | None = None, limit: int = 100
 ) -> list[ReportRow]:
-    """The newest reports, of one model or kind or of all, newest first."""
+    """The newest reports, newest first; of one model or kind, or of all."""
     statement = select(reports).order_by(reports.c.id.desc()).limit(limit)
     if model is not None:
         statement = statement.where(reports.c.model == model)
@@ -54,7 +54,7 @@ def history(
 
 
 def latest(database: Database) -> list[ReportRow]:
-    """The newest report of every model and kind, by their names."""
+    """The newest report of every model and kind, ordered by both."""
     newest = select(func.max(reports.c.id)).group_by(reports.c.model, reports.c.kind)
     statement = select(reports).where(reports.c.id.in_(newest))
     return _rows(database, statement.order_by(reports.c.model, reports.c.kind))

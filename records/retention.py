@@ -1,4 +1,4 @@
-"""What is let go: the oldest records, and everything of a request that must be forgotten."""
+"""Deletes the oldest records, or everything about one request."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from records.chunks import chunks
 from records.database import Database
 from records.schema import images, labels, predictions, reports, traffic
 
-# Rows that one transaction deletes: other writers wait for no more than these.
+# Rows that one transaction deletes; other writers wait for it.
 _STEP: Final = 500
-# What a row takes beside its image, indexes included: 212 measured on SQLite, 231 on PostgreSQL.
+# Bytes of a row without its image but with indexes: 212 measured on SQLite, 231 on PostgreSQL.
 _ROW_BYTES: Final = 256
 _PAGES: Final = 2000
-# Of bytes, so much more than asked may go.
-_LEAST_BYTES: Final = 16 * 1024
+# A prune to a number of bytes deletes at least this much at a time.
+_MIN_STEP_BYTES: Final = 16 * 1024
 # Of traffic and reports, what one transaction deletes.
-_STRETCH: Final = timedelta(hours=12)
+_STEP_TIME: Final = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was deleted: predictions, the bytes of their images, counts of traffic, reports."""
+    """Numbers of deleted predictions (``rows``), bytes of images, traffic counts and reports."""
 
     rows: int
     bytes: int
@@ -36,10 +36,10 @@ class Pruned:
 
 @dataclass(frozen=True)
 class Deleted:
-    """What was deleted of a request.
+    """Numbers of what was deleted of a request; ``bytes`` are those of the images.
 
-    ``traceless``: nothing of it is left in the database's files. Where it is false, another
-    process was reading; the rest goes when the same is asked again, or by itself with time.
+    ``traceless``: nothing of it remains in the database's files. False if another process was
+    reading: delete the request again then, or wait until later writes overwrite the rest.
     """
 
     predictions: int
@@ -57,66 +57,66 @@ def prune(
     *,
     now: datetime | None = None,
 ) -> Pruned:
-    """Delete the oldest predictions until every bound holds, and give their space back.
+    """Delete the oldest predictions until every limit is met, and free their space.
 
-    ``older_than`` goes for traffic and reports too. ``max_bytes`` is for all tables: SQLite's pages
-    in use; on PostgreSQL, which does not tell, the images and 256 for each row. In small
-    transactions, between which others write. Raises RecordsError for a bound below zero, and
-    DatabaseError, after which what was deleted stays so.
+    ``older_than`` also applies to traffic and reports. ``max_bytes`` applies to all tables: the
+    pages in use on SQLite; an estimate on PostgreSQL, the images and 256 bytes for each row. Runs
+    in small transactions, between which others can write. Raises RecordsError for a negative
+    limit, and DatabaseError, which does not undo what was deleted until then.
     """
     if older_than is not None and older_than < timedelta(0):
-        raise RecordsError("older_than is below zero: give an age.")
+        raise RecordsError("older_than is negative: it must be 0 or more.")
     if min(max_rows or 0, max_bytes or 0) < 0:
-        raise RecordsError("max_rows and max_bytes are bounds: give none that is below zero.")
-    gone = Counter[str]()
+        raise RecordsError("max_rows or max_bytes is negative: they must be 0 or more.")
+    total = Counter[str]()
     if older_than is not None:
         before = _before(now or datetime.now(UTC), older_than)
-        _delete_oldest(database, gone, before=before)
-        gone["traffic"] = _delete_before(database, traffic, traffic.c.minute, before)
-        gone["reports"] = _delete_before(database, reports, reports.c.at, before)
+        _delete_oldest(database, total, before=before)
+        total["traffic"] = _delete_before(database, traffic, traffic.c.minute, before)
+        total["reports"] = _delete_before(database, reports, reports.c.at, before)
     if max_rows is not None and (excess := count(database) - max_rows) > 0:
-        _delete_oldest(database, gone, rows=excess)
+        _delete_oldest(database, total, max_rows=excess)
     if max_bytes is not None:
-        # Half of it at a time: what a row took is only known when it is gone.
+        # Half of the excess at a time: how much space a row frees is only known afterwards.
         while (excess := used_bytes(database) - max_bytes) > 0:
-            if not _delete_oldest(database, gone, enough=max(excess // 2, _LEAST_BYTES)):
+            if not _delete_oldest(database, total, min_bytes=max(excess // 2, _MIN_STEP_BYTES)):
                 break
-    give_back(database)
-    return Pruned(gone["rows"], gone["bytes"], gone["traffic"], gone["reports"])
+    free_space(database)
+    return Pruned(total["rows"], total["bytes"], total["traffic"], total["reports"])
 
 
 def delete(database: Database, request_id: str, model: str | None = None) -> Deleted:
-    """Delete every prediction of a request, of one model or of all, with its image and labels."""
+    """Delete all predictions of a request, of one model or all, with their images and labels."""
     chosen = [predictions.c.request_id == request_id]
     if model is not None:
         chosen.append(predictions.c.model == model)
-    kept = pictures = said = size = 0
+    n_predictions = n_images = n_labels = size = 0
     while True:
         with database.writing() as connection:
             statement = select(predictions.c.id).where(*chosen).limit(_STEP)
             ids = list(connection.execute(statement).scalars())
             if not ids:
                 break
-            # PostgreSQL says how many rows a cascade took to nobody.
-            said += connection.execute(
+            # Not left to the cascade: PostgreSQL does not report how many rows that deletes.
+            n_labels += connection.execute(
                 delete_from(labels).where(labels.c.prediction_id.in_(ids))
             ).rowcount
-            pictures += connection.execute(
+            n_images += connection.execute(
                 delete_from(images).where(images.c.prediction_id.in_(ids))
             ).rowcount
-            gone = _delete_ids(connection, ids)
-            kept, size = kept + gone[0], size + gone[1]
-    return Deleted(kept, pictures, said, size, give_back(database))
+            rows, image_bytes = _delete_ids(connection, ids)
+            n_predictions, size = n_predictions + rows, size + image_bytes
+    return Deleted(n_predictions, n_images, n_labels, size, free_space(database))
 
 
 def count(database: Database) -> int:
-    """How many predictions there are."""
+    """The number of predictions."""
     with database.reading() as connection:
         return int(connection.execute(select(func.count()).select_from(predictions)).scalar_one())
 
 
 def used_bytes(database: Database) -> int:
-    """What ``max_bytes`` bounds."""
+    """The bytes that ``max_bytes`` limits."""
     with database.reading() as connection:
         if database.dialect == "sqlite":
             pages, free, size = (
@@ -132,10 +132,10 @@ def used_bytes(database: Database) -> int:
         return rows * _ROW_BYTES + int(contents or 0)
 
 
-def give_back(database: Database) -> bool:
-    """Return free space to the disk, or on PostgreSQL to new rows.
+def free_space(database: Database) -> bool:
+    """Return unused space to the disk, or on PostgreSQL make it available to new rows.
 
-    False when a reader kept SQLite from emptying its log of recent writes.
+    False if a reader kept SQLite from truncating its log of recent writes.
     """
     with database.outside() as connection:
         if database.dialect == "postgresql":
@@ -146,7 +146,7 @@ def give_back(database: Database) -> bool:
             connection.execute(text("VACUUM"))
         free = text("PRAGMA freelist_count")
         while incremental and (before := connection.execute(free).scalar_one()):
-            # It frees a page each time it is asked for a next row: a script asks to the end.
+            # It frees one page for each row that is fetched; executescript() fetches all.
             connection.connection.cursor().executescript(f"PRAGMA incremental_vacuum({_PAGES})")
             if connection.execute(free).scalar_one() >= before:
                 break
@@ -163,50 +163,51 @@ def _before(now: datetime, age: timedelta) -> datetime:
 
 def _delete_oldest(
     database: Database,
-    gone: Counter[str],
+    total: Counter[str],
     *,
     before: datetime | None = None,
-    rows: int | None = None,
-    enough: int | None = None,
+    max_rows: int | None = None,
+    min_bytes: int | None = None,
 ) -> int:
-    """Delete what is ``before``, so many ``rows``, or about ``enough`` bytes; returns the rows.
+    """Delete the oldest predictions: all ``before`` a time, up to ``max_rows``, or until about
+    ``min_bytes`` are free.
 
-    Adds them, and the bytes of their images, to ``gone``.
+    Returns how many; adds them, and the bytes of their images, to ``total``.
     """
     deleted = freed = 0
-    while (enough is None or freed < enough) and (rows is None or deleted < rows):
+    while (min_bytes is None or freed < min_bytes) and (max_rows is None or deleted < max_rows):
         statement = (
             select(predictions.c.id, predictions.c.image_bytes)
             .order_by(predictions.c.at, predictions.c.id)
-            .limit(_STEP if rows is None else min(_STEP, rows - deleted))
+            .limit(_STEP if max_rows is None else min(_STEP, max_rows - deleted))
         )
         if before is not None:
             statement = statement.where(predictions.c.at < before)
         with database.writing() as connection:
             ids = []
             for id_, image_bytes in connection.execute(statement):
-                if enough is not None and freed >= enough:
+                if min_bytes is not None and freed >= min_bytes:
                     break
                 ids.append(id_)
                 freed += image_bytes + _ROW_BYTES
             if not ids:
                 break
-            found = _delete_ids(connection, ids)
+            rows, size = _delete_ids(connection, ids)
         deleted += len(ids)
-        gone.update(rows=found[0], bytes=found[1])
+        total.update(rows=rows, bytes=size)
     return deleted
 
 
 def _delete_ids(connection: Connection, ids: list[int]) -> tuple[int, int]:
-    """Rows and bytes of images; images and labels go along."""
+    """The number of rows and the bytes of their images; images and labels are deleted too."""
     rows = size = 0
     for chunk in chunks(ids):
-        gone = connection.execute(
+        deleted = connection.execute(
             delete_from(predictions)
             .where(predictions.c.id.in_(chunk))
             .returning(predictions.c.image_bytes)
         )
-        sizes = list(gone.scalars())
+        sizes = list(deleted.scalars())
         rows, size = rows + len(sizes), size + sum(sizes)
     return rows, size
 
@@ -220,5 +221,5 @@ def _delete_before(
             first: datetime | None = connection.execute(select(func.min(column))).scalar_one()
             if first is None or first >= before:
                 return deleted
-            until = min(before, first + _STRETCH)
+            until = min(before, first + _STEP_TIME)
             deleted += connection.execute(delete_from(table).where(column < until)).rowcount

@@ -19,11 +19,11 @@ from sqlalchemy import (
 
 from records.columns import AnyText, LabelText, UtcDateTime
 
-# The newest of records/migrations/versions; here, so that a server need not load Alembic to check.
+# The newest of records/migrations/versions; here, so that a server can check it without Alembic.
 REVISION: Final = "0001"
-# Not Alembic's own name: another program that uses Alembic may live in the same database.
+# Not Alembic's default: another program in the same database may use that.
 VERSION_TABLE: Final = "records_version"
-LONGEST_ID: Final = 128
+MAX_NAME_LENGTH: Final = 128
 
 metadata = MetaData(
     naming_convention={
@@ -33,18 +33,18 @@ metadata = MetaData(
     }
 )
 
-# SQLite counts up by itself only a column that is called INTEGER, of 64 bits all the same.
+# SQLite only autoincrements a column of type INTEGER, which has 64 bits there.
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 predictions = Table(
     "predictions",
     metadata,
     Column("id", _Id, primary_key=True),
-    # Not unique: clients repeat their ids, and the newest counts.
-    Column("request_id", AnyText(LONGEST_ID), nullable=False),
-    Column("model", AnyText(LONGEST_ID), nullable=False),
-    Column("version", AnyText(LONGEST_ID), nullable=False),
-    Column("role", AnyText(LONGEST_ID), nullable=False),
+    # Not unique: clients repeat ids; the newest counts.
+    Column("request_id", AnyText(MAX_NAME_LENGTH), nullable=False),
+    Column("model", AnyText(MAX_NAME_LENGTH), nullable=False),
+    Column("version", AnyText(MAX_NAME_LENGTH), nullable=False),
+    Column("role", AnyText(MAX_NAME_LENGTH), nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Column("status", Integer, nullable=False),
     Column("reason", AnyText),
@@ -52,19 +52,19 @@ predictions = Table(
     Column("confidence", Double),
     # Little-endian float32, in the order of the version's labels.
     Column("probabilities", LargeBinary),
-    # 1 / probability of having been kept; none where no sampling chose the row.
+    # 1 / the probability of having been kept; NULL if the row was not sampled.
     Column("weight", Double),
     # 'traffic', 'feedback' or 'import'.
-    Column("origin", AnyText(LONGEST_ID), nullable=False),
+    Column("origin", AnyText(MAX_NAME_LENGTH), nullable=False),
     Column("image_bytes", BigInteger, nullable=False),
     Index("predictions_request_id_model_id_idx", "request_id", "model", "id"),
     Index("predictions_model_at_idx", "model", "at"),
     Index("predictions_at_idx", "at"),
-    # An id is never given twice, even after the newest row was deleted.
+    # Never reuse an id, even after the newest row was deleted.
     sqlite_autoincrement=True,
 )
 
-# By themselves, so that reading many predictions does not read their images.
+# In a table of their own, so that reading predictions does not read their images.
 images = Table(
     "images",
     metadata,
@@ -78,17 +78,17 @@ images = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
-# Only ever added to: a source's current label of a prediction is its newest row.
+# Append-only: the newest row of a source is its current label of a prediction.
 labels = Table(
     "labels",
     metadata,
     Column("id", _Id, primary_key=True),
     Column("prediction_id", _Id, ForeignKey("predictions.id", ondelete="CASCADE"), nullable=False),
-    Column("request_id", AnyText(LONGEST_ID), nullable=False),
-    Column("model", AnyText(LONGEST_ID), nullable=False),
+    Column("request_id", AnyText(MAX_NAME_LENGTH), nullable=False),
+    Column("model", AnyText(MAX_NAME_LENGTH), nullable=False),
     Column("label", LabelText, nullable=False),
-    Column("source", AnyText(LONGEST_ID), nullable=False),
-    # Whether the model has this class; none where that could not be told.
+    Column("source", AnyText(MAX_NAME_LENGTH), nullable=False),
+    # Whether the model has this class; NULL if that could not be determined.
     Column("known", Boolean),
     Column("at", UtcDateTime, nullable=False),
     Index("labels_prediction_id_idx", "prediction_id"),
@@ -96,16 +96,16 @@ labels = Table(
     sqlite_autoincrement=True,
 )
 
-# Of all requests, kept or not, by minute. kind and key: 'status' and '200'; 'latency' and its
-# bucket's upper bound in seconds, '0.005' or '+Inf'; 'label' and its JSON.
+# All requests, kept or not, by minute. kind and key: 'status' and '200'; 'latency' and the upper
+# bound of a bucket in seconds, '0.005' or '+Inf'; 'label' and its JSON.
 traffic = Table(
     "traffic",
     metadata,
     Column("minute", UtcDateTime, nullable=False),
-    Column("model", AnyText(LONGEST_ID), nullable=False),
-    Column("version", AnyText(LONGEST_ID), nullable=False),
-    Column("role", AnyText(LONGEST_ID), nullable=False),
-    Column("kind", AnyText(LONGEST_ID), nullable=False),
+    Column("model", AnyText(MAX_NAME_LENGTH), nullable=False),
+    Column("version", AnyText(MAX_NAME_LENGTH), nullable=False),
+    Column("role", AnyText(MAX_NAME_LENGTH), nullable=False),
+    Column("kind", AnyText(MAX_NAME_LENGTH), nullable=False),
     Column("key", AnyText(1600), nullable=False),
     Column("count", BigInteger, nullable=False),
     PrimaryKeyConstraint("minute", "model", "version", "role", "kind", "key"),
@@ -116,15 +116,15 @@ reports = Table(
     metadata,
     Column("id", _Id, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
-    Column("model", AnyText(LONGEST_ID), nullable=False),
-    Column("version", AnyText(LONGEST_ID), nullable=False),
+    Column("model", AnyText(MAX_NAME_LENGTH), nullable=False),
+    Column("version", AnyText(MAX_NAME_LENGTH), nullable=False),
     # 'quality', 'drift' or 'accuracy'.
-    Column("kind", AnyText(LONGEST_ID), nullable=False),
+    Column("kind", AnyText(MAX_NAME_LENGTH), nullable=False),
     Column("window_start", UtcDateTime),
     Column("window_end", UtcDateTime),
     Column("images", BigInteger, nullable=False),
     # 'calm', 'warn', 'alarm' or 'unknown'.
-    Column("state", AnyText(LONGEST_ID), nullable=False),
+    Column("state", AnyText(MAX_NAME_LENGTH), nullable=False),
     Column("p_value", Double),
     Column("body", Text, nullable=False),
     Index("reports_model_kind_id_idx", "model", "kind", "id"),

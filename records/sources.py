@@ -18,13 +18,13 @@ from records.failures import translated_errors
 from records.parquet import pyarrow
 
 _ROWS: Final = 64
-# Bytes of an image; a server takes a sixth of it.
-_LARGEST: Final = 64 * 1024 * 1024
+# Of an image file; about eight times what a server accepts by default.
+_MAX_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image, in bytes or as its file, with its label as it was found; ``where`` names it."""
+    """One image, as bytes or a file, with its label, both unchecked; ``where`` names it."""
 
     where: str
     image: object
@@ -32,30 +32,30 @@ class Sample:
 
 
 def from_path(path: Path, image_column: str, label_column: str) -> Iterator[Sample]:
-    """Samples of a folder with one sub-folder a class, of a ``.csv`` or of a ``.parquet`` file.
+    """Samples of a folder with a subfolder for each class, a ``.csv`` or a ``.parquet`` file.
 
-    Raises RecordsError when it is none of them, or lacks a column, before the first sample.
+    Raises RecordsError before the first sample if it is something else, or lacks a column.
     """
-    with _read(path):
+    with _translated_os_errors(path):
         if path.is_dir():
             return _folder(path)
     if path.suffix.lower() == ".csv":
         return _csv(path, image_column, label_column)
     if path.suffix.lower() in {".parquet", ".pq"}:
         return _parquet(path, image_column, label_column)
-    raise RecordsError(f"{path} is neither a folder, nor a .csv or .parquet file.")
+    raise RecordsError(f"{path} is not a folder, a .csv or a .parquet file.")
 
 
 def _folder(path: Path) -> Iterator[Sample]:
-    classes = [one for one in sorted(path.iterdir()) if one.is_dir() and one.name[0] != "."]
+    classes = [entry for entry in sorted(path.iterdir()) if entry.is_dir() and entry.name[0] != "."]
     if not classes:
-        raise RecordsError(f"{path} has no sub-folders: make one of images for each class.")
+        raise RecordsError(f"{path} has no subfolders: put the images of each class into one.")
 
     def files() -> Iterator[Sample]:
         for folder in classes:
-            with _read(folder):
-                found = [one for one in sorted(folder.iterdir()) if one.is_file()]
-            for file in found:
+            with _translated_os_errors(folder):
+                names = [entry for entry in sorted(folder.iterdir()) if entry.is_file()]
+            for file in names:
                 if file.name[0] != ".":
                     yield Sample(str(file.relative_to(path)), file, folder.name)
 
@@ -63,7 +63,7 @@ def _folder(path: Path) -> Iterator[Sample]:
 
 
 @contextmanager
-def _read(path: Path) -> Iterator[None]:
+def _translated_os_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -71,16 +71,18 @@ def _read(path: Path) -> Iterator[None]:
 
 
 def read_file(path: Path) -> bytes:
-    """An image's bytes; raises RecordsError, with a part of a sentence, for what cannot be one.
+    """The bytes of an image file. Raises RecordsError, whose text is a reason without a subject.
 
-    A pipe would be waited for, and a device read, without an end.
+    Pipes and devices are refused: reading them might never end.
     """
     try:
-        found = path.stat()
-        if S_ISREG(found.st_mode) and found.st_size > _LARGEST:
-            raise RecordsError(f"its file has {found.st_size:,} bytes, and {_LARGEST:,} may be")
-        if not S_ISREG(found.st_mode) and not S_ISDIR(found.st_mode):
-            raise RecordsError("its file cannot be read: it is no ordinary file")
+        status = path.stat()
+        if S_ISREG(status.st_mode) and status.st_size > _MAX_BYTES:
+            raise RecordsError(
+                f"its file has {status.st_size:,} bytes; the limit is {_MAX_BYTES:,}"
+            )
+        if not S_ISREG(status.st_mode) and not S_ISDIR(status.st_mode):
+            raise RecordsError("its file cannot be read: it is not a regular file")
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -88,7 +90,7 @@ def read_file(path: Path) -> bytes:
 
 
 def _csv(path: Path, image_column: str, label_column: str) -> Iterator[Sample]:
-    """The image column names files, from the CSV's own folder on."""
+    """The image column has file names, relative to the CSV's folder."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             columns = next(csv.reader(file), [])
@@ -111,14 +113,14 @@ def _csv(path: Path, image_column: str, label_column: str) -> Iterator[Sample]:
 
 
 def _parquet(path: Path, image_column: str, label_column: str) -> Iterator[Sample]:
-    """The image column has bytes, structs with ``bytes`` as Hugging Face writes, or file names."""
+    """The image column has bytes, file names, or structs of both as Hugging Face writes them."""
     pa = pyarrow()
     import pyarrow.parquet as pq
 
     try:
         columns = pq.read_schema(path).names
     except (OSError, pa.ArrowException) as error:
-        raise RecordsError(f"{path} cannot be read as Parquet: {_line(error)}.") from None
+        raise RecordsError(f"{path} cannot be read as Parquet: {_first_line(error)}.") from None
     _require(str(path), columns, image_column, label_column)
 
     def rows() -> Iterator[Sample]:
@@ -128,18 +130,19 @@ def _parquet(path: Path, image_column: str, label_column: str) -> Iterator[Sampl
                 for batch in file.iter_batches(_ROWS, columns=[image_column, label_column]):
                     for row in batch.to_pylist():
                         number += 1
-                        image = _near(row[image_column], path.parent)
+                        image = _bytes_or_file(row[image_column], path.parent)
                         yield Sample(f"row {number}", image, row[label_column])
         except (OSError, pa.ArrowException) as error:
-            raise RecordsError(f"{path} cannot be read as Parquet: {_line(error)}.") from None
+            raise RecordsError(f"{path} cannot be read as Parquet: {_first_line(error)}.") from None
 
     return rows()
 
 
 def from_query(url: str, query: str, image_column: str, label_column: str) -> Iterator[Sample]:
-    """Samples of any database that SQLAlchemy has a driver for; file names are from here on.
+    """Samples of any database that SQLAlchemy has a driver for; file names are relative to the
+    current folder.
 
-    Raises RecordsError, with neither the query's values nor the URL's password.
+    Raises RecordsError, without the values of the query or the password of the URL.
     """
     try:
         parsed = make_url(url)
@@ -151,12 +154,11 @@ def from_query(url: str, query: str, image_column: str, label_column: str) -> It
         engine = create_engine(parsed)
     except (ArgumentError, ValueError):
         raise RecordsError(
-            "The URL to import from cannot be read: write it as "
-            "postgresql://user:password@host/name."
+            "The URL to import from is not valid: write it as postgresql://user:password@host/name."
         ) from None
     except (NoSuchModuleError, ImportError):
         name = urlsplit(url).scheme
-        raise RecordsError(f"There is no driver for {name!r} here: install one.") from None
+        raise RecordsError(f"No driver for {name!r} is installed: install one.") from None
     return _query(engine, query, image_column, label_column)
 
 
@@ -164,28 +166,30 @@ def _query(engine: Any, query: str, image_column: str, label_column: str) -> Ite
     name = "to import from"
     try:
         with translated_errors(name), engine.connect() as connection:
-            # As it was written: neither : nor % has a meaning of ours.
+            # Run the query as written: : and % are not parameters.
             options = {"no_parameters": True, "stream_results": True, "yield_per": _ROWS}
-            _only_read(connection)
+            _make_read_only(connection)
             try:
-                found = connection.execution_options(**options).exec_driver_sql(query)
-                _require("The query", list(found.keys()), image_column, label_column)
+                result = connection.execution_options(**options).exec_driver_sql(query)
+                _require("The query", list(result.keys()), image_column, label_column)
             except ResourceClosedError:
-                raise RecordsError("The query returns no rows: begin it with SELECT.") from None
+                raise RecordsError("The query returns no rows: it must be a SELECT.") from None
             except DBAPIError as error:
                 if not _would_write(error):
                     raise
                 raise RecordsError(
-                    "The query would change its database: begin it with SELECT."
+                    "The query would change its database: it must be a SELECT."
                 ) from None
-            for number, row in enumerate(found.mappings(), start=1):
-                yield Sample(f"row {number}", _near(row[image_column], Path()), row[label_column])
+            for number, row in enumerate(result.mappings(), start=1):
+                yield Sample(
+                    f"row {number}", _bytes_or_file(row[image_column], Path()), row[label_column]
+                )
     finally:
         engine.dispose()
 
 
-def _only_read(connection: Connection) -> None:
-    """Where the database can be told: a query is to find images, whatever else it says."""
+def _make_read_only(connection: Connection) -> None:
+    """Where the database supports it: a query must not change anything."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA query_only = ON")
     elif connection.dialect.name == "postgresql":
@@ -198,8 +202,8 @@ def _would_write(error: DBAPIError) -> bool:
     return state == "25006" or "readonly database" in str(error.orig)
 
 
-def _near(image: object, folder: Path) -> object:
-    """What an image column may hold, as bytes or as a file."""
+def _bytes_or_file(image: object, folder: Path) -> object:
+    """A value of an image column as bytes or, relative to ``folder``, a file."""
     if isinstance(image, Mapping):
         image = image.get("bytes") or image.get("path")
     if isinstance(image, memoryview | bytearray):
@@ -208,12 +212,12 @@ def _near(image: object, folder: Path) -> object:
 
 
 def _require(where: str, columns: Iterable[str], *names: str) -> None:
-    has = list(columns)
+    existing = list(columns)
     for name in names:
-        if name not in has:
-            listed = ", ".join(has[:10]) or "none"
-            raise RecordsError(f"{where} has no column {name!r}, but these: {listed}.")
+        if name not in existing:
+            listed = ", ".join(existing[:10]) or "none"
+            raise RecordsError(f"{where} has no column {name!r}; it has: {listed}.")
 
 
-def _line(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")

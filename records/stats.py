@@ -1,4 +1,4 @@
-"""How much there is of everything."""
+"""How many records each model has."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +12,9 @@ from records.schema import labels, metadata, predictions, traffic
 
 @dataclass(frozen=True)
 class ModelStats:
-    """Of one model. ``requests`` are all that came; ``kept`` those that were sampled of them.
+    """Numbers of one model. ``requests``: all of them; ``kept``: those that were sampled.
 
-    ``labelled`` predictions have a label, ``conflicts`` of them labels that differ between sources.
+    ``labelled`` predictions have a label; those in ``conflicts`` have sources that disagree.
     """
 
     model: str
@@ -33,7 +33,7 @@ class ModelStats:
 
 @dataclass(frozen=True)
 class Stats:
-    """``bytes`` is what the database takes on its disk."""
+    """``bytes``: the size of the database on disk."""
 
     database: str
     bytes: int
@@ -41,18 +41,18 @@ class Stats:
 
 
 def stats(database: Database) -> Stats:
-    """One row a model, by name. Raises DatabaseError."""
+    """Of every model, ordered by name. Raises DatabaseError."""
     with database.reading() as connection:
-        found: dict[str, dict[str, Any]] = {}
+        by_model: dict[str, dict[str, Any]] = {}
         for rows in (_predictions(connection), _requests(connection), _labels(connection)):
             for row in rows:
-                found.setdefault(row["model"], {}).update(row)
+                by_model.setdefault(row["model"], {}).update(row)
         size = _postgresql_bytes(connection) if database.file is None else 0
     if database.file is not None:
         size = sum(
             path.stat().st_size for path in database.file.parent.glob(f"{database.file.name}*")
         )
-    models = tuple(ModelStats(**found[model]) for model in sorted(found))
+    models = tuple(ModelStats(**by_model[model]) for model in sorted(by_model))
     return Stats(database.name, size, models)
 
 
@@ -74,7 +74,7 @@ def _predictions(connection: Connection) -> list[dict[str, Any]]:
         func.max(column.at).label("last"),
     ).group_by(column.model)
     rows = [dict(row) for row in connection.execute(statement).mappings()]
-    # PostgreSQL's sum of bigint is a decimal.
+    # PostgreSQL returns a sum of bigint as a decimal.
     return [row | {"image_bytes": int(row["image_bytes"])} for row in rows]
 
 
@@ -93,7 +93,7 @@ def _requests(connection: Connection) -> list[dict[str, Any]]:
 def _labels(connection: Connection) -> list[dict[str, Any]]:
     newest = select(func.max(labels.c.id)).group_by(labels.c.prediction_id, labels.c.source)
     each = (
-        select(labels.c.model, func.count(distinct(labels.c.label)).label("said"))
+        select(labels.c.model, func.count(distinct(labels.c.label)).label("distinct_labels"))
         .where(labels.c.id.in_(newest))
         .group_by(labels.c.model, labels.c.prediction_id)
         .subquery()
@@ -101,7 +101,7 @@ def _labels(connection: Connection) -> list[dict[str, Any]]:
     statement = select(
         each.c.model,
         func.count().label("labelled"),
-        func.sum(case((each.c.said > 1, 1), else_=0)).label("conflicts"),
+        func.sum(case((each.c.distinct_labels > 1, 1), else_=0)).label("conflicts"),
     ).group_by(each.c.model)
     return [dict(row) for row in connection.execute(statement).mappings()]
 

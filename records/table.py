@@ -1,4 +1,4 @@
-"""How much there is, as a table for a person."""
+"""Stats as a table for the terminal."""
 
 from rich.table import Table
 
@@ -9,26 +9,26 @@ _NUMBERS = ("REQUESTS", "KEPT", "REJECTED", "IMPORTED", "IMAGES", "SIZE", "LABEL
 
 
 def stats_table(stats: Stats) -> Table:
-    """One row a model."""
+    """A row for each model."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("MODEL", no_wrap=True)
     for name in _NUMBERS:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("FIRST (UTC)", no_wrap=True)
     table.add_column("LAST (UTC)", no_wrap=True)
-    for one in stats.models:
+    for model in stats.models:
         table.add_row(
-            # Of requests that were refused before their model was known, there is no name.
-            one.model or "-",
-            f"{one.requests:,}",
-            f"{one.kept + one.feedback:,}",
-            f"{one.rejected:,}",
-            f"{one.imported:,}",
-            f"{one.images:,}",
-            size_text(one.image_bytes),
-            f"{one.labelled:,}",
-            f"{one.conflicts:,}",
-            f"{one.first:%Y-%m-%d %H:%M}" if one.first else "-",
-            f"{one.last:%Y-%m-%d %H:%M}" if one.last else "-",
+            # Requests that were refused before their model was known have no name.
+            model.model or "-",
+            f"{model.requests:,}",
+            f"{model.kept + model.feedback:,}",
+            f"{model.rejected:,}",
+            f"{model.imported:,}",
+            f"{model.images:,}",
+            size_text(model.image_bytes),
+            f"{model.labelled:,}",
+            f"{model.conflicts:,}",
+            f"{model.first:%Y-%m-%d %H:%M}" if model.first else "-",
+            f"{model.last:%Y-%m-%d %H:%M}" if model.last else "-",
         )
     return table

@@ -1,4 +1,4 @@
-"""Ages and sizes as people write them, for the command line."""
+"""Durations, times and sizes as people write them on the command line."""
 
 import contextlib
 import re
@@ -7,15 +7,15 @@ from typing import Final
 
 import click
 
-_AGES: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-# Room enough before it for any window that is reckoned back from a moment.
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+# Early enough for all records, and late enough to subtract any window from it.
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SIZES: Final = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
+_DECIMAL: Final = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 _BINARY: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 
 class Age(click.ParamType[timedelta]):
-    """``30d``, ``12h``, ``90m``, ``4w`` -> timedelta."""
+    """A duration: ``30d``, ``12h``, ``90m``, ``4w``."""
 
     name = "age"
 
@@ -24,14 +24,16 @@ class Age(click.ParamType[timedelta]):
     ) -> timedelta:
         if isinstance(value, timedelta):
             return value
-        found = re.fullmatch(r"(\d{1,6})\s*([mhdw])", str(value).strip().lower())
-        if not found:
-            self.fail(f"{value!r} is no age: write it as 90m, 12h, 30d or 4w.", param, ctx)
-        return timedelta(**{_AGES[found[2]]: int(found[1])})
+        match = re.fullmatch(r"(\d{1,6})\s*([mhdw])", str(value).strip().lower())
+        if not match:
+            self.fail(
+                f"{value!r} is not a valid duration: write it as 90m, 12h, 30d or 4w.", param, ctx
+            )
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 class Size(click.ParamType[int]):
-    """``500MB``, ``2GiB``, ``1000`` -> bytes."""
+    """A number of bytes: ``500MB``, ``2GiB``, ``1000``."""
 
     name = "size"
 
@@ -40,16 +42,18 @@ class Size(click.ParamType[int]):
     ) -> int:
         if isinstance(value, int):
             return value
-        found = re.fullmatch(
+        match = re.fullmatch(
             r"(\d{1,12}(?:\.\d{1,3})?)\s*([kmgt]?)(i?)b?", str(value).strip().lower()
         )
-        if not found or (found[3] and not found[2]):
-            self.fail(f"{value!r} is no size: write it as 500MB, 2GiB or 1000000.", param, ctx)
-        return int(float(found[1]) * (_BINARY if found[3] else _SIZES)[found[2]])
+        if not match or (match[3] and not match[2]):
+            self.fail(
+                f"{value!r} is not a valid size: write it as 500MB, 2GiB or 1000000.", param, ctx
+            )
+        return int(float(match[1]) * (_BINARY if match[3] else _DECIMAL)[match[2]])
 
 
 class Moment(click.ParamType[datetime]):
-    """``2030-01-31`` or ``2030-01-31T12:00:00+02:00``, UTC unless it says otherwise."""
+    """A time: ``2030-01-31`` or ``2030-01-31T12:00:00+02:00``; UTC without an offset."""
 
     name = "moment"
 
@@ -59,19 +63,21 @@ class Moment(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            found = datetime.fromisoformat(str(value))
-            found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+            moment = datetime.fromisoformat(str(value))
+            moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail(
-                f"{value!r} is no moment: write it as 2030-01-31 or 2030-01-31T12:00.", param, ctx
+                f"{value!r} is not a valid time: write it as 2030-01-31 or 2030-01-31T12:00.",
+                param,
+                ctx,
             )
-        if found < _FIRST:
-            self.fail(f"{value!r} is before 1970: nothing was recorded then.", param, ctx)
-        return found
+        if moment < _FIRST:
+            self.fail(f"{value!r} is before 1970, when nothing was recorded.", param, ctx)
+        return moment
 
 
 class Since(click.ParamType[timedelta | datetime]):
-    """When something begins, as an age or a moment; see ``start_of``."""
+    """When something begins: a time, or how long ago; see ``start_of``."""
 
     name = "since"
 
@@ -84,14 +90,14 @@ class Since(click.ParamType[timedelta | datetime]):
             return Moment().convert(value, param, ctx)
         except click.BadParameter:
             self.fail(
-                f"{value!r} is neither an age, as 12h or 30d, nor a moment, as 2030-01-31.",
+                f"{value!r} is not a duration such as 12h or 30d, or a time such as 2030-01-31.",
                 param,
                 ctx,
             )
 
 
 def start_of(since: timedelta | datetime, end: datetime) -> datetime:
-    """The moment, or the one that is an age before ``end``."""
+    """The time itself, or that long before ``end``."""
     if isinstance(since, datetime):
         return since
     try:
@@ -101,7 +107,7 @@ def start_of(since: timedelta | datetime, end: datetime) -> datetime:
 
 
 def size_text(size: int) -> str:
-    """``1.5 GB``: three digits that count."""
+    """``1.5 GB``: three significant digits."""
     value = float(size)
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if value < 1000 or unit == "TB":

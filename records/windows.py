@@ -1,4 +1,4 @@
-"""What happened in a stretch of time: predictions with what is known of them, and traffic."""
+"""Kept predictions of a period of time, with their labels."""
 
 import random
 from collections.abc import Collection, Iterable, Sequence
@@ -12,7 +12,7 @@ from records.database import Database
 from records.prediction import KeptPrediction, Label
 from records.schema import images, labels, predictions, traffic
 
-# The size of an image is in the image.
+# Readers get the image itself instead of its size.
 _FIELDS = tuple(column for column in predictions.columns if column.name != "image_bytes")
 
 
@@ -57,9 +57,9 @@ def window(
 ) -> list[Record]:
     """The predictions from ``start`` until before ``end``, in the order in which they were kept.
 
-    If there are more than ``limit``, a uniform sample of them, the same for the same seed; their
-    weights stay what they are. ``labelled`` takes only those with a label, also where sources
-    disagree. ``status`` none takes rejected requests too. Raises DatabaseError.
+    If there are more than ``limit``, a uniform sample of them, the same for the same seed, with
+    unchanged weights. ``labelled``: only those with a label, including those whose sources
+    disagree. ``status`` None: rejected requests too. Raises DatabaseError.
     """
     chosen = conditions(
         model,
@@ -78,7 +78,7 @@ def window(
             ).scalars()
         )
         if limit is not None and len(ids) > limit:
-            ids = sorted(random.Random(seed).sample(ids, limit))  # noqa: S311 - no secret
+            ids = sorted(random.Random(seed).sample(ids, limit))  # noqa: S311 - not used for secrets
         return read(connection, ids, with_images=with_images)
 
 
@@ -93,22 +93,22 @@ def conditions(
     status: int | None = None,
     origins: Collection[str] = (),
 ) -> list[ColumnElement[bool]]:
-    """What a prediction must be; without an argument, no condition."""
+    """Conditions on predictions, one for each argument that is given."""
     column = predictions.c
     equal = {"model": model, "version": version, "role": role, "status": status}
-    found: list[ColumnElement[bool]] = [
+    chosen: list[ColumnElement[bool]] = [
         column[name] == value for name, value in equal.items() if value is not None
     ]
     if start is not None:
-        found.append(column.at >= start)
+        chosen.append(column.at >= start)
     if end is not None:
-        found.append(column.at < end)
+        chosen.append(column.at < end)
     if origins:
-        found.append(column.origin.in_(sorted(origins)))
+        chosen.append(column.origin.in_(sorted(origins)))
     if labelled:
-        one = select(labels.c.id).where(labels.c.prediction_id == column.id)
-        found.append(one.correlate(predictions).exists())
-    return found
+        label = select(labels.c.id).where(labels.c.prediction_id == column.id)
+        chosen.append(label.correlate(predictions).exists())
+    return chosen
 
 
 def read(connection: Connection, ids: Iterable[int], *, with_images: bool = True) -> list[Record]:
@@ -133,20 +133,20 @@ def read(connection: Connection, ids: Iterable[int], *, with_images: bool = True
 
 
 def models(database: Database) -> list[str]:
-    """Every model that has predictions or traffic, by name."""
+    """The names of all models that have predictions or traffic, sorted."""
     statement = union(select(predictions.c.model), select(traffic.c.model))
     with database.reading() as connection:
         return sorted(connection.execute(statement).scalars())
 
 
 def latest_at(database: Database, model: str, version: str | None = None) -> datetime | None:
-    """When the newest kept request of a model came; none where there is none."""
+    """The time of the newest kept request of a model; None if it has none."""
     chosen = conditions(model, version=version, origins=("traffic",))
     with database.reading() as connection:
-        found: datetime | None = connection.execute(
+        latest: datetime | None = connection.execute(
             select(func.max(predictions.c.at)).where(*chosen)
         ).scalar_one()
-        return found
+        return latest
 
 
 def start_of_newest(
@@ -157,12 +157,12 @@ def start_of_newest(
     version: str | None = None,
     end: datetime | None = None,
 ) -> datetime | None:
-    """When the ``count``-th newest kept request before ``end`` came, or the first if there are
-    fewer; none where there is none."""
+    """The time of the ``count``-th newest kept request before ``end``, or of the first if there are
+    fewer; None if there are none."""
     chosen = conditions(model, version=version, end=end, origins=("traffic",))
     newest = select(predictions.c.at).where(*chosen).order_by(predictions.c.at.desc()).limit(count)
     with database.reading() as connection:
-        found: datetime | None = connection.execute(
+        start: datetime | None = connection.execute(
             select(func.min(newest.subquery().c.at))
         ).scalar_one()
-        return found
+        return start

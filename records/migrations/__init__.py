@@ -1,4 +1,4 @@
-"""How a database of an older Pupila becomes one of this: Alembic's revisions, run in order."""
+"""Upgrades the database's schema: Alembic's revisions, run in order."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Run what is missing inside the transaction of ``connection``: all of it, or nothing."""
+    """Run the missing revisions in the transaction of ``connection``: all of them, or none."""
     config = Config()
-    # Alembic reads % as the begin of a name.
+    # Alembic interpolates %.
     folder = str(Path(__file__).parent).replace("%", "%%")
     config.set_main_option("script_location", folder)
     config.set_main_option("path_separator", "os")

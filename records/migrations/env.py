@@ -1,4 +1,4 @@
-"""Run by Alembic, on the connection that ``upgrade`` gave it."""
+"""Run by Alembic, on the connection from ``upgrade``."""
 
 from alembic import context
 

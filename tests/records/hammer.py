@@ -1,7 +1,7 @@
 """One of several processes that write predictions, traffic and labels as fast as they can.
 
-``python -m tests.records.hammer URL NUMBER ROWS``; the last thing they do is to make, and label,
-one prediction that is the same for all.
+``python -m tests.records.hammer URL NUMBER ROWS``. At the end, each labels the same prediction, and
+creates it if no other has.
 """
 
 import sys
@@ -16,7 +16,7 @@ from tests.records.rows import NOON, row
 def main(url: str, number: int, rows: int) -> None:
     with Database(url, timeout=60) as database:
         for ids in chunks([f"{number}-{i}" for i in range(rows)], 50):
-            # Keys in no order: two that lock the same rows crosswise would stop each other.
+            # In different orders: writers that lock rows in the given order would deadlock.
             keys = [(NOON, "clf", "clf:a", "champion", "label", str(len(id_) % 3)) for id_ in ids]
             keys = keys if number % 2 else keys[::-1]
             write(database, [row(id_) for id_ in ids], {key: keys.count(key) for key in keys})

@@ -1,4 +1,4 @@
-"""Labels requests 0, 1, 2 … one after the other, and prints each when it is kept; until killed."""
+"""Labels requests 0, 1, 2 … until it is killed, and prints each when its label is stored."""
 
 import itertools
 import sys

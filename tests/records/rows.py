@@ -39,12 +39,12 @@ def keep(database: Database, *rows: KeptPrediction) -> None:
 def label(
     database: Database,
     request_id: str,
-    said: Label,
+    value: Label,
     *,
     source: str = "",
     model: str | None = None,
     image: bytes | None = None,
     known: Sequence[Label] | None = (3, 8),
 ) -> Outcome:
-    item = NewLabel(request_id, said, model, image, source)
+    item = NewLabel(request_id, value, model, image, source)
     return add(database, [item], lambda _model: known)[0]

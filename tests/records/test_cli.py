@@ -23,11 +23,11 @@ def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[CliRunne
     settings.cache_clear()
 
 
-def call(run: CliRunner, *arguments: str, said: str | None = None) -> Result:
-    return run.invoke(main, arguments, input=said, prog_name="python -m records")
+def call(run: CliRunner, *arguments: str, answer: str | None = None) -> Result:
+    return run.invoke(main, arguments, input=answer, prog_name="python -m records")
 
 
-def test_migrate_says_what_it_did(run: CliRunner) -> None:
+def test_migrate_reports_what_it_did(run: CliRunner) -> None:
     assert call(run, "migrate").output.endswith(": schema 0001, new.\n")
     assert call(run, "migrate").output.endswith(": schema 0001 already.\n")
 
@@ -36,7 +36,9 @@ def test_migrate_says_what_it_did(run: CliRunner) -> None:
     "arguments",
     [("stats",), ("prune", "--max-rows", "1"), ("delete", "--request-id", "1", "--yes")],
 )
-def test_without_tables_the_way_is_told(run: CliRunner, arguments: tuple[str, ...]) -> None:
+def test_a_missing_schema_error_names_the_remedy(
+    run: CliRunner, arguments: tuple[str, ...]
+) -> None:
     done = call(run, *arguments)
     assert done.exit_code == 1
     assert done.stderr.startswith("Error: ")
@@ -49,10 +51,10 @@ def test_stats_count_everything(run: CliRunner, database: Database) -> None:
     label(database, "1", 8, source="bob")
     label(database, "9", 8, model="clf", image=b"image")
     now = datetime.now(UTC)
-    counts = {(now, "clf", "v", "champion", "status", key): 40 for key in ("200", "400")}
-    write(database, [], counts)
-    found = json.loads(call(run, "stats", "--json").output)
-    clf = found["models"][0]
+    traffic = {(now, "clf", "v", "champion", "status", key): 40 for key in ("200", "400")}
+    write(database, [], traffic)
+    counts = json.loads(call(run, "stats", "--json").output)
+    clf = counts["models"][0]
     assert {name: clf[name] for name in clf if isinstance(clf[name], int)} == {
         "requests": 80,
         "kept": 2,
@@ -64,7 +66,7 @@ def test_stats_count_everything(run: CliRunner, database: Database) -> None:
         "labelled": 2,
         "conflicts": 1,
     }
-    assert found["models"][1]["last"] == "2030-01-31 12:00:00+00:00"
+    assert counts["models"][1]["last"] == "2030-01-31 12:00:00+00:00"
     table = call(run, "stats").output
     assert "CONFLICTS" in table
     assert table.splitlines()[2].split()[:2] == ["m", "0"]
@@ -80,10 +82,10 @@ def test_stats_of_nothing(run: CliRunner, database: Database) -> None:
     assert json.loads(call(run, "stats", "--json").output)["models"] == []
 
 
-def test_prune_needs_a_bound(run: CliRunner, database: Database) -> None:
+def test_prune_needs_a_limit(run: CliRunner, database: Database) -> None:
     done = call(run, "prune")
     assert done.exit_code == 2
-    assert "Give a bound" in done.stderr
+    assert "Give at least one limit" in done.stderr
 
 
 def test_prune(run: CliRunner, database: Database) -> None:
@@ -97,12 +99,12 @@ def test_prune(run: CliRunner, database: Database) -> None:
 
 def test_delete_asks_first(run: CliRunner, database: Database) -> None:
     keep(database, row("1"))
-    assert call(run, "delete", "--request-id", "1", said="n\n").exit_code == 1
+    assert call(run, "delete", "--request-id", "1", answer="n\n").exit_code == 1
     assert len(window(database, "clf")) == 1
-    done = call(run, "delete", "--request-id", "1", said="y\n")
+    done = call(run, "delete", "--request-id", "1", answer="y\n")
     assert done.output.endswith("Deleted 1 predictions, 1 images, 0 labels.\n")
     done = call(run, "delete", "--request-id", "1", "--yes")
-    assert (done.exit_code, done.stderr) == (1, "Error: There is no record of request '1'.\n")
+    assert (done.exit_code, done.stderr) == (1, "Error: No records of request '1' found.\n")
 
 
 def test_export(run: CliRunner, database: Database, tmp_path: Path) -> None:
@@ -116,14 +118,14 @@ def test_export(run: CliRunner, database: Database, tmp_path: Path) -> None:
     assert (again.exit_code, "--overwrite" in again.stderr) == (1, True)
 
 
-def test_import_makes_the_database(run: CliRunner, tmp_path: Path) -> None:
+def test_import_creates_the_database(run: CliRunner, tmp_path: Path) -> None:
     for number in range(3):
         path = tmp_path / "in" / "cat" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(flat(number) if number else b"no image")
     done = call(run, "import", str(tmp_path / "in"), "--model", "clf")
-    assert done.stdout == ("2 images added, 0 were there, 0 have another label now, 1 skipped.\n")
-    assert done.stderr.startswith("Skipped cat/0.png: it is no JPEG")
+    assert done.stdout == "2 images added, 0 unchanged, 0 relabelled, 1 skipped.\n"
+    assert done.stderr.startswith("Skipped cat/0.png: it is not a JPEG")
     listed = json.loads(
         call(run, "import", str(tmp_path / "in"), "--model", "clf", "--json").stdout
     )

@@ -41,13 +41,13 @@ def test_a_new_database_is_made_ready(database_url: str) -> None:
         assert len(window(database, "clf")) == 1
 
 
-def test_an_older_schema_is_told(database: Database) -> None:
+def test_an_older_schema_is_reported(database: Database) -> None:
     set_revision(database, "0000")
     with pytest.raises(SchemaError, match=r"has schema 0000.* run python -m records migrate\.$"):
         database.prepare()
 
 
-def test_a_newer_schema_is_told(database: Database) -> None:
+def test_a_newer_schema_is_reported(database: Database) -> None:
     set_revision(database, "0999")
     with pytest.raises(SchemaError, match=r"was written by a newer Pupila \(schema 0999"):
         database.prepare()
@@ -57,31 +57,31 @@ def test_a_newer_schema_is_told(database: Database) -> None:
 
 def test_tables_of_another_program_are_left_alone(database_url: str) -> None:
     with Database(database_url, create=True) as database:
-        database._make_file()
+        database._create_file()
         with database.writing() as connection:
             connection.execute(text("CREATE TABLE labels (x integer)"))
-        with pytest.raises(SchemaError, match="a table 'labels' that Pupila did not make"):
+        with pytest.raises(SchemaError, match="a table 'labels' that Pupila did not create"):
             database.prepare()
 
 
-def test_tables_beside_ours_are_no_matter(database_url: str) -> None:
+def test_other_tables_do_not_matter(database_url: str) -> None:
     with Database(database_url, create=True) as database:
-        database._make_file()
+        database._create_file()
         with database.writing() as connection:
             connection.execute(text("CREATE TABLE alembic_version (version_num text)"))
         database.prepare()
 
 
-def test_a_database_without_tables_is_told(database_url: str) -> None:
+def test_a_database_without_tables_is_reported(database_url: str) -> None:
     with Database(database_url, create=True) as database:
-        database._make_file()
+        database._create_file()
         with pytest.raises(SchemaError, match=r"run python -m records migrate\.$"):
             database.check()
         with pytest.raises(SchemaError, match="lacks a table"):
             write(database, [ROW], {})
 
 
-def test_migrations_make_the_schema(database: Database) -> None:
+def test_migrations_create_the_schema(database: Database) -> None:
     with database.reading() as connection:
         context = MigrationContext.configure(
             connection, opts={"compare_type": True, "version_table": VERSION_TABLE}
@@ -91,7 +91,7 @@ def test_migrations_make_the_schema(database: Database) -> None:
 
 def test_a_migration_that_fails_leaves_nothing(database_url: str) -> None:
     with Database(database_url, create=True) as database:
-        database._make_file()
+        database._create_file()
 
         def fail(database: Database) -> None:
             with database.writing() as connection:
@@ -103,16 +103,18 @@ def test_a_migration_that_fails_leaves_nothing(database_url: str) -> None:
         assert database.revision() is None
 
 
-def test_processes_that_migrate_at_once_all_succeed(database_url: str, tmp_path: Path) -> None:
+def test_processes_that_migrate_at_the_same_time_all_succeed(
+    database_url: str, tmp_path: Path
+) -> None:
     command = [sys.executable, "-m", "records", "migrate"]
     variables = environment(tmp_path, database_url=database_url)
     processes = [
         subprocess.Popen(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    said = [process.communicate(timeout=60)[0] for process in processes]
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * 4
-    assert sorted(one.strip().rpartition("schema ")[2] for one in said) == [
+    assert sorted(output.strip().rpartition("schema ")[2] for output in outputs) == [
         "0001 already.",
         "0001 already.",
         "0001 already.",
@@ -130,7 +132,7 @@ def test_the_default_is_a_file_of_the_user_alone(tmp_path: Path) -> None:
         assert {path.stat().st_mode & 0o777 for path in home.iterdir()} == {0o600}
 
 
-def test_what_is_not_there_is_not_made_by_looking(tmp_path: Path) -> None:
+def test_reading_creates_no_file(tmp_path: Path) -> None:
     file = tmp_path / "records.db"
     with Database(f"sqlite:///{file}") as database:
         with pytest.raises(SchemaError, match="There is no database"):
@@ -152,7 +154,7 @@ def test_what_is_not_there_is_not_made_by_looking(tmp_path: Path) -> None:
         "sqlite:////a/file.db?password=secret",
     ],
 )
-def test_a_url_that_cannot_be_is_told_without_its_password(url: str) -> None:
+def test_an_invalid_url_is_reported_without_its_password(url: str) -> None:
     with pytest.raises(RecordsError) as caught:
         Database(url)
     assert "secret" not in str(caught.value)
@@ -168,7 +170,7 @@ def test_a_url_that_cannot_be_is_told_without_its_password(url: str) -> None:
         "postgresql://user:s3cr3t@127.0.0.1:1/name?sslmode=s3cr3t-mode",
     ],
 )
-def test_a_server_that_is_away_is_told_without_the_password(url: str) -> None:
+def test_an_unreachable_server_is_reported_without_the_password(url: str) -> None:
     with Database(url) as database, pytest.raises(DatabaseError) as caught:
         keep(database, ROW)
     message = str(caught.value)
@@ -179,7 +181,7 @@ def test_a_server_that_is_away_is_told_without_the_password(url: str) -> None:
     assert caught.value.__suppress_context__
 
 
-def test_the_password_is_in_no_text_of_the_settings(tmp_path: Path) -> None:
+def test_settings_do_not_show_the_password(tmp_path: Path) -> None:
     chosen = Settings(home=tmp_path, database_url="postgresql://u:s3cr3t@127.0.0.1:1/n")
     assert "s3cr3t" not in f"{chosen!r} {chosen}"
     with Database.of(chosen) as database:
@@ -188,25 +190,25 @@ def test_the_password_is_in_no_text_of_the_settings(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def locked(database: Database) -> Iterator[None]:
-    """Another writer that is in the middle of something."""
+    """Another writer with an open transaction."""
     with Database(database.url) as other, other.writing() as connection:
         if other.dialect == "postgresql":
             connection.execute(text("LOCK TABLE predictions IN EXCLUSIVE MODE"))
         yield
 
 
-def test_a_locked_database_can_be_read_and_is_tried_again(database: Database) -> None:
+def test_a_locked_database_can_be_read_and_written_later(database: Database) -> None:
     keep(database, row("1"))
     with Database(database.url, timeout=0.1) as impatient:
         with locked(database):
-            with pytest.raises(DatabaseError, match=r"keeps it locked; try again\.$"):
+            with pytest.raises(DatabaseError, match=r"has locked it; try again\.$"):
                 keep(impatient, row("2"))
             assert len(window(impatient, "clf")) == 1
         keep(impatient, row("2"))
     assert len(window(database, "clf")) == 2
 
 
-def test_a_full_disk_is_told_and_over_when_there_is_room(database: Database) -> None:
+def test_a_full_disk_is_reported_until_there_is_room(database: Database) -> None:
     if database.dialect == "postgresql":
         pytest.skip("a disk cannot be filled for PostgreSQL alone")
     pages = [60]
@@ -226,7 +228,7 @@ def test_a_full_disk_is_told_and_over_when_there_is_room(database: Database) -> 
 
 @contextlib.contextmanager
 def without_rights() -> Iterator[Path]:
-    """A folder that others can enter, and this process as one of those others."""
+    """A folder that others can enter; this process may become one of them."""
     folder = Path(tempfile.mkdtemp(prefix="pupila-rights-", dir="/tmp"))
     root = os.geteuid() == 0
     try:
@@ -243,7 +245,7 @@ def give_up_root() -> None:
         os.seteuid(NOBODY)
 
 
-def test_a_file_that_may_not_be_written_is_told() -> None:
+def test_a_read_only_file_is_reported() -> None:
     with without_rights() as folder:
         url = f"sqlite:///{folder}/records.db"
         with Database(url, create=True) as database:
@@ -253,23 +255,23 @@ def test_a_file_that_may_not_be_written_is_told() -> None:
         give_up_root()
         with (
             Database(url) as database,
-            pytest.raises(DatabaseError, match=r"may not be written|cannot be opened"),
+            pytest.raises(DatabaseError, match=r"is read-only|cannot be opened"),
         ):
             keep(database, ROW)
 
 
-def test_a_folder_that_may_not_be_made_is_told() -> None:
+def test_a_folder_that_cannot_be_created_is_reported() -> None:
     with without_rights() as folder:
         folder.chmod(0o555)
         give_up_root()
         with (
             Database(f"sqlite:///{folder}/home/records.db", create=True) as database,
-            pytest.raises(DatabaseError, match="cannot be made: Permission denied; choose"),
+            pytest.raises(DatabaseError, match="cannot be created: Permission denied; set"),
         ):
             database.prepare()
 
 
-def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "records.db"
     file.write_bytes(b"a text that is longer than the header of a database" * 100)
     with (
@@ -310,7 +312,7 @@ def test_commits_are_durable_and_what_is_deleted_is_overwritten(database: Databa
     }
 
 
-def test_readers_see_one_moment(database: Database) -> None:
+def test_readers_see_a_snapshot(database: Database) -> None:
     count = text("SELECT count(*) FROM predictions")
     with database.reading() as connection:
         assert connection.execute(count).scalar_one() == 0
@@ -341,7 +343,7 @@ def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
     assert len(window(database, "clf")) == 1
 
 
-def test_a_postgresql_that_went_away_is_used_again_when_it_is_back(postgres: Postgres) -> None:
+def test_postgresql_is_used_again_after_a_restart(postgres: Postgres) -> None:
     with Database(postgres.database()) as database:
         database.prepare()
         keep(database, ROW)
@@ -384,8 +386,8 @@ def test_sqlite_can_do_what_we_ask_of_it() -> None:
     assert sqlite3.sqlite_version_info >= (3, 35), "RETURNING"
 
 
-def test_a_path_that_cannot_be_is_told(tmp_path: Path) -> None:
+def test_an_invalid_path_is_reported(tmp_path: Path) -> None:
     with Database(f"sqlite:///{tmp_path}/{'a' * 300}.db", create=True) as database:
         for use in (database.check, database.prepare, database.revision):
-            with pytest.raises(DatabaseError, match="cannot be looked for: File name too long"):
+            with pytest.raises(DatabaseError, match="cannot be accessed: File name too long"):
                 use()

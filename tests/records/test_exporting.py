@@ -31,7 +31,7 @@ def test_a_record_is_exported_with_all_that_is_known(database: Database, tmp_pat
     assert (found["conflict"], found["labels"]) == (False, '{"ann": 3}')
 
 
-def test_labels_are_texts_where_one_is(database: Database, tmp_path: Path) -> None:
+def test_labels_are_strings_if_one_is(database: Database, tmp_path: Path) -> None:
     keep(database, row("1"))
     label(database, "1", "cat")
     export(database, tmp_path / "out.parquet")
@@ -39,7 +39,7 @@ def test_labels_are_texts_where_one_is(database: Database, tmp_path: Path) -> No
     assert (found["prediction"], found["label"]) == ("8", "cat")
 
 
-def test_a_label_beyond_64_bits_is_a_text(database: Database, tmp_path: Path) -> None:
+def test_a_label_beyond_64_bits_is_a_string(database: Database, tmp_path: Path) -> None:
     keep(database, row(label=2**63))
     export(database, tmp_path / "out.parquet")
     assert rows(tmp_path / "out.parquet")[0]["prediction"] == str(2**63)
@@ -86,14 +86,14 @@ def test_odd_text_is_exported(database: Database, tmp_path: Path) -> None:
     assert (found["request_id"], found["probabilities"]) == ("a\x00\\ud83d", None)
 
 
-def test_a_file_that_is_there_is_not_replaced_unasked(database: Database, tmp_path: Path) -> None:
+def test_an_existing_file_is_not_replaced_by_default(database: Database, tmp_path: Path) -> None:
     (tmp_path / "out.parquet").write_text("mine")
     with pytest.raises(RecordsError, match="--overwrite"):
         export(database, tmp_path / "out.parquet")
     assert (tmp_path / "out.parquet").read_text() == "mine"
 
 
-def test_a_file_that_cannot_be_written_is_told(database: Database, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(database: Database, tmp_path: Path) -> None:
     with pytest.raises(RecordsError, match="cannot be written: No such file or directory"):
         export(database, tmp_path / "nowhere" / "out.parquet")
     (tmp_path / "file").touch()
@@ -105,7 +105,7 @@ def test_a_file_that_cannot_be_written_is_told(database: Database, tmp_path: Pat
 
 def test_a_pipe_is_not_replaced(database: Database, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(RecordsError, match="pipe is no ordinary file: choose another"):
+    with pytest.raises(RecordsError, match="pipe is not a regular file: choose another"):
         export(database, tmp_path / "pipe", overwrite=True)
     assert (tmp_path / "pipe").is_fifo()
 
@@ -115,6 +115,6 @@ def test_an_export_that_fails_leaves_no_file(database: Database, tmp_path: Path)
     out = tmp_path / "folder"
     out.mkdir()
     (out / "kept").touch()
-    with pytest.raises(RecordsError, match="is no ordinary file"):
+    with pytest.raises(RecordsError, match="is not a regular file"):
         export(database, out, overwrite=True)
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []

@@ -42,7 +42,7 @@ def test_a_correction_counts(database: Database) -> None:
 
 def test_back_to_the_first_is_a_correction_too(database: Database) -> None:
     keep(database, row())
-    assert [label(database, "1", said).status for said in (3, 8, 3)] == [
+    assert [label(database, "1", value).status for value in (3, 8, 3)] == [
         "added",
         "corrected",
         "corrected",
@@ -50,7 +50,7 @@ def test_back_to_the_first_is_a_correction_too(database: Database) -> None:
     assert truths(database) == [3]
 
 
-def test_an_integer_is_not_its_digits(database: Database) -> None:
+def test_an_integer_is_not_the_same_label_as_its_digits(database: Database) -> None:
     keep(database, row())
     label(database, "1", 8)
     outcome = label(database, "1", "8")
@@ -67,7 +67,7 @@ def test_sources_that_disagree_are_both_kept(database: Database) -> None:
     assert found.labels == (("ann", 3), ("bob", 8))
 
 
-def test_a_conflict_ends_when_one_gives_in(database: Database) -> None:
+def test_a_conflict_ends_when_a_source_corrects_its_label(database: Database) -> None:
     keep(database, row())
     label(database, "1", 3, source="ann")
     label(database, "1", 8, source="bob")
@@ -94,13 +94,13 @@ def test_an_unknown_request_is_an_outcome(database: Database) -> None:
     assert [outcome.request_id for outcome in outcomes] == ["2", "1", "1"]
 
 
-def test_the_newest_prediction_of_a_repeated_id_is_meant(database: Database) -> None:
+def test_the_newest_prediction_of_a_repeated_id_is_labelled(database: Database) -> None:
     keep(database, row("1", label=0), row("1", label=1))
     label(database, "1", 3)
     assert truths(database) == [None, 3]
 
 
-def test_the_model_narrows(database: Database) -> None:
+def test_the_model_selects_a_prediction(database: Database) -> None:
     keep(database, row("1"), row("1", model="other"))
     assert label(database, "1", 3, model="clf").model == "clf"
     assert label(database, "1", 3).model == "other"
@@ -115,10 +115,10 @@ def test_an_image_makes_a_prediction_that_was_not_kept(database: Database) -> No
     assert (found.weight, found.version, found.status) == (None, "", 200)
 
 
-def test_twice_the_same_image_is_one_prediction(database: Database) -> None:
-    items = [NewLabel("9", said, "clf", b"image") for said in (3, 3, 8)]
+def test_the_same_image_twice_is_one_prediction(database: Database) -> None:
+    items = [NewLabel("9", value, "clf", b"image") for value in (3, 3, 8)]
     outcomes = add(database, items, lambda _model: None)
-    assert [one.status for one in outcomes] == ["added", "unchanged", "corrected"]
+    assert [outcome.status for outcome in outcomes] == ["added", "unchanged", "corrected"]
     assert len(window(database, "clf", origins=["feedback"])) == 1
 
 
@@ -153,7 +153,7 @@ def test_any_text_may_be_an_id_a_label_or_a_source(database: Database, odd: str)
     assert window(database, "clf")[0].labels == ((odd, odd),)
 
 
-def test_a_thousand_at_once(database: Database) -> None:
+def test_a_thousand_labels_in_one_call(database: Database) -> None:
     keep(database, *[row(str(i)) for i in range(1000)])
     outcomes = add(database, [NewLabel(str(i), i) for i in range(1000)], lambda _model: range(500))
     assert {outcome.status for outcome in outcomes} == {"added"}
@@ -169,12 +169,12 @@ def test_every_acknowledged_label_survives_kill_9(database: Database) -> None:
         assert process.stdout
         acknowledged = {process.stdout.readline().strip() for _ in range(40)}
         process.kill()
-        # What it still said before it died counts as well; a line that is cut off does not.
+        # What it printed before it died counts as well; a line that is cut off does not.
         rest = process.stdout.read()
         acknowledged.update(rest[: rest.rfind("\n") + 1].split())
     assert process.returncode == -signal.SIGKILL
     kept = {one.request_id for one in window(database, "clf", limit=None, labelled=True)}
     assert len(acknowledged) >= 40
     assert acknowledged <= kept
-    # The next one is not kept waiting by the dead.
+    # The killed process holds no lock.
     assert label(database, "4999", 3).status == "added"

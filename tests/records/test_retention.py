@@ -30,7 +30,7 @@ def counts(database: Database) -> dict[str, int]:
         }
 
 
-def test_what_is_old_goes_with_all_that_belongs_to_it(database: Database) -> None:
+def test_old_predictions_go_with_all_that_belongs_to_them(database: Database) -> None:
     for hours in range(4):
         keep(database, row(str(hours), minutes=60 * hours))
         label(database, str(hours), 3)
@@ -52,7 +52,7 @@ def test_traffic_of_many_days_goes_too(database: Database) -> None:
     assert [one.minute for one in traffic(database)] == days[2:]
 
 
-def test_an_age_that_is_before_time_deletes_nothing(database: Database) -> None:
+def test_a_duration_beyond_the_calendar_deletes_nothing(database: Database) -> None:
     keep(database, row())
     assert prune(database, timedelta.max).rows == 0
 
@@ -71,9 +71,9 @@ def test_no_rows_at_all_may_stay(database: Database) -> None:
     assert set(counts(database).values()) == {0}
 
 
-def test_bytes_are_bounded_and_the_space_is_given_back(database: Database) -> None:
-    picture = random.Random(0).randbytes(20_000)
-    keep(database, *[row(str(i), minutes=i, image=picture) for i in range(300)])
+def test_bytes_are_limited_and_the_space_is_freed(database: Database) -> None:
+    image = random.Random(0).randbytes(20_000)
+    keep(database, *[row(str(i), minutes=i, image=image) for i in range(300)])
     before = stats(database).bytes
     assert used_bytes(database) > 6_000_000
     prune(database, max_bytes=2_000_000)
@@ -83,31 +83,31 @@ def test_bytes_are_bounded_and_the_space_is_given_back(database: Database) -> No
     if database.dialect == "sqlite":
         assert stats(database).bytes < 2_200_000 < 6_000_000 < before
     else:
-        # Its space goes to the next rows: as many again make it no larger.
-        keep(database, *[row(str(i), image=picture) for i in range(200)])
+        # The space is used for new rows: as many again make the database no larger.
+        keep(database, *[row(str(i), image=image) for i in range(200)])
         assert stats(database).bytes <= before * 1.05
 
 
-def test_a_bound_below_what_an_empty_database_takes_ends(database: Database) -> None:
+def test_a_limit_below_the_size_of_an_empty_database_ends(database: Database) -> None:
     keep(database, row("1"))
     save(database, REPORT)
     assert prune(database, max_bytes=0).rows == 1
 
 
 @pytest.mark.parametrize(
-    "bounds", [{"older_than": timedelta(-1)}, {"max_rows": -1}, {"max_bytes": -1}], ids=str
+    "limits", [{"older_than": timedelta(-1)}, {"max_rows": -1}, {"max_bytes": -1}], ids=str
 )
-def test_a_bound_below_zero_is_refused(database: Database, bounds: dict[str, object]) -> None:
+def test_a_negative_limit_is_refused(database: Database, limits: dict[str, object]) -> None:
     keep(database, row())
-    with pytest.raises(RecordsError, match="below zero"):
-        prune(database, **bounds)  # type: ignore[arg-type]
+    with pytest.raises(RecordsError, match="negative"):
+        prune(database, **limits)  # type: ignore[arg-type]
     assert kept(database) == ["1"]
 
 
 def test_others_write_while_old_rows_go(database: Database) -> None:
     keep(database, *[row(str(i)) for i in range(700)])
     with database.reading() as connection:
-        # A reader in the middle of something keeps nobody from it.
+        # An open read transaction does not prevent it.
         connection.execute(select(1))
         assert prune(database, max_rows=10).rows == 690
     keep(database, row("new"))
@@ -148,7 +148,7 @@ def test_nothing_of_a_deleted_image_is_left_in_the_files(database: Database) -> 
     assert b"face" not in files()
 
 
-def test_a_reader_that_keeps_the_log_is_told(database: Database) -> None:
+def test_a_reader_that_blocks_the_log_is_reported(database: Database) -> None:
     if database.file is None:
         pytest.skip("PostgreSQL's files are its own")
     keep(database, row("1"))

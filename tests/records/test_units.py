@@ -7,7 +7,7 @@ from records.units import Age, Moment, Since, Size, size_text, start_of
 
 
 @pytest.mark.parametrize(
-    ("written", "age"),
+    ("text", "duration"),
     [
         ("90m", timedelta(minutes=90)),
         ("12h", timedelta(hours=12)),
@@ -16,12 +16,12 @@ from records.units import Age, Moment, Since, Size, size_text, start_of
         ("0d", timedelta(0)),
     ],
 )
-def test_an_age(written: str, age: timedelta) -> None:
-    assert Age().convert(written, None, None) == age
+def test_a_duration(text: str, duration: timedelta) -> None:
+    assert Age().convert(text, None, None) == duration
 
 
 @pytest.mark.parametrize(
-    ("written", "size"),
+    ("text", "size"),
     [
         ("1000", 1000),
         ("10 B", 10),
@@ -31,57 +31,57 @@ def test_an_age(written: str, age: timedelta) -> None:
         ("1t", 10**12),
     ],
 )
-def test_a_size(written: str, size: int) -> None:
-    assert Size().convert(written, None, None) == size
+def test_a_size(text: str, size: int) -> None:
+    assert Size().convert(text, None, None) == size
 
 
 @pytest.mark.parametrize(
-    ("written", "moment"),
+    ("text", "moment"),
     [
         ("2030-01-31", "2030-01-31T00:00:00+00:00"),
         ("2030-01-31T12:00", "2030-01-31T12:00:00+00:00"),
         ("2030-01-31T12:00:00+02:00", "2030-01-31T10:00:00+00:00"),
     ],
 )
-def test_a_moment(written: str, moment: str) -> None:
-    assert Moment().convert(written, None, None) == datetime.fromisoformat(moment)
+def test_a_moment(text: str, moment: str) -> None:
+    assert Moment().convert(text, None, None) == datetime.fromisoformat(moment)
 
 
-@pytest.mark.parametrize("written", ["", "30", "d", "-1d", "1y", "1234567d", "1.5d"])
-def test_what_is_no_age(written: str) -> None:
-    with pytest.raises(click.BadParameter, match="is no age: write it as 90m"):
-        Age().convert(written, None, None)
+@pytest.mark.parametrize("text", ["", "30", "d", "-1d", "1y", "1234567d", "1.5d"])
+def test_not_a_duration(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a valid duration: write it as 90m"):
+        Age().convert(text, None, None)
 
 
-def test_a_beginning_is_an_age_or_a_moment() -> None:
+def test_a_start_is_a_duration_or_a_time() -> None:
     end = datetime(2030, 1, 31, 12, tzinfo=UTC)
-    found = [start_of(Since().convert(one, None, None), end) for one in ("12h", "2030-01-31")]
-    assert found == [datetime(2030, 1, 31, tzinfo=UTC)] * 2
+    starts = [start_of(Since().convert(text, None, None), end) for text in ("12h", "2030-01-31")]
+    assert starts == [datetime(2030, 1, 31, tzinfo=UTC)] * 2
     assert start_of(timedelta(weeks=999_999), end) == datetime.min.replace(tzinfo=UTC)
-    with pytest.raises(click.BadParameter, match="neither an age, as 12h or 30d, nor"):
+    with pytest.raises(click.BadParameter, match="is not a duration such as 12h or 30d, or a time"):
         Since().convert("often", None, None)
 
 
-@pytest.mark.parametrize("written", ["", "GB", "-1", "1ib", "1e9", "9" * 13])
-def test_what_is_no_size(written: str) -> None:
-    with pytest.raises(click.BadParameter, match="is no size: write it as 500MB"):
-        Size().convert(written, None, None)
+@pytest.mark.parametrize("text", ["", "GB", "-1", "1ib", "1e9", "9" * 13])
+def test_not_a_size(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a valid size: write it as 500MB"):
+        Size().convert(text, None, None)
 
 
-@pytest.mark.parametrize("written", ["", "today", "2030-13-01", "0001-01-01T00:00:00+10:00"])
-def test_what_is_no_moment(written: str) -> None:
-    with pytest.raises(click.BadParameter, match="is no moment: write it as 2030-01-31"):
-        Moment().convert(written, None, None)
+@pytest.mark.parametrize("text", ["", "today", "2030-13-01", "0001-01-01T00:00:00+10:00"])
+def test_not_a_time(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a valid time: write it as 2030-01-31"):
+        Moment().convert(text, None, None)
 
 
 @pytest.mark.parametrize(
-    ("size", "said"),
+    ("size", "text"),
     [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (123_456, "123 kB"), (2 * 10**15, "2000 TB")],
 )
-def test_a_size_as_text(size: int, said: str) -> None:
-    assert size_text(size) == said
+def test_a_size_as_text(size: int, text: str) -> None:
+    assert size_text(size) == text
 
 
-def test_a_moment_before_any_record() -> None:
-    with pytest.raises(click.BadParameter, match="is before 1970: nothing was recorded then"):
+def test_a_time_before_any_record() -> None:
+    with pytest.raises(click.BadParameter, match="is before 1970, when nothing was recorded"):
         Moment().convert("0001-01-15", None, None)

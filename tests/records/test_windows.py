@@ -8,7 +8,7 @@ from records.writer import write
 from tests.records.rows import NOON, ROW, keep, label, row
 
 
-def test_a_window_begins_with_its_start_and_ends_before_its_end(database: Database) -> None:
+def test_a_window_includes_its_start_and_not_its_end(database: Database) -> None:
     keep(database, *[row(str(minute), minutes=minute) for minute in range(6)])
     found = window(
         database, "clf", start=NOON + timedelta(minutes=1), end=NOON + timedelta(minutes=4)
@@ -36,7 +36,7 @@ def test_a_large_window_is_sampled_the_same_for_the_same_seed(database: Database
     assert max(chosen[0]) - min(chosen[0]) > 200
 
 
-def test_a_window_that_is_small_enough_is_whole(database: Database) -> None:
+def test_a_small_window_is_complete(database: Database) -> None:
     keep(database, *[row(str(number)) for number in range(50)])
     assert len(window(database, "clf", limit=50)) == 50
     assert window(database, "clf", limit=0) == []

@@ -114,7 +114,7 @@ def test_moments_are_the_same_in_any_time_zone(database: Database) -> None:
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_what_can_never_be_kept_is_no_reason_to_try_again(
+def test_what_can_never_be_stored_is_not_retried(
     database: Database, changes: dict[str, object]
 ) -> None:
     wrong = row(**({"request_id": "2"} | changes))  # type: ignore[arg-type]
@@ -155,6 +155,6 @@ def test_four_processes_write_exact_counts(database: Database) -> None:
         shared = connection.execute(
             select(func.count(labels.c.id.distinct())).where(labels.c.request_id == "shared")
         ).scalar_one()
-    # All four said the same of one more prediction, at the same time: one of them was first.
+    # All four also labelled one more prediction, at the same time: only the first created it.
     assert counted == [2401, 2401, 2401]
     assert (requests, shared) == (2401, 1)

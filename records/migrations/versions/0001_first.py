@@ -6,7 +6,7 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
-# Written out, and not taken from records.schema: that goes on, and this stays as it was.
+# Written out, not taken from records.schema: that changes, and this must not.
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _AT = sa.DateTime(timezone=True)
 

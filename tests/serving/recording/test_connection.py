@@ -1,4 +1,4 @@
-"""The database: there, away, and back."""
+"""The database: available, unavailable, and available again."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -23,13 +23,13 @@ def records(settings: Settings) -> Iterator[RecordsConnection]:
     records.close()
 
 
-def test_a_new_database_is_made_ready(settings: Settings, records: RecordsConnection) -> None:
+def test_a_new_database_is_prepared(settings: Settings, records: RecordsConnection) -> None:
     with records.open() as database:
         database.check()
     assert (settings.home / "records.db").exists()
 
 
-def test_a_database_that_was_deleted_is_made_again(
+def test_a_deleted_database_is_created_again(
     settings: Settings, records: RecordsConnection
 ) -> None:
     with records.open():
@@ -42,7 +42,7 @@ def test_a_database_that_was_deleted_is_made_again(
         database.check()
 
 
-def test_a_database_that_is_away_is_not_tried_at_once_again(
+def test_an_unavailable_database_is_not_retried_immediately(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     home = tmp_path / "home"

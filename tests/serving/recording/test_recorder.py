@@ -1,4 +1,4 @@
-"""What the recorder finds is in the database, with a real engine and a real database."""
+"""What the recorder keeps is in the database, with a real engine and a real database."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -91,7 +91,7 @@ async def test_a_rejected_image_is_kept(tmp_path: Path, engine: Engine) -> None:
     assert rows(tmp_path, query) == [(400, "it is none", None, 1.0, b"no image")]
 
 
-async def test_little_confidence_is_kept_whatever_the_rate(tmp_path: Path, engine: Engine) -> None:
+async def test_low_confidence_is_kept_whatever_the_rate(tmp_path: Path, engine: Engine) -> None:
     async with recording(tmp_path, record_rate=0.0) as recorder:
         recorder.predicted(engine, "sure", b"image", SURE)
         recorder.predicted(engine, "unsure", b"image", UNSURE)
@@ -118,14 +118,14 @@ async def test_all_are_counted_and_some_kept(tmp_path: Path, engine: Engine) -> 
     }
 
 
-async def test_who_asks_for_a_prediction_finds_it(tmp_path: Path, engine: Engine) -> None:
+async def test_a_settled_prediction_is_in_the_database(tmp_path: Path, engine: Engine) -> None:
     async with recording(tmp_path) as recorder:
         recorder.predicted(engine, "a", b"image", SURE)
         await recorder.settle({"a", "never seen"})
         assert rows(tmp_path, "select request_id from predictions") == [("a",)]
 
 
-async def test_what_there_is_no_room_for_is_dropped_and_counted(
+async def test_what_exceeds_the_memory_limit_is_dropped_and_counted(
     tmp_path: Path, engine: Engine
 ) -> None:
     before = dropped("memory")
@@ -136,7 +136,9 @@ async def test_what_there_is_no_room_for_is_dropped_and_counted(
     assert dropped("memory") == before + 10
 
 
-async def test_there_is_room_again_for_what_follows(tmp_path: Path, engine: Engine) -> None:
+async def test_memory_is_released_when_predictions_are_written(
+    tmp_path: Path, engine: Engine
+) -> None:
     async with recording(tmp_path, record_buffer_bytes=10_000) as recorder:
         for number in range(5):
             recorder.predicted(engine, number, bytes(8_000), SURE)
@@ -144,7 +146,7 @@ async def test_there_is_room_again_for_what_follows(tmp_path: Path, engine: Engi
     assert rows(tmp_path, "select count(*) from predictions") == [(5,)]
 
 
-async def test_what_is_replaced_in_the_sample_leaves_its_room(
+async def test_memory_is_released_when_a_sampled_prediction_is_replaced(
     tmp_path: Path, engine: Engine
 ) -> None:
     before = dropped("memory")
@@ -154,7 +156,7 @@ async def test_what_is_replaced_in_the_sample_leaves_its_room(
     assert dropped("memory") == before
 
 
-async def test_predictions_go_on_without_a_database_and_are_kept_when_it_is_there(
+async def test_predictions_are_kept_when_the_database_is_available_again(
     tmp_path: Path, engine: Engine
 ) -> None:
     home = tmp_path / "home"
@@ -168,9 +170,7 @@ async def test_predictions_go_on_without_a_database_and_are_kept_when_it_is_ther
     assert rows(home, "select count from traffic where kind = 'status'") == [(1,)]
 
 
-async def test_what_the_database_will_never_take_is_dropped_alone(
-    tmp_path: Path, engine: Engine
-) -> None:
+async def test_only_what_the_database_rejects_is_dropped(tmp_path: Path, engine: Engine) -> None:
     before = dropped("refused")
     async with recording(tmp_path) as recorder:
         for name in ("a", "x" * 200, "b"):
@@ -180,19 +180,19 @@ async def test_what_the_database_will_never_take_is_dropped_alone(
     assert dropped("refused") == before + 1
 
 
-async def test_a_database_that_can_only_be_read_is_told_once(
+async def test_a_read_only_database_is_logged_once(
     tmp_path: Path, engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with recording(tmp_path) as recorder:
         await keep_one(recorder, engine, "a")
-        # As on a full disk, nothing is wrong until it is written to.
+        # As on a full disk, only writing fails.
         rows(tmp_path, "alter table predictions rename to gone")
         for name in ("b", "c"):
             with pytest.raises(SchemaError):
                 await keep_one(recorder, engine, name)
         rows(tmp_path, "alter table gone rename to predictions")
     assert rows(tmp_path, "select request_id from predictions") == [("a",), ("b",), ("c",)]
-    first, *others = [one for one in caplog.messages if "written" in one]
+    first, *others = [message for message in caplog.messages if "written" in message]
     assert first.startswith("no records are written for now: ")
     assert others == ["records are written again"]
 
@@ -202,7 +202,7 @@ async def keep_one(recorder: Recorder, engine: Engine, request_id: str) -> None:
     await recorder.settle({request_id})
 
 
-async def test_what_cannot_be_read_stops_nothing(tmp_path: Path, engine: Engine) -> None:
+async def test_a_failure_on_the_thread_does_not_stop_it(tmp_path: Path, engine: Engine) -> None:
     nothing = Answer(np.empty(0, np.float32), 0)
     async with recording(tmp_path, record_unsure=0.0) as recorder:
         recorder.predicted(engine, "a", b"image", nothing)

@@ -1,4 +1,4 @@
-"""Samples under a cap, whose weights make up for what was left out."""
+"""Samples under a limit, with weights that represent what was left out."""
 
 from collections import Counter
 from random import Random
@@ -15,13 +15,13 @@ def offer(reservoir: Reservoir[int], numbers: range) -> None:
             reservoir.put(index, number)
 
 
-def test_all_are_kept_where_there_is_room() -> None:
+def test_all_are_kept_up_to_the_capacity() -> None:
     reservoir = Reservoir[int](10, 1.0, Random(0))
     offer(reservoir, range(7))
     assert reservoir.sampled() == [(number, 1.0) for number in range(7)]
 
 
-def test_never_more_than_there_is_room_for() -> None:
+def test_never_more_than_the_capacity() -> None:
     reservoir = Reservoir[int](10, 1.0, Random(0))
     offer(reservoir, range(1000))
     assert len(set(reservoir.items)) == 10
@@ -29,7 +29,7 @@ def test_never_more_than_there_is_room_for() -> None:
 
 
 @pytest.mark.parametrize(("capacity", "seen"), [(1, 5), (3, 20), (10, 11)])
-def test_each_is_kept_as_often_as_any_other(capacity: int, seen: int) -> None:
+def test_all_items_are_equally_likely_to_be_kept(capacity: int, seen: int) -> None:
     kept: Counter[int] = Counter()
     for seed in range(6000):
         reservoir = Reservoir[int](capacity, 1.0, Random(seed))
@@ -40,7 +40,7 @@ def test_each_is_kept_as_often_as_any_other(capacity: int, seen: int) -> None:
     assert all(abs(kept[number] - expected) < 5 * deviation for number in range(seen))
 
 
-def test_a_rate_leaves_out_its_share_and_the_weights_make_up_for_it() -> None:
+def test_weights_are_unbiased_at_a_rate_below_one() -> None:
     totals = []
     for seed in range(300):
         reservoir = Reservoir[int](20, 0.25, Random(seed))
@@ -55,7 +55,7 @@ def test_a_rate_of_zero_keeps_nothing() -> None:
     assert reservoir.sampled() == []
 
 
-def test_what_a_new_one_replaces_is_given_back() -> None:
+def test_put_returns_the_item_that_it_replaces() -> None:
     reservoir = Reservoir[str](1, 1.0, Random(0))
     assert reservoir.put(reservoir.choose(), "first") is None
     index = -1
@@ -70,7 +70,7 @@ def crowd(sampler: Sampler[int], count: int = 1000) -> None:
     offer(sampler.rejected, range(count))
 
 
-def test_no_more_than_the_cap_over_minutes_of_crowds() -> None:
+def test_the_limit_holds_over_minutes_of_heavy_traffic() -> None:
     sampler = Sampler[int](60, 1.0, 0.0, Random(0))
     kept = 0
     for quarter in range(1, 10 * 60 * 4):
@@ -80,7 +80,7 @@ def test_no_more_than_the_cap_over_minutes_of_crowds() -> None:
     assert 10 * 60 <= kept <= 11 * 60
 
 
-def test_a_few_are_all_kept_after_hours_of_a_crowd() -> None:
+def test_rare_strata_are_kept_under_heavy_traffic() -> None:
     sampler = Sampler[int](600, 1.0, 0.0, Random(0))
     for quarter in range(1, 400):
         offer(sampler.ordinary, range(1000))
@@ -103,7 +103,7 @@ def test_weights_add_up_to_all_that_was_offered() -> None:
     assert sum(weight for _, weight in kept) == pytest.approx(3 * sum(range(1, 100)))
 
 
-def test_a_window_goes_on_where_the_cap_is_used_up() -> None:
+def test_a_window_lasts_longer_without_tokens() -> None:
     sampler = Sampler[int](1, 1.0, 0.0, Random(0))
     crowd(sampler)
     assert len(sampler.close(0.25)) == 4
@@ -113,7 +113,7 @@ def test_a_window_goes_on_where_the_cap_is_used_up() -> None:
     assert [weight for _, weight in sampler.close(200.0)] == [1000.0] * 3
 
 
-def test_who_asks_gets_a_window_on_credit_but_not_without_end() -> None:
+def test_early_closing_goes_into_limited_debt() -> None:
     sampler = Sampler[int](1, 1.0, 0.0, Random(0))
     kept = 0
     for number in range(100):
@@ -122,7 +122,7 @@ def test_who_asks_gets_a_window_on_credit_but_not_without_end() -> None:
     assert 4 < kept <= 12
 
 
-def test_the_last_window_ends_in_any_case() -> None:
+def test_the_last_window_always_ends() -> None:
     sampler = Sampler[int](1, 1.0, 0.0, Random(0))
     for _ in range(10):
         crowd(sampler)

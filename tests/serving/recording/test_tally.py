@@ -1,4 +1,4 @@
-"""Counts of a version, by the keys that records have."""
+"""Counts of a version, by the keys that records use."""
 
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ def found(tally: Tally) -> dict[tuple[str, str], int]:
     return {key[4:]: count for key, count in counts.items()}
 
 
-def test_nothing_asked_nothing_counted() -> None:
+def test_without_requests_nothing_is_counted() -> None:
     assert found(Tally("clf", "v1", (0, 1))) == {}
 
 
@@ -43,7 +43,9 @@ def test_failures_are_counted_by_status() -> None:
     ("seconds", "bucket"),
     [(0.0, "0.0005"), (0.0005, "0.0005"), (0.00051, "0.001"), (2.0, "2.5"), (11.0, "+Inf")],
 )
-def test_times_are_counted_by_the_upper_bound_of_their_bucket(seconds: float, bucket: str) -> None:
+def test_durations_are_counted_by_the_upper_bound_of_their_bucket(
+    seconds: float, bucket: str
+) -> None:
     tally = Tally("clf", "v1", ())
     tally.durations.extend([seconds] * 3)
     assert found(tally) == {("latency", bucket): 3}
