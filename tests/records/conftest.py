@@ -1,7 +1,13 @@
+"""Databases for a test each: one is migrated, the others are copies of it."""
+
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy import event
 
 from records.database import Database
 from tests.databases import Postgres, postgres_server
@@ -22,8 +28,38 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.database()
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("migrated") / "records.db"
+    with Database(f"sqlite:///{file}", create=True) as database:
+        database.prepare()
+    return file
+
+
+@pytest.fixture(scope="session")
+def migration(postgres: Postgres) -> str:
+    """The statements of a migration on PostgreSQL, which take a third of the time of Alembic."""
+    statements: list[str] = []
+    with Database(postgres.database()) as database:
+
+        @event.listens_for(database.engine, "before_cursor_execute")
+        def collect(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if statement.lstrip().startswith(("CREATE", "INSERT")):
+                statements.append(statement)
+
+        database.prepare()
+    return ";".join(statements)
+
+
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(request: pytest.FixtureRequest, database_url: str) -> Iterator[Database]:
+    """A new database, with tables."""
     with Database(database_url, create=True) as opened:
-        opened.prepare()
+        if opened.file:
+            opened.file.parent.mkdir()
+            shutil.copy(request.getfixturevalue("migrated_file"), opened.file)
+        else:
+            url = opened.url.set(drivername="postgresql").render_as_string(hide_password=False)
+            with psycopg.connect(url) as connection:
+                connection.execute(request.getfixturevalue("migration"))
         yield opened

@@ -22,8 +22,9 @@ from records.windows import window
 from records.writer import write
 from settings import Settings
 from tests.databases import Postgres
+from tests.records.processes import migrate, together
 from tests.records.rows import ROW, keep, row
-from tests.servers import ROOT, environment
+from tests.servers import ROOT
 
 NOBODY = 65534
 
@@ -103,17 +104,8 @@ def test_a_migration_that_fails_leaves_nothing(database_url: str) -> None:
         assert database.revision() is None
 
 
-def test_processes_that_migrate_at_the_same_time_all_succeed(
-    database_url: str, tmp_path: Path
-) -> None:
-    command = [sys.executable, "-m", "records", "migrate"]
-    variables = environment(tmp_path, database_url=database_url)
-    processes = [
-        subprocess.Popen(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    outputs = [process.communicate(timeout=60)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0] * 4
+def test_processes_that_migrate_at_the_same_time_all_succeed(database_url: str) -> None:
+    outputs = together(migrate, [(database_url,)] * 4)
     assert sorted(output.strip().rpartition("schema ")[2] for output in outputs) == [
         "0001 already.",
         "0001 already.",

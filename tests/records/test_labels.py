@@ -1,6 +1,5 @@
+import contextlib
 import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -9,8 +8,8 @@ from records.database import Database
 from records.labels import NewLabel, add
 from records.prediction import Label
 from records.windows import window
+from tests.records.processes import label_requests, start
 from tests.records.rows import keep, label, row
-from tests.servers import ROOT
 
 
 def truths(database: Database) -> list[Label | None]:
@@ -163,18 +162,19 @@ def test_a_thousand_labels_in_one_call(database: Database) -> None:
 
 def test_every_acknowledged_label_survives_kill_9(database: Database) -> None:
     url = database.url.render_as_string(hide_password=False)
-    keep(database, *[row(str(i)) for i in range(5000)])
-    command = [sys.executable, "-m", "tests.records.labelling", url]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        acknowledged = {process.stdout.readline().strip() for _ in range(40)}
-        process.kill()
-        # What it printed before it died counts as well; a line that is cut off does not.
-        rest = process.stdout.read()
-        acknowledged.update(rest[: rest.rfind("\n") + 1].split())
-    assert process.returncode == -signal.SIGKILL
+    count = 2000
+    keep(database, *[row(str(i)) for i in range(count + 1)])
+    process, stored = start(label_requests, url, count)
+    acknowledged = {stored.recv() for _ in range(40)}
+    process.kill()
+    process.join()
+    # What it sent before it died counts as well; a message that is cut off does not.
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            acknowledged.add(stored.recv())
+    assert process.exitcode == -signal.SIGKILL
     kept = {one.request_id for one in window(database, "clf", limit=None, labelled=True)}
     assert len(acknowledged) >= 40
     assert acknowledged <= kept
     # The killed process holds no lock.
-    assert label(database, "4999", 3).status == "added"
+    assert label(database, str(count), 3).status == "added"

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from dataclasses import fields
 from datetime import datetime, timedelta, timezone
 
@@ -14,8 +12,8 @@ from records.traffic import TrafficKey
 from records.traffic import traffic as traffic_rows
 from records.windows import latest_at, window
 from records.writer import write
+from tests.records.processes import hammer, together
 from tests.records.rows import NOON, ROW, keep, row
-from tests.servers import ROOT
 
 KEY: TrafficKey = (NOON, "clf", "clf:a", "champion", "status", "200")
 
@@ -140,12 +138,8 @@ def test_nothing_to_write_needs_no_database() -> None:
 
 
 def test_four_processes_write_exact_counts(database: Database) -> None:
-    command = [sys.executable, "-m", "tests.records.hammer"]
     url = database.url.render_as_string(hide_password=False)
-    writers = [
-        subprocess.Popen([*command, url, str(number), "600"], cwd=ROOT) for number in range(4)
-    ]
-    assert [writer.wait(120) for writer in writers] == [0] * 4
+    together(hammer, [(url, number, 600) for number in range(4)])
     with database.reading() as connection:
         counted = [
             connection.execute(select(func.count()).select_from(table)).scalar_one()

@@ -74,7 +74,7 @@ def test_the_limit_holds_over_minutes_of_heavy_traffic() -> None:
     sampler = Sampler[int](60, 1.0, 0.0, Random(0))
     kept = 0
     for quarter in range(1, 10 * 60 * 4):
-        crowd(sampler)
+        crowd(sampler, 100)
         kept += len(sampler.close(quarter / 4))
     # A minute's worth at once, and then as much as comes in.
     assert 10 * 60 <= kept <= 11 * 60
