@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # Longer than a server's: here, no client waits for an answer.
 _TIMEOUT_SECONDS = 60.0
 _MAX_LISTED = 20
-_ORIGINS: tuple[str, ...] = get_args(Origin)
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -134,12 +133,12 @@ def delete(request_id: str, model: str | None, yes: bool) -> None:
 @click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--model", metavar="NAME", help="Only this model.")
 @click.option("--version", metavar="TAG", help="Only this version, for example clf:abc123.")
-@click.option(
-    "--since", type=Since(), metavar="TIME", help="For example 2030-01-31, in UTC, or 7d."
-)
+@click.option("--since", type=Since(), metavar="TIME", help="For example 2030-01-31 (UTC) or 7d.")
 @click.option("--until", type=Moment(), metavar="TIME", help="Only records before this time, UTC.")
 @click.option("--labelled", is_flag=True, help="Only records with a label.")
-@click.option("--origin", multiple=True, type=click.Choice(_ORIGINS), help="All by default.")
+@click.option(
+    "--origin", multiple=True, type=click.Choice(get_args(Origin)), help="Default: all."
+)
 @click.option("--no-images", is_flag=True, help="Leave out the images.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists, when all is written.")
 def export(
@@ -209,7 +208,6 @@ def import_(
         raise click.UsageError("Give a SOURCE, or --url and --query.")
     if not model:
         raise click.BadParameter("must be a model's name.", param_hint="--model")
-    from images.decoding import MAX_PIXELS
     from records.importing import import_samples
     from records.sources import from_path, from_query
 
@@ -225,7 +223,7 @@ def import_(
             model,
             source=source,
             integers=integers,
-            max_pixels=min(MAX_PIXELS, settings().max_image_pixels),
+            max_pixels=settings().max_image_pixels,
         )
     if as_json:
         click.echo(json.dumps(asdict(result), indent=2))

@@ -71,9 +71,10 @@ def import_samples(
     """Store samples as predictions of origin 'import' with a label, some hundred a transaction.
 
     An image is identified by its SHA-256, so importing it again changes nothing. It must be one
-    that the server and the monitor can read, with at most ``max_pixels``. ``integers``: labels that
-    are text are read as integers. Samples without a readable image or a label are skipped and
-    listed. Raises DatabaseError; what was imported until then stays, and a retry continues there.
+    that the server reads, up to its ``max_pixels``, and the monitor, up to MAX_PIXELS.
+    ``integers``: labels that are text are read as integers. Samples without a readable image or a
+    label are skipped and listed. Raises DatabaseError; what was imported until then stays, and a
+    retry continues there.
     """
     seen: dict[str, Label] = {}
     faults: list[Fault] = []
@@ -92,7 +93,7 @@ def import_samples(
         on_progress(number)
         try:
             label = _label(sample.label, integers=integers)
-            image = _image(sample.image, max_pixels)
+            image = _image(sample.image, min(max_pixels, MAX_PIXELS))
         except (RecordsError, ImageError) as error:
             faults.append(Fault(sample.where, str(error)))
             continue

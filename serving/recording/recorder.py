@@ -16,6 +16,7 @@ from random import Random
 
 from errors import DatabaseError
 from records.prediction import KeptPrediction
+from serving.background import background
 from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
 from serving.metrics import RECORDS_DROPPED
@@ -67,13 +68,10 @@ class Recorder:
     async def running(self) -> AsyncIterator[None]:
         """Write until the block ends; then write the rest, for some seconds at most."""
         self._flusher.start()
-        ticking = asyncio.create_task(self._tick())
         try:
-            yield
+            async with background(self._tick()):
+                yield
         finally:
-            ticking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await ticking
             self._hand_over(self._close(last=True), count=True)
             await asyncio.to_thread(self._flusher.stop, _STOP_SECONDS)
 
