@@ -136,9 +136,7 @@ def delete(request_id: str, model: str | None, yes: bool) -> None:
 @click.option("--since", type=Since(), metavar="TIME", help="For example 2030-01-31 (UTC) or 7d.")
 @click.option("--until", type=Moment(), metavar="TIME", help="Only records before this time, UTC.")
 @click.option("--labelled", is_flag=True, help="Only records with a label.")
-@click.option(
-    "--origin", multiple=True, type=click.Choice(get_args(Origin)), help="Default: all."
-)
+@click.option("--origin", multiple=True, type=click.Choice(get_args(Origin)), help="Default: all.")
 @click.option("--no-images", is_flag=True, help="Leave out the images.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists, when all is written.")
 def export(

@@ -1,7 +1,7 @@
-"""Databases of this run's own: a SQLite file, and a PostgreSQL server that nobody else sees.
+"""A PostgreSQL server for the tests, which nobody else can reach.
 
-PostgreSQL is the machine's own, started on a socket in a folder of its own, without a port. Without
-it, its tests are skipped; with REQUIRE_POSTGRES=1 they fail.
+It is the installed PostgreSQL, started on a socket in a new folder, without a port. Where none is
+installed, its tests are skipped, or fail with REQUIRE_POSTGRES=1.
 """
 
 import contextlib
@@ -17,20 +17,20 @@ import psycopg
 import pytest
 from psycopg import sql
 
-# It refuses to run as root: any other user will do.
+# PostgreSQL refuses to run as root, and accepts any other user.
 _USER = "nobody" if hasattr(os, "geteuid") and os.geteuid() == 0 else None
 
 
 def _programs() -> Path | None:
-    """The folder of ``initdb`` and ``pg_ctl``, of the newest version that is installed."""
+    """The folder with ``initdb`` and ``pg_ctl`` of the newest installed version."""
     on_path = shutil.which("initdb")
     if on_path:
         return Path(on_path).resolve().parent
-    # Debian keeps them off the path; Homebrew those of versions that are not the default.
-    for place in ("/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"):
-        found = sorted(Path(place).glob("*/bin/initdb"), key=lambda path: _version(path.parts[-3]))
-        if found:
-            return found[-1].parent
+    # Not on the path: Debian's, and Homebrew's other than the default version.
+    for folder in ("/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"):
+        paths = sorted(Path(folder).glob("*/bin/initdb"), key=lambda path: _version(path.parts[-3]))
+        if paths:
+            return paths[-1].parent
     return None
 
 
@@ -40,7 +40,7 @@ def _version(name: str) -> int:
 
 
 class Postgres:
-    """A running server; every ``database()`` is a new one in it."""
+    """A running server."""
 
     def __init__(self, folder: Path, programs: Path, *, durable: bool) -> None:
         self.folder = folder
@@ -81,7 +81,7 @@ class Postgres:
         return f"postgresql://pupila:a%40secret@/postgres?{options}"
 
     def database(self) -> str:
-        """The URL of a new schema: as good as a database of its own, with fewer files to make."""
+        """The URL of a new schema: as separate as a new database, and faster to create."""
         schema = f"test_{uuid.uuid4().hex[:12]}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
@@ -90,17 +90,17 @@ class Postgres:
 
 @contextlib.contextmanager
 def postgres_server(parent: Path = Path("/tmp"), *, durable: bool = False) -> Iterator[Postgres]:  # noqa: S108
-    """A server of one's own; skips, or fails, where PostgreSQL is not installed.
+    """A new server; skips or fails the test if PostgreSQL is not installed.
 
-    ``durable``: commits reach the disk, for which no test of ours waits.
+    ``durable``: commits reach the disk, which no test depends on.
     """
     programs = _programs()
     if programs is None:
-        why = "PostgreSQL is not installed: no initdb on the path or in /usr/lib/postgresql"
+        reason = "PostgreSQL is not installed: no initdb on the path or in /usr/lib/postgresql"
         if os.environ.get("REQUIRE_POSTGRES") == "1":
-            pytest.fail(why)
-        pytest.skip(why)
-    # Not in pytest's folder: others may not enter it, and a socket's path must be short.
+            pytest.fail(reason)
+        pytest.skip(reason)
+    # Not in pytest's folder: other users cannot enter it, and a socket's path must be short.
     folder = Path(tempfile.mkdtemp(prefix="pupila-pg-", dir="/tmp"))
     try:
         if _USER:
