@@ -101,7 +101,7 @@ def postgres_server(parent: Path = Path("/tmp"), *, durable: bool = False) -> It
             pytest.fail(reason)
         pytest.skip(reason)
     # Not in pytest's folder: other users cannot enter it, and a socket's path must be short.
-    folder = Path(tempfile.mkdtemp(prefix="pupila-pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="pupila-pg-", dir=parent))
     try:
         if _USER:
             shutil.chown(folder, _USER)
