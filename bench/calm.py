@@ -8,9 +8,10 @@ from scipy.stats import kstwo
 
 from bench.population import Pool, Population
 from monitor.drift.alarm import AlarmRule
+from monitor.drift.columns import Columns
 from monitor.drift.detector import DriftDetector
-from monitor.drift.report import DriftReport
-from monitor.drift.views import Columns, classes, unusual
+from monitor.drift.results import DriftReport
+from monitor.drift.views import classes, unusual
 
 HOURS = 720
 RUN = 30

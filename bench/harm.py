@@ -25,8 +25,8 @@ from bench.table import markdown
 from images.spec import ImageSpec
 from models.offline.halves import convert_halves
 from models.runtime import OnnxRuntime
-from monitor.accuracy.harm import HarmSettings, dissent, estimate
-from monitor.proportions import Share
+from monitor.accuracy.harm import HarmSettings, disagreement, estimate
+from monitor.proportions import Proportion
 from tests.drawing import draw_folder
 from train.datasets import Dataset, load_digits, load_folder, split
 from train.fit import train
@@ -78,7 +78,7 @@ def trials(
         raise RuntimeError(candidate.without_halves)
     known = candidate.reference
     halves = convert_halves(candidate.halves, candidate.estimator, spec, known.pixels)
-    before = Share.of(dissent(known.probabilities, *halves.probabilities))
+    before = Proportion.of(disagreement(known.probabilities, *halves.probabilities))
     runtimes = [OnnxRuntime(graph) for graph in halves.graphs]
 
     def ask(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -86,7 +86,7 @@ def trials(
         features = spec.features(pixels)
         own = candidate.estimator.predict_proba(features)
         others = [runtime.run(features).scores for runtime in runtimes]
-        return own.argmax(axis=1) == production.indices, dissent(own, *others)
+        return own.argmax(axis=1) == production.indices, disagreement(own, *others)
 
     accuracy = float(ask(production.pixels)[0].mean())
     rng = np.random.default_rng(seed)
@@ -95,8 +95,8 @@ def trials(
         drop = accuracy - _accuracy(right, shift, production, rng)
         for size in WINDOWS:
             found = [
-                estimate(Share.of(doubted[shift.rows(production.indices, size, rng)]), before, rule)
-                for _ in range(windows)
+                estimate(Proportion.of(doubted[rows]), before, rule)
+                for rows in (shift.rows(production.indices, size, rng) for _ in range(windows))
             ]
             flagged = sum(one.harmed for one in found)
             excess = float(np.mean([one.excess for one in found]))

@@ -21,8 +21,8 @@ from models.manifest import Label
 from models.offline.conversion import convert
 from models.reference import Reference
 from models.runtime import OnnxRuntime
+from monitor.drift.columns import Columns
 from monitor.drift.detector import DriftDetector, DriftSettings
-from monitor.drift.views import Columns
 from tests.drawing import SHAPES, draw_folder, draw_shape
 from train.datasets import Dataset, load_digits, load_folder, split
 from train.halves import components

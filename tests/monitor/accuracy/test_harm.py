@@ -14,12 +14,12 @@ from monitor.accuracy.harm import (
     LABELS,
     HarmReport,
     HarmSettings,
-    dissent,
+    disagreement,
     estimate,
     label_first,
     suspect,
 )
-from monitor.proportions import Share
+from monitor.proportions import Proportion
 from train.datasets import load_digits, split
 from train.fit import train
 
@@ -52,8 +52,8 @@ def judge(
     pixels: NDArray[np.uint8],
     weights: NDArray[np.float64] | None = None,
 ) -> HarmReport:
-    said = answers(artifact, pixels)
-    return suspect(reference, artifact.halves(), DIGITS, pixels, said, weights)
+    outputs = answers(artifact, pixels)
+    return suspect(reference, artifact.halves(), DIGITS, pixels, outputs, weights)
 
 
 def moved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -66,7 +66,7 @@ def test_later_images_are_calm(artifact: Artifact, reference: Reference) -> None
     assert report.state == "calm"
     assert report.excess is not None
     assert abs(report.excess) < 0.03
-    assert "no sign of harm" in report.reason
+    assert "no sign of a drop in accuracy" in report.reason
 
 
 def test_moved_images_are_suspected_of_harm(artifact: Artifact, reference: Reference) -> None:
@@ -76,11 +76,11 @@ def test_moved_images_are_suspected_of_harm(artifact: Artifact, reference: Refer
     assert report.surely is not None
     assert report.excess is not None
     assert 0.05 < report.surely < report.excess
-    assert "harm is suspected" in report.reason
+    assert "suggests an accuracy drop of more than 5 points" in report.reason
     assert "accuracy is" not in report.reason
-    said = answers(artifact, pixels)
+    outputs = answers(artifact, pixels)
     truth = PARTS.holdout.indices[:200]
-    assert (said.argmax(axis=1) == truth).mean() < 0.8
+    assert (outputs.argmax(axis=1) == truth).mean() < 0.8
 
 
 def test_the_reference_itself_has_no_excess(artifact: Artifact, reference: Reference) -> None:
@@ -111,12 +111,12 @@ def test_weights_can_leave_too_few(artifact: Artifact, reference: Reference) -> 
     assert judge(artifact, reference, PRODUCTION[:200], weights).state == "unknown"
 
 
-def test_without_halves_it_says_why_and_what_to_label(
+def test_without_halves_the_report_has_the_reason_and_rows_to_label(
     artifact: Artifact, reference: Reference
 ) -> None:
-    said = answers(artifact, PRODUCTION[:150])
+    outputs = answers(artifact, PRODUCTION[:150])
     report = suspect(
-        reference, None, DIGITS, PRODUCTION[:150], said, without="Class 'c' has a single image."
+        reference, None, DIGITS, PRODUCTION[:150], outputs, without="Class 'c' has a single image."
     )
     assert report.state == "unknown"
     assert report.reason.endswith("Class 'c' has a single image.")
@@ -134,18 +134,18 @@ def test_a_report_is_json_and_back(artifact: Artifact, reference: Reference) -> 
     assert HarmReport.model_validate_json(report.model_dump_json()) == report
 
 
-def test_dissent_is_where_not_all_agree() -> None:
-    one, other = np.eye(3, dtype=np.float32)[[0, 1, 2]], np.eye(3, dtype=np.float32)[[0, 2, 2]]
-    assert dissent(one, one, other).tolist() == [False, True, False]
+def test_disagreement_is_where_not_all_agree() -> None:
+    first, second = np.eye(3, dtype=np.float32)[[0, 1, 2]], np.eye(3, dtype=np.float32)[[0, 2, 2]]
+    assert disagreement(first, first, second).tolist() == [False, True, False]
 
 
 def test_the_bound_decides_not_the_estimate() -> None:
     # sqrt(.1 * .9 / 200 + .02 * .98 / 400) = 0.0223 but for the half images; 1.96 of it is 0.044.
-    found = estimate(Share(0.10, 200), Share(0.02, 400), HarmSettings())
+    found = estimate(Proportion(0.10, 200), Proportion(0.02, 400), HarmSettings())
     assert found.excess == pytest.approx(0.08)
-    assert found.surely == pytest.approx(0.08 - 1.96 * 0.0223, abs=2e-3)
+    assert found.lower_bound == pytest.approx(0.08 - 1.96 * 0.0223, abs=2e-3)
     assert not found.harmed
-    assert estimate(Share(0.12, 1000), Share(0.02, 400), HarmSettings()).harmed
+    assert estimate(Proportion(0.12, 1000), Proportion(0.02, 400), HarmSettings()).harmed
 
 
 def probabilities(count: int) -> NDArray[np.float32]:
@@ -153,27 +153,27 @@ def probabilities(count: int) -> NDArray[np.float32]:
     return rng.dirichlet(np.ones(4), count).astype(np.float32)
 
 
-def test_half_of_the_labels_are_asked_where_they_disagree() -> None:
-    said = probabilities(1000)
+def test_half_of_the_rows_have_disagreement() -> None:
+    outputs = probabilities(1000)
     mask = np.arange(1000) % 5 == 0
-    rows = label_first(said, mask)
+    rows = label_first(outputs, mask)
     assert len(rows) == len(set(rows)) == LABELS
     assert sum(mask[list(rows)]) == LABELS // 2
     assert mask[rows[0]]
 
 
 def test_they_are_spread_over_the_predicted_classes() -> None:
-    said = probabilities(1000)
-    said[:700] = np.array([0.97, 0.01, 0.01, 0.01], np.float32)
+    outputs = probabilities(1000)
+    outputs[:700] = np.array([0.97, 0.01, 0.01, 0.01], np.float32)
     mask = np.ones(1000, dtype=bool)
     mask[::10] = False
-    rows = [row for row in label_first(said, mask) if mask[row]]
-    counts = Counter(said[rows].argmax(axis=1).tolist())
+    rows = [row for row in label_first(outputs, mask) if mask[row]]
+    counts = Counter(outputs[rows].argmax(axis=1).tolist())
     assert set(counts) == {0, 1, 2, 3}
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
-def test_all_with_dissent_are_asked_where_they_are_few() -> None:
+def test_all_with_disagreement_are_included_where_they_are_few() -> None:
     mask = np.zeros(1000, dtype=bool)
     mask[[3, 500, 999]] = True
     rows = label_first(probabilities(1000), mask)
@@ -181,6 +181,6 @@ def test_all_with_dissent_are_asked_where_they_are_few() -> None:
     assert len(rows) == LABELS
 
 
-def test_a_window_smaller_than_what_is_asked_is_asked_whole() -> None:
+def test_a_small_window_is_included_whole() -> None:
     rows = label_first(probabilities(30), np.arange(30) < 10)
     assert sorted(rows) == list(range(30))
