@@ -27,6 +27,8 @@ def thumbnails(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.float32
     """
     shape = (spec.height, spec.width) if spec.channels == 1 else (spec.height, spec.width, 3)
     size = (min(SIDE, spec.width), min(SIDE, spec.height))
+    if size == (spec.width, spec.height):
+        return pixels.astype(np.float32)
     small = np.empty((len(pixels), size[0] * size[1] * spec.channels), dtype=np.float32)
     for row, image in enumerate(pixels):
         picture = Image.fromarray(image.reshape(shape)).resize(size, Image.Resampling.BOX)

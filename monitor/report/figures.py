@@ -106,9 +106,9 @@ def distribution(
             (before, _BEFORE, 1.0, "reference"),
             (now, _NOW, 0.6, "this window"),
         ):
-            weights = np.full(len(values), 1 / max(len(values), 1))
-            clipped = np.clip(values, edges[0], edges[-1])
-            axes.hist(clipped, edges, weights=weights, color=color, alpha=alpha, label=label)
+            counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+            heights = counts / max(len(values), 1)
+            axes.stairs(heights, edges, fill=True, color=color, alpha=alpha, label=label)
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.set_xlabel(name, fontsize=9, color=_INK)
         _legend(axes)

@@ -8,7 +8,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 
 from errors import ImageError, MonitorError, RecordsError
 from images.decoding import read_pixels
@@ -102,6 +101,9 @@ def reference_from(path: Path, monitored: MonitoredVersion) -> Reference:
     used as the version's. Raises MonitorError for a class that the version does not have, and for
     too few or too many images.
     """
+    # Importing it takes half a second of CPU, and only such a version needs it.
+    from sklearn.decomposition import PCA
+
     index_of = {str(label): index for index, label in enumerate(monitored.labels)}
     pixels, indices = [], []
     for sample in from_path(path, "image", "label"):

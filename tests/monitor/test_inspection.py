@@ -3,38 +3,21 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from models.store import Store
-from models.version import Version
-from monitor.findings import Findings
 from monitor.inspection import inspect
 from monitor.storage import save_reports
 from monitor.window.version import MonitoredVersion
 from records.database import Database
 from records.reports import history
 from tests.drafts import LinearDraft
-from tests.monitor.production import HOUR, NOON, Production, keep, say, turned
-
-
-@pytest.fixture
-def monitored(version: Version) -> MonitoredVersion:
-    return MonitoredVersion.of(version)
-
-
-def one(database: Database, monitored: MonitoredVersion, hour: int = 0) -> Findings:
-    """The hour that ends so many hours after noon, looked at and saved."""
-    end = NOON + hour * HOUR
-    findings = inspect(database, monitored, end - HOUR, end)
-    save_reports(database, findings)
-    return findings
+from tests.monitor.production import HOUR, NOON, Production, give_labels, inspected, keep, turned
 
 
 def test_a_calm_window(
     production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     keep(database, production.version, production.images(0))
-    findings = one(database, monitored)
+    findings = inspected(database, monitored)
     assert findings.states == {"drift": "calm", "accuracy": "calm", "quality": "calm"}
     assert (findings.state, findings.since) == ("calm", None)
     assert findings.headline == "No problems found."
@@ -44,11 +27,11 @@ def test_two_windows_of_three_make_an_alarm(
     production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     keep(database, production.version, production.images(0))
-    assert one(database, monitored).states["drift"] == "calm"
+    assert inspected(database, monitored).states["drift"] == "calm"
     for hour, expected in ((1, "warn"), (2, "alarm")):
         pixels = turned(production.images(hour))
         keep(database, production.version, pixels, at=NOON + hour * HOUR, prefix=str(hour))
-        findings = one(database, monitored, hour)
+        findings = inspected(database, monitored, hour)
         assert findings.states["drift"] == expected
     # It began with the first of the two.
     assert findings.since == NOON
@@ -62,8 +45,8 @@ def test_the_same_window_twice_counts_once(
     production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     keep(database, production.version, turned(production.images(0)))
-    assert one(database, monitored).states["drift"] == "warn"
-    assert one(database, monitored).states["drift"] == "warn"
+    assert inspected(database, monitored).states["drift"] == "warn"
+    assert inspected(database, monitored).states["drift"] == "warn"
 
 
 def test_windows_of_another_version_do_not_count(
@@ -72,14 +55,14 @@ def test_windows_of_another_version_do_not_count(
     other = Store(tmp_path / "models").save(LinearDraft(name="watched"))
     keep(database, other, turned(production.images(0)))
     save_reports(database, inspect(database, MonitoredVersion.of(other), NOON - HOUR, NOON))
-    assert len(one(database, monitored).windows) == 1
+    assert len(inspected(database, monitored).windows) == 1
 
 
 def test_reports_are_kept(
     production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     keep(database, production.version, production.images(0))
-    findings = one(database, monitored)
+    findings = inspected(database, monitored)
     rows = {row.kind: row for row in history(database, "watched")}
     assert rows.keys() == {"drift", "accuracy", "quality"}
     assert rows["drift"].p_value == findings.drift.p_value
@@ -93,13 +76,13 @@ def test_too_few_images(
     production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     keep(database, production.version, production.images(0, 20))
-    findings = one(database, monitored)
+    findings = inspected(database, monitored)
     assert (findings.state, findings.drift.evidence) == ("unknown", None)
     assert findings.headline == "Not enough data."
 
 
 def test_no_image_at_all(monitored: MonitoredVersion, database: Database) -> None:
-    findings = one(database, monitored)
+    findings = inspected(database, monitored)
     assert findings.state == "unknown"
     assert set(findings.states.values()) <= {"unknown", "calm"}
 
@@ -108,8 +91,8 @@ def test_labels_give_the_accuracy(
     production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     names = keep(database, production.version, turned(production.images(0)))
-    say(database, names, production.truth(0))
-    findings = one(database, monitored)
+    give_labels(database, names, production.truth(0))
+    findings = inspected(database, monitored)
     assert findings.judged_by_labels
     assert findings.accuracy.images == 120
     assert findings.accuracy.accuracy is not None
@@ -122,9 +105,9 @@ def test_labels_that_came_late_are_taken_from_before_the_window(
     production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     names = keep(database, production.version, production.images(0), at=NOON - 24 * HOUR)
-    say(database, names, production.truth(0))
+    give_labels(database, names, production.truth(0))
     keep(database, production.version, production.images(1), prefix="now")
-    findings = one(database, monitored)
+    findings = inspected(database, monitored)
     assert findings.accuracy.images == 120
     assert findings.labels_since < NOON - 24 * HOUR
     assert not findings.judged_by_labels
@@ -135,9 +118,9 @@ def test_earlier_labels_do_not_clear_a_suspicion(
     production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     names = keep(database, production.version, production.images(0), at=NOON - 24 * HOUR)
-    say(database, names, production.truth(0))
+    give_labels(database, names, production.truth(0))
     keep(database, production.version, turned(production.images(1)), prefix="now")
-    findings = one(database, monitored)
+    findings = inspected(database, monitored)
     assert findings.accuracy.state == "calm"
     assert findings.states["accuracy"] == "alarm"
     assert "accuracy is suspected to have dropped" in findings.headline
@@ -147,9 +130,9 @@ def test_labels_and_suspicion_are_reported_once(
     production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     names = keep(database, production.version, turned(production.images(0)), at=NOON - 24 * HOUR)
-    say(database, names, production.truth(0))
+    give_labels(database, names, production.truth(0))
     keep(database, production.version, turned(production.images(1)), prefix="now")
-    findings = one(database, monitored)
+    findings = inspected(database, monitored)
     assert findings.harm.suspected
     assert not findings.judged_by_labels
     assert findings.headline.count("dropped") == 1

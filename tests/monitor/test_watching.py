@@ -83,7 +83,6 @@ def test_a_window_that_ends_in_the_future_is_not_waited_for(
 def test_windows_follow_one_another_until_the_alarm(
     watcher: Watcher, production: Production, tmp_path: Path
 ) -> None:
-    watcher.html = tmp_path
     inspect(watcher, 0)
     for hour in (1, 2):
         pixels = turned(production.images(hour))
@@ -94,6 +93,8 @@ def test_windows_follow_one_another_until_the_alarm(
             at=NOON + hour * HOUR,
             prefix=str(hour),
         )
+        # A page takes longer than everything else.
+        watcher.html = tmp_path if hour == 2 else None
         (line,) = inspect(watcher, hour)
     assert "ALARM (drift alarm, " in line
     rows = history(watcher.database, "watched", "drift")

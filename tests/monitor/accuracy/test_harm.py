@@ -1,14 +1,13 @@
 """Harm without labels, on a trained version and its half copies."""
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from images.spec import ImageSpec
-from models.artifact import Artifact, read_artifact
+from models.artifact import Artifact
 from models.reference import Reference
 from monitor.accuracy.harm import (
     LABELS,
@@ -20,19 +19,14 @@ from monitor.accuracy.harm import (
     suspect,
 )
 from monitor.proportions import Proportion
-from train.datasets import load_digits, split
-from train.fit import train
+from tests.monitor.production import Production
 
 DIGITS = ImageSpec.parse("digits")
-PARTS = split(load_digits(DIGITS), 0.25, seed=5)
-PRODUCTION = PARTS.holdout.pixels
 
 
 @pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    folder: Path = tmp_path_factory.mktemp("version")
-    train(PARTS.train, "svc").candidate.write(folder)
-    return read_artifact(folder)
+def artifact(production: Production) -> Artifact:
+    return production.version.artifact
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +34,12 @@ def reference(artifact: Artifact) -> Reference:
     found = Reference.load(artifact)
     assert found is not None
     return found
+
+
+@pytest.fixture(scope="module")
+def pixels(production: Production) -> NDArray[np.uint8]:
+    """Images that the version was not trained on."""
+    return production.dataset.pixels
 
 
 def answers(artifact: Artifact, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -57,29 +57,33 @@ def judge(
 
 
 def moved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """By one pixel to the right: it costs an SVC some forty points (bench.harm)."""
+    """By one pixel to the right: it costs a logistic regression some sixty points (bench.harm)."""
     return np.roll(pixels.reshape(-1, 8, 8), 1, axis=2).reshape(-1, 64)
 
 
-def test_later_images_are_calm(artifact: Artifact, reference: Reference) -> None:
-    report = judge(artifact, reference, PRODUCTION)
+def test_later_images_are_calm(
+    artifact: Artifact, reference: Reference, pixels: NDArray[np.uint8]
+) -> None:
+    report = judge(artifact, reference, pixels)
     assert report.state == "calm"
     assert report.excess is not None
     assert abs(report.excess) < 0.03
     assert "no sign of a drop in accuracy" in report.reason
 
 
-def test_moved_images_are_suspected_of_harm(artifact: Artifact, reference: Reference) -> None:
-    pixels = moved(PRODUCTION[:200])
-    report = judge(artifact, reference, pixels)
+def test_moved_images_are_suspected_of_harm(
+    artifact: Artifact, reference: Reference, pixels: NDArray[np.uint8], production: Production
+) -> None:
+    shifted = moved(production.dataset.pixels[:200])
+    report = judge(artifact, reference, shifted)
     assert report.suspected
     assert report.surely is not None
     assert report.excess is not None
     assert 0.05 < report.surely < report.excess
     assert "suggests an accuracy drop of more than 5 points" in report.reason
     assert "accuracy is" not in report.reason
-    outputs = answers(artifact, pixels)
-    truth = PARTS.holdout.indices[:200]
+    outputs = answers(artifact, shifted)
+    truth = production.dataset.indices[:200]
     assert (outputs.argmax(axis=1) == truth).mean() < 0.8
 
 
@@ -89,34 +93,36 @@ def test_the_reference_itself_has_no_excess(artifact: Artifact, reference: Refer
     assert report.window == report.reference
 
 
-def test_weights_count(artifact: Artifact, reference: Reference) -> None:
-    pixels = np.concatenate([PRODUCTION[:200], moved(PRODUCTION[200:400])])
+def test_weights_count(artifact: Artifact, reference: Reference, pixels: NDArray[np.uint8]) -> None:
+    both = np.concatenate([pixels[:200], moved(pixels[200:400])])
     kept = np.repeat([1.0, 1e-6], 200)
-    assert judge(artifact, reference, pixels).suspected
-    report = judge(artifact, reference, pixels, kept)
+    assert judge(artifact, reference, both).suspected
+    report = judge(artifact, reference, both, kept)
     assert report.state == "calm"
-    assert report.window == pytest.approx(
-        judge(artifact, reference, PRODUCTION[:200]).window, abs=1e-4
-    )
+    assert report.window == pytest.approx(judge(artifact, reference, pixels[:200]).window, abs=1e-4)
 
 
-def test_a_few_images_are_too_few(artifact: Artifact, reference: Reference) -> None:
-    report = judge(artifact, reference, moved(PRODUCTION[:49]))
+def test_a_few_images_are_too_few(
+    artifact: Artifact, reference: Reference, pixels: NDArray[np.uint8]
+) -> None:
+    report = judge(artifact, reference, moved(pixels[:49]))
     assert (report.state, report.excess) == ("unknown", None)
     assert report.label_first
 
 
-def test_weights_can_leave_too_few(artifact: Artifact, reference: Reference) -> None:
+def test_weights_can_leave_too_few(
+    artifact: Artifact, reference: Reference, pixels: NDArray[np.uint8]
+) -> None:
     weights = np.where(np.arange(200) < 20, 1000.0, 1.0)
-    assert judge(artifact, reference, PRODUCTION[:200], weights).state == "unknown"
+    assert judge(artifact, reference, pixels[:200], weights).state == "unknown"
 
 
 def test_without_halves_the_report_has_the_reason_and_rows_to_label(
-    artifact: Artifact, reference: Reference
+    artifact: Artifact, reference: Reference, pixels: NDArray[np.uint8]
 ) -> None:
-    outputs = answers(artifact, PRODUCTION[:150])
+    outputs = answers(artifact, pixels[:150])
     report = suspect(
-        reference, None, DIGITS, PRODUCTION[:150], outputs, without="Class 'c' has a single image."
+        reference, None, DIGITS, pixels[:150], outputs, without="Class 'c' has a single image."
     )
     assert report.state == "unknown"
     assert report.reason.endswith("Class 'c' has a single image.")
@@ -129,8 +135,10 @@ def test_no_images(artifact: Artifact, reference: Reference) -> None:
     assert (report.state, report.label_first) == ("unknown", ())
 
 
-def test_a_report_is_json_and_back(artifact: Artifact, reference: Reference) -> None:
-    report = judge(artifact, reference, moved(PRODUCTION[:100]))
+def test_a_report_is_json_and_back(
+    artifact: Artifact, reference: Reference, pixels: NDArray[np.uint8]
+) -> None:
+    report = judge(artifact, reference, moved(pixels[:100]))
     assert HarmReport.model_validate_json(report.model_dump_json()) == report
 
 

@@ -34,15 +34,17 @@ def probabilities(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float32)
 
 
+ANALYSIS = PCA(20, random_state=0).fit(SPEC.features(PIXELS[TRAINING]))
+
+
 def reference(images: int = 800, *, components: bool = True) -> Reference:
-    analysis = PCA(20, random_state=0).fit(SPEC.features(PIXELS[TRAINING]))
     held = PIXELS[HELD][:images]
     return Reference(
         pixels=held,
         labels=LABELS[HELD][:images],
         probabilities=probabilities(held),
-        pca_mean=analysis.mean_.astype(np.float32) if components else None,
-        pca_components=analysis.components_.astype(np.float32) if components else None,
+        pca_mean=ANALYSIS.mean_.astype(np.float32) if components else None,
+        pca_components=ANALYSIS.components_.astype(np.float32) if components else None,
     )
 
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from images.spec import ImageSpec
 from models.store import Store
+from monitor.findings import Findings
 from monitor.inspection import inspect
 from monitor.report.page import render
-from monitor.storage import save_reports
 from monitor.window.version import MonitoredVersion
 from records.database import Database
 from tests.drafts import LinearDraft
 from tests.drawing import png
-from tests.monitor.production import HOUR, NOON, Production, keep, say, turned
+from tests.monitor.production import HOUR, NOON, Production, give_labels, keep
 
 VOID = {"meta", "img", "br", "link", "input"}
 EVIL = (
@@ -55,21 +55,8 @@ class Page(HTMLParser):
         return [value for found, value in self.attributes if found == name]
 
 
-def test_an_alarm(production: Production, database: Database) -> None:
-    monitored = MonitoredVersion.of(production.version)
-    for hour in range(3):
-        pixels = production.images(hour)
-        end = NOON + hour * HOUR
-        keep(
-            database,
-            production.version,
-            turned(pixels) if hour else pixels,
-            at=end,
-            prefix=str(hour),
-        )
-        findings = inspect(database, monitored, end - HOUR, end)
-        save_reports(database, findings)
-    page = Page(render(findings))
+def test_an_alarm(alarm: Findings) -> None:
+    page = Page(render(alarm))
     assert "The images have changed" in page.text
     assert "Since 2030-01-31 12:00 UTC." in page.text
     assert "python -m records export" in page.text
@@ -79,21 +66,15 @@ def test_an_alarm(production: Production, database: Database) -> None:
     assert not page.values("href")
 
 
-def test_a_calm_window(production: Production, database: Database) -> None:
-    names = keep(database, production.version, production.images(0))
-    say(database, names, production.truth(0))
-    page = Page(
-        render(inspect(database, MonitoredVersion.of(production.version), NOON - HOUR, NOON))
-    )
+def test_a_calm_window(calm: Findings) -> None:
+    page = Page(render(calm))
     assert "No problems found." in page.text
     assert "There are no earlier windows to compare with." in page.text
     assert "on 120 labelled predictions" in page.text
 
 
-def test_an_empty_window(production: Production, database: Database) -> None:
-    page = Page(
-        render(inspect(database, MonitoredVersion.of(production.version), NOON - HOUR, NOON))
-    )
+def test_an_empty_window(monitored: MonitoredVersion, database: Database) -> None:
+    page = Page(render(inspect(database, monitored, NOON - HOUR, NOON)))
     assert "Not enough data." in page.text
 
 
@@ -111,7 +92,7 @@ def test_hostile_labels_and_ids(database: Database, tmp_path: Path) -> None:
     window = rng.integers(0, 120, (100, 64), np.uint8)
     ids = [f"{EVIL[number % 4]}{number}" for number in range(100)]
     keep(database, version, window, ids=ids)
-    say(database, ids[:60], [EVIL[1], "unknown <b>"] * 30)
+    give_labels(database, ids[:60], [EVIL[1], "unknown <b>"] * 30)
     findings = inspect(database, monitored, NOON - HOUR, NOON)
     assert findings.drift.changed
     text = render(findings)

@@ -13,6 +13,9 @@ from errors import MonitorError
 from monitor.report.webhook import post
 from tests.servers import free_port
 
+# Seconds after which a server that shall end does: the default of 0.5 is most of such a test.
+POLL = 0.01
+
 
 @dataclass
 class Listener:
@@ -40,7 +43,7 @@ def listening(*statuses: int) -> Iterator[Listener]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(POLL,))
         thread.start()
         listener.url = f"http://127.0.0.1:{server.server_address[1]}/hooks/secret"
         try:
@@ -116,7 +119,7 @@ def test_an_answer_without_an_end_is_not_awaited() -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(POLL,))
         thread.start()
         posting = threading.Thread(
             target=post, args=(f"http://127.0.0.1:{server.server_address[1]}/", "{}"), daemon=True
