@@ -57,20 +57,27 @@ def main() -> None:
 
 @main.command()
 @_model
-@click.option("--version", metavar="TAG", help="Such as clf:abc123.  [default: the champion]")
+@click.option(
+    "--version", metavar="TAG", help="One version, such as clf:abc123.  [default: the champion]"
+)
 @click.option(
     "--since",
     type=Since(),
     metavar="TIME",
-    help="Such as 7d, or 2030-01-31 (UTC).  [default: 24h]",
+    help="Start of the window, such as 7d or 2030-01-31 (UTC).  [default: 24h]",
 )
 @click.option(
     "--last",
     type=click.IntRange(1, _MAX_COUNT),
     metavar="N",
-    help="The newest N predictions, instead of --since.",
+    help="The last N predictions, instead of --since.",
 )
-@click.option("--until", type=Moment(), metavar="TIME", help="Up to this time (UTC).")
+@click.option(
+    "--until",
+    type=Moment(),
+    metavar="TIME",
+    help="End of the window, such as 2030-01-31 (UTC).  [default: now]",
+)
 @click.option(
     "--data",
     type=click.Path(exists=True, path_type=Path),

@@ -194,6 +194,6 @@ def _reason(window: float, reference: float, harmed: bool, drop: float) -> str:
     if not harmed:
         return f"{text}. There is no sign of a drop in accuracy, but only labels can rule it out."
     return (
-        f"{text}. This suggests an accuracy drop of more than {100 * drop:.0f} points; about "
-        f"{LABELS} labels would confirm it, starting with the records that are listed first."
+        f"{text}. This suggests an accuracy drop of more than {100 * drop:.0f} points; to confirm "
+        f'it, label about {LABELS} images, starting with those under "Label these first".'
     )

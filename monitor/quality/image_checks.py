@@ -78,11 +78,11 @@ def sizes(window: CheckedWindow, reference: Reference | None) -> tuple[Check, Ch
         return unknown("unusual sizes", reason), unknown("unusual shapes", reason)
     known_side, known_ratio = _dimensions(reference.sizes)
     side, ratio = _dimensions(window.decoded.sizes)
-    sides = "sides of {} to {} pixels"
-    ratios = "a width of {} to {} times the height"
+    size = "differ a lot in size from the training images (sides of {} pixels)"
+    shape = "differ a lot in shape from the training images (width {} times the height)"
     return (
-        _beyond(window, "unusual sizes", side, known_side, FAR_SIDE, sides),
-        _beyond(window, "unusual shapes", ratio, known_ratio, FAR_RATIO, ratios),
+        _beyond(window, "unusual sizes", side, known_side, FAR_SIDE, size),
+        _beyond(window, "unusual shapes", ratio, known_ratio, FAR_RATIO, shape),
     )
 
 
@@ -136,11 +136,10 @@ def _beyond(
     values: NDArray[np.float64],
     known: NDArray[np.float64],
     factor: float,
-    known_text: str,
+    text: str,
 ) -> Check:
     low, high = np.quantile(known, _EDGES)
     tolerance = np.log(factor)
     rows = window.rows((values < low - tolerance) | (values > high + tolerance))
-    usual = known_text.format(*(f"{value:.3g}" for value in np.exp((low, high))))
-    text = f"are far from the training images, which have {usual}"
-    return window.check(name, window.images, rows, text)
+    edges = dict.fromkeys(f"{value:.3g}" for value in np.exp((low, high)))
+    return window.check(name, window.images, rows, text.format(" to ".join(edges)))
