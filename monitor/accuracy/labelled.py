@@ -220,8 +220,8 @@ def _judge(
 
 def _named(classes: Sequence[ClassAccuracy]) -> str:
     names = ", ".join(
-        f"{one.label!r}" + (f" (recall {percent(one.recall.value)})" if one.recall else "")
-        for one in classes[:5]
+        f"{worse.label!r}" + (f" (recall {percent(worse.recall.value)})" if worse.recall else "")
+        for worse in classes[:5]
     )
     return f"{'class' if len(classes) == 1 else 'classes'} {names}"
 

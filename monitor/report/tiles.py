@@ -113,5 +113,5 @@ def _tile(record: Record, pixels: NDArray[np.uint8], spec: ImageSpec) -> Tile:
     if record.label is not None:
         lines.append(f"predicted {short(record.label)}")
     if record.confidence is not None:
-        lines.append(f"confidence {percent(record.confidence)}")
+        lines.append(f"{percent(record.confidence)} sure")
     return Tile(picture_url(pixels, spec), (*lines, f"id {short(record.request_id)}"))
