@@ -1,4 +1,4 @@
-"""How often nothing is called something: false alarms of the drift detector."""
+"""False alarms of the drift detector: how often it reports a change where there is none."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,10 @@ from scipy.stats import kstwo
 
 from bench.population import Pool, Population
 from monitor.drift.alarm import AlarmRule
+from monitor.drift.columns import Columns
 from monitor.drift.detector import DriftDetector
-from monitor.drift.report import DriftReport
-from monitor.drift.views import Columns, classes, unusual
+from monitor.drift.results import DriftReport
+from monitor.drift.views import classes, unusual
 
 HOURS = 720
 RUN = 30
@@ -19,20 +20,20 @@ VIEWS = 5
 
 @dataclass(frozen=True)
 class Calm:
-    """Over ``references`` references with ``RUN`` windows each, of which nothing has changed.
+    """Over ``references`` references with ``RUN`` windows each, without a change.
 
-    ``called``: the share of windows with p < alpha; ``worst``: of the unluckiest reference's;
-    ``spoke``: those with evidence below the rule's limit; ``warned``: those below the lower one;
-    ``alarms``: alarms that began, for each reference.
+    ``changed``: the proportion of windows with p < alpha; ``worst``: the same for the unluckiest
+    reference; ``below_alarm`` and ``below_warn``: of windows with evidence below the limits of the
+    alarm rule; ``alarms``: alarms that began, per reference.
     """
 
     images: int
     reference: int
     references: int
-    called: float
+    changed: float
     worst: float
-    spoke: float
-    warned: float
+    below_alarm: float
+    below_warn: float
     alarms: float
 
 
@@ -52,15 +53,15 @@ def calm(
         detector = fitted(population, pool, reference, rng)
         for column in range(RUN):
             p_values[row, column], evidence[row, column] = _judged(detector, pool, images, rng)
-    called = p_values < detector.settings.alpha
+    changed = p_values < detector.settings.alpha
     return Calm(
         images=images,
         reference=reference,
         references=references,
-        called=float(called.mean()),
-        worst=float(called.mean(axis=1).max()),
-        spoke=float((evidence < rule.alarm).mean()),
-        warned=float((evidence < rule.warn).mean()),
+        changed=float(changed.mean()),
+        worst=float(changed.mean(axis=1).max()),
+        below_alarm=float((evidence < rule.alarm).mean()),
+        below_warn=float((evidence < rule.warn).mean()),
         alarms=float(np.mean([alarms(row, rule) for row in evidence])),
     )
 
@@ -73,8 +74,8 @@ def months(
     count: int,
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """int64 [count]: alarms that began in each month of hourly windows, each month with a
-    reference of its own."""
+    """int64 [count]: alarms that began in each month of hourly windows; each month has its own
+    reference."""
     found = []
     for _ in range(count):
         rows = rng.integers(len(pool.pixels), size=reference)
@@ -90,11 +91,11 @@ def months(
 
 
 class Screen:
-    """Tells the windows that cannot speak for an alarm, five times as fast as they are judged.
+    """Finds the windows that cannot be evidence for an alarm, faster than judging them.
 
-    By Holm the smallest of five p-values counts five times, and by Bonferroni a column's as often
-    as there are columns: so a window is quiet if no column is as far from the reference's as that
-    takes. Where values are equal the distance comes out too large, and the window is judged.
+    Holm's correction multiplies the smallest of five p-values by five, and Bonferroni's that of a
+    column by the number of columns: so a window is quiet if no column is as far from the
+    reference's as that needs. With ties the distance comes out too large, and the window is judged.
     """
 
     def __init__(self, old: Columns, images: int, detector: DriftDetector) -> None:
@@ -109,13 +110,13 @@ class Screen:
     def quiet(self, new: Columns) -> bool:
         if unusual(self._old, new).p_value < self._needed:
             return False
-        places = np.arange(len(new) + 1) / len(new)
+        steps = np.arange(len(new) + 1) / len(new)
         for limit, old, block in zip(self._limits, self._sorted, _blocks(new), strict=True):
             values = np.sort(block, axis=0)
             for column in range(block.shape[1]):
                 below = np.searchsorted(old[:, column], values[:, column], "left") / len(old)
                 upto = np.searchsorted(old[:, column], values[:, column], "right") / len(old)
-                if max((places[1:] - upto).max(), (below - places[:-1]).max()) >= limit:
+                if max((steps[1:] - upto).max(), (below - steps[:-1]).max()) >= limit:
                     return False
         return classes(self._old, new, self._labels).p_value >= self._needed
 
@@ -126,7 +127,7 @@ def _blocks(columns: Columns) -> list[NDArray[np.float32]]:
 
 
 def alarms(evidence: NDArray[np.float64], rule: AlarmRule) -> int:
-    """How many alarms begin: those that go on for several windows are one."""
+    """How many alarms begin: one that lasts for several windows counts once."""
     states = [
         rule.judge(evidence[max(0, end - rule.windows) : end].tolist()).state == "alarm"
         for end in range(1, len(evidence) + 1)

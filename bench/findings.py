@@ -1,4 +1,4 @@
-"""What was found of the drift detector, in tables, and beside what it must show."""
+"""The results for the drift detector in tables, and compared with its targets."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.calm import RUN, Calm
-from bench.power import COMPARED, LONGEST, Power
+from bench.power import COMPARED, MAX_DELAY, Power
 from bench.table import markdown
 
 SURE = (
@@ -20,22 +20,27 @@ SURE = (
     "occluded, 1/4 x 1/4",
     "JPEG, quality 10",
 )
-LIKELY = ("10 % noisy, sigma 4/16", "10 % inverted", "10 % rotated by 30 degrees", "a class gone")
+LIKELY = (
+    "10% noisy, sigma 4/16",
+    "10% inverted",
+    "10% rotated by 30 degrees",
+    "one class missing",
+)
 
 
 def calm_table(found: Sequence[Calm]) -> str:
     head = ("images, reference", "windows", "p < 0.05", "worst", "p < 0.01", "p < 0.0027", "alarms")
     rows = [
         [
-            f"{one.images:,}, {one.reference:,}",
-            f"{one.references * RUN:,}",
-            f"{one.called:.3f}",
-            f"{one.worst:.2f}",
-            f"{one.spoke:.4f}",
-            f"{one.warned:.4f}",
-            f"{one.alarms:.3f}",
+            f"{result.images:,}, {result.reference:,}",
+            f"{result.references * RUN:,}",
+            f"{result.changed:.3f}",
+            f"{result.worst:.2f}",
+            f"{result.below_alarm:.4f}",
+            f"{result.below_warn:.4f}",
+            f"{result.alarms:.3f}",
         ]
-        for one in found
+        for result in found
     ]
     return markdown(head, rows)
 
@@ -43,47 +48,51 @@ def calm_table(found: Sequence[Calm]) -> str:
 def power_table(found: Sequence[Power]) -> str:
     names = tuple(found[0].rivals)
     sizes = tuple(found[0].found)
-    head = ("", *(f"n = {size}" for size in sizes), *names, "p < 0.01", "delay", "surest view")
+    head = ("", *(f"n = {size}" for size in sizes), *names, "p < 0.01", "delay", "smallest p")
     rows = [
         [
-            one.shift,
-            *(f"{one.found[size]:.2f}" for size in sizes),
-            *(f"{one.rivals[name]:.2f}" for name in names),
-            f"{one.evident[COMPARED]:.2f}",
-            _delay(one.delays),
-            one.view if one.shift != "nothing" else "",
+            result.shift,
+            *(f"{result.found[size]:.2f}" for size in sizes),
+            *(f"{result.rivals[name]:.2f}" for name in names),
+            f"{result.evident[COMPARED]:.2f}",
+            _delay(result.delays),
+            result.view if result.shift != "nothing" else "",
         ]
-        for one in found
+        for result in found
     ]
     return markdown(head, rows)
 
 
 def _delay(delays: Sequence[int]) -> str:
-    """Median, and the longest."""
+    """Median and maximum."""
 
     def shown(windows: float) -> str:
-        return f"> {LONGEST}" if windows > LONGEST else f"{windows:g}"
+        return f"> {MAX_DELAY}" if windows > MAX_DELAY else f"{windows:g}"
 
     return f"{shown(float(np.median(delays)))}, {shown(max(delays))}"
 
 
 def claims(
-    calms: Sequence[Calm], powers: Sequence[Power], busy: Sequence[NDArray[np.int64]]
+    calms: Sequence[Calm], powers: Sequence[Power], months: Sequence[NDArray[np.int64]]
 ) -> str:
-    """What it must show, and what was found."""
-    of = {one.shift: one.found for one in powers}
+    """The targets, and what was measured; ``months``: alarms that began in each."""
+    of = {result.shift: result.found for result in powers}
     worst = min(of[name][COMPARED] for name in SURE)
     likely = min(of[name][COMPARED] for name in LIKELY)
     rows = [
-        _claim("false alarms at 0.05, the most", max(one.called for one in calms), "<=", 0.06),
-        _claim("alarms per 30 windows, the most", max(one.alarms for one in calms), "<=", 0.1),
-        _claim("nine shifts, n = 200, the least", worst, ">=", 0.99),
-        _claim("parts, and a class gone, n = 200, the least", likely, ">=", 0.9),
-        _claim("a class doubled, n = 500", of["a class doubled"].get(500), ">=", 0.9),
+        _claim(
+            "false alarms at 0.05, maximum", max(result.changed for result in calms), "<=", 0.06
+        ),
+        _claim("alarms per 30 windows, maximum", max(result.alarms for result in calms), "<=", 0.1),
+        _claim("nine shifts, n = 200, minimum", worst, ">=", 0.99),
+        _claim("parts, and one class missing, n = 200, minimum", likely, ">=", 0.9),
+        _claim("one class doubled, n = 500", of["one class doubled"].get(500), ">=", 0.9),
     ]
-    if busy:
-        share = min(float((month <= 1).mean()) for month in busy)
-        rows.append(_claim("months of hourly windows with one alarm at most", share, ">=", 0.95))
+    if months:
+        proportion = min(float((alarms <= 1).mean()) for alarms in months)
+        rows.append(
+            _claim("months of hourly windows with at most one alarm", proportion, ">=", 0.95)
+        )
     return markdown(("", "measured", "target", ""), rows)
 
 

@@ -1,11 +1,12 @@
-"""Harm without labels: how often a loss of accuracy is suspected, and how often for nothing.
+"""Harm without labels: how often a drop in accuracy is suspected, rightly and falsely.
 
     python -m bench.harm [--seeds 5] [--windows 40]
 
-For each recipe and seed a third of the digits is production; a classifier and its half copies are
-trained on the rest, as ``python -m train`` does. Each of the 26 shifts of ``bench.shifts`` gives
-the true drop, the accuracy on all of production less that after the shift, and windows drawn from
-it. A window is harmed if its shift's drop is above 5 points. The same with drawn shapes, RGB 64x64.
+For each recipe and seed a third of the digits is production; a classifier and its half-data copies
+are trained on the rest, as ``python -m train`` does. Each of the 26 shifts of ``bench.shifts``
+gives the true drop, the accuracy on all of production minus that after the shift, and windows drawn
+from it. A window is harmed if its shift's drop is above 5 points. The same with drawn shapes, RGB
+64x64.
 """
 
 import sys
@@ -25,8 +26,8 @@ from bench.table import markdown
 from images.spec import ImageSpec
 from models.offline.halves import convert_halves
 from models.runtime import OnnxRuntime
-from monitor.accuracy.harm import HarmSettings, dissent, estimate
-from monitor.proportions import Share
+from monitor.accuracy.harm import HarmSettings, disagreement, estimate
+from monitor.proportions import Proportion
 from tests.drawing import draw_folder
 from train.datasets import Dataset, load_digits, load_folder, split
 from train.fit import train
@@ -39,24 +40,25 @@ FIRST_SEED = 1000
 CALM = 0.02
 
 EXPLAINED = """
-How to read it: *drop* is the accuracy on production less that after the shift, in points; harm is
-a drop of more than 5. *flagged* is the share of windows whose harm is suspected, without a label;
-after each shift windows of 500. The last table has all shifts at each size of window: how many of
-those with harm are flagged, and how many of the others are so falsely. The target is 0.65 and 0.01.
+How to read it: *drop* is the accuracy on production minus that after the shift, in points; harm is
+a drop of more than 5. *flagged* is the proportion of windows whose harm is suspected, without
+labels; after each shift windows of 500. The last table has all shifts at each size of window: how
+many of those with harm are flagged, and how many of the others are, falsely. The target is 0.65 and
+0.01.
 """
 
 FAILS = """## Known to fail
 
 Drawn shapes: the halves answer a changed image much as the whole does. An SVC on inverted digits is
-flagged, but a logistic regression and a neural network give nearly all of them one label, as their
-halves do. One inverted image in ten costs less agreement than the rule asks to be sure of. All
-these are for drift to find, and after it for labels.
+flagged, but a logistic regression and a neural network give nearly all of them one label, and so do
+their halves. One inverted image in ten costs less agreement than the rule needs to be certain. All
+these are for the drift views to find, and then for labels.
 """
 
 
 @dataclass(frozen=True)
 class Trial:
-    """``windows`` windows of one shift: how many of them were flagged."""
+    """``windows`` windows of one shift, of which ``flagged`` were."""
 
     recipe: str
     shift: str
@@ -70,43 +72,43 @@ class Trial:
 def trials(
     data: Dataset, recipe: str, seed: int, windows: int, rule: HarmSettings
 ) -> Iterator[Trial]:
-    """All shifts at all sizes of window."""
+    """All shifts at all window sizes."""
     parts = split(data, 1 / 3, seed)
     production, spec = parts.holdout, data.spec
     candidate = train(parts.train, recipe, seed=seed, holdout=0.25).candidate
     if candidate.halves is None or candidate.reference is None:
         raise RuntimeError(candidate.without_halves)
-    known = candidate.reference
-    halves = convert_halves(candidate.halves, candidate.estimator, spec, known.pixels)
-    before = Share.of(dissent(known.probabilities, *halves.probabilities))
+    reference = candidate.reference
+    halves = convert_halves(candidate.halves, candidate.estimator, spec, reference.pixels)
+    before = Proportion.of(disagreement(reference.probabilities, *halves.probabilities))
     runtimes = [OnnxRuntime(graph) for graph in halves.graphs]
 
-    def ask(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """bool [n] each: who is right, and about whom the three disagree."""
+    def answers(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """bool [n] each: where the classifier is right, and where the three disagree."""
         features = spec.features(pixels)
         own = candidate.estimator.predict_proba(features)
         others = [runtime.run(features).scores for runtime in runtimes]
-        return own.argmax(axis=1) == production.indices, dissent(own, *others)
+        return own.argmax(axis=1) == production.indices, disagreement(own, *others)
 
-    accuracy = float(ask(production.pixels)[0].mean())
+    accuracy = float(answers(production.pixels)[0].mean())
     rng = np.random.default_rng(seed)
     for shift in SHIFTS:
-        right, doubted = ask(shift.apply(production.pixels, spec, rng))
+        right, disagreeing = answers(shift.apply(production.pixels, spec, rng))
         drop = accuracy - _accuracy(right, shift, production, rng)
         for size in WINDOWS:
             found = [
-                estimate(Share.of(doubted[shift.rows(production.indices, size, rng)]), before, rule)
-                for _ in range(windows)
+                estimate(Proportion.of(disagreeing[rows]), before, rule)
+                for rows in (shift.rows(production.indices, size, rng) for _ in range(windows))
             ]
-            flagged = sum(one.harmed for one in found)
-            excess = float(np.mean([one.excess for one in found]))
+            flagged = sum(result.harmed for result in found)
+            excess = float(np.mean([result.excess for result in found]))
             yield Trial(recipe, shift.name, size, drop, excess, flagged, windows)
 
 
 def _accuracy(
     right: NDArray[np.bool_], shift: Shift, production: Dataset, rng: np.random.Generator
 ) -> float:
-    """After the shift; where it is one of the classes, on average over which classes they are."""
+    """After the shift; if it is one of the classes, the mean over random choices of them."""
     if shift.prior is None:
         return float(right.mean())
     draws = (right[shift.rows(production.indices, 1000, rng)].mean() for _ in range(50))
@@ -114,40 +116,42 @@ def _accuracy(
 
 
 def shift_table(found: Sequence[Trial], recipes: Sequence[str], size: int) -> str:
-    """For each shift and recipe: true drop, mean estimate, and share of windows flagged."""
+    """For each shift and recipe: true drop, mean estimate, and proportion of windows flagged."""
     rows = []
     for shift in SHIFTS:
         cells = [shift.name]
         for recipe in recipes:
             some = [
-                one
-                for one in found
-                if (one.recipe, one.shift, one.size) == (recipe, shift.name, size)
+                trial
+                for trial in found
+                if (trial.recipe, trial.shift, trial.size) == (recipe, shift.name, size)
             ]
-            drop = 100 * np.mean([one.drop for one in some])
-            excess = 100 * np.mean([one.excess for one in some])
-            cells.append(f"{drop:5.1f} {excess:5.1f} {_share(some):>5}")
+            drop = 100 * np.mean([trial.drop for trial in some])
+            excess = 100 * np.mean([trial.excess for trial in some])
+            cells.append(f"{drop:5.1f} {excess:5.1f} {_proportion(some):>5}")
         rows.append(cells)
     heads = [f"{recipe}: drop, excess, flagged" for recipe in recipes]
     return markdown((f"windows of {size}", *heads), rows)
 
 
 def total_table(found: Sequence[Trial], recipes: Sequence[str], drop: float) -> str:
-    """Share of windows flagged, by what is true of them."""
+    """Proportion of windows flagged, by their true drop."""
     rows = []
     for recipe in (*recipes, "all"):
         for size in WINDOWS:
-            some = [one for one in found if recipe in (one.recipe, "all") and one.size == size]
-            harmed = [one for one in some if one.drop > drop]
+            some = [
+                trial for trial in found if recipe in (trial.recipe, "all") and trial.size == size
+            ]
+            harmed = [trial for trial in some if trial.drop > drop]
             rows.append(
                 [
                     f"{recipe}, {size}",
-                    _share(harmed),
-                    _share([one for one in some if one.drop > 2 * drop]),
-                    _share([one for one in some if one.drop <= drop]),
-                    _share([one for one in some if one.drop <= CALM]),
-                    f"{100 * np.mean([abs(one.excess - one.drop) for one in some]):.1f}",
-                    f"{100 * np.mean([abs(one.drop) for one in some]):.1f}",
+                    _proportion(harmed),
+                    _proportion([trial for trial in some if trial.drop > 2 * drop]),
+                    _proportion([trial for trial in some if trial.drop <= drop]),
+                    _proportion([trial for trial in some if trial.drop <= CALM]),
+                    f"{100 * np.mean([abs(trial.excess - trial.drop) for trial in some]):.1f}",
+                    f"{100 * np.mean([abs(trial.drop) for trial in some]):.1f}",
                 ]
             )
     points = 100 * drop
@@ -163,14 +167,14 @@ def total_table(found: Sequence[Trial], recipes: Sequence[str], drop: float) -> 
     return markdown(head, rows)
 
 
-def _share(some: Sequence[Trial]) -> str:
+def _proportion(some: Sequence[Trial]) -> str:
     if not some:
         return "–"
-    return f"{sum(one.flagged for one in some) / sum(one.windows for one in some):.3f}"
+    return f"{sum(trial.flagged for trial in some) / sum(trial.windows for trial in some):.3f}"
 
 
 def tables(data: Dataset, seeds: int, windows: int) -> str:
-    """Of all recipes: flags by shift, and by size of window."""
+    """For all recipes: windows flagged by shift, and by window size."""
     rule = HarmSettings()
     found = [
         trial
@@ -186,7 +190,7 @@ def tables(data: Dataset, seeds: int, windows: int) -> str:
 @click.option("--windows", default=40, show_default=True, type=click.IntRange(1))
 @click.option("--output", default=ROOT / "bench" / "harm.md", type=click.Path(path_type=Path))
 def main(seeds: int, windows: int, output: Path) -> None:
-    """Take all measurements; they need a quarter of an hour."""
+    """Take all measurements, which need a quarter of an hour."""
     text = [heading("Harm without labels", ["python -m bench.harm", *sys.argv[1:]]), EXPLAINED]
     text += ["## digits", "", tables(load_digits(ImageSpec.parse("digits")), seeds, windows), ""]
     with tempfile.TemporaryDirectory() as folder:
@@ -194,7 +198,7 @@ def main(seeds: int, windows: int, output: Path) -> None:
         data = load_folder(path, ImageSpec.parse("rgb-64x64"))
         text += ["## shapes, RGB 64x64", "", tables(data, seeds, windows), "", FAILS]
     output.write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
-    click.echo(f"{output} is written.")
+    click.echo(f"Wrote {output}.")
 
 
 if __name__ == "__main__":

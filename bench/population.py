@@ -1,10 +1,10 @@
 """Where windows come from: endless held-out images, and a classifier that was trained on others.
 
-The holdout of the digits has a few hundred images, and a thousand windows of a thousand are wanted.
-So half of the digits trains, and the other half is the population: an image is one of them, drawn
-at random, with noise of a quarter of an ink value, so that no two are the same to the bit.
-References and windows are draws from it alike: the distribution is the same by construction.
-The shapes (circles, squares and triangles, RGB 64x64) are drawn anew as often as wanted.
+The holdout of the digits has a few hundred images, but a thousand windows of a thousand are needed.
+So half of the digits is for training, and the other half is the population: an image is one of
+them, chosen at random, with noise of a quarter of an ink value, so that no two are identical.
+References and windows are both drawn from it, so that the distribution is the same by construction.
+The shapes (circles, squares and triangles, RGB 64x64) are newly drawn each time.
 """
 
 import tempfile
@@ -21,8 +21,8 @@ from models.manifest import Label
 from models.offline.conversion import convert
 from models.reference import Reference
 from models.runtime import OnnxRuntime
+from monitor.drift.columns import Columns
 from monitor.drift.detector import DriftDetector, DriftSettings
-from monitor.drift.views import Columns
 from tests.drawing import SHAPES, draw_folder, draw_shape
 from train.datasets import Dataset, load_digits, load_folder, split
 from train.halves import components
@@ -35,7 +35,7 @@ TRAINED_SHAPES = 200
 @dataclass(frozen=True, eq=False)
 class Pool:
     """Images to draw from. ``pixels``: uint8 [P, F]; ``labels``: int64 [P]; ``columns``: what the
-    views look at, of each."""
+    views compare, of each."""
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -44,7 +44,7 @@ class Pool:
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """A classifier and the images that come to it."""
+    """A classifier and the images that it gets."""
 
     name: str
     spec: ImageSpec
@@ -59,7 +59,7 @@ class Population:
         return self._described(pixels, labels)
 
     def shifted(self, pool: Pool, count: int, shift: Shift, rng: np.random.Generator) -> Pool:
-        """``count`` images of the pool after the shift; a shift of the classes leaves it whole."""
+        """``count`` images of the pool after the shift, or all for a shift of the classes."""
         if shift.change is None:
             return pool
         rows = rng.integers(len(pool.pixels), size=count)
@@ -119,7 +119,7 @@ def shapes(recipe_name: str, seed: int) -> Population:
 
     def draw(count: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         labels = rng.integers(len(SHAPES), size=count)
-        images = [np.asarray(draw_shape(SHAPES[place], rng)).reshape(-1) for place in labels]
+        images = [np.asarray(draw_shape(SHAPES[index], rng)).reshape(-1) for index in labels]
         return np.stack(images), labels
 
     return _trained("shapes, RGB 64x64", recipe_name, dataset, seed, draw)

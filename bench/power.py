@@ -1,4 +1,4 @@
-"""How surely, and how soon, a shift is found: by the drift detector and by its rivals."""
+"""How often, and how soon, a shift is detected: by the drift detector and by its rivals."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,18 +14,19 @@ from monitor.drift.detector import DriftDetector
 
 RATIO = 5
 COMPARED = 200
-"""Images in the windows that the rivals see too, and of which the delay is told."""
+"""Images in the windows that the rivals get too, and that the delay is measured with."""
 REFERENCES = 10
-LONGEST = 20
+MAX_DELAY = 20
 NOTHING = Shift("nothing", "images")
 
 
 @dataclass(frozen=True)
 class Power:
-    """``found``: by images in a window, the share of windows with p < 0.05 (and, as ``evident``,
-    with enough evidence for the alarm rule); ``rivals``: the share of the windows of 200 images
-    that each calls changed; ``delays``: windows until an alarm, ``LONGEST`` + 1 if none came;
-    ``view``: which was the surest, most often; ``words``: one report's."""
+    """``found``: by images in a window, the proportion of windows with p < 0.05 (and, as
+    ``evident``, with enough evidence for the alarm rule); ``rivals``: the proportion of the windows
+    of 200 images that each calls changed; ``delays``: windows until an alarm, ``MAX_DELAY`` + 1
+    without one; ``view``: the one with the smallest p-value, most often; ``reason``: of one
+    report."""
 
     shift: str
     found: dict[int, float]
@@ -33,12 +34,12 @@ class Power:
     rivals: dict[str, float]
     delays: tuple[int, ...]
     view: str
-    words: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``windows`` of each size for a shift; the first ``compared`` are the rivals' too;
+    """``windows`` of each size for a shift, of which the rivals get the first ``compared``;
     ``streams`` for the delay; ``pool``: different images after a shift."""
 
     sizes: Sequence[int]
@@ -61,15 +62,15 @@ def power(
         for size in plan.sizes
     }
     detectors = {
-        size: [population.detector(population.reference(pool, one)) for one in rows[size]]
+        size: [population.detector(population.reference(pool, chosen)) for chosen in rows[size]]
         for size in plan.sizes
     }
     found = []
     for shift in (NOTHING, *SHIFTS):
         shifted = population.shifted(pool, plan.pool, shift, rng)
-        one = _power(shift, pool, shifted, plan, rows, detectors, rng)
-        on_shift(one)
-        found.append(one)
+        result = _power(shift, pool, shifted, plan, rows, detectors, rng)
+        on_shift(result)
+        found.append(result)
     return found
 
 
@@ -86,20 +87,20 @@ def _power(
     evident: dict[int, float] = {}
     called: dict[str, list[bool]] = {"BBSDs": [], "KS per pixel": [], "MMD": [], "Evidently": []}
     views: Counter[str] = Counter()
-    words = ""
+    reason = ""
     for size in plan.sizes:
         reports = []
         for number in range(plan.windows):
-            place = number % REFERENCES
+            index = number % REFERENCES
             new = shift.rows(shifted.labels, size, rng)
-            report = detectors[size][place].judge(shifted.columns.take(new))
+            report = detectors[size][index].judge(shifted.columns.take(new))
             reports.append(report)
             if size != COMPARED:
                 continue
             views[min(report.views, key=lambda view: view.adjusted).name] += 1
-            words = report.reason
+            reason = report.reason
             if number < plan.compared:
-                old = rows[size][place]
+                old = rows[size][index]
                 before, now = pool.pixels[old], shifted.pixels[new]
                 called["BBSDs"].append(
                     rivals.bbsds(pool.columns.take(old), shifted.columns.take(new))
@@ -108,8 +109,8 @@ def _power(
                 called["MMD"].append(rivals.mmd(before, now, rng))
                 called["Evidently"].append(rivals.evidently(before, now))
         detector = detectors[size][0]
-        p_values = [1.0 if one.p_value is None else one.p_value for one in reports]
-        evidence = [1.0 if one.evidence is None else one.evidence for one in reports]
+        p_values = [1.0 if report.p_value is None else report.p_value for report in reports]
+        evidence = [1.0 if report.evidence is None else report.evidence for report in reports]
         found[size] = float(np.mean(np.array(p_values) < detector.settings.alpha))
         evident[size] = float(np.mean(np.array(evidence) < detector.rule.alarm))
     return Power(
@@ -122,7 +123,7 @@ def _power(
             for number in range(plan.streams)
         ),
         view=views.most_common(1)[0][0],
-        words=words,
+        reason=reason,
     )
 
 
@@ -131,7 +132,7 @@ def _delay(
 ) -> int:
     """Windows of 200 images from the first shifted one to the alarm, after three calm ones."""
     history: list[float | None] = []
-    for number in range(1 - detector.rule.windows, LONGEST + 1):
+    for number in range(1 - detector.rule.windows, MAX_DELAY + 1):
         if number < 1:
             columns = pool.columns.take(rng.integers(len(pool.pixels), size=COMPARED))
         else:
@@ -139,4 +140,4 @@ def _delay(
         history.append(detector.judge(columns).evidence)
         if number > 0 and detector.rule.judge(history).state == "alarm":
             return number
-    return LONGEST + 1
+    return MAX_DELAY + 1

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import chi2_contingency, ks_2samp, wasserstein_distance
 
-from monitor.drift.views import Columns, outputs
+from monitor.drift.columns import Columns
+from monitor.drift.views import outputs
 
 ALPHA = 0.05
 COLUMNS = 128

@@ -1,9 +1,9 @@
 """26 ways in which production can differ from the training data.
 
-Each is a pure function: of uint8 pixels [N, n_features] of any image spec, or of the classes that
-come. Lengths are shares of the image's sides, so that a shift means the same for 8x8 digits (where
-an eighth is one pixel) and for photographs; strengths are shares of the range from black to white,
-so that a sixteenth is one ink value of the digits.
+Each is a pure function: of uint8 pixels [N, n_features] of any image spec, or of the frequencies of
+the classes. Lengths are fractions of the image's sides, so that a shift means the same for 8x8
+digits (where an eighth is one pixel) and for photographs; strengths are fractions of the range from
+black to white, so that a sixteenth is one ink value of the digits.
 """
 
 import io
@@ -22,7 +22,7 @@ from images.spec import ImageSpec
 Pixels = NDArray[np.uint8]
 Change = Callable[[Pixels, ImageSpec, np.random.Generator], Pixels]
 Prior = Callable[[int, np.random.Generator], NDArray[np.float64]]
-"""How many times as often each of C classes comes, in one window."""
+"""By which factor each of C classes is more frequent, in one window."""
 
 _PART = 0.1
 
@@ -39,8 +39,8 @@ class Shift:
     def rows(
         self, labels: NDArray[np.int64], count: int, rng: np.random.Generator
     ) -> NDArray[np.int64]:
-        """int64 [count]: which images of a pool come, drawn with replacement; ``labels``: int64
-        [N], places of the classes."""
+        """int64 [count]: images of a pool, drawn with replacement; ``labels``: int64 [N], indices
+        of the classes."""
         if self.prior is None:
             return rng.integers(len(labels), size=count)
         weights = self.prior(int(labels.max()) + 1, rng)[labels]
@@ -97,8 +97,8 @@ def _moved(pixels: Pixels, spec: ImageSpec, _rng: np.random.Generator, *, axis: 
     """By an eighth to the right (axis 2) or down (axis 1); the edge is repeated."""
     grid = _grid(pixels, spec)
     step = _eighth(grid.shape[axis])
-    places = np.maximum(np.arange(grid.shape[axis]) - step, 0)
-    return np.take(grid, places, axis=axis).reshape(pixels.shape)
+    indices = np.maximum(np.arange(grid.shape[axis]) - step, 0)
+    return np.take(grid, indices, axis=axis).reshape(pixels.shape)
 
 
 def _occluded(pixels: Pixels, spec: ImageSpec, rng: np.random.Generator) -> Pixels:
@@ -143,7 +143,7 @@ def _rotated(image: Image.Image, angle: float) -> Image.Image:
 
 
 def _zoomed(image: Image.Image) -> Image.Image:
-    """A quarter larger, the middle of it."""
+    """A quarter larger, cropped to the middle."""
     wide, high = image.width / 10, image.height / 10
     box = (wide, high, image.width - wide, image.height - high)
     return image.resize(image.size, Image.Resampling.BILINEAR, box)
@@ -163,14 +163,14 @@ def _part(change: Change) -> Change:
 
 
 def _one_class(classes: int, rng: np.random.Generator, *, factor: float) -> NDArray[np.float64]:
-    """Any one of the classes comes ``factor`` times as often."""
+    """A random class is ``factor`` times as frequent."""
     weights = np.ones(classes)
     weights[rng.integers(classes)] = factor
     return weights
 
 
 def _half(classes: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Half of the classes, any, come twice as often."""
+    """A random half of the classes is twice as frequent."""
     weights = np.ones(classes)
     weights[rng.permutation(classes)[: classes // 2]] = 2.0
     return weights
@@ -183,7 +183,7 @@ SHIFTS: tuple[Shift, ...] = (
     Shift("noise, sigma 1/16", "images", partial(_noise, sigma=1 / 16)),
     Shift("noise, sigma 1.5/16", "images", partial(_noise, sigma=1.5 / 16)),
     Shift("noise, sigma 4/16", "images", partial(_noise, sigma=4 / 16)),
-    Shift("salt and pepper, 5 %", "images", _salt),
+    Shift("salt and pepper, 5%", "images", _salt),
     Shift("blur", "images", _each(_blurred)),
     Shift("half the resolution", "images", _each(_coarse)),
     Shift("brightness +1/16", "images", _each_value(_VALUES + 255 / 16)),
@@ -200,11 +200,11 @@ SHIFTS: tuple[Shift, ...] = (
     Shift("occluded, 1/4 x 1/4", "images", _occluded),
     Shift("dead row", "images", _dead_row),
     Shift("JPEG, quality 10", "images", _each(partial(_jpeg, quality=10))),
-    Shift("10 % noisy, sigma 4/16", "part", _part(partial(_noise, sigma=4 / 16))),
-    Shift("10 % inverted", "part", _part(_INVERTED)),
-    Shift("10 % rotated by 30 degrees", "part", _part(_each(partial(_rotated, angle=30)))),
-    Shift("a class gone", "classes", prior=partial(_one_class, factor=0.0)),
+    Shift("10% noisy, sigma 4/16", "part", _part(partial(_noise, sigma=4 / 16))),
+    Shift("10% inverted", "part", _part(_INVERTED)),
+    Shift("10% rotated by 30 degrees", "part", _part(_each(partial(_rotated, angle=30)))),
+    Shift("one class missing", "classes", prior=partial(_one_class, factor=0.0)),
     Shift("half of the classes doubled", "classes", prior=_half),
-    Shift("a class doubled", "classes", prior=partial(_one_class, factor=2.0)),
+    Shift("one class doubled", "classes", prior=partial(_one_class, factor=2.0)),
 )
 BY_NAME: Mapping[str, Shift] = MappingProxyType({shift.name: shift for shift in SHIFTS})

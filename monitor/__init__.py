@@ -1,1 +1,1 @@
-"""What production sees, against what a version was validated on."""
+"""Compares what production sends with what a version was validated on."""

@@ -1,4 +1,4 @@
-"""Everything that one look at a window found, and what follows from it."""
+"""Everything that the inspection of one window found, and what follows from it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,12 @@ from functools import cached_property
 
 from monitor.accuracy.harm import HarmReport
 from monitor.accuracy.labelled import AccuracyReport
-from monitor.drift.alarm import Verdict
-from monitor.drift.report import DriftReport
+from monitor.drift.alarm import AlarmVerdict
+from monitor.drift.results import DriftReport
+from monitor.phrasing import capitalized, enumerated
 from monitor.quality.quality import QualityReport
-from monitor.window.gathering import Gathered
-from monitor.window.past import PastWindow
+from monitor.window.data import WindowData
+from monitor.window.history import PastWindow
 from monitor.window.version import MonitoredVersion
 from records.reports import Kind, State
 
@@ -23,18 +24,18 @@ KINDS: tuple[Kind, ...] = ("drift", "accuracy", "quality")
 class Findings:
     """One window of one version.
 
-    ``verdict``: of the alarm rule, over ``windows``, of which this is the last; ``accuracy`` is of
-    the labelled predictions from ``labels_since`` on, which may be before the window.
+    ``verdict``: of the alarm rule, over ``windows``, of which this is the last; ``accuracy``: of
+    the labelled predictions since ``labels_since``, which can be before the window.
     """
 
-    subject: MonitoredVersion
+    monitored: MonitoredVersion
     at: datetime
     start: datetime
     end: datetime
-    gathered: Gathered
+    data: WindowData
     quality: QualityReport
     drift: DriftReport
-    verdict: Verdict
+    verdict: AlarmVerdict
     windows: Sequence[PastWindow]
     accuracy: AccuracyReport
     labels_since: datetime
@@ -50,7 +51,7 @@ class Findings:
 
     @property
     def state(self) -> State:
-        """The worst; without that, whether the window could be compared at all."""
+        """The worst; if nothing is wrong, whether the window could be compared at all."""
         worst: tuple[State, State] = ("alarm", "warn")
         for state in worst:
             if state in self.states.values():
@@ -59,48 +60,50 @@ class Findings:
 
     @property
     def since(self) -> datetime | None:
-        """When the first window began that makes the images count as changed; None if they do
+        """The start of the first window that makes the images count as changed; None if they do
         not."""
         if self.verdict.state not in ("warn", "alarm"):
             return None
-        return min(self.windows[place].start for place in (self.verdict.since, *self.verdict.found))
+        indices = (self.verdict.since, *self.verdict.changed)
+        return min(self.windows[index].start for index in indices)
 
     @property
     def judged_by_labels(self) -> bool:
-        """Whether the labels say how right the model is, in this window itself."""
+        """Whether labels of this window itself determine the accuracy."""
         return self.accuracy.state != "unknown" and self.labels_since >= self.start
+
+    @property
+    def harm_suspected(self) -> bool:
+        """Whether the half-data copies suggest a drop in accuracy that labels have not settled."""
+        return self.harm.suspected and not self.judged_by_labels
 
     @property
     def headline(self) -> str:
         """One sentence."""
-        parts = [words for state, words in self._said() if state in ("warn", "alarm")]
-        if parts:
-            text = ", ".join(parts[:-1]) + (" and " if parts[1:] else "") + parts[-1]
-            return f"{text[0].upper()}{text[1:]}."
-        if self.state == "unknown":
-            return "There is not enough data to tell."
-        return "Nothing has changed that matters."
+        problems = [text for state, text in self._problems() if state in ("warn", "alarm")]
+        if problems:
+            return f"{capitalized(enumerated(problems))}."
+        return "Not enough data." if self.state == "unknown" else "No problems found."
 
-    def _said(self) -> list[tuple[State, str]]:
+    def _problems(self) -> list[tuple[State, str]]:
         drift = self.verdict.state
-        changed = "have changed" if drift == "alarm" else "look changed in this window alone"
+        changed = "have changed" if drift == "alarm" else "look different in this window only"
         accuracy = self.accuracy.state
-        suspected = self.harm.suspected and not self.judged_by_labels
-        worse = "may have become worse"
+        dropped = "may have dropped"
         if accuracy == "alarm":
-            worse = "has become worse"
-        elif suspected:
-            worse = "is suspected to have become worse"
-        faulty = "have faults" if self.quality.state == "alarm" else "may have faults"
+            dropped = "has dropped"
+        elif self.harm_suspected:
+            dropped = "is suspected to have dropped"
+        faulty = "are faulty" if self.quality.state == "alarm" else "may be faulty"
         return [
             (drift, f"the images {changed}"),
-            ("alarm" if suspected else accuracy, f"the model {worse}"),
+            ("alarm" if self.harm_suspected else accuracy, f"accuracy {dropped}"),
             (self.quality.state, f"some images or labels {faulty}"),
         ]
 
     def _accuracy_state(self) -> State:
-        """What labels of the window say counts; older ones cannot take a suspicion away, and that
-        there is none means little where the images have changed."""
+        """Labels of the window decide. Earlier ones cannot clear a suspicion, and the absence of
+        one means little where the images have changed."""
         if self.judged_by_labels or self.harm.suspected:
             return self.accuracy.state if self.judged_by_labels else "alarm"
         if self.accuracy.state in ("warn", "alarm"):

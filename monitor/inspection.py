@@ -1,4 +1,4 @@
-"""One look at a window: quality, drift and accuracy of what one version answered."""
+"""The inspection of one window: quality, drift and accuracy of what one version answered."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,86 +6,74 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
-from monitor.accuracy.harm import HarmReport, dissent, suspect
+from monitor.accuracy.harm import HarmReport, disagreement, suspect
 from monitor.accuracy.labelled import AccuracyReport, AccuracySettings, measure_accuracy
 from monitor.drift.alarm import AlarmRule
 from monitor.drift.detector import DriftDetector, DriftSettings
-from monitor.drift.report import DriftReport
-from monitor.findings import KINDS, Findings
-from monitor.proportions import Share
+from monitor.drift.results import DriftReport
+from monitor.findings import Findings
+from monitor.proportions import Proportion
 from monitor.quality.quality import check_quality
-from monitor.window.gathering import Gathered, gather, load
-from monitor.window.past import PastWindow, before, past
+from monitor.window.data import WindowData, gather, load
+from monitor.window.history import PastWindow, past_windows, preceding
 from monitor.window.version import MonitoredVersion
 from records.database import Database
-from records.reports import Kind, ReportRow, history, save
+from records.reports import history
 from records.traffic import traffic
 from records.windows import Record, window
 
-LABELS_FROM = timedelta(days=30)
-"""Labels come late: if a window has too few, those of the last month are looked at."""
+LABELS_BACK = timedelta(days=30)
+"""Labels arrive late: if a window has too few, those of the last month are used."""
 
-_LABELLED = 2_000
+_MAX_LABELLED = 2_000
 _SAMPLE = 500
-_WINDOWS = 400
+_MAX_WINDOWS = 400
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AccuracyBody(_Frozen):
-    """What is kept of accuracy: what labels say, and what the half copies suspect."""
-
-    accuracy: AccuracyReport
-    harm: HarmReport
-
-
-def look(
+def inspect(
     database: Database,
-    subject: MonitoredVersion,
+    monitored: MonitoredVersion,
     start: datetime,
     end: datetime,
     *,
     rule: AlarmRule | None = None,
 ) -> Findings:
-    """Everything there is to say of the window from ``start`` until before ``end``.
+    """Inspect the window from ``start`` until before ``end``.
 
-    The alarm rule sees the windows before it that were reported. Nothing is saved. Raises
-    RecordsError, and ArtifactError for a version whose files are not what was saved.
+    The alarm rule takes the windows before it from their reports. Nothing is saved. Raises
+    RecordsError, and ArtifactError for a version whose files have changed.
     """
-    gathered = gather(database, subject, start, end)
-    counts = traffic(database, subject.model, start, end)
+    data = gather(database, monitored, start, end)
+    counts = traffic(database, monitored.model, start, end)
     quality = check_quality(
-        gathered.records,
-        gathered.decoded,
-        subject.reference,
-        subject.spec,
-        subject.labels,
-        [one for one in counts if one.version == subject.version.version],
+        data.records,
+        data.decoded,
+        monitored.reference,
+        monitored.spec,
+        monitored.labels,
+        [minute for minute in counts if minute.version == monitored.version.version],
     )
-    drift = _drift(subject, gathered)
-    earlier = before(windows(database, subject), start)
+    drift = _drift(monitored, data)
+    earlier = preceding(inspected_windows(database, monitored), start)
     this = PastWindow(start, end, drift.images, drift.state, drift.evidence)
-    verdict = (rule or AlarmRule()).judge([one.evidence for one in (*earlier, this)])
+    verdict = (rule or AlarmRule()).judge([past.evidence for past in (*earlier, this)])
     harm = suspect(
-        subject.reference,
-        subject.halves,
-        subject.spec,
-        gathered.pixels,
-        gathered.outputs,
-        gathered.weights,
-        without=subject.version.manifest.without_halves,
+        monitored.reference,
+        monitored.halves,
+        monitored.spec,
+        data.pixels,
+        data.outputs,
+        data.weights,
+        without=monitored.version.manifest.without_halves,
     )
-    accuracy, labels_since = _accuracy(database, subject, start, end, harm)
+    accuracy, labels_since = _accuracy(database, monitored, start, end, harm)
     return Findings(
-        subject=subject,
+        monitored=monitored,
         at=datetime.now(UTC),
         start=start,
         end=end,
-        gathered=gathered,
+        data=data,
         quality=quality,
         drift=drift,
         verdict=verdict,
@@ -96,121 +84,95 @@ def look(
     )
 
 
-def windows(database: Database, subject: MonitoredVersion) -> list[PastWindow]:
-    """The windows of the version that were reported, the oldest first."""
-    rows = history(database, subject.model, "drift", _WINDOWS)
-    own = [row for row in rows if row.version == subject.version.version]
-    return past(own, DriftSettings().least)
+def inspected_windows(database: Database, monitored: MonitoredVersion) -> list[PastWindow]:
+    """The windows of the version that have a report, oldest first. Raises DatabaseError."""
+    rows = history(database, monitored.model, "drift", _MAX_WINDOWS)
+    own = [row for row in rows if row.version == monitored.version.version]
+    return past_windows(own, DriftSettings().min_images)
 
 
-def keep(database: Database, findings: Findings) -> list[ReportRow]:
-    """Save the three reports; raises DatabaseError."""
-    bodies: dict[Kind, tuple[datetime, int, float | None, BaseModel]] = {
-        "quality": (findings.start, findings.quality.images, None, findings.quality),
-        "drift": (findings.start, findings.drift.images, findings.drift.p_value, findings.drift),
-        "accuracy": (
-            findings.labels_since,
-            findings.accuracy.images,
-            None,
-            AccuracyBody(accuracy=findings.accuracy, harm=findings.harm),
-        ),
-    }
-    rows = []
-    for kind in KINDS:
-        start, images, p_value, body = bodies[kind]
-        row = ReportRow(
-            at=findings.at,
-            model=findings.subject.model,
-            version=findings.subject.version.version,
-            kind=kind,
-            window_start=start,
-            window_end=findings.end,
-            images=images,
-            state=findings.states[kind],
-            p_value=p_value,
-            body=body.model_dump_json(),
-        )
-        rows.append(save(database, row))
-    return rows
-
-
-def _drift(subject: MonitoredVersion, gathered: Gathered) -> DriftReport:
-    if subject.reference is not None:
-        detector = DriftDetector().fit(subject.reference, subject.spec, subject.labels)
-        return detector.compare(gathered.window)
+def _drift(monitored: MonitoredVersion, data: WindowData) -> DriftReport:
+    if monitored.reference is not None:
+        detector = DriftDetector().fit(monitored.reference, monitored.spec, monitored.labels)
+        return detector.compare(data.pixels, data.outputs, data.weights)
     return DriftReport(
         state="unknown",
         p_value=None,
         evidence=None,
         threshold=DriftSettings().alpha,
         reason=(
-            f"{subject.version.tag} has no reference data to compare with, as it was not trained "
-            "here: name some labelled images by --data."
+            f"{monitored.version.tag} was not trained here and has no reference data to compare "
+            "with: provide labelled images with --data."
         ),
-        given=len(gathered),
-        images=len(gathered),
+        given=len(data),
+        images=len(data),
         reference=0,
     )
 
 
 def _accuracy(
-    database: Database, subject: MonitoredVersion, start: datetime, end: datetime, harm: HarmReport
+    database: Database,
+    monitored: MonitoredVersion,
+    start: datetime,
+    end: datetime,
+    harm: HarmReport,
 ) -> tuple[AccuracyReport, datetime]:
-    """The report, and from when on its labelled predictions are."""
-    labelled, since = _labelled(database, subject, start, end), start
-    if _count(labelled) < AccuracySettings().least:
-        more = _labelled(database, subject, end - LABELS_FROM, end)
+    """The report, and the start of the time its labelled predictions come from."""
+    labelled, since = _labelled(database, monitored, start, end), start
+    if _count(labelled) < AccuracySettings().min_labels:
+        more = _labelled(database, monitored, end - LABELS_BACK, end)
         if _count(more) > _count(labelled):
-            labelled, since = more, min(start, end - LABELS_FROM)
-    share = harm.window
-    if since < start and subject.halves is not None:
-        sample = gather(database, subject, since, end, _SAMPLE)
-        share = Share.of(_dissent(subject, sample), sample.weights).value if len(sample) else None
-    mask = None
-    if share is not None and labelled:
-        mask = _dissent_of(database, subject, labelled)
+            labelled, since = more, min(start, end - LABELS_BACK)
+    proportion = harm.window
+    if since < start and monitored.halves is not None:
+        sample = gather(database, monitored, since, end, _SAMPLE)
+        mask = _disagreeing(monitored, sample)
+        proportion = Proportion.of(mask, sample.weights).value if len(sample) else None
+    disagreeing = None
+    if proportion is not None and labelled:
+        disagreeing = _disagreeing_records(database, monitored, labelled)
     report = measure_accuracy(
         labelled,
-        subject.labels,
-        subject.reference,
-        dissent=mask,
-        dissent_share=share if mask is not None else None,
+        monitored.labels,
+        monitored.reference,
+        disagreeing=disagreeing,
+        disagreement=proportion,
     )
     return report, since
 
 
 def _labelled(
-    database: Database, subject: MonitoredVersion, start: datetime, end: datetime
+    database: Database, monitored: MonitoredVersion, start: datetime, end: datetime
 ) -> list[Record]:
     return window(
         database,
-        subject.model,
-        version=subject.version.version,
+        monitored.model,
+        version=monitored.version.version,
         start=start,
         end=end,
-        limit=_LABELLED,
+        limit=_MAX_LABELLED,
         labelled=True,
         with_images=False,
     )
 
 
 def _count(records: Sequence[Record]) -> int:
-    return sum(one.truth is not None for one in records)
+    return sum(record.truth is not None for record in records)
 
 
-def _dissent(subject: MonitoredVersion, gathered: Gathered) -> NDArray[np.bool_]:
-    """bool [n]: where classifier and half copies disagree."""
-    answers = [subject.answers(gathered.pixels, half) for half in subject.halves or ()]
-    return dissent(gathered.outputs, *answers)
+def _disagreeing(monitored: MonitoredVersion, data: WindowData) -> NDArray[np.bool_]:
+    """bool [n]: where the classifier and its half-data copies disagree."""
+    answers = [monitored.answers(data.pixels, half) for half in monitored.halves or ()]
+    return disagreement(data.outputs, *answers)
 
 
-def _dissent_of(
-    database: Database, subject: MonitoredVersion, labelled: Sequence[Record]
+def _disagreeing_records(
+    database: Database, monitored: MonitoredVersion, labelled: Sequence[Record]
 ) -> NDArray[np.bool_] | None:
-    """bool [n] of the records; None if the image of any is not there to ask about."""
-    gathered = load(database, subject, labelled)
-    if len(gathered) < len(labelled):
+    """bool [n] of the records; None if the image of any of them is missing."""
+    data = load(database, monitored, labelled)
+    if len(data) < len(labelled):
         return None
-    found = np.zeros(len(labelled), dtype=bool)
-    found[gathered.rows] = _dissent(subject, gathered)
-    return found
+    mask = np.zeros(len(labelled), dtype=bool)
+    mask[data.rows] = _disagreeing(monitored, data)
+    return mask

@@ -1,1 +1,1 @@
-"""Is the model still right?"""
+"""Is the model still accurate?"""

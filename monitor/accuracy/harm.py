@@ -1,17 +1,18 @@
-"""Whether a model is likely to have become worse, without a single label.
+"""Whether a model has probably become worse, without any labels.
 
-Two copies of the classifier were trained on one half of its training data each. Where classifier
-and copies are on known ground, they agree; where they answer from habit, each has its own.
-That the disagreement of such copies tells the error was found by Nakkiran and Bansal,
-Distributional Generalization (2020), and Jiang et al., Assessing Generalization of SGD via
-Disagreement (2022, https://arxiv.org/abs/2106.13799). It is a reason to look, never an accuracy: it
-is wrong by several points, and blind where all three make the same mistake.
+Two copies of the classifier were each trained on one half of its training data. On images like
+those of the training, the classifier and its copies agree; on others each one extrapolates
+differently. That the disagreement of such copies follows the error was found by Nakkiran and
+Bansal, Distributional Generalization (2020), and Jiang et al., Assessing Generalization of SGD via
+Disagreement (2022, https://arxiv.org/abs/2106.13799). It is a reason to collect labels, never an
+accuracy: it is off by several points, and blind where all three make the same mistake.
 
 Measured with ``bench.harm``, windows of 500, over all recipes: of those whose accuracy dropped by
-more than 5 points, 77 % are flagged on the digits and 41 % on drawn shapes, whose copies differ
-little; of the others fewer than 1 %, with an SVC 2 %. A logistic regression and a neural network
-give nearly all inverted digits one label, as their copies do: four of five such windows pass. So do
-most of which one image in ten is inverted. Both are for drift, and the check of polarity, to see.
+more than 5 points, 77% are flagged on the digits and 41% on drawn shapes, whose copies differ
+little; of the others fewer than 1%, with an SVC 2%. A logistic regression and a neural network give
+nearly all inverted digits one label, and so do their copies: four of five such windows are missed.
+So are most windows in which one image in ten is inverted. The drift views and the polarity check
+cover both.
 """
 
 from collections.abc import Sequence
@@ -20,53 +21,49 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.stats import norm
 
 from images.spec import ImageSpec
 from models.reference import Reference
 from models.runtime import Runtime
+from monitor.frozen import Frozen
 from monitor.phrasing import percent
-from monitor.proportions import Share
+from monitor.proportions import Proportion
+from monitor.window.version import outputs_of
 from records.reports import State
 
 LABELS = 100
-"""So many give an accuracy of 90 % within 6 points."""
-
-_CHUNK = 256
+"""This many labels give an accuracy of 90% within 6 points."""
 
 
-class HarmSettings(BaseModel):
-    """``drop``: of the accuracy, as a share, that counts as harm; ``level``: how sure to be that
-    the disagreement grew by more than that, one-sided; ``least``: images below which there is no
-    answer."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class HarmSettings(Frozen):
+    """``drop``: of the accuracy, as a proportion, that counts as harm; ``level``: the one-sided
+    confidence that the disagreement grew by more than that; ``min_images``: fewer are not
+    judged."""
 
     drop: float = Field(default=0.05, gt=0, lt=1)
     level: float = Field(default=0.975, gt=0.5, lt=1)
-    least: int = Field(default=50, ge=10)
+    min_images: int = Field(default=50, ge=10)
 
 
 class Estimate(NamedTuple):
-    """``excess``: dissent in the window less that in the reference; ``surely``: its lower bound;
-    ``harmed``: whether that is above the drop that counts."""
+    """``excess``: disagreement in the window minus that in the reference; ``lower_bound``: of its
+    confidence interval; ``harmed``: whether that bound is above the drop that counts as harm."""
 
     excess: float
-    surely: float
+    lower_bound: float
     harmed: bool
 
 
-class HarmReport(BaseModel):
-    """What the half copies say of a window.
+class HarmReport(Frozen):
+    """What the half-data copies reveal about a window.
 
-    ``window`` and ``reference``: shares of images on which the classifier and its copies do not all
-    agree; ``excess``: the first less the second, ``surely``: its lower bound, ``threshold``: above
-    which that is harm suspected, the state ``alarm``. ``dissenting``: the rows of the window they
-    disagree about; ``label_first``: the rows to label.
+    ``window`` and ``reference``: proportions of images on which the classifier and its copies do
+    not all agree; ``excess``: the first minus the second, ``surely``: its lower bound; harm is
+    suspected, the state ``alarm``, if that is above ``threshold``. ``dissenting``: rows of the
+    window with disagreement; ``label_first``: rows to label.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     state: State
     reason: str
@@ -81,7 +78,7 @@ class HarmReport(BaseModel):
 
     @property
     def suspected(self) -> bool:
-        """Whether labels should be got."""
+        """Whether labels are needed to confirm a drop in accuracy."""
         return self.state == "alarm"
 
 
@@ -90,125 +87,113 @@ def suspect(
     halves: tuple[Runtime, Runtime] | None,
     spec: ImageSpec,
     pixels: NDArray[np.uint8],
-    probabilities: NDArray[np.float32],
+    outputs: NDArray[np.float32],
     weights: NDArray[np.float64] | None = None,
     *,
     settings: HarmSettings | None = None,
     without: str | None = None,
 ) -> HarmReport:
-    """What the halves of a version say of a window.
+    """Compare how often the version and its half-data copies disagree, in a window and before.
 
-    ``pixels``: uint8 [n, F]; ``probabilities``: float32 [n, C], the version's own answers;
-    ``weights``: float64 [n], 1 / the probability with which each was recorded. ``without``: the
-    manifest's reason why there are no halves. The state is ``unknown`` without halves, or with too
-    few images; it still names rows worth labelling, by how close the best two classes are.
+    ``pixels``: uint8 [n, F]; ``outputs``: float32 [n, C], the version's own answers; ``weights``:
+    float64 [n], 1 / the probability with which each was recorded; ``without``: the manifest's
+    reason why there are no copies. Without them, or with too few images, the state is ``unknown``;
+    the rows to label are then those with the smallest margin between the top two classes.
     """
-    rule = settings or HarmSettings()
-    nothing = HarmReport(state="unknown", reason="", images=len(pixels), threshold=rule.drop)
+    settings = settings or HarmSettings()
+    empty = HarmReport(state="unknown", reason="", images=len(pixels), threshold=settings.drop)
     if not len(pixels):
-        return nothing.model_copy(update={"reason": "There are no images."})
+        return empty.model_copy(update={"reason": "There are no images."})
     if halves is None or reference is None or reference.halves is None:
-        reason = f"The version has no half copies to compare with. {without or ''}".rstrip()
-        rows = label_first(probabilities, np.zeros(len(pixels), dtype=bool))
-        return nothing.model_copy(update={"reason": reason, "label_first": rows})
-    mask = dissent(probabilities, *(_answers(half, spec, pixels) for half in halves))
-    found = Share.of(mask, weights)
-    before = Share.of(dissent(reference.probabilities, *reference.halves))
-    report = nothing.model_copy(
+        reason = f"The version has no half-data copies to compare with. {without or ''}".rstrip()
+        rows = label_first(outputs, np.zeros(len(pixels), dtype=bool))
+        return empty.model_copy(update={"reason": reason, "label_first": rows})
+    answers = [outputs_of(half, spec, pixels, outputs.shape[1]) for half in halves]
+    mask = disagreement(outputs, *answers)
+    now = Proportion.of(mask, weights)
+    before = Proportion.of(disagreement(reference.probabilities, *reference.halves))
+    report = empty.model_copy(
         update={
             "dissenting": tuple(np.flatnonzero(mask).tolist()),
-            "label_first": label_first(probabilities, mask),
+            "label_first": label_first(outputs, mask),
         }
     )
-    if min(found.size, before.size) < rule.least:
-        which = "the window" if found.size < rule.least else "the reference"
-        reason = f"{which.capitalize()} has too few images to tell: {rule.least} are the least."
+    if min(now.size, before.size) < settings.min_images:
+        which = "window" if now.size < settings.min_images else "reference"
+        reason = f"The {which} has too few images: at least {settings.min_images} are needed."
         return report.model_copy(update={"reason": reason})
-    excess, surely, harmed = estimate(found, before, rule)
+    excess, lower_bound, harmed = estimate(now, before, settings)
     return report.model_copy(
         update={
             "state": "alarm" if harmed else "calm",
-            "reason": _reason(found.value, before.value, harmed, rule.drop),
-            "window": found.value,
+            "reason": _reason(now.value, before.value, harmed, settings.drop),
+            "window": now.value,
             "reference": before.value,
             "excess": excess,
-            "surely": surely,
+            "surely": lower_bound,
         }
     )
 
 
-def estimate(window: Share, reference: Share, rule: HarmSettings) -> Estimate:
-    """Whether dissent grew by more than ``rule.drop``, from its shares in both.
+def estimate(window: Proportion, reference: Proportion, settings: HarmSettings) -> Estimate:
+    """Whether the proportion of disagreement grew by more than ``settings.drop``.
 
-    The bound is the normal one of a difference of independent shares. A bound, not the estimate,
-    decides: the latter flags one window in twenty whose drop is smaller.
+    The bound is the normal one of a difference of independent proportions. The bound decides, not
+    the excess itself, which flags one window in twenty whose drop is smaller.
     """
     excess = window.value - reference.value
     spread = float(np.sqrt(window.variance + reference.variance))
-    surely = excess - float(norm.ppf(rule.level)) * spread
-    return Estimate(excess, surely, surely > rule.drop)
+    lower_bound = excess - float(norm.ppf(settings.level)) * spread
+    return Estimate(excess, lower_bound, lower_bound > settings.drop)
 
 
-def dissent(*answers: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """bool [n]: where the most probable class is not the same in all; each float32 [n, C]."""
-    best = np.stack([one.argmax(axis=1) for one in answers])
-    return np.asarray((best != best[0]).any(axis=0))
+def disagreement(*outputs: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """bool [n]: where the top class is not the same in all outputs, each float32 [n, C]."""
+    top = np.stack([output.argmax(axis=1) for output in outputs])
+    return np.asarray((top != top[0]).any(axis=0))
 
 
 def label_first(
-    probabilities: NDArray[np.float32], mask: NDArray[np.bool_], count: int = LABELS
+    outputs: NDArray[np.float32], mask: NDArray[np.bool_], count: int = LABELS
 ) -> tuple[int, ...]:
-    """Rows to label, the most telling first: half of them with dissent, half by chance without.
+    """Rows to label, the most informative first: half with disagreement (``mask``, bool [n]), half
+    without.
 
-    Those with dissent take turns by predicted class, and begin where the best two classes are
-    closest. The others are a random sample, the same for the same window: without them an accuracy
-    would be that of the hardest images alone. Where there is no dissent at all, the first half are
-    those whose best two classes are closest.
+    Those with disagreement alternate between predicted classes, and start with the smallest margin
+    between the top two. The others are a random sample, the same for the same window: without them
+    the accuracy would be that of the hardest images alone. If no row has disagreement, the first
+    half are the rows with the smallest margins.
     """
-    best = np.sort(probabilities, axis=1)
-    margin = best[:, -1] - best[:, -2]
-    telling = np.flatnonzero(mask) if mask.any() else np.argsort(margin)[: count // 2]
+    ordered = np.sort(outputs, axis=1)
+    margin = ordered[:, -1] - ordered[:, -2]
+    informative = np.flatnonzero(mask) if mask.any() else np.argsort(margin)[: count // 2]
     queues = [
-        chosen[np.argsort(margin[chosen], kind="stable")].tolist()
-        for chosen in _by_class(telling, probabilities)
+        rows[np.argsort(margin[rows], kind="stable")].tolist()
+        for rows in _by_class(informative, outputs)
     ]
-    hard = _in_turns(queues)[: count - count // 2]
+    hard = _interleaved(queues)[: count - count // 2]
     others = np.flatnonzero(~mask)
     easy = np.random.default_rng(len(mask)).permutation(others[~np.isin(others, hard)]).tolist()
-    return _mixed(hard, easy[: count - len(hard)])
+    return tuple(_interleaved((hard, easy[: count - len(hard)])))
 
 
-def _by_class(
-    rows: NDArray[np.int64], probabilities: NDArray[np.float32]
-) -> list[NDArray[np.int64]]:
-    predicted = probabilities[rows].argmax(axis=1)
-    return [rows[predicted == place] for place in np.unique(predicted)]
+def _by_class(rows: NDArray[np.int64], outputs: NDArray[np.float32]) -> list[NDArray[np.int64]]:
+    predicted = outputs[rows].argmax(axis=1)
+    return [rows[predicted == index] for index in np.unique(predicted)]
 
 
-def _in_turns(queues: Sequence[Sequence[int]]) -> list[int]:
+def _interleaved(queues: Sequence[Sequence[int]]) -> list[int]:
     return [row for turn in zip_longest(*queues) for row in turn if row is not None]
-
-
-def _mixed(first: Sequence[int], second: Sequence[int]) -> tuple[int, ...]:
-    return tuple(_in_turns((first, second)))
-
-
-def _answers(half: Runtime, spec: ImageSpec, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    chunks = [
-        half.run(spec.features(pixels[start : start + _CHUNK])).scores
-        for start in range(0, len(pixels), _CHUNK)
-    ]
-    return np.concatenate(chunks)
 
 
 def _reason(window: float, reference: float, harmed: bool, drop: float) -> str:
     text = (
-        f"The model and its half copies disagree about {percent(window)} of these images, "
-        f"and about {percent(reference)} of the reference"
+        f"The model and its two half-data copies disagree on {percent(window)} of the images "
+        f"(reference: {percent(reference)})"
     )
     if not harmed:
-        return f"{text}: no sign of harm, which does not prove that there is none."
+        return f"{text}. There is no sign of a drop in accuracy, but only labels can rule it out."
     return (
-        f"{text}: harm is suspected, a drop of more than {100 * drop:.0f} points of accuracy. "
-        f"About {LABELS} labels would tell, of the records named first."
+        f"{text}. This suggests an accuracy drop of more than {100 * drop:.0f} points; to confirm "
+        f'it, label about {LABELS} images, starting with those under "Label these first".'
     )

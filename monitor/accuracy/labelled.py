@@ -1,41 +1,37 @@
-"""How often a model was right in a window where labels came; without labels, see ``harm``."""
+"""How often a model is right, from labels; without labels, see ``harm``."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from models.manifest import Interval, Label
 from models.reference import Reference
+from monitor.frozen import Frozen
 from monitor.phrasing import percent
-from monitor.proportions import Share, difference
-from monitor.quality.check import key
+from monitor.proportions import Proportion, difference
+from monitor.window.labels import label_key
 from records.reports import State
 from records.windows import Record
 
 Floats = NDArray[np.float64]
 
 
-class AccuracySettings(BaseModel):
-    """``drop``: points of accuracy, as a share, whose loss is an alarm; ``level``: of the interval
-    of the drop that must be above 0; ``least``: labels below which there is no verdict."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class AccuracySettings(Frozen):
+    """``drop``: loss of accuracy, as a proportion, that is an alarm; ``level``: of the confidence
+    interval of the drop, which must be above 0; ``min_labels``: fewer are not judged."""
 
     drop: float = Field(default=0.05, gt=0, lt=1)
     level: float = Field(default=0.99, gt=0.5, lt=1)
-    least: int = Field(default=30, ge=5)
+    min_labels: int = Field(default=30, ge=5)
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class ClassAccuracy(Frozen):
+    """One class: ``images`` have it as their label, ``predicted`` as their prediction. Recall and
+    precision are None without these.
 
-
-class ClassAccuracy(_Frozen):
-    """One class. ``images``: labels of it, ``predicted``: predictions; None where there are none.
-
-    ``worse``: recall or precision has dropped by more than chance explains, of all classes' two.
+    ``worse``: recall or precision has dropped, after a correction for testing both of all classes.
     """
 
     label: Label
@@ -48,14 +44,14 @@ class ClassAccuracy(_Frozen):
     worse: bool
 
 
-class AccuracyReport(_Frozen):
-    """What the labels say.
+class AccuracyReport(Frozen):
+    """The accuracy on labelled predictions.
 
-    ``images``: predictions with a label that no source disputes; ``effective``: as many without
-    weights would say the same (Kish); ``accuracy``: with its 95 % interval; ``drop``: the
-    reference's accuracy less this one, with its 95 % interval in ``drop_low`` and ``drop_high``;
-    ``strangers``: labels of classes the model does not know, each a mistake; ``unweighted``:
-    records left out because the others have sampling weights and these have none.
+    ``images``: predictions with an undisputed label; ``effective``: their effective sample size
+    (Kish); ``accuracy``: with its 95% confidence interval; ``drop``: the reference's accuracy minus
+    this one, with its 95% confidence interval in ``drop_low`` and ``drop_high``; ``strangers``:
+    labels outside the model's classes, each counted as a mistake; ``unweighted``: records without a
+    sampling weight, left out because others have one.
     """
 
     state: State
@@ -77,41 +73,48 @@ def measure_accuracy(
     labels: Sequence[Label],
     reference: Reference | None,
     *,
-    dissent: NDArray[np.bool_] | None = None,
-    dissent_share: float | None = None,
+    disagreeing: NDArray[np.bool_] | None = None,
+    disagreement: float | None = None,
     settings: AccuracySettings | None = None,
 ) -> AccuracyReport:
     """Accuracy, recall and precision of the records that have a label.
 
-    ``labels``: the classes of the version, in order. If the records were labelled because
-    ``monitor.accuracy.harm`` named them, they are harder than the window: with ``dissent`` (bool
-    [n], of each record) and its share in the whole window they are weighted back to it, by
-    post-stratification (Holt and Smith, Journal of the Royal Statistical Society A 142, 1979).
-    Labels that people give only where they see a mistake cannot be mended so.
+    ``labels``: the classes of the version, in order. Records that were labelled because
+    ``monitor.accuracy.harm`` listed them are harder than the rest of the window: with
+    ``disagreeing`` (bool [n], of each record) and its proportion in the whole window,
+    ``disagreement``, they are weighted back to it by post-stratification (Holt and Smith, Journal
+    of the Royal Statistical Society A 142, 1979). This cannot correct for labels that people give
+    only where they see a mistake.
     """
-    rule = settings or AccuracySettings()
-    rows = [row for row, one in enumerate(records) if one.truth is not None and one.status == 200]
+    settings = settings or AccuracySettings()
+    rows = [
+        row
+        for row, record in enumerate(records)
+        if record.truth is not None and record.status == 200
+    ]
     weighted = [row for row in rows if records[row].weight is not None]
     chosen = weighted or rows
-    places = {key(label): place for place, label in enumerate(labels)}
-    truth = np.array([places.get(key(records[row].truth), -1) for row in chosen], dtype=np.int64)
-    said = np.array([places.get(key(records[row].label), -2) for row in chosen], dtype=np.int64)
+    index_of = {label_key(label): index for index, label in enumerate(labels)}
+    truth = np.array([index_of.get(label_key(records[row].truth), -1) for row in chosen], np.int64)
+    predicted = np.array(
+        [index_of.get(label_key(records[row].label), -2) for row in chosen], np.int64
+    )
     weights = np.array([records[row].weight or 1.0 for row in chosen], dtype=np.float64)
-    if dissent is not None and dissent_share is not None:
-        weights = balanced(weights, dissent[chosen], dissent_share)
-    right = Share.of(truth == said, weights)
-    known = _reference_share(reference)
-    low, high = (None, None) if known is None else difference(known, right)
-    classes = _classes(labels, truth, said, weights, reference, 1 - rule.level)
-    state, reason = _verdict(right, len(chosen), known, classes, rule)
+    if disagreeing is not None and disagreement is not None:
+        weights = balanced(weights, disagreeing[chosen], disagreement)
+    right = Proportion.of(truth == predicted, weights)
+    before = _reference_accuracy(reference)
+    low, high = (None, None) if before is None else difference(before, right)
+    classes = _classes(labels, truth, predicted, weights, reference, 1 - settings.level)
+    state, reason = _judge(right, len(chosen), before, classes, settings)
     return AccuracyReport(
         state=state,
         reason=reason,
         images=len(chosen),
         effective=right.size,
         accuracy=right.interval() if chosen else None,
-        reference=None if known is None else known.value,
-        drop=known.value - right.value if known is not None and chosen else None,
+        reference=None if before is None else before.value,
+        drop=before.value - right.value if before is not None and chosen else None,
         drop_low=low if chosen else None,
         drop_high=high if chosen else None,
         classes=classes,
@@ -120,39 +123,39 @@ def measure_accuracy(
     )
 
 
-def balanced(weights: Floats, dissent: NDArray[np.bool_], share: float) -> Floats:
-    """Weights with which the images with ``dissent`` are ``share`` of all; as they are where one of
-    the two kinds is missing."""
-    kinds = (dissent, share), (~dissent, 1 - share)
-    if not all(mask.any() and part > 0 for mask, part in kinds):
+def balanced(weights: Floats, mask: NDArray[np.bool_], proportion: float) -> Floats:
+    """Weights with which the images in ``mask`` are ``proportion`` of all; unchanged if all images
+    are in it, or none."""
+    strata = (mask, proportion), (~mask, 1 - proportion)
+    if not all(stratum.any() and part > 0 for stratum, part in strata):
         return weights
     result = weights.copy()
-    for mask, part in kinds:
-        result[mask] *= part / weights[mask].sum()
+    for stratum, part in strata:
+        result[stratum] *= part / weights[stratum].sum()
     return result
 
 
 def _classes(
     labels: Sequence[Label],
     truth: NDArray[np.int64],
-    said: NDArray[np.int64],
+    predicted: NDArray[np.int64],
     weights: Floats,
     reference: Reference | None,
-    doubt: float,
+    alpha: float,
 ) -> tuple[ClassAccuracy, ...]:
-    # Each class has two chances to look worse: Bonferroni.
-    level = 1 - doubt / (2 * len(labels))
-    found = []
-    for place, label in enumerate(labels):
-        recall = Share.of(said[truth == place] == place, weights[truth == place])
-        precision = Share.of(truth[said == place] == place, weights[said == place])
-        before_recall, before_precision = _reference_class(reference, place)
+    # Two tests for each class: Bonferroni.
+    level = 1 - alpha / (2 * len(labels))
+    classes = []
+    for index, label in enumerate(labels):
+        recall = Proportion.of(predicted[truth == index] == index, weights[truth == index])
+        precision = Proportion.of(truth[predicted == index] == index, weights[predicted == index])
+        before_recall, before_precision = _reference_class(reference, index)
         pairs = (before_recall, recall), (before_precision, precision)
-        found.append(
+        classes.append(
             ClassAccuracy(
                 label=label,
-                images=int((truth == place).sum()),
-                predicted=int((said == place).sum()),
+                images=int((truth == index).sum()),
+                predicted=int((predicted == index).sum()),
                 recall=recall.interval() if recall.size else None,
                 precision=precision.interval() if precision.size else None,
                 reference_recall=before_recall.value if before_recall.size else None,
@@ -163,65 +166,66 @@ def _classes(
                 ),
             )
         )
-    return tuple(found)
+    return tuple(classes)
 
 
-def _reference_share(reference: Reference | None) -> Share | None:
+def _reference_accuracy(reference: Reference | None) -> Proportion | None:
     if reference is None or not len(reference):
         return None
-    return Share.of(reference.probabilities.argmax(axis=1) == reference.labels)
+    return Proportion.of(reference.probabilities.argmax(axis=1) == reference.labels)
 
 
-def _reference_class(reference: Reference | None, place: int) -> tuple[Share, Share]:
+def _reference_class(reference: Reference | None, index: int) -> tuple[Proportion, Proportion]:
+    """Recall and precision of a class."""
     if reference is None:
-        return Share(0.0, 0.0), Share(0.0, 0.0)
-    said = reference.probabilities.argmax(axis=1)
+        return Proportion(0.0, 0.0), Proportion(0.0, 0.0)
+    predicted = reference.probabilities.argmax(axis=1)
     return (
-        Share.of(said[reference.labels == place] == place),
-        Share.of(reference.labels[said == place] == place),
+        Proportion.of(predicted[reference.labels == index] == index),
+        Proportion.of(reference.labels[predicted == index] == index),
     )
 
 
-def _verdict(
-    right: Share,
+def _judge(
+    right: Proportion,
     images: int,
-    known: Share | None,
+    before: Proportion | None,
     classes: Sequence[ClassAccuracy],
-    rule: AccuracySettings,
+    settings: AccuracySettings,
 ) -> tuple[State, str]:
     if not images:
-        return "unknown", "No prediction has a label yet."
+        return "unknown", "No predictions are labelled yet."
     interval = right.interval()
     text = (
-        f"{_points(right.value)} of {images:,} labelled predictions are right "
-        f"({_points(interval.low)} to {_points(interval.high)})"
+        f"Accuracy is {_points(right.value)} on {images:,} labelled predictions (95% confidence "
+        f"interval {_points(interval.low)} to {_points(interval.high)})"
     )
-    if known is None:
+    if before is None:
         return "unknown", f"{text}; the version has no reference to compare with."
-    text = f"{text}, and {_points(known.value)} of the reference"
-    if right.size < rule.least:
-        worth = f", for they weigh as much as {right.size:.0f}" if images >= rule.least else ""
-        return "unknown", f"{text}: too few to tell{worth}, {rule.least} are the least."
-    worse = [one for one in classes if one.worse]
-    if difference(known, right, rule.level)[0] > 0:
-        lost = known.value - right.value
-        state: State = "alarm" if lost > rule.drop else "warn"
-        return state, f"{text}: {100 * lost:.1f} points were lost{_named(worse)}."
+    text = f"{text}, compared with {_points(before.value)} on the reference"
+    minimum = settings.min_labels
+    if right.size < minimum:
+        worth = f" (weighted, they count as {right.size:.0f})" if images >= minimum else ""
+        return "unknown", f"{text}. Too few labels to judge{worth}: at least {minimum} are needed."
+    worse = [accuracy for accuracy in classes if accuracy.worse]
+    if difference(before, right, settings.level)[0] > 0:
+        lost = before.value - right.value
+        state: State = "alarm" if lost > settings.drop else "warn"
+        where = f", mostly in {_named(worse)}" if worse else ""
+        return state, f"{text}: a drop of {100 * lost:.1f} points{where}."
     if worse:
-        return "warn", f"{text}, but some classes are worse{_named(worse)}."
-    return "calm", f"{text}: no loss beyond chance."
+        return "warn", f"{text}: no drop overall, but in {_named(worse)}."
+    return "calm", f"{text}: no drop beyond chance."
 
 
 def _named(classes: Sequence[ClassAccuracy]) -> str:
-    if not classes:
-        return ""
     names = ", ".join(
-        f"{one.label!r}" + (f" (recall {percent(one.recall.value)})" if one.recall else "")
-        for one in classes[:5]
+        f"{worse.label!r}" + (f" (recall {percent(worse.recall.value)})" if worse.recall else "")
+        for worse in classes[:5]
     )
-    return f", most clearly in class {names}" if len(classes) == 1 else f", in classes {names}"
+    return f"{'class' if len(classes) == 1 else 'classes'} {names}"
 
 
-def _points(share: float) -> str:
-    """With the decimal that a comparison needs."""
-    return f"{100 * share:.1f} %"
+def _points(proportion: float) -> str:
+    """A percentage with one decimal, which a comparison needs."""
+    return f"{100 * proportion:.1f}%"

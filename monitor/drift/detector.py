@@ -1,65 +1,51 @@
-"""Whether a window of production still looks like the data a version was validated on.
+"""Whether a window of production data still looks like the reference data of a version.
 
-Five views (``monitor.drift.views``), combined by Holm. That a window has changed does not say that
+Five views (``monitor.drift.views``), combined with Holm's correction. A change does not mean that
 the model has become worse.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from images.spec import ImageSpec
 from models.manifest import Label
 from models.reference import Reference
 from monitor.drift import statistics
 from monitor.drift.alarm import AlarmRule
-from monitor.drift.report import ClassChange, DriftReport, ViewResult
+from monitor.drift.columns import Columns
+from monitor.drift.results import ClassChange, DriftReport, ViewResult
 from monitor.drift.thinning import thin
-from monitor.drift.views import Columns, views
+from monitor.drift.views import views
+from monitor.frozen import Frozen
 from monitor.phrasing import describe_proportion
 
 _CHUNK = 256
 _CLASSES = 5
 
 
-class DriftSettings(BaseModel):
-    """When a window counts as changed, and how many images it takes.
+class DriftSettings(Frozen):
+    """When a window counts as changed, and how many images it needs.
 
-    ``alpha``: the share of windows without a change in which a view may be called changed;
-    ``most``: images of a window that are looked at; ``least``: fewer are not enough; ``ratio``:
-    images of the reference for each of the window. The luck of the reference is in all of its
-    windows: with a reference of 360 and windows of 1,000, one reference of forty called 0.63 of its
-    windows changed without a change, and a rule over several windows is no help.
+    ``alpha``: the proportion of unchanged windows in which a view may be called changed;
+    ``max_images``: images of a window that are compared; ``min_images``: fewer are not enough;
+    ``ratio``: images of the reference for each one of the window. A small reference is itself a
+    random sample, and every window is compared with the same one: with a reference of 360 and
+    windows of 1,000, one of forty references called 0.63 of its unchanged windows changed, and a
+    rule over several windows does not help against that.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     alpha: float = Field(default=0.05, gt=0, lt=1)
-    most: int = Field(default=1000, ge=1)
-    least: int = Field(default=50, ge=10)
+    max_images: int = Field(default=1000, ge=1)
+    min_images: int = Field(default=50, ge=10)
     ratio: float = Field(default=5, ge=1)
 
 
-@dataclass(frozen=True, eq=False)
-class Window:
-    """Recent images of a model: ``pixels``: uint8 [n, F]; ``probabilities``: float32 [n, C];
-    ``weights``: floats [n], 1 / the probability with which each was recorded, None if all alike.
-    """
-
-    pixels: NDArray[np.uint8]
-    probabilities: NDArray[np.float32]
-    weights: NDArray[np.floating] | None = None
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-
 class DriftDetector:
-    """Knows the reference; ``compare`` may be called from any thread."""
+    """Holds the reference; ``compare`` may be called from any thread."""
 
     def __init__(
         self, settings: DriftSettings | None = None, rule: AlarmRule | None = None
@@ -70,9 +56,9 @@ class DriftDetector:
     def fit(
         self, reference: Reference, spec: ImageSpec, labels: Sequence[Label] | None = None
     ) -> Self:
-        """Take in the held-out images; ``labels`` are the manifest's, for the words.
+        """Describe the held-out images once; ``labels`` are the manifest's, for the sentences.
 
-        A reference without principal components, of an older version, leaves two views out.
+        Without the reference's principal components (older versions), two views are skipped.
         """
         self._spec = spec
         self._mean, self._components = reference.pca_mean, reference.pca_components
@@ -88,17 +74,29 @@ class DriftDetector:
 
     @property
     def size(self) -> int:
-        """The images of a window that are looked at, at most; 0 if the reference has too few."""
-        size = min(self.settings.most, int(len(self._reference) / self.settings.ratio))
-        return size if size >= self.settings.least else 0
+        """The images of a window that are compared, at most; 0 if the reference is too small."""
+        size = min(self.settings.max_images, int(len(self._reference) / self.settings.ratio))
+        return size if size >= self.settings.min_images else 0
 
-    def compare(self, window: Window, seed: int = 0) -> DriftReport:
-        """A report on the window; the same seed looks at the same images of a large one."""
+    def compare(
+        self,
+        pixels: NDArray[np.uint8],
+        outputs: NDArray[np.float32],
+        weights: NDArray[np.floating] | None = None,
+        seed: int = 0,
+    ) -> DriftReport:
+        """A report on recent images of the model.
+
+        ``pixels``: uint8 [n, F]; ``outputs``: float32 [n, C], what the model answered; ``weights``:
+        floats [n], 1 / the probability with which each was recorded, None if all are equal. The
+        same seed chooses the same images of a large window.
+        """
+        given = len(pixels)
         rng = np.random.default_rng(seed)
-        rows = thin(len(window), window.weights, rng)
+        rows = thin(given, weights, rng)
         if len(rows) > self.size > 0:
             rows = np.sort(rng.choice(rows, self.size, replace=False))
-        reason = self._missing(len(window), len(rows))
+        reason = self._missing(given, len(rows))
         if reason is not None:
             return DriftReport(
                 state="unknown",
@@ -106,17 +104,16 @@ class DriftDetector:
                 evidence=None,
                 threshold=self.settings.alpha,
                 reason=reason,
-                given=len(window),
+                given=given,
                 images=len(rows),
                 reference=len(self._reference),
             )
-        columns = self.describe(window.pixels[rows], window.probabilities[rows])
-        return self.judge(columns, rows, len(window))
+        return self.judge(self.describe(pixels[rows], outputs[rows]), rows, given)
 
-    def describe(self, pixels: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> Columns:
-        """What the views look at, of N images: uint8 [N, F] and float32 [N, C]."""
+    def describe(self, pixels: NDArray[np.uint8], outputs: NDArray[np.float32]) -> Columns:
+        """What the views compare, of N images: uint8 [N, F] and float32 [N, C]."""
         return Columns(
-            outputs=probabilities,
+            outputs=outputs,
             statistics=statistics.compute(pixels, self._spec),
             error=self._errors(pixels),
         )
@@ -124,28 +121,28 @@ class DriftDetector:
     def judge(
         self, columns: Columns, rows: NDArray[np.int64] | None = None, given: int | None = None
     ) -> DriftReport:
-        """A report on images already described, all of which are looked at.
+        """A report on all of the images that ``columns`` describe.
 
-        ``rows``: int64 [n], what the report calls them; ``given``: of how many they were taken.
+        ``rows``: int64 [n], their indices in the window; ``given``: the size of the window.
         """
         if rows is None:
             rows = np.arange(len(columns))
-        findings = [view.look(self._reference, columns) for view in self._views]
-        adjusted = holm([finding.p_value for finding in findings])
+        comparisons = [view.compare(self._reference, columns) for view in self._views]
+        adjusted = holm([comparison.p_value for comparison in comparisons])
         results = tuple(
             ViewResult(
                 name=view.name,
-                p_value=finding.p_value,
+                p_value=comparison.p_value,
                 adjusted=p_value,
-                effect=finding.effect,
+                effect=comparison.effect,
                 minimum=view.minimum,
-                unit=view.effect,
-                words=finding.words,
-                examples=tuple(rows[finding.examples].tolist()),
+                unit=view.unit,
+                words=comparison.summary,
+                examples=tuple(rows[comparison.examples].tolist()),
             )
-            for view, finding, p_value in zip(self._views, findings, adjusted, strict=True)
+            for view, comparison, p_value in zip(self._views, comparisons, adjusted, strict=True)
         )
-        evidence = min((one.adjusted for one in results if one.large), default=1.0)
+        evidence = min((result.adjusted for result in results if result.large), default=1.0)
         return DriftReport(
             state=self.rule.judge([evidence]).state,
             p_value=min(adjusted),
@@ -160,43 +157,44 @@ class DriftDetector:
         ).explained()
 
     def _missing(self, given: int, images: int) -> str | None:
-        """Why there is not enough data, if so."""
-        least, ratio = self.settings.least, self.settings.ratio
+        """Why there is not enough data, or None if there is."""
+        minimum, ratio = self.settings.min_images, self.settings.ratio
         if self.size == 0:
             return (
-                f"Not enough data: the reference has {len(self._reference)} images, and windows of "
-                f"{least} need {least * ratio:.0f}; train with a larger holdout."
+                f"Not enough data: the reference has {len(self._reference)} images, but windows of "
+                f"{minimum} need at least {minimum * ratio:.0f}; train with a larger holdout."
             )
-        if images < least:
-            recorded = f" (of {given} recorded, by their weights)" if given != images else ""
-            return f"Not enough data: {images} images{recorded}, and {least} are needed."
+        if images < minimum:
+            recorded = f" (of {given} recorded, after weighting)" if given != images else ""
+            noun = "image" if images == 1 else "images"
+            return f"Not enough data: {images} {noun}{recorded}, but at least {minimum} are needed."
         return None
 
     def _errors(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """float32 [N]: squared lengths of what the principal components leave of the features."""
+        """float32 [N]: squared norms of what the principal components leave of the features."""
         if self._mean is None or self._components is None:
             return None
-        found = np.empty(len(pixels), np.float32)
+        errors = np.empty(len(pixels), np.float32)
         for start in range(0, len(pixels), _CHUNK):
             rest = self._spec.features(pixels[start : start + _CHUNK]) - self._mean
             rest -= (rest @ self._components.T) @ self._components
-            found[start : start + _CHUNK] = np.einsum("nf,nf->n", rest, rest)
-        return found
+            errors[start : start + _CHUNK] = np.einsum("nf,nf->n", rest, rest)
+        return errors
 
     def _classes(self, columns: Columns) -> tuple[ClassChange, ...]:
-        before, now = self._reference.shares(), columns.shares()
+        before, now = self._reference.proportions(), columns.proportions()
         order = np.argsort(-np.abs(now - before), kind="stable")[:_CLASSES]
         return tuple(
             ClassChange(
-                label=self._labels[place],
-                reference=float(before[place]),
-                window=float(now[place]),
+                label=self._labels[index],
+                reference=float(before[index]),
+                window=float(now[index]),
                 words=describe_proportion(
-                    self._labels[place], float(before[place]), float(now[place])
+                    self._labels[index], float(before[index]), float(now[index])
                 ),
             )
-            for place in order.tolist()
-            if now[place] != before[place]
+            for index in order.tolist()
+            if now[index] != before[index]
         )
 
 
@@ -204,11 +202,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """P-values adjusted for their number, in their order: Holm, A simple sequentially rejective
     multiple test procedure, Scandinavian Journal of Statistics 6 (1979), pages 65 to 70.
 
-    One below alpha may be rejected, with a chance of alpha at most that any of those is true.
+    All those below alpha can be rejected, with a chance of at most alpha of rejecting a true one.
     """
     adjusted = [0.0] * len(p_values)
     largest = 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, (len(p_values) - rank) * p_values[place])
-        adjusted[place] = min(1.0, largest)
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, (len(p_values) - rank) * p_values[index])
+        adjusted[index] = min(1.0, largest)
     return adjusted

@@ -1,6 +1,6 @@
-"""Figures of an image that a person has a word for: how bright it is, how sharp, where its mass is.
+"""Statistics of an image that a person can name: brightness, sharpness, position.
 
-Each is of one image alone, so that a window's images can be ranked by it and shown.
+Each describes one image alone, so that a window's images can be ranked by it and shown.
 """
 
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from images.spec import ImageSpec
 
-_CHUNK = 256  # images at a time: of 512x512 in colour they take 800 MB as it is
+_CHUNK = 256  # images at a time: in color and at 512x512, these already need 800 MB
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Of red, green and blue: ITU-R BT.601, as Pillow's conversion to L."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """``name``: the noun; ``more`` and ``less``: what images with more or less of it are."""
+    """``name``: a noun; ``more`` and ``less``: adjectives for images with a higher or lower one."""
 
     name: str
     more: str
@@ -26,61 +26,57 @@ class Statistic:
 
 GRAY = (
     Statistic("brightness", "brighter", "darker"),
-    Statistic("contrast", "richer in contrast", "flatter"),
+    Statistic("contrast", "higher in contrast", "lower in contrast"),
     Statistic("sharpness", "sharper or noisier", "blurrier"),
-    Statistic(
-        "change from left to right", "busier from left to right", "calmer from left to right"
-    ),
-    Statistic(
-        "change from top to bottom", "busier from top to bottom", "calmer from top to bottom"
-    ),
-    Statistic("horizontal centre", "further to the right", "further to the left"),
-    Statistic("vertical centre", "lower in the frame", "higher in the frame"),
+    Statistic("horizontal variation", "busier horizontally", "smoother horizontally"),
+    Statistic("vertical variation", "busier vertically", "smoother vertically"),
+    Statistic("horizontal center", "further to the right", "further to the left"),
+    Statistic("vertical center", "lower in the frame", "higher in the frame"),
     Statistic("extent", "more spread out", "more compact"),
     Statistic("slant", "slanted more to the left", "slanted more to the right"),
     Statistic("border brightness", "brighter at the border", "darker at the border"),
 )
-COLOUR = (
+COLOR = (
     *GRAY,
-    Statistic("colourfulness", "more colourful", "paler"),
+    Statistic("colorfulness", "more colorful", "less colorful"),
     Statistic("warmth", "redder", "bluer"),
 )
 
 
 def of(spec: ImageSpec) -> tuple[Statistic, ...]:
-    """The columns of ``compute``: ten, and two more for images in colour."""
-    return GRAY if spec.channels == 1 else COLOUR
+    """The columns of ``compute``: ten, and two more for images in color."""
+    return GRAY if spec.channels == 1 else COLOR
 
 
 def compute(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.float32]:
     """float32 [N, S], the statistics of N images (uint8 [N, n_features]), columns as in ``of``.
 
-    Values are in 8-bit steps, but for the two centres and the extent, in shares of the sides, and
-    the slant, from -1 to 1. Sharpness is the variance of the Laplacian (Pech-Pacheco et al.,
-    Diatom autofocusing in brightfield microscopy, ICPR 2000); centres, extent and slant are the
-    moments of the brightness up to the second order (Hu, Visual pattern recognition by moment
-    invariants, 1962), the slant as the correlation of the two coordinates. An image without the
-    pixels for one, such as the Laplacian of a single row, has 0.
+    Values are in 8-bit steps, except for the two centers and the extent (in proportion to the
+    sides) and the slant (from -1 to 1). Sharpness is the variance of the Laplacian (Pech-Pacheco et
+    al., Diatom autofocusing in brightfield microscopy, ICPR 2000); centers, extent and slant are
+    the moments of the brightness up to the second order (Hu, Visual pattern recognition by moment
+    invariants, 1962), the slant as the correlation of the two coordinates. A statistic that an
+    image is too small for, such as the Laplacian of a single row, is 0.
     """
-    found = np.empty((len(pixels), len(of(spec))), np.float32)
+    values = np.empty((len(pixels), len(of(spec))), np.float32)
     for start in range(0, len(pixels), _CHUNK):
         chunk = pixels[start : start + _CHUNK]
-        found[start : start + _CHUNK] = _compute(chunk, spec)
-    return found
+        values[start : start + _CHUNK] = _compute(chunk, spec)
+    return values
 
 
 def _compute(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.float32]:
     shape = (len(pixels), spec.height, spec.width)
     if spec.channels == 1:
         light = pixels.reshape(shape).astype(np.float32)
-        colours = []
+        colors = []
     else:
         red, green, blue = np.moveaxis(pixels.reshape((*shape, 3)), 3, 0)
         light = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
-        most = np.maximum(np.maximum(red, green), blue)
-        least = np.minimum(np.minimum(red, green), blue)
+        maximum = np.maximum(np.maximum(red, green), blue)
+        minimum = np.minimum(np.minimum(red, green), blue)
         balance = red.astype(np.float32) - blue
-        colours = [_mean((most - least).astype(np.float32)), _mean(balance)]
+        colors = [_mean((maximum - minimum).astype(np.float32)), _mean(balance)]
     inner = light[:, 1:-1, 1:-1]
     around = light[:, :-2, 1:-1] + light[:, 2:, 1:-1] + light[:, 1:-1, :-2] + light[:, 1:-1, 2:]
     across, down, extent, slant = _moments(light)
@@ -95,13 +91,13 @@ def _compute(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.float32]:
         extent,
         slant,
         _border(light),
-        *colours,
+        *colors,
     ]
     return np.stack(columns, axis=1)
 
 
 def _mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of each image; 0 of none."""
+    """Of each image; 0 without values."""
     if not values.size:
         return np.zeros(len(values), np.float32)
     return np.asarray(values.mean(axis=tuple(range(1, values.ndim))))
@@ -116,7 +112,7 @@ def _border(light: NDArray[np.float32]) -> NDArray[np.float32]:
 def _moments(
     light: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Both centres, extent and slant; a black image counts as evenly gray."""
+    """Both centers, extent and slant; a black image counts as evenly gray."""
     height, width = light.shape[1:]
     x = (np.arange(width, dtype=np.float32) + 0.5) / width
     y = (np.arange(height, dtype=np.float32) + 0.5) / height

@@ -1,1 +1,1 @@
-"""Are images and labels in order?"""
+"""Are the images and labels valid?"""

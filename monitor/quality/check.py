@@ -1,4 +1,4 @@
-"""One look at a window's images or labels: what it found, and whether that is too much."""
+"""One check of a window's images or labels: what it found, and whether that is too much."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 from scipy.stats import binom
 
-from models.manifest import Label
+from monitor.frozen import Frozen
 from monitor.phrasing import percent
-from monitor.proportions import Share
-from monitor.window.images import Decoded
+from monitor.proportions import Proportion
+from monitor.window.images import DecodedImages
+from monitor.window.labels import given_labels
 from records.reports import State
 from records.windows import Record
 
@@ -42,17 +42,17 @@ THRESHOLDS: dict[CheckName, float] = {
     "labels outside the classes": 0.0,
     "conflicting labels": 0.01,
 }
-"""The share of images, labels or requests up to which all is calm."""
+"""The proportion of images, labels or requests that is still calm."""
 
 P_VALUE = 0.0027
-"""That so many come by chance, were the threshold their share; as ``AlarmRule.warn``."""
-ALARM_SHARE = 0.25
-"""From this share on, a fault of the images is an alarm."""
-LEAST = 10
-"""Fewer images, or labels, tell nothing of shares."""
-ROWS = 100
+"""Below it, so many do not exceed the threshold by chance; as ``AlarmRule.warn``."""
+ALARM_PROPORTION = 0.25
+"""At this proportion and above, invalid images are an alarm."""
+MIN_SAMPLE = 10
+"""Fewer images, or labels, are not judged."""
+MAX_ROWS = 100
 
-_FAULTS_OF_IMAGES: frozenset[CheckName] = frozenset(
+_ABOUT_IMAGES: frozenset[CheckName] = frozenset(
     (
         "unreadable images",
         "rejected requests",
@@ -64,15 +64,14 @@ _FAULTS_OF_IMAGES: frozenset[CheckName] = frozenset(
 )
 
 
-class Check(BaseModel):
-    """One look at a window.
+class Check(Frozen):
+    """The result of one check.
 
-    ``threshold``: the share up to which all is calm, the reference's own added; ``count``: images,
-    labels or requests it means; ``share``: theirs of all, as if every request had been recorded,
-    None where there is nothing to look at; ``rows``: their places among the records, up to 100.
+    ``threshold``: the proportion that is still calm, including the reference's own; ``count``: the
+    images, labels or requests found; ``share``: their proportion of all, as if every request had
+    been recorded, None without anything to check; ``rows``: their indices among the records, up to
+    100; ``words``: a sentence about them.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: CheckName
     state: State
@@ -84,25 +83,25 @@ class Check(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """The records of a window, and their images."""
+class CheckedWindow:
+    """The records of a window and their images, as the checks need them."""
 
     records: Sequence[Record]
-    decoded: Decoded
+    decoded: DecodedImages
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
         """float64 [n]: how many requests each record stands for."""
-        return np.array([one.weight or 1.0 for one in self.records], dtype=np.float64)
+        return np.array([record.weight or 1.0 for record in self.records], dtype=np.float64)
 
     @cached_property
     def labelled(self) -> tuple[int, ...]:
-        """Rows of the records with a label, disputed ones too."""
-        return tuple(row for row, one in enumerate(self.records) if given(one))
+        """Rows of the records with a label, disputed or not."""
+        return tuple(row for row, record in enumerate(self.records) if given_labels(record))
 
     @cached_property
     def images(self) -> list[int]:
-        """Rows of the records with an image that can be read."""
+        """Rows of the records whose image can be decoded."""
         return [int(row) for row in self.decoded.rows]
 
     def rows(self, mask: NDArray[np.bool_]) -> list[int]:
@@ -114,58 +113,59 @@ class Seen:
         name: CheckName,
         among: Sequence[int],
         rows: Sequence[int],
-        words: str,
+        text: str,
         *,
         usual: float = 0.0,
         of: str = "images",
     ) -> Check:
-        """Whether ``rows`` are too many of ``among``; ``usual``: the reference's own share."""
+        """Whether ``rows`` are too many of ``among``; ``usual``: the proportion in the reference;
+        ``text`` follows "5% of the images", or "None of the images"."""
         if not among:
-            return unknown(name, f"There are no {of} to look at.")
-        meant = set(rows)
-        mask = np.array([row in meant for row in among], dtype=bool)
-        share = Share.of(mask, self.weights[list(among)])
-        return judged(name, share, len(rows), rows, f"of the {of} {words}", usual=usual)
+            return unknown(name, f"There are no {of} to check.")
+        chosen = set(rows)
+        mask = np.array([row in chosen for row in among], dtype=bool)
+        proportion = Proportion.of(mask, self.weights[list(among)])
+        return judged(name, proportion, len(rows), rows, f"of the {of} {text}", usual=usual)
 
 
 def judged(
     name: CheckName,
-    share: Share,
+    proportion: Proportion,
     count: int,
     rows: Sequence[int],
-    words: str,
+    text: str,
     *,
     usual: float = 0.0,
 ) -> Check:
-    """The check with its state; ``words`` follow a number, or No."""
+    """The check with its state; ``text`` follows "5%", or "None"."""
     threshold = THRESHOLDS[name] + usual
     state: State = "calm"
-    if threshold > 0 and share.size < LEAST:
+    if threshold > 0 and proportion.size < MIN_SAMPLE:
         state = "unknown"
-    elif above(share, threshold):
-        alarming = name in _FAULTS_OF_IMAGES and share.value >= ALARM_SHARE + usual
+    elif above(proportion, threshold):
+        alarming = name in _ABOUT_IMAGES and proportion.value >= ALARM_PROPORTION + usual
         state = "alarm" if alarming else "warn"
     return Check(
         name=name,
         state=state,
         threshold=threshold,
         count=count,
-        share=share.value,
-        rows=tuple(rows[:ROWS]),
-        words=f"{percent(share.value)} {words}." if count else f"None {words}.",
+        share=proportion.value,
+        rows=tuple(rows[:MAX_ROWS]),
+        words=f"{percent(proportion.value)} {text}." if count else f"None {text}.",
     )
 
 
-def above(share: Share, threshold: float) -> bool:
-    """Whether the share is above the threshold, and not by chance: an exact binomial test."""
-    if share.value <= threshold:
+def above(proportion: Proportion, threshold: float) -> bool:
+    """Whether it exceeds the threshold, and not by chance: an exact binomial test."""
+    if proportion.value <= threshold:
         return False
-    size = max(1, round(share.size))
-    return float(binom.sf(round(share.value * size) - 1, size, threshold)) < P_VALUE
+    size = max(1, round(proportion.size))
+    return float(binom.sf(round(proportion.value * size) - 1, size, threshold)) < P_VALUE
 
 
-def unknown(name: CheckName, words: str) -> Check:
-    """A check that cannot be made, and why."""
+def unknown(name: CheckName, reason: str) -> Check:
+    """A check that is not possible, and why."""
     return Check(
         name=name,
         state="unknown",
@@ -173,16 +173,5 @@ def unknown(name: CheckName, words: str) -> Check:
         count=0,
         share=None,
         rows=(),
-        words=words,
+        words=reason,
     )
-
-
-def given(record: Record) -> tuple[Label, ...]:
-    """Every label that a source gave."""
-    labels = tuple(label for _, label in record.labels)
-    return labels or (() if record.truth is None else (record.truth,))
-
-
-def key(label: Label | None) -> tuple[str, Label | None]:
-    """8 and '8' are two labels."""
-    return type(label).__name__, label

@@ -1,4 +1,4 @@
-"""Checks of the labels: does the model know them, do they agree, does every class come."""
+"""Checks of the labels: are they classes of the model, consistent, and as frequent as before?"""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -8,84 +8,89 @@ from scipy.stats import binom
 
 from models.manifest import Label
 from models.reference import Reference
-from monitor.phrasing import percent
-from monitor.proportions import Share
-from monitor.quality.check import LEAST, P_VALUE, ROWS, Check, Seen, given, key, unknown
+from monitor.phrasing import capitalized, percent
+from monitor.proportions import Proportion
+from monitor.quality.check import MAX_ROWS, MIN_SAMPLE, P_VALUE, Check, CheckedWindow, unknown
+from monitor.window.labels import given_labels, label_key
 
 FAR_CLASS = 3.0
 _NAMED = 5
 
 
-def strangers(seen: Seen, labels: Sequence[Label]) -> Check:
-    """Labels of classes that the model does not have; one is worth a word already."""
-    known = {key(label) for label in labels}
-    found = {
-        row: [label for label in given(seen.records[row]) if key(label) not in known]
-        for row in seen.labelled
+def outside_classes(window: CheckedWindow, labels: Sequence[Label]) -> Check:
+    """Labels of classes that the model does not have; a single one is worth a warning."""
+    known = {label_key(label) for label in labels}
+    outside = {
+        row: [label for label in given_labels(window.records[row]) if label_key(label) not in known]
+        for row in window.labelled
     }
-    rows = [row for row, some in found.items() if some]
-    counts = Counter(repr(label) for row in rows for label in found[row])
+    rows = [row for row, given in outside.items() if given]
+    counts = Counter(repr(label) for row in rows for label in outside[row])
     named = ", ".join(label for label, _ in counts.most_common(_NAMED))
-    words = f"are of classes that the model does not know{': ' if named else ''}{named}"
-    return seen.check("labels outside the classes", seen.labelled, rows, words, of="labels")
+    text = f"are outside the model's classes{': ' if named else ''}{named}"
+    return window.check("labels outside the classes", window.labelled, rows, text, of="labels")
 
 
-def conflicts(seen: Seen) -> Check:
+def conflicts(window: CheckedWindow) -> Check:
     """Two sources that disagree, or the same pixels with two labels."""
-    rows = {row for row in seen.labelled if seen.records[row].conflict}
+    rows = {row for row in window.labelled if window.records[row].conflict}
     same: defaultdict[bytes, dict[int, object]] = defaultdict(dict)
-    for pixels, row in zip(seen.decoded.pixels, seen.images, strict=True):
-        truth = seen.records[row].truth
+    for pixels, row in zip(window.decoded.pixels, window.images, strict=True):
+        truth = window.records[row].truth
         if truth is not None:
-            same[pixels.tobytes()][row] = key(truth)
+            same[pixels.tobytes()][row] = label_key(truth)
     for group in same.values():
         if len(set(group.values())) > 1:
             rows.update(group)
-    words = "contradict another, of the same request or of the same pixels"
-    return seen.check("conflicting labels", seen.labelled, sorted(rows), words, of="labels")
+    text = "conflict with another label of the same request or the same pixels"
+    return window.check("conflicting labels", window.labelled, sorted(rows), text, of="labels")
 
 
-def imbalance(seen: Seen, reference: Reference | None, labels: Sequence[Label]) -> Check:
-    """Classes that come, as labels or else predictions, three times as often as in the reference,
-    or as seldom, and not by chance: an exact binomial test of each, by Bonferroni."""
-    known = {key(label): place for place, label in enumerate(labels)}
-    said = {
-        row: known.get(key(one.label if one.truth is None else one.truth))
-        for row, one in enumerate(seen.records)
-    }
-    places = {row: place for row, place in said.items() if place is not None}
-    if reference is None or not len(reference) or len(places) < LEAST:
-        return unknown("class imbalance", "There are too few labels or predictions to tell.")
+def imbalance(window: CheckedWindow, reference: Reference | None, labels: Sequence[Label]) -> Check:
+    """Classes that are three times more or less frequent, among labels or else predictions, than in
+    the reference, and not by chance: an exact binomial test of each, with Bonferroni."""
+    if reference is None or not len(reference):
+        return unknown("class imbalance", "The version has no reference to compare with.")
+    known = {label_key(label): index for index, label in enumerate(labels)}
+    class_of = {}
+    for row, record in enumerate(window.records):
+        label = record.label if record.truth is None else record.truth
+        index = known.get(label_key(label))
+        if index is not None:
+            class_of[row] = index
+    if len(class_of) < MIN_SAMPLE:
+        return unknown("class imbalance", "There are too few labels or predictions to compare.")
     usual = np.bincount(reference.labels, minlength=len(labels)) / len(reference)
-    came, weights = np.array(list(places.values())), seen.weights[list(places)]
-    shares = [Share.of(came == place, weights) for place in range(len(labels))]
+    indices, weights = np.array(list(class_of.values())), window.weights[list(class_of)]
+    proportions = [Proportion.of(indices == index, weights) for index in range(len(labels))]
     far = [
-        place
-        for place, share in enumerate(shares)
-        if _is_far(share, max(float(usual[place]), 1 / len(reference)), P_VALUE / len(labels))
+        index
+        for index, proportion in enumerate(proportions)
+        if _is_far(proportion, max(float(usual[index]), 1 / len(reference)), P_VALUE / len(labels))
     ]
-    rows = [row for row, place in places.items() if place in far]
-    words = "; ".join(
-        f"class {labels[place]!r} is {percent(shares[place].value)} of the images, and "
-        f"{percent(float(usual[place]))} of the reference"
-        for place in far[:_NAMED]
+    rows = [row for row, index in class_of.items() if index in far]
+    text = "; ".join(
+        f"class {labels[index]!r} makes up {percent(proportions[index].value)} of the images and "
+        f"{percent(float(usual[index]))} of the reference"
+        for index in far[:_NAMED]
     )
     return Check(
         name="class imbalance",
         state="warn" if far else "calm",
         threshold=0.0,
         count=len(rows),
-        share=sum(shares[place].value for place in far),
-        rows=tuple(rows[:ROWS]),
-        words=f"{words[0].upper()}{words[1:]}."
+        share=sum(proportions[index].value for index in far),
+        rows=tuple(rows[:MAX_ROWS]),
+        words=f"{capitalized(text)}."
         if far
-        else "No class comes three times as often as in the reference, or as seldom.",
+        else "No class is three times more or less frequent than in the reference.",
     )
 
 
-def _is_far(share: Share, usual: float, p_value: float) -> bool:
-    size = max(1, round(share.size))
-    count = round(share.value * size)
-    if share.value >= FAR_CLASS * usual:
+def _is_far(proportion: Proportion, usual: float, p_value: float) -> bool:
+    size = max(1, round(proportion.size))
+    count = round(proportion.value * size)
+    if proportion.value >= FAR_CLASS * usual:
         return float(binom.sf(count - 1, size, usual)) < p_value
-    return share.value * FAR_CLASS <= usual and float(binom.cdf(count, size, usual)) < p_value
+    rare = proportion.value * FAR_CLASS <= usual
+    return rare and float(binom.cdf(count, size, usual)) < p_value

@@ -1,24 +1,22 @@
-"""Whether the images and labels of a window are fit to be looked at, or to be trained on."""
+"""Whether the images and labels of a window are fit for analysis and for training."""
 
 from collections.abc import Sequence
-
-from pydantic import BaseModel, ConfigDict
 
 from images.spec import ImageSpec
 from models.manifest import Label
 from models.reference import Reference
+from monitor.frozen import Frozen
 from monitor.quality import image_checks, label_checks
-from monitor.quality.check import Check, Seen
-from monitor.window.images import Decoded
+from monitor.quality.check import Check, CheckedWindow
+from monitor.window.images import DecodedImages
 from records.reports import State
 from records.traffic import Traffic
 from records.windows import Record
 
 
-class QualityReport(BaseModel):
-    """All checks of one window; ``state``: that of the worst; ``reason``: what those in it say."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class QualityReport(Frozen):
+    """All checks of one window. ``state``: the worst; ``reason``: the sentences of the checks in
+    that state."""
 
     state: State
     reason: str
@@ -30,29 +28,29 @@ class QualityReport(BaseModel):
 
 def check_quality(
     records: Sequence[Record],
-    decoded: Decoded,
+    decoded: DecodedImages,
     reference: Reference | None,
     spec: ImageSpec,
     labels: Sequence[Label],
     traffic: Sequence[Traffic] = (),
 ) -> QualityReport:
-    """All checks of the records of one model; ``decoded`` are their images.
+    """All checks of the records of one model; ``decoded``: their images.
 
     ``labels``: the classes of the version, in order. ``traffic``: counts of all requests of the
-    same time; without them the share of rejected ones is estimated from the records, which must
-    then hold those too.
+    same time; without them the proportion of rejected ones is estimated from the records, which
+    must then include those.
     """
-    seen = Seen(records, decoded)
+    window = CheckedWindow(records, decoded)
     checks = (
-        image_checks.unreadable(seen),
-        image_checks.rejected(seen, traffic),
-        image_checks.blank(seen, reference),
-        image_checks.duplicates(seen, reference, spec),
-        *image_checks.sizes(seen, reference),
-        image_checks.polarity(seen, reference, spec),
-        label_checks.imbalance(seen, reference, labels),
-        label_checks.strangers(seen, labels),
-        label_checks.conflicts(seen),
+        image_checks.unreadable(window),
+        image_checks.rejected(window, traffic),
+        image_checks.blank(window, reference),
+        image_checks.duplicates(window, reference, spec),
+        *image_checks.sizes(window, reference),
+        image_checks.polarity(window, reference, spec),
+        label_checks.imbalance(window, reference, labels),
+        label_checks.outside_classes(window, labels),
+        label_checks.conflicts(window),
     )
     state, reason = _worst(checks)
     return QualityReport(
@@ -60,7 +58,7 @@ def check_quality(
         reason=reason,
         records=len(records),
         images=len(decoded),
-        labels=len(seen.labelled),
+        labels=len(window.labelled),
         checks=checks,
     )
 
@@ -68,9 +66,9 @@ def check_quality(
 def _worst(checks: Sequence[Check]) -> tuple[State, str]:
     worst: tuple[State, State] = ("alarm", "warn")
     for state in worst:
-        found = [one.words for one in checks if one.state == state]
-        if found:
-            return state, " ".join(found)
-    if all(one.state == "unknown" for one in checks):
-        return "unknown", "There is nothing to look at."
-    return "calm", "Nothing is wrong with the images and labels."
+        sentences = [check.words for check in checks if check.state == state]
+        if sentences:
+            return state, " ".join(sentences)
+    if all(check.state == "unknown" for check in checks):
+        return "unknown", "There is nothing to check."
+    return "calm", "No problems with the images or labels."

@@ -5,53 +5,51 @@ import shlex
 from collections.abc import Iterator
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-
 from monitor.accuracy.harm import LABELS
 from monitor.drift.detector import DriftSettings
 from monitor.findings import Findings
+from monitor.frozen import Frozen
+from monitor.phrasing import capitalized
 from monitor.quality.check import CheckName
 from records.reports import State
 from settings import settings
 
 HINTS: dict[CheckName, str] = {
-    "unreadable images": "They were accepted, and what is kept of them is damaged: look at the "
-    "disk and the database.",
-    "rejected requests": "Look at what the clients send: python -m records export shows the reason "
-    "that each of them was given.",
-    "blank images": "Look for a camera that is covered or off, or a client that sends an empty "
+    "unreadable images": "They were accepted, but the stored copies are damaged: check the disk "
+    "and the database.",
+    "rejected requests": "Check what the clients send: python -m records export includes the "
+    "reason for each rejection.",
+    "blank images": "Check for a covered or disconnected camera, or a client that sends empty "
+    "crops.",
+    "near-duplicates": "Check for a client that sends images twice, or a camera whose view never "
+    "changes; as training data, duplicates would count twice.",
+    "unusual sizes": "Check for a client that sends thumbnails, or full photos that it used to "
     "crop.",
-    "near-duplicates": "Look for a client that sends its images twice, or a camera that shows the "
-    "same all the time; as training data they would count twice.",
-    "unusual sizes": "Look for a client that sends thumbnails, or photographs that it used to "
-    "crop.",
-    "unusual shapes": "Look for a client that crops otherwise, or turns its images by a quarter.",
-    "wrong polarity": "Look for a client that exchanges light and dark, and mend it there: the "
-    "model was not trained on negatives.",
-    "class imbalance": "Find out whether other things are photographed now, or the model takes one "
-    "class for another: labels tell.",
-    "labels outside the classes": "If they are right, the model needs these classes: train it on "
-    "images of them too.",
-    "conflicting labels": "Ask those who label to agree: a label that is disputed counts for "
-    "nothing until then.",
+    "unusual shapes": "Check for a client that crops differently or rotates images by 90 degrees.",
+    "wrong polarity": "Check for a client that inverts images, and fix it there: the model was not "
+    "trained on negatives.",
+    "class imbalance": "Find out whether different things are photographed now, or the model "
+    "confuses two classes: labels will show.",
+    "labels outside the classes": "If these labels are right, the model needs these classes: train "
+    "it on images of them too.",
+    "conflicting labels": "Ask the people who label to agree: a disputed label does not count "
+    "until then.",
 }
 
 
-class Step(BaseModel):
-    """Something to do; ``command``: for a terminal, as it stands."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Step(Frozen):
+    """Something to do; ``command``: complete, to paste into a terminal."""
 
     text: str
     command: str | None = None
 
 
 def steps(findings: Findings) -> tuple[Step, ...]:
-    """What a person should do, the first thing first; where there is nothing, that."""
-    found = tuple(_steps(findings))
-    if found:
-        return found
-    return (Step(text="Nothing. To be told when there is, let this run:", command=_WATCH),)
+    """What a person should do, most urgent first; at least one step."""
+    needed = tuple(_steps(findings))
+    if needed:
+        return needed
+    return (Step(text="Nothing. To be notified of changes, keep this running:", command=_WATCH),)
 
 
 _WATCH = "python -m monitor watch --every 1h"
@@ -62,18 +60,18 @@ def _steps(findings: Findings) -> Iterator[Step]:
     yield from _faults(findings, "alarm")
     if states["drift"] in ("warn", "alarm"):
         yield Step(
-            text="Look at the example images. If a camera, a client or a crop has changed by "
-            "mistake, mend it there: the next windows will be calm by themselves."
+            text="Look at the example images. If a camera, a client or a crop was changed by "
+            "mistake, fix it there; the next windows will then be calm again."
         )
-    suspected = findings.harm.suspected and not findings.judged_by_labels
+    suspected = findings.harm_suspected
     if suspected or (states["drift"] == "alarm" and not findings.judged_by_labels):
         yield from _labelling(findings, suspected)
     if states["drift"] == "alarm" or findings.accuracy.state == "alarm" or suspected:
         yield from _training(findings)
     elif findings.accuracy.state == "warn":
         yield Step(
-            text="Some classes are worse than they were: look at the table of accuracy, and get "
-            "more labels of these classes before you act."
+            text="Some classes have become worse: see the table of accuracy, and collect more "
+            "labels for these classes before you act."
         )
     yield from _faults(findings, "warn")
     if states["drift"] == "unknown":
@@ -81,79 +79,77 @@ def _steps(findings: Findings) -> Iterator[Step]:
 
 
 def _faults(findings: Findings, state: State) -> Iterator[Step]:
-    for one in findings.quality.checks:
-        # Other classes are what comes of a change, and no fault beside it.
-        follows = one.name == "class imbalance" and findings.since is not None
-        if one.state == state and not follows:
-            yield Step(text=f"{_capital(one.name)}: {one.words} {HINTS[one.name]}")
+    for check in findings.quality.checks:
+        # Changed images change the predicted classes too, which is not a second fault.
+        follows = check.name == "class imbalance" and findings.since is not None
+        if check.state == state and not follows:
+            yield Step(text=f"{capitalized(check.name)}: {check.words} {HINTS[check.name]}")
 
 
 def _labelling(findings: Findings, suspected: bool) -> Iterator[Step]:
     why = (
-        "Find out how right the model still is"
+        "Find out how accurate the model still is"
         if suspected
-        else "A change is no harm yet. Find out whether the model is still right"
+        else "Changed images need not harm accuracy. Find out whether they do"
     )
     yield Step(
-        text=f"{why}: say what about {LABELS} images really are, beginning with those that the "
-        'report names under "Label these first" (--html shows them, --json lists all). The next '
-        "report then has the accuracy. For each of them, with its true label:",
+        text=f'{why}: label about {LABELS} images, starting with those under "Label these first" '
+        "(--html shows them, --json lists all of them). The next report will then include the "
+        "accuracy. For each image, send its true label:",
         command=_feedback(findings),
     )
 
 
 def _feedback(findings: Findings) -> str:
     first = findings.harm.label_first[:1]
-    request_id = findings.gathered.record(first[0]).request_id if first else "123"
-    model = findings.subject.model
-    body = {"request_id": request_id, "model": model, "label": findings.subject.labels[0]}
+    request_id = findings.data.record(first[0]).request_id if first else "123"
+    monitored = findings.monitored
+    body = {"request_id": request_id, "model": monitored.model, "label": monitored.labels[0]}
     url = f"http://localhost:{settings().port}/feedback/"
     return f"curl {url} -d {shlex.quote(json.dumps(body))}"
 
 
 def _training(findings: Findings) -> Iterator[Step]:
     start, end = _moment(findings.since or findings.start), _moment(findings.end)
+    model = findings.monitored.model
     yield Step(
-        text="If the images will stay as they are now, the model has to learn them. Take them out, "
+        text="If the images will stay as they are now, the model has to learn them. Export them "
         "with their labels:",
-        command=f"python -m records export since-the-change.parquet --model "
-        f"{findings.subject.model} --since {start} --until {end}",
+        command=f"python -m records export since-the-change.parquet --model {model} "
+        f"--since {start} --until {end}",
     )
     yield Step(
-        text="Sort them into one folder for each class, add the images that the model was trained "
-        "on before, and train the next version:",
-        command=f"python -m train --data FOLDER --name {findings.subject.model}",
+        text="Sort them into one folder per class, add the images that the model was trained on "
+        "before, and train a new version:",
+        command=f"python -m train --data FOLDER --name {model}",
     )
 
 
 def _more_data(findings: Findings) -> Iterator[Step]:
-    least = DriftSettings().least
-    name = findings.subject.model
-    if findings.subject.reference is None:
+    minimum = DriftSettings().min_images
+    model = findings.monitored.model
+    if findings.monitored.reference is None:
         yield Step(
-            text="Give the monitor some 500 labelled images that the model was not trained on, "
-            "in one folder for each class:",
-            command=f"python -m monitor run --model {name} --data FOLDER",
+            text="Provide about 500 labelled images that the model was not trained on, in one "
+            "folder per class:",
+            command=f"python -m monitor run --model {model} --data FOLDER",
         )
-    elif findings.drift.images < least:
+    elif findings.drift.images < minimum:
         yield Step(
-            text=f"There are {findings.drift.images} images, and {least} are needed: look further "
-            "back, or wait. If the server keeps none, see PUPILA_RECORD in the README.",
-            command=f"python -m monitor run --model {name} --since 7d",
+            text=f"There are {findings.drift.images} images, but at least {minimum} are needed: "
+            "choose a longer window, or wait. If the server records none, check the setting "
+            "PUPILA_RECORD.",
+            command=f"python -m monitor run --model {model} --since 7d",
         )
     else:
-        known = findings.subject.version.manifest.data
+        known = findings.monitored.version.manifest.data
         data = "digits" if known is not None and known.name == "digits" else "FOLDER"
         yield Step(
-            text="Train on the same images with a larger holdout, so that there is more to compare "
-            "with:",
-            command=f"python -m train --data {data} --name {name} --holdout 0.3",
+            text="Train on the same images with a larger holdout, so that the reference is large "
+            "enough:",
+            command=f"python -m train --data {data} --name {model} --holdout 0.3",
         )
 
 
 def _moment(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def _capital(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}"

@@ -1,5 +1,7 @@
-"""Where reports go besides the database: a page in a file, a webhook."""
+"""Where reports go besides the database: an HTML file, a webhook."""
 
+import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,18 +9,17 @@ from pathlib import Path
 
 from errors import MonitorError, PupilaError
 from monitor.findings import Findings
-from monitor.inspection import keep
 from monitor.report.document import Document
-from monitor.report.files import is_folder, write_file
 from monitor.report.webhook import post
+from monitor.storage import save_reports
 from records.database import Database
 from records.reports import State, history
 
-_LOOKS = 200
+_MAX_INSPECTIONS = 200
 
 
 @dataclass(frozen=True)
-class Outlets:
+class Destinations:
     """Where to send each report besides the database; paths may be folders."""
 
     html: Path | None = None
@@ -26,64 +27,97 @@ class Outlets:
     webhook: str | None = None
 
     def check(self, reports: int) -> None:
-        """Raises MonitorError if several reports would go into one file."""
+        """Raises MonitorError if several reports would be written to one file."""
         for path in (self.html, self.evidently):
             if path is not None and reports > 1 and not is_folder(path):
                 raise MonitorError(
-                    f"There are {reports} models, and {path} is no folder: make it one, or choose "
-                    "a model by --model."
+                    f"There are {reports} models, but {path} is not a folder: create one, or "
+                    "choose a model with --model."
                 )
 
 
-def deliver(database: Database, findings: Findings, told: Document, to: Outlets) -> list[str]:
-    """Save the report and send it everywhere; a sentence for each of it that failed: what can be
-    done is done all the same."""
-    model = findings.subject.model
-    tasks: list[Callable[[], object]] = [lambda: keep(database, findings)]
+def deliver(
+    database: Database, findings: Findings, document: Document, to: Destinations
+) -> list[str]:
+    """Save the report and send it everywhere. Returns a sentence for each failure: one does not
+    prevent the rest."""
+    model = findings.monitored.model
+    tasks: list[Callable[[], object]] = [lambda: save_reports(database, findings)]
     if (html := to.html) is not None:
-        tasks.append(lambda: write_page(findings, target(html, f"{model}.html")))
+        tasks.append(lambda: _write_page(findings, _target(html, f"{model}.html")))
     if (evidently := to.evidently) is not None:
-        from monitor.report.evidently_page import write_evidently
-
         name = f"{model}-evidently.html"
-        tasks.append(lambda: write_evidently(findings, target(evidently, name)))
+        tasks.append(lambda: _write_evidently(findings, _target(evidently, name)))
     if (url := to.webhook) is not None:
-        tasks.append(lambda: notify(told, url))
-    faults = []
+        tasks.append(lambda: notify(document, url))
+    failures = []
     for task in tasks:
         try:
             task()
         except PupilaError as error:
-            faults.append(str(error))
-    return faults
+            failures.append(str(error))
+    return failures
 
 
-def target(path: Path, name: str) -> Path:
-    """``path`` itself or, in the folder that it is, ``name``."""
+def notify(document: Document, url: str) -> None:
+    """POST the report. Raises MonitorError."""
+    post(url, document.json_text())
+
+
+def last_state(database: Database, model: str) -> State | None:
+    """The last reported state of the model that was not unknown: its worst, or else that of its
+    drift. None without one. Raises DatabaseError."""
+    inspections: dict[datetime, dict[str, State]] = {}
+    for row in history(database, model, limit=3 * _MAX_INSPECTIONS):
+        inspections.setdefault(row.at, {})[row.kind] = row.state
+    for states in inspections.values():
+        worst: tuple[State, State] = ("alarm", "warn")
+        state = next((bad for bad in worst if bad in states.values()), states.get("drift"))
+        if state != "unknown":
+            return state
+    return None
+
+
+def is_folder(path: Path) -> bool:
+    """Raises MonitorError for a path that is not possible, such as one that is too long."""
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise MonitorError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def write_file(path: Path, text: str) -> None:
+    """Replace the file as a whole or, if that fails, leave it unchanged. Raises MonitorError."""
+    try:
+        if path.exists() and not path.is_file():
+            # A device or a pipe would be replaced by a file.
+            raise MonitorError(f"{path} cannot be written: it is not a regular file.")
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            # Everyone who may read the folder may read the report.
+            Path(part).chmod(0o644)
+            Path(part).replace(path)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise MonitorError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+def _target(path: Path, name: str) -> Path:
+    """``path`` itself or, if it is a folder, ``name`` in it."""
     return path / name if is_folder(path) else path
 
 
-def write_page(findings: Findings, path: Path) -> None:
-    """The HTML report; raises MonitorError if it cannot be written."""
+def _write_page(findings: Findings, path: Path) -> None:
     from monitor.report.page import render
 
     write_file(path, render(findings))
 
 
-def notify(document: Document, url: str) -> None:
-    """POST the report; raises MonitorError."""
-    post(url, document.json_text())
+def _write_evidently(findings: Findings, path: Path) -> None:
+    from monitor.report.evidently_page import render_evidently
 
-
-def last_state(database: Database, model: str) -> State | None:
-    """What was last reported of the model, but for windows that told nothing: its worst state, or
-    else that of its drift."""
-    looks: dict[datetime, dict[str, State]] = {}
-    for row in history(database, model, limit=3 * _LOOKS):
-        looks.setdefault(row.at, {})[row.kind] = row.state
-    for states in looks.values():
-        worst: tuple[State, State] = ("alarm", "warn")
-        found = next((one for one in worst if one in states.values()), states.get("drift"))
-        if found != "unknown":
-            return found
-    return None
+    write_file(path, render_evidently(findings))

@@ -1,40 +1,35 @@
-"""A report for programs: what ``--json`` prints and the webhook gets."""
+"""A report for programs: what ``--json`` prints and the webhook receives."""
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict
+from typing import Any, Self
 
 from models.manifest import Label
 from monitor.accuracy.harm import HarmReport
 from monitor.accuracy.labelled import AccuracyReport
-from monitor.drift.alarm import Verdict
-from monitor.drift.report import DriftReport
+from monitor.drift.alarm import AlarmVerdict
+from monitor.drift.results import DriftReport
 from monitor.findings import Findings
+from monitor.frozen import Frozen
 from monitor.quality.check import CheckName
 from monitor.quality.quality import QualityReport
 from monitor.report.advice import Step, steps
 from records.reports import Kind, State
 from records.windows import Record
 
-_NAMED = 20
+_MAX_FAULTY = 20
 
-# Places in a list that only this process had; ``requests`` below has their ids.
-_PLACES: dict[str, Any] = {
+# Indices into lists that only this process had; the predictions are listed by their ids instead.
+_INDICES: dict[str, Any] = {
     "quality": {"checks": {"__all__": {"rows"}}},
     "drift": {"views": {"__all__": {"examples"}}, "examples": True},
     "harm": {"dissenting", "label_first"},
-    "verdict": {"since", "found"},
+    "verdict": {"since", "changed"},
 }
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Request(_Frozen):
-    """A prediction that the report means; ``request_id`` as the client sent it."""
+class ListedPrediction(Frozen):
+    """A prediction that the report refers to; ``request_id`` as the client sent it."""
 
     request_id: str
     at: datetime
@@ -42,11 +37,14 @@ class Request(_Frozen):
     confidence: float | None
 
 
-class Document(_Frozen):
-    """``text`` is the whole in one line, as chat programs show it. ``before``: the last state that
-    was reported before this one and was not unknown. ``since``: when the images began to differ, if
-    they do. ``accuracy`` is of labelled predictions from ``labels_since`` on. ``examples``,
-    ``label_first`` and ``faulty``: what the reports mean, the most telling first."""
+class Document(Frozen):
+    """The findings of one inspection.
+
+    ``text``: all in one line, as chat programs show it; ``before``: the last reported state that
+    was not unknown; ``since``: when the images began to differ, if they do; ``accuracy``: of
+    labelled predictions since ``labels_since``; ``examples``, ``label_first`` and ``faulty``: the
+    predictions that the reports refer to, the most telling first.
+    """
 
     text: str
     model: str
@@ -62,76 +60,75 @@ class Document(_Frozen):
     records: int
     quality: QualityReport
     drift: DriftReport
-    verdict: Verdict
+    verdict: AlarmVerdict
     accuracy: AccuracyReport
     labels_since: datetime
     harm: HarmReport
-    examples: tuple[Request, ...]
-    label_first: tuple[Request, ...]
-    faulty: dict[CheckName, tuple[Request, ...]]
+    examples: tuple[ListedPrediction, ...]
+    label_first: tuple[ListedPrediction, ...]
+    faulty: dict[CheckName, tuple[ListedPrediction, ...]]
     todo: tuple[Step, ...]
 
+    @classmethod
+    def of(cls, findings: Findings, before: State | None = None) -> Self:
+        data = findings.data
+        tag = findings.monitored.version.tag
+        text = f"{findings.state.upper()} {tag}: {findings.headline} {reason(findings)}".rstrip()
+        return cls(
+            text=text,
+            model=findings.monitored.model,
+            version=findings.monitored.version.version,
+            at=findings.at,
+            start=findings.start,
+            end=findings.end,
+            state=findings.state,
+            before=before,
+            states=findings.states,
+            since=findings.since,
+            headline=findings.headline,
+            records=len(data.records),
+            quality=findings.quality,
+            drift=findings.drift,
+            verdict=findings.verdict,
+            accuracy=findings.accuracy,
+            labels_since=findings.labels_since,
+            harm=findings.harm,
+            examples=_listed(data.record(index) for index in findings.drift.examples),
+            label_first=_listed(data.record(index) for index in findings.harm.label_first),
+            faulty={
+                check.name: _listed(data.records[row] for row in check.rows[:_MAX_FAULTY])
+                for check in findings.quality.checks
+                if check.rows and check.state in ("warn", "alarm")
+            },
+            todo=steps(findings),
+        )
+
     def json_text(self, indent: int | None = None) -> str:
-        return self.model_dump_json(indent=indent, exclude=_PLACES)
-
-
-def document(findings: Findings, before: State | None = None) -> Document:
-    """The document of one look."""
-    gathered = findings.gathered
-    name = findings.subject.version.tag
-    images = [gathered.record(place) for place in findings.harm.label_first]
-    return Document(
-        text=f"{findings.state.upper()} {name}: {findings.headline} {reason(findings)}".rstrip(),
-        model=findings.subject.model,
-        version=findings.subject.version.version,
-        at=findings.at,
-        start=findings.start,
-        end=findings.end,
-        state=findings.state,
-        before=before,
-        states=findings.states,
-        since=findings.since,
-        headline=findings.headline,
-        records=len(gathered.records),
-        quality=findings.quality,
-        drift=findings.drift,
-        verdict=findings.verdict,
-        accuracy=findings.accuracy,
-        labels_since=findings.labels_since,
-        harm=findings.harm,
-        examples=_requests(gathered.record(place) for place in findings.drift.examples),
-        label_first=_requests(images),
-        faulty={
-            one.name: _requests(gathered.records[row] for row in one.rows[:_NAMED])
-            for one in findings.quality.checks
-            if one.rows and one.state in ("warn", "alarm")
-        },
-        todo=steps(findings),
-    )
+        return self.model_dump_json(indent=indent, exclude=_INDICES)
 
 
 def reason(findings: Findings) -> str:
-    """What those say that are not calm; nothing if all are."""
-    said = []
+    """The reasons of everything that is not calm; empty if all is."""
+    reasons = []
     if findings.states["drift"] != "calm":
-        said.append(findings.drift.reason)
+        reasons.append(findings.drift.reason)
     if findings.accuracy.state in ("warn", "alarm"):
-        said.append(findings.accuracy.reason)
-    if findings.harm.suspected and not findings.judged_by_labels:
-        said.append(findings.harm.reason)
+        reasons.append(findings.accuracy.reason)
+    if findings.harm_suspected:
+        reasons.append(findings.harm.reason)
     if findings.states["quality"] in ("warn", "alarm"):
-        said.append(findings.quality.reason)
-    return " ".join(said)
+        reasons.append(findings.quality.reason)
+    return " ".join(reasons)
 
 
-def _requests(records: Iterable[Record]) -> tuple[Request, ...]:
+def _listed(records: Iterable[Record]) -> tuple[ListedPrediction, ...]:
     return tuple(
-        Request(
-            # JSON is UTF-8, and has no half of a UTF-16 pair.
-            request_id=one.request_id.encode(errors="backslashreplace").decode(),
-            at=one.at,
-            prediction=one.label,
-            confidence=one.confidence,
+        ListedPrediction(
+            # JSON is UTF-8, which has no unpaired surrogates.
+            request_id=record.request_id.encode(errors="backslashreplace").decode(),
+            at=record.at,
+            prediction=record.label,
+            confidence=record.confidence,
         )
-        for one in records
+        for record in records
     )

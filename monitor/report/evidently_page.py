@@ -1,11 +1,10 @@
-"""Evidently's own report on what our detector looks at, for those who know it.
+"""Evidently's own report on the numbers that the drift views compare, for those who know it.
 
-A library of its own set: it needs pandas below 3, and brings forty others.
+Evidently has its own lock file, as it needs pandas below 3 and brings forty other libraries.
 """
 
 import re
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,40 +13,38 @@ from numpy.typing import NDArray
 from errors import MonitorError
 from monitor.drift import statistics
 from monitor.findings import Findings
-from monitor.report.files import write_file
 
 
-def write_evidently(findings: Findings, path: Path) -> None:
-    """Write Evidently's data drift report: one column for each class's output and each image
+def render_evidently(findings: Findings) -> str:
+    """The HTML of Evidently's data drift report: one column for each class's output and each image
     statistic. Raises MonitorError without Evidently, reference or images."""
-    reference, gathered = findings.subject.reference, findings.gathered
-    if reference is None or not len(gathered):
+    reference, data = findings.monitored.reference, findings.data
+    if reference is None or not len(data):
         raise MonitorError(
-            f"Evidently has nothing to compare: {findings.subject.version.tag} has "
+            f"Evidently has nothing to compare: {findings.monitored.version.tag} has "
             f"{'no images in this window' if reference is not None else 'no reference data'}."
         )
     names = columns(findings)
     before = _values(findings, reference.probabilities, reference.pixels)
-    now = _values(findings, gathered.outputs, gathered.pixels)
+    now = _values(findings, data.outputs, data.pixels)
     with warnings.catch_warnings():
-        # Of its libraries, about one another.
+        # Its libraries warn about each other.
         warnings.simplefilter("ignore")
-        html = _html(names, before, now)
-    write_file(path, html)
+        return _html(names, before, now)
 
 
 def columns(findings: Findings) -> list[str]:
-    """A name for each: Evidently writes them into its page as they are, so without markup."""
-    safe = (re.sub(r"[^\w .-]", "_", str(label))[:40] for label in findings.subject.labels)
-    outputs = [f"class {place}: {label}" for place, label in enumerate(safe)]
-    return outputs + [one.name for one in statistics.of(findings.subject.spec)]
+    """A name for each, without markup, as Evidently writes them into its page unescaped."""
+    safe = (re.sub(r"[^\w .-]", "_", str(label))[:40] for label in findings.monitored.labels)
+    outputs = [f"class {index}: {label}" for index, label in enumerate(safe)]
+    return outputs + [statistic.name for statistic in statistics.of(findings.monitored.spec)]
 
 
 def _values(
     findings: Findings, outputs: NDArray[np.float32], pixels: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
     """float32 [N, C + S]."""
-    return np.hstack([outputs, statistics.compute(pixels, findings.subject.spec)])
+    return np.hstack([outputs, statistics.compute(pixels, findings.monitored.spec)])
 
 
 def _html(names: list[str], before: NDArray[np.float32], now: NDArray[np.float32]) -> str:
@@ -57,7 +54,7 @@ def _html(names: list[str], before: NDArray[np.float32], now: NDArray[np.float32
         from evidently.presets import DataDriftPreset
     except ImportError:
         raise MonitorError(
-            "Evidently is not installed, or not one that works here: install it with "
+            "Evidently is not installed or not compatible: install it with "
             "pip install -r requirements/evidently.txt."
         ) from None
     definition = DataDefinition(numerical_columns=names)

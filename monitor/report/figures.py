@@ -1,4 +1,4 @@
-"""The report's figures, as SVG: text as outlines, so that they look the same everywhere."""
+"""The report's figures as SVG, with text as outlines, so that they look the same everywhere."""
 
 import io
 import warnings
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from models.manifest import Label
 from monitor.drift.alarm import AlarmRule
-from monitor.window.past import PastWindow
+from monitor.phrasing import short
+from monitor.window.history import PastWindow
 from records.reports import State
 
 if TYPE_CHECKING:
@@ -23,32 +24,31 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-COLOURS: dict[State, str] = {
+COLORS: dict[State, str] = {
     "alarm": "#b3261e",
     "warn": "#b07300",
     "calm": "#1a7f4b",
     "unknown": "#7b8794",
 }
-MOST_CLASSES = 20
+MAX_CLASSES = 20
 
 _INK, _QUIET, _LINE = "#1f2933", "#616e7c", "#d5dbe1"
 _NOW, _BEFORE = "#1f6fb2", "#b8c2cc"
 _WIDTH = 7.4
 _FLOOR = 1e-6
-_LONGEST = 24
 
 
 def timeline(windows: Sequence[PastWindow], rule: AlarmRule) -> str:
-    """How unusual each window was: the p-value that the alarm rule goes by, upwards the smaller."""
-    known = [one for one in windows if one.evidence is not None]
-    times: Any = [one.end for one in known]
-    values = [max(one.evidence or 0.0, _FLOOR) for one in known]
+    """How unusual each window was: the p-value that the alarm rule uses, smaller ones higher up."""
+    known = [window for window in windows if window.evidence is not None]
+    times: Any = [window.end for window in known]
+    values = [max(window.evidence or 0.0, _FLOOR) for window in known]
     with _drawing(_WIDTH, 2.5) as (figure, buffer):
         axes = _axes(figure)
         axes.set_yscale("log")
         axes.set_ylim(2.5, _FLOOR / 3)
-        for limit, text in ((rule.alarm, "counts for an alarm"), (rule.warn, "warns")):
-            axes.axhline(limit, color=COLOURS["warn"], linewidth=1, linestyle=(0, (4, 3)))
+        for limit, text in ((rule.alarm, "alarm limit"), (rule.warn, "warning limit")):
+            axes.axhline(limit, color=COLORS["warn"], linewidth=1, linestyle=(0, (4, 3)))
             axes.annotate(
                 f"{text} (p < {limit:g})",
                 (0, limit),
@@ -56,11 +56,11 @@ def timeline(windows: Sequence[PastWindow], rule: AlarmRule) -> str:
                 xytext=(3, 2.5),
                 textcoords="offset points",
                 fontsize=8,
-                color=COLOURS["warn"],
+                color=COLORS["warn"],
             )
         axes.plot(times, values, color=_BEFORE, linewidth=1.2, zorder=2)
-        colours = [COLOURS[one.state] for one in known]
-        axes.scatter(times, values, c=colours, s=26, zorder=3)
+        colors = [COLORS[window.state] for window in known]
+        axes.scatter(times, values, c=colors, s=26, zorder=3)
         locator: Any = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         dates = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
@@ -68,25 +68,24 @@ def timeline(windows: Sequence[PastWindow], rule: AlarmRule) -> str:
         axes.yaxis.set_major_formatter(FuncFormatter(_p_text))
         axes.set_yticks([1, 0.1, 0.01, 1e-3, 1e-4, 1e-5, _FLOOR])
         axes.yaxis.set_minor_locator(NullLocator())
-        axes.set_ylabel("p-value, smaller is\nmore unusual", fontsize=8, color=_QUIET)
+        axes.set_ylabel("p-value (lower is\nmore unusual)", fontsize=8, color=_QUIET)
     return buffer.getvalue()
 
 
-def class_shares(
+def class_proportions(
     labels: Sequence[Label], before: NDArray[np.float64], now: NDArray[np.float64]
 ) -> str:
-    """How often each class is predicted; of many, those that changed most, in their order."""
+    """How often each class is predicted; of many classes those that changed most, in order."""
     order = np.arange(len(labels))
-    if len(labels) > MOST_CLASSES:
-        order = np.sort(np.argsort(-np.abs(now - before), kind="stable")[:MOST_CLASSES])
-    places = np.arange(len(order))
+    if len(labels) > MAX_CLASSES:
+        order = np.sort(np.argsort(-np.abs(now - before), kind="stable")[:MAX_CLASSES])
+    positions = np.arange(len(order))
     with _drawing(_WIDTH, 0.9 + 0.3 * len(order)) as (figure, buffer):
         axes = _axes(figure, grid="x")
-        axes.barh(places - 0.19, now[order], 0.36, color=_NOW, label="this window")
-        axes.barh(places + 0.19, before[order], 0.36, color=_BEFORE, label="reference")
-        axes.set_yticks(
-            places, [short(labels[place]) for place in order.tolist()], parse_math=False
-        )
+        axes.barh(positions - 0.19, now[order], 0.36, color=_NOW, label="this window")
+        axes.barh(positions + 0.19, before[order], 0.36, color=_BEFORE, label="reference")
+        names = [short(labels[index]) for index in order.tolist()]
+        axes.set_yticks(positions, names, parse_math=False)
         axes.invert_yaxis()
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         _legend(axes)
@@ -94,35 +93,29 @@ def class_shares(
 
 
 def distribution(
-    before: NDArray[np.float32], now: NDArray[np.float32], name: str, *, shares: bool = False
+    before: NDArray[np.float32], now: NDArray[np.float32], name: str, *, probability: bool = False
 ) -> str:
-    """One figure of an image, in both: shares of the images, in 24 bins of the middle 99 %."""
+    """Two histograms of one number per image: proportions of the images in 24 bins, which cover 0
+    to 1 for a ``probability``, else the middle 99% of the values."""
     both = np.concatenate([before, now])
-    low, high = (0.0, 1.0) if shares else np.quantile(both, (0.005, 0.995))
+    low, high = (0.0, 1.0) if probability else np.quantile(both, (0.005, 0.995))
     edges = np.linspace(low, high if high > low else low + 1, 25).tolist()
     with _drawing(_WIDTH / 2 - 0.1, 2.2) as (figure, buffer):
         axes = _axes(figure)
-        for values, colour, alpha, label in (
+        for values, color, alpha, label in (
             (before, _BEFORE, 1.0, "reference"),
             (now, _NOW, 0.6, "this window"),
         ):
-            weights = np.full(len(values), 1 / max(len(values), 1))
-            clipped = np.clip(values, edges[0], edges[-1])
-            axes.hist(clipped, edges, weights=weights, color=colour, alpha=alpha, label=label)
+            counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+            heights = counts / max(len(values), 1)
+            axes.stairs(heights, edges, fill=True, color=color, alpha=alpha, label=label)
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.set_xlabel(name, fontsize=9, color=_INK)
         _legend(axes)
     return buffer.getvalue()
 
 
-def short(label: Label) -> str:
-    """The label without its middle if it is long, and without what cannot be printed."""
-    text = "".join(character if character.isprintable() else "?" for character in str(label))
-    half = _LONGEST // 2
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - half - 1]}…{text[-half:]}"
-
-
-def _p_text(value: float, _place: int) -> str:
+def _p_text(value: float, _position: int) -> str:
     return f"{value:g}" if value > _FLOOR else f"{_FLOOR:g} or less"
 
 
@@ -151,12 +144,12 @@ def _axes(figure: Figure, grid: Literal["x", "y"] = "y") -> "Axes":
 
 @contextmanager
 def _drawing(width: float, height: float) -> "Iterator[tuple[Figure, io.StringIO]]":
-    """A figure of the given inches, and the buffer that holds its SVG after the block.
+    """A figure of the given size in inches, and the buffer that holds its SVG after the block.
 
-    No pyplot, no user style and no date in the file: the same input, the same text.
+    No pyplot, no user style and no date in the file: the same input gives the same text.
     """
     with mpl.rc_context(), warnings.catch_warnings():
-        # A label in a script the bundled font lacks is drawn as boxes; it must not end a report.
+        # Characters that the bundled font lacks are drawn as boxes and must not fail the report.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         mpl.rcdefaults()
         mpl.rcParams["svg.hashsalt"] = "pupila"

@@ -1,4 +1,4 @@
-"""One look, and the looks before it, as a person reads them in a terminal."""
+"""One inspection, and the ones before it, as a person reads them in a terminal."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.findings import KINDS, Findings
-from monitor.phrasing import p_text
+from monitor.phrasing import describe_p_value, p_text, printable
 from monitor.report.advice import steps
 from monitor.report.document import reason
 from records.reports import Kind, ReportRow, State
@@ -20,22 +20,21 @@ STYLES: dict[State, str] = {
     "unknown": "bold",
 }
 QUESTIONS: dict[Kind, str] = {
-    "drift": "Do the images still look as in training?",
-    "accuracy": "Is the model still right?",
-    "quality": "Are images and labels in order?",
+    "drift": "Do the images still look like the training data?",
+    "accuracy": "Is the model still accurate?",
+    "quality": "Are the images and labels valid?",
 }
 _INDENT = Text(" " * 8)
 
 
 def print_summary(console: Console, findings: Findings) -> None:
     """State, reason and next steps; fits 80 columns."""
-    version = findings.subject.version
-    gathered = findings.gathered
+    data = findings.data
     console.print(
         Text.assemble(
-            (version.tag, "bold"),
+            (findings.monitored.version.tag, "bold"),
             f"  {moment(findings.start)} to {moment(findings.end)} UTC, "
-            f"{len(gathered.records):,} predictions, {len(gathered):,} images",
+            f"{_counted(len(data.records), 'prediction')}, {_counted(len(data), 'image')}",
         )
     )
     _print(console, _badge(findings.state), findings.headline)
@@ -46,19 +45,19 @@ def print_summary(console: Console, findings: Findings) -> None:
     for kind in KINDS:
         state = findings.states[kind]
         _print(console, _badge(state), QUESTIONS[kind])
-        for sentence in said(findings, kind):
+        for sentence in sentences(findings, kind):
             _print(console, _INDENT, printable(sentence))
     console.print()
     console.print(Text("What to do", style="bold"))
     for number, step in enumerate(steps(findings), start=1):
         _print(console, Text(f"{number}. "), printable(step.text))
         if step.command is not None:
-            # Not wrapped: it is to be copied.
+            # Not wrapped, so that it can be copied.
             console.print(Text(f"     {printable(step.command)}"), soft_wrap=True)
 
 
-def said(findings: Findings, kind: Kind) -> Iterator[str]:
-    """What one kind of report found, in sentences."""
+def sentences(findings: Findings, kind: Kind) -> Iterator[str]:
+    """What was found about one of the questions."""
     if kind == "drift":
         yield findings.drift.reason
     elif kind == "quality":
@@ -69,32 +68,33 @@ def said(findings: Findings, kind: Kind) -> Iterator[str]:
             late = f" (labels since {moment(since)} UTC)" if since < findings.start else ""
             yield f"{findings.accuracy.reason.removesuffix('.')}{late}."
         if findings.harm.state != "unknown" or not findings.accuracy.images:
-            yield f"Without labels: {findings.harm.reason}"
+            why = findings.harm.reason
+            yield f"Without labels: {why[:1].lower()}{why[1:]}"
         if findings.since and findings.harm.state == "calm" and not findings.judged_by_labels:
-            yield "Changed images can hide harm from this: only labels tell."
+            yield "While the images are changed, this estimate can miss a drop in accuracy."
 
 
 def one_line(findings: Findings) -> str:
     """For a log."""
     states = ", ".join(f"{kind} {state}" for kind, state in findings.states.items())
     evidence = findings.drift.evidence
-    p_value = "" if evidence is None else f", p {p_text(evidence)}"
+    p_value = "" if evidence is None else f", {describe_p_value(evidence)}"
     why = reason(findings)
     return printable(
-        f"{findings.subject.version.tag} {moment(findings.start)} to {moment(findings.end)} "
-        f"{len(findings.gathered):,} images: {findings.state.upper()} ({states}{p_value})"
+        f"{findings.monitored.version.tag} {moment(findings.start)} to {moment(findings.end)} "
+        f"{_counted(len(findings.data), 'image')}: {findings.state.upper()} ({states}{p_value})"
         f"{f' {why}' if why else ''}"
     )
 
 
 def history_table(rows: Sequence[ReportRow], reasons: Sequence[str], width: int) -> Table:
-    """One row a report, in their order; ``reasons``: of each, cut to fit into ``width``."""
+    """One row per report, in their order; ``reasons``: of each, cut to fit into ``width``."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    widest = max((len(f"{row.model}:{row.version}") for row in rows), default=0)
+    longest = max((len(f"{row.model}:{row.version}") for row in rows), default=0)
     columns = (
         ("UNTIL (UTC)", 16, False),
         ("LENGTH", 6, True),
-        ("VERSION", max(widest, 7), False),
+        ("VERSION", max(longest, 7), False),
         ("KIND", 8, False),
         ("STATE", 7, False),
         ("IMAGES", 6, True),
@@ -135,13 +135,12 @@ def length(start: datetime | None, end: datetime | None) -> str:
     return f"{minutes:.0f}m"
 
 
-def printable(text: str) -> str:
-    """Control characters replaced, so that a label cannot move the cursor."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _print(console: Console, first: Text, text: str) -> None:
-    """Wrapped beside ``first``, and without blanks at the ends of lines: it is often pasted."""
+    """Wrapped next to ``first``, without trailing spaces, as the output is often pasted."""
     lines = Text(text).wrap(console, console.width - len(first))
     for line in lines:
         line.rstrip()

@@ -1,4 +1,4 @@
-"""Tells another program, by one POST of JSON."""
+"""Notifies another program with one POST of JSON."""
 
 from urllib.parse import urlsplit
 
@@ -13,13 +13,13 @@ TRIES = 2
 def post(url: str, body: str) -> None:
     """POST ``body``, a JSON text; once more if it fails.
 
-    Raises MonitorError, without the URL's path: chat programs keep their secret there.
+    Raises MonitorError, which names the host only: chat programs keep their secret in the path.
     """
     host = _host(url)
-    fault = ""
+    failure = ""
     for _ in range(TRIES):
         try:
-            # What it answers is not read: the time limit is for each part of that, not for all.
+            # The answer is not read: the time limit is for each part of it, not for all of it.
             with httpx.stream(
                 "POST",
                 url,
@@ -29,15 +29,15 @@ def post(url: str, body: str) -> None:
             ) as answer:
                 pass
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError, ImportError) as error:
-            # The last three: a host that is no name, a certificate file or a proxy that is none.
-            fault = f"did not answer ({_what(error)})"
+            # The last three: an invalid host name, certificate file or proxy.
+            failure = f"did not answer ({_cause(error)})"
             continue
         if answer.is_success:
             return
-        fault = f"answered {answer.status_code}"
+        failure = f"answered {answer.status_code}"
         if answer.status_code < 500 and answer.status_code != 429:
             break
-    raise MonitorError(f"The webhook at {host} {fault}.")
+    raise MonitorError(f"The webhook at {host} {failure}.")
 
 
 def _host(url: str) -> str:
@@ -47,10 +47,10 @@ def _host(url: str) -> str:
             return parts.hostname
     except ValueError:
         pass
-    raise MonitorError("The webhook's URL must begin with https:// or http:// and a host.")
+    raise MonitorError("The webhook URL must begin with https:// or http:// and a host name.")
 
 
-def _what(error: Exception) -> str:
+def _cause(error: Exception) -> str:
     if isinstance(error, httpx.TimeoutException):
         return f"within {SECONDS:.0f} seconds"
     lines = str(error).splitlines()

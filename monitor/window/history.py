@@ -1,31 +1,99 @@
-"""PastWindow reports, as the database has them."""
+"""The windows that were inspected before, as their reports in the database describe them."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from records.reports import ReportRow
+from pydantic import BaseModel, ValidationError
+
+from records.reports import ReportRow, State
 
 
-def body(row: ReportRow) -> dict[str, Any]:
-    """What a report said; empty if it cannot be read."""
+@dataclass(frozen=True)
+class PastWindow:
+    """One window of a version.
+
+    ``evidence``: the p-value that the alarm rule uses, None for a window that could not be
+    compared; ``extensible``: whether it could have been with more images.
+    """
+
+    start: datetime
+    end: datetime
+    images: int
+    state: State
+    evidence: float | None
+    extensible: bool = False
+
+
+class _DriftBody(BaseModel):
+    """What later windows need of a stored drift report, written by an older or newer Pupila."""
+
+    evidence: float | None
+    images: int
+
+
+def past_windows(rows: Sequence[ReportRow], minimum: int) -> list[PastWindow]:
+    """The windows of a version's drift reports, oldest first; ``minimum``: images that a window
+    needs. Reports that cannot be read are skipped."""
+    windows = []
+    for row in sorted(rows, key=lambda row: row.id or 0):
+        if row.window_start is None or row.window_end is None:
+            continue
+        try:
+            body = _DriftBody.model_validate_json(row.body)
+        except ValidationError:
+            continue
+        windows.append(
+            PastWindow(
+                start=row.window_start,
+                end=row.window_end,
+                images=row.images,
+                state=row.state,
+                evidence=body.evidence,
+                extensible=body.evidence is None and body.images < minimum,
+            )
+        )
+    return windows
+
+
+def preceding(windows: Sequence[PastWindow], start: datetime) -> list[PastWindow]:
+    """The windows that ended by ``start`` and do not overlap, oldest first.
+
+    To the alarm rule, the same images inspected twice would be two windows. Of two that overlap the
+    later one counts, and of two with the same end the one that was reported last.
+    """
+    chosen: list[PastWindow] = []
+    newest_first = sorted(enumerate(windows), key=lambda pair: (pair[1].end, pair[0]))[::-1]
+    for _, window in newest_first:
+        if window.end <= start:
+            chosen.insert(0, window)
+            start = window.start
+    return chosen
+
+
+def body_of(row: ReportRow) -> dict[str, Any]:
+    """The body of a stored report; empty if it cannot be read."""
     try:
-        found = json.loads(row.body)
+        body = json.loads(row.body)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return body if isinstance(body, dict) else {}
 
 
-def reason(row: ReportRow) -> str:
-    """In one sentence; of two kinds of accuracy the one that the state comes from."""
-    told = body(row)
+def reason_of(row: ReportRow) -> str:
+    """The reason for the report's state, in one sentence."""
+    body = body_of(row)
     if row.kind == "accuracy":
-        kinds = [told.get(name) or {} for name in ("accuracy", "harm")]
-        told = next((one for one in kinds if one.get("state") == row.state), kinds[0])
-    return str(told.get("reason", ""))
+        # It holds two reports, of which one determines the state.
+        parts = [body.get(name) or {} for name in ("accuracy", "harm")]
+        body = next((part for part in parts if part.get("state") == row.state), parts[0])
+    return str(body.get("reason", ""))
 
 
-def as_dict(row: ReportRow) -> dict[str, Any]:
-    """For JSON; ``report`` is what was found."""
+def row_as_json(row: ReportRow) -> dict[str, Any]:
+    """What ``history --json`` prints of a stored report; ``report`` is its body."""
     return {
         "at": row.at.isoformat(),
         "model": row.model,
@@ -36,6 +104,6 @@ def as_dict(row: ReportRow) -> dict[str, Any]:
         "images": row.images,
         "state": row.state,
         "p_value": row.p_value,
-        "reason": reason(row),
-        "report": body(row),
+        "reason": reason_of(row),
+        "report": body_of(row),
     }

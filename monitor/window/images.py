@@ -1,4 +1,4 @@
-"""The images of recorded predictions, as pixels again."""
+"""The images of recorded predictions, decoded to pixels."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,19 +15,19 @@ from records.windows import Record
 
 @dataclass(frozen=True)
 class Failure:
-    """A record whose image cannot be read; ``row``: its place among the records."""
+    """A record whose image cannot be decoded; ``row``: its index among the records."""
 
     row: int
     reason: str
 
 
 @dataclass(frozen=True, eq=False)
-class Decoded:
-    """The images that could be read, in the order of their records.
+class DecodedImages:
+    """The images that can be decoded, in the order of their records.
 
-    ``pixels``: uint8 [n, F], as the image spec has them; ``rows``: int64 [n], the place of each
-    among the records; ``sizes``: int64 [n, 2], width and height that each file declares, before
-    turning; ``without``: records whose image was not kept.
+    ``pixels``: uint8 [n, F], in the image spec's size; ``rows``: int64 [n], the index of each among
+    the records; ``sizes``: int64 [n, 2], width and height that each file declares, before rotation
+    by EXIF; ``without``: the number of records whose image was not kept.
     """
 
     pixels: NDArray[np.uint8]
@@ -40,19 +40,19 @@ class Decoded:
         return len(self.rows)
 
 
-def decode(records: Sequence[Record], spec: ImageSpec) -> Decoded:
-    """The images of the records, read as the server reads them; a damaged one is a failure."""
-    kept = [(row, one.image) for row, one in enumerate(records) if one.image is not None]
+def decode(records: Sequence[Record], spec: ImageSpec) -> DecodedImages:
+    """Decode the images as the server does; a damaged one becomes a ``Failure``."""
+    kept = [(row, record.image) for row, record in enumerate(records) if record.image is not None]
     pixels = np.empty((len(kept), spec.n_features), dtype=np.uint8)
     sizes = np.empty((len(kept), 2), dtype=np.int64)
 
-    def read(place: int) -> str | None:
+    def read(index: int) -> str | None:
         try:
-            encoded = examine(kept[place][1])
-            pixels[place] = encoded.pixels(spec)
+            encoded = examine(kept[index][1])
+            pixels[index] = encoded.pixels(spec)
         except ImageError as error:
             return str(error)
-        sizes[place] = encoded.header.width, encoded.header.height
+        sizes[index] = encoded.header.width, encoded.header.height
         return None
 
     with ThreadPoolExecutor() as pool:  # Pillow decodes without the GIL.
@@ -64,4 +64,4 @@ def decode(records: Sequence[Record], spec: ImageSpec) -> Decoded:
         for row, reason in zip(rows, reasons, strict=True)
         if reason is not None
     )
-    return Decoded(pixels[good], rows[good], sizes[good], failures, len(records) - len(kept))
+    return DecodedImages(pixels[good], rows[good], sizes[good], failures, len(records) - len(kept))

@@ -1,4 +1,4 @@
-"""The version that is looked at, and what its production is compared with."""
+"""The version that is inspected, and the reference that its production data is compared with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 
 from errors import ImageError, MonitorError, RecordsError
 from images.decoding import read_pixels
@@ -21,27 +20,26 @@ from records.sources import Sample, from_path, read_file
 from records.windows import Record
 
 _CHUNK = 256
-_MOST = 10_000
+_MAX_IMAGES = 10_000
 
 
 @dataclass(frozen=True, eq=False)
 class MonitoredVersion:
-    """One version of a model. ``reference`` is None where nothing is known of its data."""
+    """One version of a model; ``reference`` is None if the version has no reference data."""
 
     version: Version
     reference: Reference | None
 
     @classmethod
     def of(cls, version: Version, data: Path | None = None) -> Self:
-        """``data``: labelled images for a version that came without any, such as an imported
-        pickle. Raises MonitorError if it has its own, or the images will not do."""
-        known = Reference.load(version.artifact)
+        """``data``: labelled images for a version without reference data, such as an imported
+        pickle. Raises MonitorError if the version has its own, or the images are not usable."""
+        own = Reference.load(version.artifact)
         if data is None:
-            return cls(version, known)
-        if known is not None:
-            raise MonitorError(f"{version.tag} has reference data of its own: leave --data out.")
-        alone = cls(version, None)
-        return cls(version, reference_from(data, alone))
+            return cls(version, own)
+        if own is not None:
+            raise MonitorError(f"{version.tag} has its own reference data: omit --data.")
+        return cls(version, reference_from(data, cls(version, None)))
 
     @property
     def model(self) -> str:
@@ -57,81 +55,94 @@ class MonitoredVersion:
 
     @cached_property
     def runtime(self) -> Runtime:
-        """The classifier itself, for what was recorded without probabilities."""
+        """The classifier itself, for predictions that were recorded without probabilities."""
         return self.version.artifact.open()
 
     @cached_property
     def halves(self) -> tuple[Runtime, Runtime] | None:
+        """Two copies of the classifier, each trained on half of the data."""
         return self.version.artifact.halves()
 
     def answers(self, pixels: NDArray[np.uint8], runtime: Runtime) -> NDArray[np.float32]:
-        """float32 [N, C], what a classifier of this version's features says of uint8 [N, F]."""
-        found = np.empty((len(pixels), len(self.labels)), np.float32)
-        for start in range(0, len(pixels), _CHUNK):
-            features = self.spec.features(pixels[start : start + _CHUNK])
-            found[start : start + _CHUNK] = runtime.run(features).scores
-        return found
+        """float32 [N, C], the outputs of the classifier, or of a half, for uint8 [N, F]."""
+        return outputs_of(runtime, self.spec, pixels, len(self.labels))
 
     def outputs(self, records: Sequence[Record], pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """float32 [N, C], what was answered to N records with these images.
+        """float32 [N, C], what N requests with these images were answered.
 
-        As it was recorded; where it was not, because the version gives scores, it is asked again.
+        As recorded, or computed again where the version gives scores, which are not recorded.
         """
         size = 4 * len(self.labels)
-        kept = [one.probabilities for one in records]
-        if all(one is not None and len(one) == size for one in kept):
-            joined = b"".join(one for one in kept if one is not None)
-            found = np.frombuffer(joined, "<f4").astype(np.float32).reshape(-1, len(self.labels))
-            # Of one that is no number, no test of the others would tell anything.
-            return np.nan_to_num(found)
+        kept = [record.probabilities for record in records]
+        if all(recorded is not None and len(recorded) == size for recorded in kept):
+            joined = b"".join(recorded for recorded in kept if recorded is not None)
+            outputs = np.frombuffer(joined, "<f4").astype(np.float32).reshape(-1, len(self.labels))
+            # One NaN would make every test of the others meaningless.
+            return np.nan_to_num(outputs)
         return self.answers(pixels, self.runtime)
 
 
-def reference_from(path: Path, subject: MonitoredVersion) -> Reference:
-    """A reference of labelled images that the version was not trained on: a folder with one
+def outputs_of(
+    runtime: Runtime, spec: ImageSpec, pixels: NDArray[np.uint8], classes: int
+) -> NDArray[np.float32]:
+    """float32 [N, classes] for uint8 [N, F]; the features of a few images at a time in memory."""
+    outputs = np.empty((len(pixels), classes), np.float32)
+    for start in range(0, len(pixels), _CHUNK):
+        features = spec.features(pixels[start : start + _CHUNK])
+        outputs[start : start + _CHUNK] = runtime.run(features).scores
+    return outputs
+
+
+def reference_from(path: Path, monitored: MonitoredVersion) -> Reference:
+    """A reference made of labelled images that the version was not trained on: a folder with one
     sub-folder for each class, or a CSV or Parquet file with the columns image and label.
 
-    Half of them stand for the training data, which nobody has: their principal components are
-    those of the version. Raises MonitorError for a class it does not have, or too few images.
+    Half of them replace the training data, which is not available: their principal components are
+    used as the version's. Raises MonitorError for a class that the version does not have, and for
+    too few or too many images.
     """
-    places = {str(label): place for place, label in enumerate(subject.labels)}
-    pixels, found = [], []
+    # Importing it takes half a second of CPU, and only such a version needs it.
+    from sklearn.decomposition import PCA
+
+    index_of = {str(label): index for index, label in enumerate(monitored.labels)}
+    pixels, indices = [], []
     for sample in from_path(path, "image", "label"):
         if sample.label is None:
-            # An export of records has disputed labels, which are none.
+            # An export of records contains disputed labels as null.
             continue
-        place = places.get(str(sample.label))
-        if place is None:
+        index = index_of.get(str(sample.label))
+        if index is None:
             raise MonitorError(
-                f"{path} has the class {str(sample.label)!r} ({sample.where}), and "
-                f"{subject.version.tag} does not: its classes are {_named(subject.labels)}."
+                f"{path} contains the class {str(sample.label)!r} ({sample.where}), which "
+                f"{monitored.version.tag} does not have: its classes are "
+                f"{_listed(monitored.labels)}."
             )
-        image = _pixels(sample, subject.spec)
+        image = _pixels(sample, monitored.spec)
         if image is not None:
             pixels.append(image)
-            found.append(place)
-        if len(found) > _MOST:
-            raise MonitorError(f"{path} has more than {_MOST:,} images: fewer tell as much.")
-    if len(found) < 2:
+            indices.append(index)
+        if len(indices) > _MAX_IMAGES:
+            raise MonitorError(f"{path} has too many images: the limit is {_MAX_IMAGES:,}.")
+    if len(indices) < 2:
         raise MonitorError(
-            f"{path} has {len(found)} images that can be read: 500 are a good number."
+            f"{path} has too few readable images ({len(indices)}): about 500 are recommended."
         )
-    order = np.random.default_rng(0).permutation(len(found))
-    images, labels = np.stack(pixels)[order], np.array(found, dtype=np.int64)[order]
+    order = np.random.default_rng(0).permutation(len(indices))
+    images, labels = np.stack(pixels)[order], np.array(indices, dtype=np.int64)[order]
     half = len(order) // 2
-    features = subject.spec.features(images[:half])
+    features = monitored.spec.features(images[:half])
     analysis = PCA(min(COMPONENTS, *features.shape), random_state=0).fit(features)
     return Reference(
         pixels=images[half:],
         labels=labels[half:],
-        probabilities=subject.answers(images[half:], subject.runtime),
+        probabilities=monitored.answers(images[half:], monitored.runtime),
         pca_mean=analysis.mean_.astype(np.float32),
         pca_components=analysis.components_.astype(np.float32),
     )
 
 
 def _pixels(sample: Sample, spec: ImageSpec) -> NDArray[np.uint8] | None:
-    """None for what is no image: a folder may hold a text file too."""
+    """None if it is not a readable image: a folder may contain a text file too."""
     image = sample.image
     try:
         content = read_file(image) if isinstance(image, Path) else image
@@ -140,6 +151,6 @@ def _pixels(sample: Sample, spec: ImageSpec) -> NDArray[np.uint8] | None:
         return None
 
 
-def _named(labels: Sequence[Label]) -> str:
+def _listed(labels: Sequence[Label]) -> str:
     listed = ", ".join(map(str, labels[:12]))
     return listed if len(labels) <= 12 else f"{listed} and {len(labels) - 12} more"

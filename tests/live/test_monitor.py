@@ -1,4 +1,4 @@
-"""The monitor beside a running server: what it is asked, the monitor sees."""
+"""The monitor next to a running server: it inspects what the server was sent."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ from train.datasets import load_digits
 
 
 def url(home: Path) -> str:
-    """Records of this module's own, beside the models of all."""
+    """Records of this module alone, next to the models of all."""
     return f"sqlite:///{home}/monitored/records.db"
 
 
@@ -34,13 +34,13 @@ def monitor(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def ask(server: Server, *, negative: bool) -> None:
-    """About 100 digits; the server waits until it can say that they are kept."""
+    """Predict 100 digits; the answer to a label comes once they are recorded."""
     dataset = load_digits(ImageSpec.parse("digits"))
     rows = np.random.default_rng(0).permutation(len(dataset))[:100]
     pixels = 255 - dataset.pixels[rows] if negative else dataset.pixels[rows]
     items = [
         {"request_id": f"{negative}-{row}", "image": base64.b64encode(content).decode()}
-        for row, content in zip(rows, (png(one.reshape(8, 8)) for one in pixels), strict=True)
+        for row, content in zip(rows, (png(image.reshape(8, 8)) for image in pixels), strict=True)
     ]
     with httpx2.Client(base_url=server.url, timeout=30) as client:
         assert client.post("/predict/batch/", json={"model": "clf", "items": items}).is_success
@@ -56,7 +56,7 @@ def monitored(home: Path) -> None:
         ask(server, negative=True)
 
 
-def test_the_exit_code_says_whether_there_is_an_alarm(home: Path, monitored: None) -> None:
+def test_the_exit_code_is_3_on_an_alarm(home: Path, monitored: None) -> None:
     done = monitor(home, "run", "--last", "100", "--json")
     assert done.returncode == 3, done.stderr
     (report,) = json.loads(done.stdout)["reports"]
@@ -72,7 +72,7 @@ def test_an_error_is_one_sentence_and_1(home: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_watch_ends_when_told_to(home: Path, monitored: None, number: int) -> None:
+def test_the_watch_ends_on_a_signal(home: Path, monitored: None, number: int) -> None:
     command = [sys.executable, "-u", "-m", "monitor", "watch", "--every", "1m", "--model", "none"]
     with subprocess.Popen(
         command,

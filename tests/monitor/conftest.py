@@ -1,9 +1,11 @@
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from models.version import Version
+from monitor.window.version import MonitoredVersion
 from records.database import Database
 from tests.monitor.production import Production, trained
 
@@ -15,18 +17,32 @@ def production() -> Production:
     return Production(version, dataset)
 
 
+@pytest.fixture(scope="session")
+def monitored(production: Production) -> MonitoredVersion:
+    return MonitoredVersion.of(production.version)
+
+
 @pytest.fixture
 def version(production: Production) -> Version:
     return production.version
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file to copy: its schema is made once."""
+    path = tmp_path_factory.mktemp("database") / "records.db"
+    with Database(f"sqlite:///{path}", create=True) as opened:
+        opened.prepare()
+    return path
+
+
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/records.db"
+def database_url(empty_database: Path, tmp_path: Path) -> str:
+    shutil.copy(empty_database, tmp_path)
+    return f"sqlite:///{tmp_path}/{empty_database.name}"
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    with Database(database_url, create=True) as opened:
-        opened.prepare()
+    with Database(database_url) as opened:
         yield opened

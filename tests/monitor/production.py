@@ -12,6 +12,10 @@ from images.spec import ImageSpec
 from models.manifest import Label
 from models.store import Store
 from models.version import Version
+from monitor.findings import Findings
+from monitor.inspection import inspect
+from monitor.storage import save_reports
+from monitor.window.version import MonitoredVersion
 from records.database import Database
 from records.labels import NewLabel, add
 from records.prediction import KeptPrediction
@@ -30,7 +34,7 @@ Pixels = NDArray[np.uint8]
 def trained(
     root: Path | None = None, recipe: str = "logistic", name: str = "clf"
 ) -> tuple[Version, Dataset]:
-    """A version of two thirds of the digits, and the others, which it has never seen."""
+    """A version trained on two thirds of the digits, and the others, which it has never seen."""
     parts = split(load_digits(DIGITS), 1 / 3, seed=3)
     result = train(parts.train, recipe, name, holdout=0.35)
     order = np.random.default_rng(5).permutation(len(parts.holdout))
@@ -51,31 +55,39 @@ def keep(
     manifest = version.manifest
     scores = version.artifact.open().run(manifest.image_spec.features(pixels)).scores
     names = list(ids or (f"{prefix}-{row}" for row in range(len(pixels))))
-    first = at - HOUR
+    start = at - HOUR
     rows = [
         KeptPrediction(
             request_id=name,
             model=version.name,
             version=version.version,
             role="champion",
-            at=first + HOUR * (row / len(pixels)),
+            at=start + HOUR * (row / len(pixels)),
             status=200,
             reason=None,
-            label=manifest.labels[int(said.argmax())],
-            confidence=float(said.max()),
-            probabilities=said.astype("<f4").tobytes() if manifest.gives_probabilities else None,
+            label=manifest.labels[int(output.argmax())],
+            confidence=float(output.max()),
+            probabilities=output.astype("<f4").tobytes() if manifest.gives_probabilities else None,
             weight=weight,
             image=png(image.reshape(manifest.image_spec.height, manifest.image_spec.width)),
         )
-        for row, (name, image, said) in enumerate(zip(names, pixels, scores, strict=True))
+        for row, (name, image, output) in enumerate(zip(names, pixels, scores, strict=True))
     ]
     write(database, rows, {})
     return names
 
 
-def say(database: Database, names: Sequence[str], labels: Sequence[Label]) -> None:
+def give_labels(database: Database, names: Sequence[str], labels: Sequence[Label]) -> None:
     items = [NewLabel(name, label) for name, label in zip(names, labels, strict=True)]
     add(database, items, lambda _model: range(10))
+
+
+def inspected(database: Database, monitored: MonitoredVersion, hour: int = 0) -> Findings:
+    """The hour that ends so many hours after noon, inspected and saved."""
+    end = NOON + hour * HOUR
+    findings = inspect(database, monitored, end - HOUR, end)
+    save_reports(database, findings)
+    return findings
 
 
 def turned(pixels: Pixels) -> Pixels:
@@ -85,7 +97,7 @@ def turned(pixels: Pixels) -> Pixels:
 
 @dataclass(frozen=True)
 class Production:
-    """A version, and unseen images in random order that come to it."""
+    """A version, and images in random order that it has never seen."""
 
     version: Version
     dataset: Dataset

@@ -49,7 +49,7 @@ def shifted(production: Production, database: Database) -> None:
 def test_a_calm_window_exits_with_0(calm: None, run: CliRunner, database: Database) -> None:
     done = call(run, "run", "--since", "1h")
     assert (done.exit_code, done.stderr) == (0, "")
-    assert "CALM   Nothing has changed that matters." in done.stdout
+    assert "CALM   No problems found." in done.stdout
     assert "python -m monitor watch" in done.stdout
     assert len(history(database, "watched")) == 3
 
@@ -57,9 +57,9 @@ def test_a_calm_window_exits_with_0(calm: None, run: CliRunner, database: Databa
 def test_an_alarm_exits_with_3(shifted: None, run: CliRunner) -> None:
     done = call(run, "run")
     assert done.exit_code == 3
-    assert "ALARM  Are images and labels in order?" in done.stdout
+    assert "ALARM  Are the images and labels valid?" in done.stdout
     assert not any(line.endswith(" ") for line in done.stdout.splitlines())
-    assert "1. Wrong polarity: 100 % of the images look like negatives" in done.stdout
+    assert "1. Wrong polarity: 100% of the images look like negatives" in done.stdout
 
 
 def test_json_is_all_that_is_printed(shifted: None, run: CliRunner) -> None:
@@ -74,7 +74,7 @@ def test_a_page_and_a_webhook(calm: None, run: CliRunner, tmp_path: Path) -> Non
     with listening() as listener:
         done = call(run, "run", "--html", str(page), "--webhook", listener.url)
     assert done.exit_code == 0
-    assert "Nothing has changed that matters." in page.read_text()
+    assert "No problems found." in page.read_text()
     assert json.loads(listener.bodies[0])["state"] == "calm"
     assert list(tmp_path.glob(".*.part")) == []
 
@@ -86,7 +86,7 @@ def test_a_webhook_that_fails_loses_no_report(
     settings.cache_clear()
     done = call(run, "run")
     assert done.exit_code == 1
-    assert "Nothing has changed that matters." in done.stdout
+    assert "No problems found." in done.stdout
     assert done.stderr.startswith("Error: The webhook at 127.0.0.1 did not answer (")
     assert "secret" not in done.stderr
     assert len(history(database, "watched")) == 3
@@ -110,7 +110,7 @@ def test_all_models_that_have_records(
     pages = tmp_path / "pages"
     done = call(run, "run", "--html", str(pages))
     assert done.exit_code == 1
-    assert "There are 2 models, and " in done.stderr
+    assert "There are 2 models, but " in done.stderr
     pages.mkdir()
     done = call(run, "run", "--html", str(pages))
     assert done.exit_code == 0
@@ -152,13 +152,13 @@ def test_wrong_usage(run: CliRunner, arguments: tuple[str, ...]) -> None:
     assert call(run, "run", *arguments).exit_code == 2
 
 
-def test_without_records_the_way_is_told(run: CliRunner) -> None:
+def test_without_records_the_next_step_is_named(run: CliRunner) -> None:
     done = call(run, "run")
     assert done.exit_code == 1
-    assert done.stderr.endswith("ask the server about some images first.\n")
+    assert done.stderr.endswith("send the server some images first.\n")
 
 
-def test_without_a_database_the_way_is_told(
+def test_without_a_database_the_error_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PUPILA_DATABASE_URL", f"sqlite:///{tmp_path}/none.db")
@@ -175,8 +175,8 @@ def test_evidently_that_is_not_installed(calm: None, run: CliRunner, tmp_path: P
     assert done.exit_code == 1
     assert "CALM" in done.stdout
     assert done.stderr == (
-        "Error: Evidently is not installed, or not one that works here: install it with pip "
-        "install -r requirements/evidently.txt.\n"
+        "Error: Evidently is not installed or not compatible: install it with pip install -r "
+        "requirements/evidently.txt.\n"
     )
 
 
@@ -225,7 +225,7 @@ def test_once_without_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     done = call(CliRunner(), "watch", "--once")
     settings.cache_clear()
     assert done.exit_code == 1
-    assert "No model was looked at: There is no database at " in done.stdout
+    assert "No model was inspected: There is no database at " in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -236,24 +236,20 @@ def test_once_without_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("history", "--limit", "99999999999999999999"),
     ],
 )
-def test_a_number_beyond_reason_is_wrong_usage(run: CliRunner, arguments: tuple[str, ...]) -> None:
+def test_an_absurd_number_is_wrong_usage(run: CliRunner, arguments: tuple[str, ...]) -> None:
     done = call(run, *arguments)
     assert done.exit_code == 2
     assert "Invalid value for" in done.stderr
 
 
-def test_a_page_that_cannot_be_loses_no_report(
-    calm: None, run: CliRunner, database: Database
-) -> None:
+def test_an_impossible_page_loses_no_report(calm: None, run: CliRunner, database: Database) -> None:
     done = call(run, "run", "--html", "a" * 300)
     assert done.exit_code == 1
     assert done.stderr.endswith("cannot be written: File name too long.\n")
     assert len(history(database, "watched")) == 3
 
 
-def test_a_reader_that_leaves_loses_no_report(
-    calm: None, run: CliRunner, database: Database
-) -> None:
+def test_a_closed_pipe_loses_no_report(calm: None, run: CliRunner, database: Database) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "monitor", "run"], cwd=ROOT, stdout=subprocess.PIPE
     ) as process:

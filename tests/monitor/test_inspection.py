@@ -3,52 +3,35 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from models.store import Store
-from models.version import Version
-from monitor.findings import Findings
-from monitor.inspection import keep as save
-from monitor.inspection import look
+from monitor.inspection import inspect
+from monitor.storage import save_reports
 from monitor.window.version import MonitoredVersion
 from records.database import Database
 from records.reports import history
 from tests.drafts import LinearDraft
-from tests.monitor.production import HOUR, NOON, Production, keep, say, turned
-
-
-@pytest.fixture
-def subject(version: Version) -> MonitoredVersion:
-    return MonitoredVersion.of(version)
-
-
-def one(database: Database, subject: MonitoredVersion, hour: int = 0) -> Findings:
-    """The hour that ends so many hours after noon, looked at and saved."""
-    end = NOON + hour * HOUR
-    findings = look(database, subject, end - HOUR, end)
-    save(database, findings)
-    return findings
+from tests.monitor.production import HOUR, NOON, Production, give_labels, inspected, keep, turned
 
 
 def test_a_calm_window(
-    production: Production, subject: MonitoredVersion, database: Database
+    production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     keep(database, production.version, production.images(0))
-    findings = one(database, subject)
+    findings = inspected(database, monitored)
     assert findings.states == {"drift": "calm", "accuracy": "calm", "quality": "calm"}
     assert (findings.state, findings.since) == ("calm", None)
-    assert findings.headline == "Nothing has changed that matters."
+    assert findings.headline == "No problems found."
 
 
 def test_two_windows_of_three_make_an_alarm(
-    production: Production, subject: MonitoredVersion, database: Database
+    production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     keep(database, production.version, production.images(0))
-    assert one(database, subject).states["drift"] == "calm"
+    assert inspected(database, monitored).states["drift"] == "calm"
     for hour, expected in ((1, "warn"), (2, "alarm")):
         pixels = turned(production.images(hour))
         keep(database, production.version, pixels, at=NOON + hour * HOUR, prefix=str(hour))
-        findings = one(database, subject, hour)
+        findings = inspected(database, monitored, hour)
         assert findings.states["drift"] == expected
     # It began with the first of the two.
     assert findings.since == NOON
@@ -58,28 +41,28 @@ def test_two_windows_of_three_make_an_alarm(
     assert findings.states["accuracy"] == "alarm"
 
 
-def test_the_same_window_twice_is_no_second_one(
-    production: Production, subject: MonitoredVersion, database: Database
+def test_the_same_window_twice_counts_once(
+    production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     keep(database, production.version, turned(production.images(0)))
-    assert one(database, subject).states["drift"] == "warn"
-    assert one(database, subject).states["drift"] == "warn"
+    assert inspected(database, monitored).states["drift"] == "warn"
+    assert inspected(database, monitored).states["drift"] == "warn"
 
 
-def test_windows_of_another_version_are_not_its_own(
-    production: Production, subject: MonitoredVersion, database: Database, tmp_path: Path
+def test_windows_of_another_version_do_not_count(
+    production: Production, monitored: MonitoredVersion, database: Database, tmp_path: Path
 ) -> None:
     other = Store(tmp_path / "models").save(LinearDraft(name="watched"))
     keep(database, other, turned(production.images(0)))
-    save(database, look(database, MonitoredVersion.of(other), NOON - HOUR, NOON))
-    assert len(one(database, subject).windows) == 1
+    save_reports(database, inspect(database, MonitoredVersion.of(other), NOON - HOUR, NOON))
+    assert len(inspected(database, monitored).windows) == 1
 
 
 def test_reports_are_kept(
-    production: Production, subject: MonitoredVersion, database: Database
+    production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     keep(database, production.version, production.images(0))
-    findings = one(database, subject)
+    findings = inspected(database, monitored)
     rows = {row.kind: row for row in history(database, "watched")}
     assert rows.keys() == {"drift", "accuracy", "quality"}
     assert rows["drift"].p_value == findings.drift.p_value
@@ -90,77 +73,77 @@ def test_reports_are_kept(
 
 
 def test_too_few_images(
-    production: Production, subject: MonitoredVersion, database: Database
+    production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     keep(database, production.version, production.images(0, 20))
-    findings = one(database, subject)
+    findings = inspected(database, monitored)
     assert (findings.state, findings.drift.evidence) == ("unknown", None)
-    assert findings.headline == "There is not enough data to tell."
+    assert findings.headline == "Not enough data."
 
 
-def test_no_image_at_all(subject: MonitoredVersion, database: Database) -> None:
-    findings = one(database, subject)
+def test_no_image_at_all(monitored: MonitoredVersion, database: Database) -> None:
+    findings = inspected(database, monitored)
     assert findings.state == "unknown"
     assert set(findings.states.values()) <= {"unknown", "calm"}
 
 
-def test_labels_say_how_right_the_model_is(
-    production: Production, subject: MonitoredVersion, database: Database
+def test_labels_give_the_accuracy(
+    production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     names = keep(database, production.version, turned(production.images(0)))
-    say(database, names, production.truth(0))
-    findings = one(database, subject)
+    give_labels(database, names, production.truth(0))
+    findings = inspected(database, monitored)
     assert findings.judged_by_labels
     assert findings.accuracy.images == 120
     assert findings.accuracy.accuracy is not None
     assert findings.accuracy.accuracy.value < 0.6
     assert findings.states["accuracy"] == "alarm"
-    assert "the model has become worse" in findings.headline
+    assert "accuracy has dropped" in findings.headline
 
 
 def test_labels_that_came_late_are_taken_from_before_the_window(
-    production: Production, subject: MonitoredVersion, database: Database
+    production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     names = keep(database, production.version, production.images(0), at=NOON - 24 * HOUR)
-    say(database, names, production.truth(0))
+    give_labels(database, names, production.truth(0))
     keep(database, production.version, production.images(1), prefix="now")
-    findings = one(database, subject)
+    findings = inspected(database, monitored)
     assert findings.accuracy.images == 120
     assert findings.labels_since < NOON - 24 * HOUR
     assert not findings.judged_by_labels
     assert findings.states["accuracy"] == "calm"
 
 
-def test_labels_from_before_do_not_take_a_suspicion_away(
-    production: Production, subject: MonitoredVersion, database: Database
+def test_earlier_labels_do_not_clear_a_suspicion(
+    production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     names = keep(database, production.version, production.images(0), at=NOON - 24 * HOUR)
-    say(database, names, production.truth(0))
+    give_labels(database, names, production.truth(0))
     keep(database, production.version, turned(production.images(1)), prefix="now")
-    findings = one(database, subject)
+    findings = inspected(database, monitored)
     assert findings.accuracy.state == "calm"
     assert findings.states["accuracy"] == "alarm"
-    assert "the model is suspected to have become worse" in findings.headline
+    assert "accuracy is suspected to have dropped" in findings.headline
 
 
-def test_labels_and_suspicion_say_once_that_the_model_is_worse(
-    production: Production, subject: MonitoredVersion, database: Database
+def test_labels_and_suspicion_are_reported_once(
+    production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
     names = keep(database, production.version, turned(production.images(0)), at=NOON - 24 * HOUR)
-    say(database, names, production.truth(0))
+    give_labels(database, names, production.truth(0))
     keep(database, production.version, turned(production.images(1)), prefix="now")
-    findings = one(database, subject)
+    findings = inspected(database, monitored)
     assert findings.harm.suspected
     assert not findings.judged_by_labels
-    assert findings.headline.count("worse") == 1
-    assert "the model has become worse" in findings.headline
+    assert findings.headline.count("dropped") == 1
+    assert "accuracy has dropped" in findings.headline
 
 
-def test_a_version_without_data_is_told_what_it_needs(
+def test_a_version_without_data_reports_what_it_needs(
     production: Production, database: Database, tmp_path: Path
 ) -> None:
     other = Store(tmp_path / "models").save(LinearDraft(name="foreign"))
     keep(database, other, production.images(0))
-    findings = look(database, MonitoredVersion.of(other), NOON - HOUR, NOON)
+    findings = inspect(database, MonitoredVersion.of(other), NOON - HOUR, NOON)
     assert findings.state == "unknown"
-    assert "name some labelled images by --data" in findings.drift.reason
+    assert "provide labelled images with --data" in findings.drift.reason

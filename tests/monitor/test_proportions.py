@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from monitor.proportions import Share, difference
+from monitor.proportions import Proportion, difference
 
 
 @pytest.mark.parametrize(
@@ -18,15 +18,15 @@ from monitor.proportions import Share, difference
     ],
 )
 def test_the_interval_is_wilsons(count: int, size: int, low: float, high: float) -> None:
-    found = Share(count / size, size).interval()
-    assert found.value == count / size
-    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
+    interval = Proportion(count / size, size).interval()
+    assert interval.value == count / size
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=5e-5)
 
 
 def test_the_interval_is_scipys_at_other_levels() -> None:
     expected = binomtest(17, 40).proportion_ci(0.99, method="wilson")
-    found = Share(17 / 40, 40).interval(0.99)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    interval = Proportion(17 / 40, 40).interval(0.99)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
 
 
 @pytest.mark.parametrize(
@@ -44,26 +44,26 @@ def test_the_interval_is_scipys_at_other_levels() -> None:
 def test_the_difference_is_newcombes(
     first: tuple[int, int], second: tuple[int, int], low: float, high: float
 ) -> None:
-    one, other = (Share(count / size, size) for count, size in (first, second))
-    assert difference(one, other) == pytest.approx((low, high), abs=5e-5)
+    earlier, later = (Proportion(count / size, size) for count, size in (first, second))
+    assert difference(earlier, later) == pytest.approx((low, high), abs=5e-5)
 
 
-def test_weights_count_as_many_images_as_kish_says() -> None:
+def test_weights_give_the_effective_sample_size_of_kish() -> None:
     # (3 + 1 + 1 + 1)² / (9 + 1 + 1 + 1) = 36 / 12 = 3
-    share = Share.of(np.array([True, True, False, False]), np.array([3.0, 1.0, 1.0, 1.0]))
-    assert share == Share(value=4 / 6, size=3.0)
+    proportion = Proportion.of(np.array([True, True, False, False]), np.array([3.0, 1.0, 1.0, 1.0]))
+    assert proportion == Proportion(value=4 / 6, size=3.0)
 
 
-def test_equal_weights_are_none() -> None:
+def test_equal_weights_are_like_none() -> None:
     mask = np.array([True, False, False])
-    assert Share.of(mask, np.full(3, 7.0)) == Share.of(mask)
+    assert Proportion.of(mask, np.full(3, 7.0)) == Proportion.of(mask)
 
 
-def test_of_nothing_anything_is_possible() -> None:
-    share = Share.of(np.zeros(0, dtype=bool))
-    interval = share.interval()
-    assert (share.size, interval.low, interval.high) == (0, 0, 1)
+def test_without_images_anything_is_possible() -> None:
+    proportion = Proportion.of(np.zeros(0, dtype=bool))
+    interval = proportion.interval()
+    assert (proportion.size, interval.low, interval.high) == (0, 0, 1)
 
 
 def test_certainty_has_a_variance() -> None:
-    assert Share(0.0, 100).variance == pytest.approx((0.5 / 101) * (100.5 / 101) / 100)
+    assert Proportion(0.0, 100).variance == pytest.approx((0.5 / 101) * (100.5 / 101) / 100)

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from models.store import Store
-from monitor.watching import AGAIN, LONGEST, Watcher, next_start
-from monitor.window.past import PastWindow
+from monitor.watching import MAX_LENGTH, RETRY, Watcher, next_start
+from monitor.window.history import PastWindow
 from records.database import Database
 from records.reports import history
 from tests.monitor.production import HOUR, NOON, Production, keep, turned
 from tests.monitor.report.test_webhook import listening
 
 
-def window(start: float, end: float, *, grows: bool = False) -> PastWindow:
-    evidence = None if grows else 0.5
-    return PastWindow(NOON + start * HOUR, NOON + end * HOUR, 100, "calm", evidence, grows)
+def window(start: float, end: float, *, extensible: bool = False) -> PastWindow:
+    evidence = None if extensible else 0.5
+    return PastWindow(NOON + start * HOUR, NOON + end * HOUR, 100, "calm", evidence, extensible)
 
 
 def test_the_first_window_is_as_long_as_the_others_will_be() -> None:
@@ -31,14 +31,14 @@ def test_a_window_begins_where_the_last_one_ended() -> None:
     assert next_start([window(-9, -8)], NOON, HOUR) == NOON - 8 * HOUR
 
 
-def test_a_window_with_too_few_images_goes_on() -> None:
-    windows = [window(-3, -2), window(-2, -1, grows=True)]
+def test_a_window_with_too_few_images_is_extended() -> None:
+    windows = [window(-3, -2), window(-2, -1, extensible=True)]
     assert next_start(windows, NOON, HOUR) == NOON - 2 * HOUR
-    assert next_start([window(-2, -1, grows=True)], NOON, HOUR) == NOON - 2 * HOUR
+    assert next_start([window(-2, -1, extensible=True)], NOON, HOUR) == NOON - 2 * HOUR
 
 
-def test_a_window_has_an_end() -> None:
-    assert next_start([window(-900, -800)], NOON, HOUR) == NOON - LONGEST
+def test_a_window_has_a_maximal_length() -> None:
+    assert next_start([window(-900, -800)], NOON, HOUR) == NOON - MAX_LENGTH
     month = timedelta(days=30)
     assert next_start([window(-9000, -8000)], NOON, month) == NOON - month
 
@@ -49,42 +49,41 @@ def watcher(production: Production, database: Database) -> Watcher:
     return Watcher(database, Store(), HOUR)
 
 
-def look(watcher: Watcher, hour: float) -> list[str]:
-    return list(watcher.look(NOON + hour * HOUR))
+def inspect(watcher: Watcher, hour: float) -> list[str]:
+    return list(watcher.inspect(NOON + hour * HOUR))
 
 
-def test_one_line_for_each_look(watcher: Watcher, production: Production) -> None:
-    (line,) = look(watcher, 0)
+def test_one_line_for_each_inspection(watcher: Watcher, production: Production) -> None:
+    (line,) = inspect(watcher, 0)
     assert line.startswith(f"{production.version.tag} 2030-01-31 11:00 to 2030-01-31 12:00 120 ")
     assert "images: CALM (drift calm, accuracy calm, quality calm, p " in line
     assert watcher.pause(NOON + HOUR / 4) == 2700
 
 
-def test_nothing_is_looked_at_before_its_time(watcher: Watcher) -> None:
-    assert look(watcher, 0)
+def test_nothing_is_inspected_before_it_is_due(watcher: Watcher) -> None:
+    assert inspect(watcher, 0)
     # As after a restart.
     again = Watcher(watcher.database, watcher.store, HOUR)
-    assert look(again, 0.75) == []
+    assert inspect(again, 0.75) == []
     assert again.pause(NOON + 0.75 * HOUR) == 900
-    assert look(again, 1)
+    assert inspect(again, 1)
 
 
 def test_a_window_that_ends_in_the_future_is_not_waited_for(
     watcher: Watcher, production: Production
 ) -> None:
-    assert look(watcher, 100)
+    assert inspect(watcher, 100)
     pixels = production.images(1)
     keep(watcher.database, production.version, pixels, at=NOON + HOUR, prefix="b")
     again = Watcher(watcher.database, watcher.store, HOUR)
-    (line,) = look(again, 1)
+    (line,) = inspect(again, 1)
     assert " 2030-01-31 12:00 to 2030-01-31 13:00 " in line
 
 
 def test_windows_follow_one_another_until_the_alarm(
     watcher: Watcher, production: Production, tmp_path: Path
 ) -> None:
-    watcher.html = tmp_path
-    look(watcher, 0)
+    inspect(watcher, 0)
     for hour in (1, 2):
         pixels = turned(production.images(hour))
         keep(
@@ -94,22 +93,24 @@ def test_windows_follow_one_another_until_the_alarm(
             at=NOON + hour * HOUR,
             prefix=str(hour),
         )
-        (line,) = look(watcher, hour)
+        # A page takes longer than everything else.
+        watcher.html = tmp_path if hour == 2 else None
+        (line,) = inspect(watcher, hour)
     assert "ALARM (drift alarm, " in line
     rows = history(watcher.database, "watched", "drift")
     assert [row.window_start for row in rows] == [NOON + HOUR, NOON, NOON - HOUR]
     assert "The images have changed" in (tmp_path / "watched.html").read_text()
 
 
-def test_the_webhook_is_told_of_changes_alone(watcher: Watcher, production: Production) -> None:
+def test_the_webhook_is_notified_of_changes_only(watcher: Watcher, production: Production) -> None:
     with listening(404) as listener:
         watcher.webhook = listener.url
-        first, failure = look(watcher, 0)
+        first, failure = inspect(watcher, 0)
         assert "CALM" in first
         assert failure == "The webhook at 127.0.0.1 answered 404."
         keep(watcher.database, production.version, production.images(1), at=NOON + HOUR, prefix="b")
-        # What it was not told it is told now; after that, nothing changes.
-        assert len(look(watcher, 1)) == 1
+        # What was not delivered is delivered now; after that, nothing changes.
+        assert len(inspect(watcher, 1)) == 1
         keep(
             watcher.database,
             production.version,
@@ -117,47 +118,50 @@ def test_the_webhook_is_told_of_changes_alone(watcher: Watcher, production: Prod
             at=NOON + 2 * HOUR,
             prefix="c",
         )
-        assert len(look(watcher, 2)) == 1
-    told = [json.loads(body) for body in listener.bodies]
-    assert [(one["before"], one["state"]) for one in told] == [(None, "calm"), ("calm", "calm")]
+        assert len(inspect(watcher, 2)) == 1
+    reports = [json.loads(body) for body in listener.bodies]
+    assert [(report["before"], report["state"]) for report in reports] == [
+        (None, "calm"),
+        ("calm", "calm"),
+    ]
 
 
-def test_a_night_without_images_is_no_news(watcher: Watcher, production: Production) -> None:
+def test_a_night_without_images_is_not_news(watcher: Watcher, production: Production) -> None:
     with listening() as listener:
         watcher.webhook = listener.url
-        assert "CALM" in look(watcher, 0)[0]
-        assert "UNKNOWN" in look(watcher, 1)[0]
+        assert "CALM" in inspect(watcher, 0)[0]
+        assert "UNKNOWN" in inspect(watcher, 1)[0]
         pixels = production.images(1)
         keep(watcher.database, production.version, pixels, at=NOON + 2 * HOUR, prefix="b")
-        assert "CALM" in look(watcher, 2)[0]
+        assert "CALM" in inspect(watcher, 2)[0]
     assert len(listener.bodies) == 1
 
 
-def test_a_database_that_is_away_is_waited_for(watcher: Watcher, tmp_path: Path) -> None:
+def test_an_unavailable_database_is_waited_for(watcher: Watcher, tmp_path: Path) -> None:
     file = watcher.database.file
     assert file is not None
     watcher.database.close()
     file.rename(tmp_path / "away")
-    (line,) = look(watcher, 0)
-    assert line.startswith("No model was looked at: ")
-    assert watcher.pause(NOON) == AGAIN.total_seconds()
+    (line,) = inspect(watcher, 0)
+    assert line.startswith("No model was inspected: ")
+    assert watcher.pause(NOON) == RETRY.total_seconds()
     (tmp_path / "away").rename(file)
-    assert "CALM" in look(watcher, 0.02)[0]
+    assert "CALM" in inspect(watcher, 0.02)[0]
 
 
 def test_a_page_that_cannot_be_written_loses_nothing(watcher: Watcher, tmp_path: Path) -> None:
     watcher.html = tmp_path / "nowhere" / "report.html"
-    line, fault = look(watcher, 0)
+    line, fault = inspect(watcher, 0)
     assert "CALM" in line
     assert fault == f"{watcher.html} cannot be written: No such file or directory."
     assert len(history(watcher.database, "watched")) == 3
 
 
-def test_a_model_that_is_not_in_the_store_is_told_once(watcher: Watcher) -> None:
+def test_a_model_that_is_not_in_the_store_is_reported_once(watcher: Watcher) -> None:
     file = watcher.database.file
     assert file is not None
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("update predictions set model = 'gone'")
-    (line,) = look(watcher, 0)
+    (line,) = inspect(watcher, 0)
     assert line.startswith("The store has no model 'gone'")
-    assert look(watcher, 1) == []
+    assert inspect(watcher, 1) == []

@@ -17,9 +17,9 @@ def reference(right: int, wrong: int) -> Reference:
     """As many of each class; every mistake is a dog taken for a cat."""
     count = right + wrong
     labels = np.arange(count) % 2
-    said = labels.copy()
-    said[np.flatnonzero(labels == 1)[:wrong]] = 0
-    probabilities = np.eye(2, dtype=np.float32)[said]
+    predicted = labels.copy()
+    predicted[np.flatnonzero(labels == 1)[:wrong]] = 0
+    probabilities = np.eye(2, dtype=np.float32)[predicted]
     return Reference(np.zeros((count, 4), np.uint8), labels, probabilities)
 
 
@@ -53,7 +53,7 @@ def test_only_what_has_an_undisputed_label_counts() -> None:
 
 
 def test_recall_and_precision_of_each_class() -> None:
-    # Of 40 cats 30 are found; of 40 said to be cats 30 are.
+    # Of 40 cats 30 are found; of 40 predicted as cats 30 are.
     found = measure_accuracy(
         [
             *records(30, "cat", "cat"),
@@ -69,7 +69,7 @@ def test_recall_and_precision_of_each_class() -> None:
     assert cat.recall is not None
     assert dog.precision is not None
     assert (cat.recall.value, dog.precision.value) == (0.75, 50 / 60)
-    # The reference's 50 cats are all found, and 50 of 55 said to be cats are.
+    # The reference's 50 cats are all found, and 50 of 55 predicted as cats are.
     assert (cat.reference_recall, cat.reference_precision) == (1.0, 50 / 55)
     assert cat.worse
     assert not dog.worse
@@ -83,7 +83,7 @@ def test_a_loss_of_more_than_five_points_is_an_alarm() -> None:
     assert found.drop_low is not None
     assert found.drop_low > 0.15
     assert found.reason.startswith(
-        "70.0 % of 200 labelled predictions are right (63.3 % to 75.9 %)"
+        "Accuracy is 70.0% on 200 labelled predictions (95% confidence interval 63.3% to 75.9%)"
     )
 
 
@@ -105,20 +105,23 @@ def test_no_loss_beyond_chance_is_calm(wrong: int, state: str) -> None:
 def test_few_labels_tell_nothing() -> None:
     found = measure_accuracy(records(10, "cat", "dog"), CLASSES, reference(480, 20))
     assert found.state == "unknown"
-    assert "too few to tell" in found.reason
+    assert "Too few labels to judge" in found.reason
 
 
 def test_many_labels_of_which_one_weighs_most_tell_nothing() -> None:
     seen = [*records(60, "cat", "cat", weight=1.0), *records(1, "cat", "cat", weight=500.0)]
     found = measure_accuracy(seen, CLASSES, reference(480, 20))
     assert found.state == "unknown"
-    assert "too few to tell, for they weigh as much as 1, 30 are the least" in found.reason
+    assert (
+        "Too few labels to judge (weighted, they count as 1): at least 30 are needed"
+        in found.reason
+    )
 
 
 def test_no_labels_at_all() -> None:
     found = measure_accuracy(records(10, "cat", None), CLASSES, reference(480, 20))
     assert (found.state, found.images, found.accuracy) == ("unknown", 0, None)
-    assert found.reason == "No prediction has a label yet."
+    assert found.reason == "No predictions are labelled yet."
 
 
 def test_weights_undo_the_sampling() -> None:
@@ -154,7 +157,7 @@ def test_a_number_is_not_its_text() -> None:
 
 
 def test_labels_of_the_hardest_are_weighted_back_to_the_window() -> None:
-    # Half of the labels are of the tenth with dissent, where half is right, against 0.9 elsewhere.
+    # Half of the labels are of the tenth with disagreement, where half is right; elsewhere 0.9.
     seen = [
         *records(25, "cat", "cat"),
         *records(25, "cat", "dog"),
@@ -163,7 +166,7 @@ def test_labels_of_the_hardest_are_weighted_back_to_the_window() -> None:
     ]
     mask = np.arange(100) < 50
     plain = measure_accuracy(seen, CLASSES, None)
-    found = measure_accuracy(seen, CLASSES, None, dissent=mask, dissent_share=0.1)
+    found = measure_accuracy(seen, CLASSES, None, disagreeing=mask, disagreement=0.1)
     assert plain.accuracy is not None
     assert found.accuracy is not None
     assert plain.accuracy.value == 0.7

@@ -38,16 +38,16 @@ def test_a_window_with_too_few_images_is_unknown() -> None:
     assert (verdict.state, verdict.since) == ("unknown", 2)
 
 
-def test_windows_with_too_few_images_are_passed_over() -> None:
+def test_windows_with_too_few_images_are_skipped() -> None:
     verdict = RULE.judge([0.005, None, None, None, 0.005])
     assert verdict.state == "alarm"
-    assert verdict.found == (0, 4)
+    assert verdict.changed == (0, 4)
 
 
 def test_an_alarm_says_since_when() -> None:
     verdict = RULE.judge([1.0, 0.005, None, 0.005, 0.001, 0.001])
     assert (verdict.state, verdict.since) == ("alarm", 3)
-    assert "it has lasted for 3 windows" in verdict.reason
+    assert "The alarm has lasted 3 windows." in verdict.reason
 
 
 def test_an_alarm_that_comes_back_is_a_new_one() -> None:
@@ -61,20 +61,20 @@ def test_a_state_from_the_beginning_is_since_the_first_window() -> None:
 
 def test_an_alarm_names_its_windows_and_its_limits() -> None:
     verdict = RULE.judge([1.0, 0.005, 0.5, 0.001])
-    assert verdict.found == (1, 3)
-    assert "2 of the last 3 windows have p below 0.01" in verdict.reason
+    assert verdict.changed == (1, 3)
+    assert "2 of the last 3 windows have p < 0.01" in verdict.reason
 
 
 def test_a_warning_says_what_would_make_it_an_alarm() -> None:
     verdict = RULE.judge([1.0, 0.001])
-    assert verdict.found == (1,)
-    assert "p = 0.001, below 0.0027" in verdict.reason
+    assert verdict.changed == (1,)
+    assert "p = 0.001, below the warning limit of 0.0027" in verdict.reason
     assert "has p < 1e-9, below" in RULE.judge([0.0]).reason
-    assert "2 of 3 windows below 0.01 make an alarm" in verdict.reason
+    assert "2 of 3 windows with p < 0.01 raise an alarm" in verdict.reason
 
 
 def test_calm_says_how_near_it_is() -> None:
-    assert "1 of the last 3 windows has p below 0.01" in RULE.judge([1.0, 0.005, 1.0]).reason
+    assert "1 of the last 3 windows has p < 0.01" in RULE.judge([1.0, 0.005, 1.0]).reason
     assert "None of the last 3 windows" in RULE.judge([1.0, 1.0, 1.0]).reason
 
 

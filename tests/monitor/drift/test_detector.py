@@ -8,9 +8,9 @@ from sklearn.decomposition import PCA
 
 from images.spec import ImageSpec
 from models.reference import Reference
-from monitor.drift.detector import DriftDetector, DriftSettings, Window, holm
-from monitor.drift.report import DriftReport
-from monitor.drift.views import Columns
+from monitor.drift.columns import Columns
+from monitor.drift.detector import DriftDetector, DriftSettings, holm
+from monitor.drift.results import DriftReport
 
 SPEC = ImageSpec.parse("digits")
 
@@ -30,24 +30,31 @@ MEANS = np.stack([PIXELS[TRAINING][LABELS[TRAINING] == digit].mean(axis=0) for d
 
 def probabilities(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     distances = np.linalg.norm(pixels[:, None] - MEANS, axis=2) / 50
-    shares = np.exp(-(distances - distances.min(axis=1, keepdims=True)))
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)
+    exponentials = np.exp(-(distances - distances.min(axis=1, keepdims=True)))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float32)
+
+
+ANALYSIS = PCA(20, random_state=0).fit(SPEC.features(PIXELS[TRAINING]))
 
 
 def reference(images: int = 800, *, components: bool = True) -> Reference:
-    analysis = PCA(20, random_state=0).fit(SPEC.features(PIXELS[TRAINING]))
     held = PIXELS[HELD][:images]
     return Reference(
         pixels=held,
         labels=LABELS[HELD][:images],
         probabilities=probabilities(held),
-        pca_mean=analysis.mean_.astype(np.float32) if components else None,
-        pca_components=analysis.components_.astype(np.float32) if components else None,
+        pca_mean=ANALYSIS.mean_.astype(np.float32) if components else None,
+        pca_components=ANALYSIS.components_.astype(np.float32) if components else None,
     )
 
 
-def window(pixels: NDArray[np.uint8], weights: NDArray[np.float64] | None = None) -> Window:
-    return Window(pixels, probabilities(pixels), weights)
+def compare(
+    detector: DriftDetector,
+    pixels: NDArray[np.uint8],
+    weights: NDArray[np.float64] | None = None,
+    seed: int = 0,
+) -> DriftReport:
+    return detector.compare(pixels, probabilities(pixels), weights, seed)
 
 
 @pytest.fixture(scope="module")
@@ -60,38 +67,38 @@ def darker(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def test_a_window_like_the_reference_is_calm(detector: DriftDetector) -> None:
-    report = detector.compare(window(LATER[:150]))
+    report = compare(detector, LATER[:150])
     assert report.state == "calm"
     assert report.evidence is not None
     assert report.evidence > 0.05
-    assert report.reason == "The images and what the model says of them are as in the reference."
+    assert report.reason == "The images and the model's predictions match the reference."
     assert (report.given, report.images, report.reference) == (150, 150, 800)
     assert report.examples == ()
 
 
 def test_a_darker_window_is_changed_and_says_how(detector: DriftDetector) -> None:
-    report = detector.compare(window(darker(LATER[:150])))
+    report = compare(detector, darker(LATER[:150]))
     assert report.state == "warn"
     assert report.p_value is not None
     assert report.p_value < 1e-10
     assert report.evidence == report.p_value
     assert "statistics" in [view.name for view in report.changed]
-    assert "flatter" in report.reason or "darker" in report.reason
+    assert "lower in contrast" in report.reason or "darker" in report.reason
 
 
 def test_the_images_of_a_part_that_changed_are_the_examples(detector: DriftDetector) -> None:
     pixels = LATER[:200].copy()
     pixels[40:60] = 255 - pixels[40:60]
-    report = detector.compare(window(pixels))
+    report = compare(detector, pixels)
     assert report.state == "warn"
     unusual = next(view for view in report.views if view.name == "unusual images")
     assert set(unusual.examples) <= set(range(40, 60))
     assert len(report.examples) == 8
 
 
-def test_a_class_that_is_gone_is_named(detector: DriftDetector) -> None:
+def test_a_missing_class_is_named(detector: DriftDetector) -> None:
     kept = LATER[(probabilities(LATER).argmax(axis=1) != 3)][:200]
-    report = detector.compare(window(kept))
+    report = compare(detector, kept)
     assert report.classes[0].label == 3
     assert report.classes[0].window == 0
     assert "Class 3 is no longer predicted" in report.reason
@@ -101,23 +108,23 @@ def test_labels_are_the_models_own() -> None:
     names = [f"digit-{number}" for number in range(10)]
     found = DriftDetector().fit(reference(), SPEC, names)
     kept = LATER[(probabilities(LATER).argmax(axis=1) != 3)][:200]
-    assert found.compare(window(kept)).classes[0].label == "digit-3"
+    assert compare(found, kept).classes[0].label == "digit-3"
 
 
 def test_too_few_images_are_not_enough_data(detector: DriftDetector) -> None:
-    report = detector.compare(window(LATER[:49]))
+    report = compare(detector, LATER[:49])
     assert (report.state, report.p_value, report.evidence) == ("unknown", None, None)
-    assert report.reason == "Not enough data: 49 images, and 50 are needed."
+    assert report.reason == "Not enough data: 49 images, but at least 50 are needed."
 
 
 def test_no_images_are_not_enough_data(detector: DriftDetector) -> None:
-    assert detector.compare(window(LATER[:0])).state == "unknown"
+    assert compare(detector, LATER[:0]).state == "unknown"
 
 
 def test_a_small_reference_is_not_enough_data() -> None:
-    report = DriftDetector().fit(reference(249), SPEC).compare(window(LATER[:200]))
+    report = compare(DriftDetector().fit(reference(249), SPEC), LATER[:200])
     assert report.state == "unknown"
-    assert "the reference has 249 images, and windows of 50 need 250" in report.reason
+    assert "the reference has 249 images, but windows of 50 need at least 250" in report.reason
 
 
 @pytest.mark.parametrize(("images", "size"), [(249, 0), (250, 50), (360, 72), (800, 160)])
@@ -126,12 +133,11 @@ def test_the_size_of_a_window_follows_from_the_reference(images: int, size: int)
 
 
 def test_a_window_is_capped_however_large_the_reference() -> None:
-    assert DriftDetector(DriftSettings(most=100)).fit(reference(800), SPEC).size == 100
+    assert DriftDetector(DriftSettings(max_images=100)).fit(reference(800), SPEC).size == 100
 
 
 def test_a_large_window_is_sampled_the_same_way_for_a_seed(detector: DriftDetector) -> None:
-    large = window(darker(LATER))
-    first, again, other = (detector.compare(large, seed) for seed in (1, 1, 2))
+    first, again, other = (compare(detector, darker(LATER), seed=seed) for seed in (1, 1, 2))
     assert (first.given, first.images) == (397, 160)
     assert first == again
     assert first.examples != other.examples
@@ -140,7 +146,7 @@ def test_a_large_window_is_sampled_the_same_way_for_a_seed(detector: DriftDetect
 def test_rows_of_a_sampled_window_are_the_windows(detector: DriftDetector) -> None:
     pixels = LATER.copy()
     pixels[300:340] = 255 - pixels[300:340]
-    report = detector.compare(window(pixels))
+    report = compare(detector, pixels)
     unusual = next(view for view in report.views if view.name == "unusual images")
     assert set(unusual.examples) <= set(range(300, 340))
 
@@ -154,8 +160,8 @@ def test_what_was_recorded_more_often_is_no_drift_if_its_weight_says_so(
     rng = np.random.default_rng(0)
     kept = np.flatnonzero(unsure | (rng.random(len(LATER)) < 0.15))
     weights = np.where(unsure[kept], 1.0, 1 / 0.15)
-    unweighted = detector.compare(window(LATER[kept]))
-    weighted = detector.compare(window(LATER[kept], weights))
+    unweighted = compare(detector, LATER[kept])
+    weighted = compare(detector, LATER[kept], weights)
     assert unweighted.state == "warn"
     assert weighted.state == "calm"
     assert weighted.images < len(kept)
@@ -163,14 +169,14 @@ def test_what_was_recorded_more_often_is_no_drift_if_its_weight_says_so(
 
 def test_a_window_too_small_once_thinned_says_so(detector: DriftDetector) -> None:
     weights = np.where(np.arange(100) < 40, 50.0, 1.0)
-    report = detector.compare(window(LATER[:100], weights))
+    report = compare(detector, LATER[:100], weights)
     assert report.state == "unknown"
-    assert "(of 100 recorded, by their weights), and 50 are needed" in report.reason
+    assert "(of 100 recorded, after weighting), but at least 50 are needed" in report.reason
 
 
 def test_without_principal_components_three_views_are_left() -> None:
     found = DriftDetector().fit(reference(components=False), SPEC)
-    report = found.compare(window(darker(LATER[:150])))
+    report = compare(found, darker(LATER[:150]))
     assert [view.name for view in report.views] == ["outputs", "classes", "statistics"]
     assert report.state == "warn"
 
@@ -193,9 +199,9 @@ def test_a_sure_change_that_is_too_small_gives_no_evidence() -> None:
 
 
 def test_a_change_that_is_not_sure_enough_to_warn_says_so(detector: DriftDetector) -> None:
-    report = detector.compare(window(darker(LATER[:150])))
+    report = compare(detector, darker(LATER[:150]))
     unsure = report.model_copy(update={"state": "calm", "evidence": 0.012}).explained()
-    assert unsure.reason.startswith("Perhaps by chance (p = 0.012): ")
+    assert unsure.reason.startswith("Possibly by chance (p = 0.012): ")
 
 
 def test_false_alarms_are_as_rare_as_asked(detector: DriftDetector) -> None:
@@ -213,7 +219,7 @@ def test_false_alarms_are_as_rare_as_asked(detector: DriftDetector) -> None:
 
 
 def test_reports_survive_json(detector: DriftDetector) -> None:
-    report = detector.compare(window(darker(LATER[:150])))
+    report = compare(detector, darker(LATER[:150]))
     assert DriftReport.model_validate_json(report.model_dump_json()) == report
 
 

@@ -31,10 +31,10 @@ def test_a_dot_by_hand() -> None:
     found = one([[0, 0, 0], [0, 90, 0], [0, 0, 0]])
     assert found["brightness"] == pytest.approx(10)
     assert found["contrast"] == pytest.approx(np.sqrt(800))
-    assert found["change from left to right"] == pytest.approx(30)
-    assert found["change from top to bottom"] == pytest.approx(30)
-    assert found["horizontal centre"] == pytest.approx(0.5)
-    assert found["vertical centre"] == pytest.approx(0.5)
+    assert found["horizontal variation"] == pytest.approx(30)
+    assert found["vertical variation"] == pytest.approx(30)
+    assert found["horizontal center"] == pytest.approx(0.5)
+    assert found["vertical center"] == pytest.approx(0.5)
     assert found["extent"] == 0
     assert found["border brightness"] == 0
 
@@ -56,7 +56,7 @@ def test_a_diagonal_is_slanted(rows: list[list[int]], slant: float) -> None:
 
 def test_a_black_image_is_in_the_middle() -> None:
     found = one([[0, 0], [0, 0]])
-    assert (found["horizontal centre"], found["vertical centre"]) == (0.5, 0.5)
+    assert (found["horizontal center"], found["vertical center"]) == (0.5, 0.5)
 
 
 def test_the_border_counts_every_outer_pixel_once() -> None:
@@ -78,15 +78,15 @@ def test_centres_are_those_of_scipy() -> None:
     pixels = noise(spec, 5)
     centres = np.array([ndimage.center_of_mass(image) for image in pixels.reshape(-1, 7, 9)])
     found = statistics.compute(pixels, spec)
-    assert column(found, spec, "vertical centre") == pytest.approx((centres[:, 0] + 0.5) / 7)
-    assert column(found, spec, "horizontal centre") == pytest.approx((centres[:, 1] + 0.5) / 9)
+    assert column(found, spec, "vertical center") == pytest.approx((centres[:, 0] + 0.5) / 7)
+    assert column(found, spec, "horizontal center") == pytest.approx((centres[:, 1] + 0.5) / 9)
 
 
 def test_colour_by_hand() -> None:
     spec = ImageSpec.parse("rgb-2x2")
     found = statistics.compute(np.tile(np.array([200, 100, 50], np.uint8), 4)[None], spec)
     assert column(found, spec, "brightness")[0] == pytest.approx(124.2)
-    assert column(found, spec, "colourfulness")[0] == 150
+    assert column(found, spec, "colorfulness")[0] == 150
     assert column(found, spec, "warmth")[0] == 150
 
 

@@ -5,9 +5,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
+from monitor.drift.columns import Columns
 from monitor.drift.statistics import Statistic
 from monitor.drift.views import (
-    Columns,
     classes,
     image_statistics,
     outputs,
@@ -17,7 +17,7 @@ from monitor.drift.views import (
 )
 
 BRIGHTNESS = Statistic("brightness", "brighter", "darker")
-OTHER = Statistic("contrast", "richer in contrast", "flatter")
+OTHER = Statistic("contrast", "higher in contrast", "lower in contrast")
 GRID = np.arange(1000, dtype=np.float32)[:, None]
 
 
@@ -64,39 +64,39 @@ def test_p_values_are_times_the_number_of_columns() -> None:
     assert two.effect == one.effect
 
 
-def test_a_darker_window_is_said_to_be_darker() -> None:
+def test_a_darker_window_is_described_as_darker() -> None:
     found = image_statistics(bright(GRID), bright(GRID - 985), [BRIGHTNESS])
-    assert found.words == (
-        "99.5 % of the images are darker than 99 % of the reference (1 % would be usual)"
+    assert found.summary == (
+        "99.5% of the images are darker than 99% of the reference (expected: 1%)"
     )
     assert found.examples.tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
 
 
-def test_a_brighter_part_is_said_to_be_a_part() -> None:
+def test_a_brighter_part_is_described_as_a_part() -> None:
     window = GRID[::10].copy()
     window[:10] = 5000
     found = image_statistics(bright(GRID), bright(window), [BRIGHTNESS])
-    assert found.words.startswith("11 % of the images are brighter than 99 % of the reference")
+    assert found.summary.startswith("11% of the images are brighter than 99% of the reference")
     assert set(found.examples.tolist()) <= set(range(10))
 
 
-def test_the_column_that_changed_is_the_one_that_is_told() -> None:
+def test_the_column_that_changed_is_described() -> None:
     old = np.hstack([GRID, GRID])
     new = np.hstack([GRID, GRID + 500])
     found = image_statistics(bright(old), bright(new), [BRIGHTNESS, OTHER])
-    assert "richer in contrast" in found.words
+    assert "higher in contrast" in found.summary
 
 
 def test_outputs_name_the_class_and_the_confidence() -> None:
-    def unsure(confidence: NDArray[np.float64]) -> Columns:
-        shares = np.stack([confidence, 1 - confidence], axis=1).astype(np.float32)
-        return Columns(shares, np.zeros((len(shares), 1), np.float32), None)
+    def confident(confidence: NDArray[np.float64]) -> Columns:
+        both = np.stack([confidence, 1 - confidence], axis=1).astype(np.float32)
+        return Columns(both, np.zeros((len(both), 1), np.float32), None)
 
     old, new = np.linspace(0.9, 1, 500), np.linspace(0.7, 0.8, 100)
-    found = outputs(unsure(old), unsure(new), ["cat", "dog"])
+    found = outputs(confident(old), confident(new), ["cat", "dog"])
     assert found.effect == 1
-    assert "100 % of the images are given a lower probability of class cat" in found.words
-    assert "the mean confidence is 0.75 instead of 0.95" in found.words
+    assert "100% of the images are given a lower probability of class cat" in found.summary
+    assert "mean confidence is 0.75 (reference: 0.95)" in found.summary
 
 
 def test_scores_are_not_called_probabilities() -> None:
@@ -106,8 +106,8 @@ def test_scores_are_not_called_probabilities() -> None:
         for mean in (0, 3)
     )
     found = outputs(old, new, [0, 1])
-    assert "given a higher score of class" in found.words
-    assert "confidence" not in found.words
+    assert "given a higher score of class" in found.summary
+    assert "confidence" not in found.summary
 
 
 def test_chi_square_is_that_of_scipys_documentation() -> None:
@@ -118,28 +118,33 @@ def test_chi_square_is_that_of_scipys_documentation() -> None:
     assert found.effect == pytest.approx(np.sqrt((2.7777777777777777 - 2) / 24))
 
 
-def test_a_class_that_is_gone_is_found_by_fishers_test_alone() -> None:
+def test_a_missing_class_is_found_by_fishers_test_alone() -> None:
     # All 30 images of the class are in the reference; times 2 for the tests, 3 for the classes.
     old, new = predicted(30, 135, 135), predicted(0, 50, 50)
     found = classes(old, new, [0, 1, 2])
     gone = hypergeom.pmf(0, 400, 30, 100)
     assert 6 * gone <= found.p_value < 0.01
-    assert found.words == "class 0 is no longer predicted (0 % of the images instead of 10 %)"
+    assert (
+        found.summary == "class 0 is no longer predicted (0% of the images, 10% of the reference)"
+    )
     assert found.examples.tolist() == []
 
 
-def test_a_class_that_doubled_is_said_to_and_shown() -> None:
+def test_a_class_that_doubled_is_described_and_shown() -> None:
     found = classes(predicted(400, 500, 100), predicted(35, 45, 20), ["a", "b", "c"])
-    assert found.words == "class c is predicted twice as often (20 % of the images instead of 10 %)"
+    assert (
+        found.summary
+        == "class c is predicted twice as often (20% of the images, 10% of the reference)"
+    )
     assert found.examples.tolist() == list(range(80, 88))
 
 
-def test_one_class_only_has_not_changed() -> None:
+def test_a_single_class_has_not_changed() -> None:
     found = classes(predicted(100), predicted(20), [0])
     assert (found.p_value, found.effect) == (1.0, 0.0)
 
 
-def test_many_rare_classes_are_put_together() -> None:
+def test_many_rare_classes_are_pooled() -> None:
     rng = np.random.default_rng(0)
     p_values = []
     for _ in range(200):
@@ -156,7 +161,7 @@ def test_many_rare_classes_are_put_together() -> None:
 
 
 def test_an_unusual_part_by_hand() -> None:
-    # The 98 % quantile of both leaves one image of eight above; that it is in the window of four
+    # The 98% quantile of both leaves one image of eight above; that it is in the window of four
     # has a chance of one half.
     old = np.array([1, 2, 3, 4], np.float32)
     found = unusual(columns(error=old), columns(error=np.array([0, 1, 2, 9], np.float32)))
@@ -179,20 +184,18 @@ def test_a_tenth_of_the_window_is_found_and_shown() -> None:
     # Twelve of 600 are above the quantile: the ten, and the two largest of the others.
     assert hypergeom.sf(9, 600, 12, 100) >= found.p_value > 0
     assert found.examples.tolist() == [38, 32, 79, 89, 35, 65, 92, 15]
-    assert found.words == (
-        "11 % of the images are unlike the training images, and 0.2 % of the reference"
-    )
+    assert found.summary == ("11% of the images are unlike the training images (reference: 0.2%)")
 
 
-def test_reconstruction_says_which_way() -> None:
+def test_reconstruction_names_the_direction() -> None:
     error = GRID[:, 0]
     found = reconstruction(columns(error=error), columns(error=error + 990))
-    assert "less like the training images than 99 % of the reference" in found.words
+    assert "less like the training images than 99% of the reference" in found.summary
     found = reconstruction(columns(error=error), columns(error=error - 990))
-    assert "plainer than 99 % of the reference" in found.words
+    assert "plainer than 99% of the reference" in found.summary
 
 
-def test_without_principal_components_there_is_no_error_to_look_at() -> None:
+def test_without_principal_components_there_is_no_error_to_compare() -> None:
     bare = Columns(np.ones((5, 1), np.float32), np.zeros((5, 1), np.float32), None)
     with pytest.raises(ValueError, match="reconstruction errors of both"):
         unusual(bare, bare)

@@ -36,8 +36,8 @@ LATER, THEIRS = PIXELS[1200:], LABELS[1200:]
 
 def window(count: int = 200, **changes: Any) -> list[Record]:
     records = pictures(LATER[:count], **changes)
-    said = THEIRS[:count].tolist()
-    return [replace(one, label=label) for one, label in zip(records, said, strict=True)]
+    predicted = THEIRS[:count].tolist()
+    return [replace(kept, label=label) for kept, label in zip(records, predicted, strict=True)]
 
 
 def quality(
@@ -70,7 +70,7 @@ def test_blank_images_are_counted_and_named() -> None:
     found = check(quality(records), "blank images")
     assert (found.state, found.count, found.rows) == ("warn", 10, tuple(range(190, 200)))
     assert found.share == 0.05
-    assert found.words == "5 % of the images show nothing but one tone."
+    assert found.words == "5% of the images are blank (a single tone)."
 
 
 def test_a_single_blank_image_is_no_matter() -> None:
@@ -80,7 +80,7 @@ def test_a_single_blank_image_is_no_matter() -> None:
 def test_a_camera_that_is_covered_is_an_alarm() -> None:
     report = quality([*window(20), *(record(image=flat()) for _ in range(180))])
     assert report.state == "alarm"
-    assert "90 % of the images show nothing but one tone." in report.reason
+    assert "90% of the images are blank (a single tone)." in report.reason
 
 
 def test_blank_images_are_not_also_duplicates() -> None:
@@ -170,7 +170,7 @@ def test_labels_the_model_does_not_know() -> None:
     labelled = [with_truth(one, truth) for one, truth in zip(window(4), given, strict=True)]
     found = check(quality(labelled), "labels outside the classes")
     assert (found.state, found.count, found.rows) == ("warn", 2, (1, 2))
-    assert found.words.endswith("that the model does not know: '1', 12.")
+    assert found.words.endswith("are outside the model's classes: '1', 12.")
 
 
 def test_sources_that_disagree_and_pixels_with_two_labels() -> None:
@@ -192,13 +192,13 @@ def test_a_class_that_takes_over_is_imbalance() -> None:
     records = [replace(one, label=3) if row < 100 else one for row, one in enumerate(window(200))]
     found = check(quality(records), "class imbalance")
     assert found.state == "warn"
-    assert found.words.startswith("Class 3 is ")
+    assert found.words.startswith("Class 3 makes up ")
     assert all(records[row].label == 3 for row in found.rows)
 
 
 def test_a_class_that_is_gone_is_imbalance() -> None:
     records = [one for one in window(400) if one.label != 0]
-    assert check(quality(records), "class imbalance").words.startswith("Class 0 is 0 % of")
+    assert check(quality(records), "class imbalance").words.startswith("Class 0 makes up 0% of")
 
 
 def test_truth_counts_before_prediction() -> None:

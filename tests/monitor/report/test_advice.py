@@ -1,80 +1,74 @@
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from images.spec import ImageSpec
 from models.store import Store
-from monitor.inspection import keep as save
-from monitor.inspection import look
+from monitor.findings import Findings
+from monitor.inspection import inspect
 from monitor.quality.check import THRESHOLDS
 from monitor.report.advice import HINTS, Step, steps
 from monitor.window.version import MonitoredVersion
 from records.database import Database
 from tests.drafts import LinearDraft
-from tests.monitor.production import HOUR, NOON, Pixels, Production, keep, say, turned
-from train.datasets import load_digits, split
-from train.fit import train
-
-
-def advice(database: Database, production: Production, *windows: Pixels) -> tuple[Step, ...]:
-    """After the last of some windows, one an hour."""
-    subject = MonitoredVersion.of(production.version)
-    for hour, pixels in enumerate(windows):
-        end = NOON + hour * HOUR
-        keep(database, production.version, pixels, at=end, prefix=f"'{hour}; rm -rf ")
-        findings = look(database, subject, end - HOUR, end)
-        save(database, findings)
-    return steps(findings)
+from tests.monitor.production import HOUR, NOON, Production, give_labels, inspected, keep, turned
 
 
 def commands(found: tuple[Step, ...]) -> list[list[str]]:
-    """As a shell would take them."""
+    """As a shell would read them."""
     return [shlex.split(step.command) for step in found if step.command]
 
 
-def test_a_calm_window_asks_for_nothing(production: Production, database: Database) -> None:
-    (step,) = advice(database, production, production.images(0))
+def test_a_calm_window_asks_for_nothing(calm: Findings) -> None:
+    (step,) = steps(calm)
     assert step.text.startswith("Nothing.")
     assert step.command == "python -m monitor watch --every 1h"
 
 
-def test_an_alarm_says_label_then_train(production: Production, database: Database) -> None:
-    found = advice(database, production, turned(production.images(0)), turned(production.images(1)))
-    curl, export, train = commands(found)
+def test_an_alarm_says_label_then_train(alarm: Findings) -> None:
+    curl, export, train = commands(steps(alarm))
     body = json.loads(curl[3])
     assert curl[:3] == ["curl", "http://localhost:8000/feedback/", "-d"]
-    assert body["request_id"].startswith("'1; rm -rf -")
+    assert body["request_id"].startswith("'2; rm -rf -")
     assert body["model"] == "watched"
     assert export[:4] == ["python", "-m", "records", "export"]
-    assert export[export.index("--since") + 1] == "2030-01-31T11:00:00"
+    assert export[export.index("--since") + 1] == "2030-01-31T12:00:00"
     assert train == ["python", "-m", "train", "--data", "FOLDER", "--name", "watched"]
 
 
-def test_a_fault_of_the_images_comes_first(production: Production, database: Database) -> None:
-    found = advice(database, production, 255 - production.images(0))
-    assert found[0].text.startswith("Wrong polarity: 100 % of the images look like negatives")
-    # Other classes are what follows from it.
+def test_a_fault_of_the_images_comes_first(
+    production: Production, monitored: MonitoredVersion, database: Database
+) -> None:
+    keep(database, production.version, 255 - production.images(0))
+    found = steps(inspected(database, monitored))
+    assert found[0].text.startswith("Wrong polarity: 100% of the images look like negatives")
+    # Other classes follow from it.
     assert not any(step.text.startswith("Class imbalance") for step in found)
 
 
-def test_who_has_labels_is_not_asked_for_more(production: Production, database: Database) -> None:
-    subject = MonitoredVersion.of(production.version)
+def test_with_labels_no_more_are_asked_for(
+    production: Production, monitored: MonitoredVersion, database: Database
+) -> None:
     names = keep(database, production.version, turned(production.images(0)))
-    say(database, names, production.truth(0))
-    found = steps(look(database, subject, NOON - HOUR, NOON))
+    give_labels(database, names, production.truth(0))
+    found = steps(inspected(database, monitored))
     assert [command[2] for command in commands(found)] == ["records", "train"]
 
 
-def test_few_images(production: Production, database: Database) -> None:
-    found = advice(database, production, production.images(0, 9))
-    assert "There are 9 images, and 50 are needed" in found[-1].text
+def test_few_images(
+    production: Production, monitored: MonitoredVersion, database: Database
+) -> None:
+    keep(database, production.version, production.images(0, 9))
+    found = steps(inspected(database, monitored))
+    assert "There are 9 images, but at least 50 are needed" in found[-1].text
 
 
 def test_a_version_without_data(production: Production, database: Database, tmp_path: Path) -> None:
     other = Store(tmp_path / "models").save(LinearDraft(name="foreign"))
-    found = steps(look(database, MonitoredVersion.of(other), NOON - HOUR, NOON))
+    found = steps(inspect(database, MonitoredVersion.of(other), NOON - HOUR, NOON))
     assert found[-1].command == "python -m monitor run --model foreign --data FOLDER"
 
 
@@ -83,11 +77,20 @@ def test_every_check_has_a_hint(name: str) -> None:
     assert name in HINTS
 
 
-def test_a_larger_holdout_is_of_the_same_images(database: Database, tmp_path: Path) -> None:
-    parts = split(load_digits(ImageSpec.parse("digits")), 1 / 3, seed=3)
-    store = Store(tmp_path / "models")
-    version = store.save(train(parts.train, "logistic", "small", holdout=0.04).candidate)
-    keep(database, version, parts.holdout.pixels[:200])
-    found = steps(look(database, MonitoredVersion.of(version), NOON - HOUR, NOON))
+def test_a_larger_holdout_is_of_the_same_images(
+    production: Production, monitored: MonitoredVersion, database: Database
+) -> None:
+    """As of a version that was trained on the digits with a holdout of a few."""
+    assert monitored.reference is not None
+    halves = monitored.reference.halves
+    small = replace(
+        monitored.reference,
+        pixels=monitored.reference.pixels[:40],
+        labels=monitored.reference.labels[:40],
+        probabilities=monitored.reference.probabilities[:40],
+        halves=None if halves is None else np.ascontiguousarray(halves[:, :40]),
+    )
+    keep(database, production.version, production.images(0, 200))
+    found = steps(inspected(database, MonitoredVersion(production.version, small)))
     [train_again] = commands(found)
-    assert train_again[3:] == ["--data", "digits", "--name", "small", "--holdout", "0.3"]
+    assert train_again[3:] == ["--data", "digits", "--name", "watched", "--holdout", "0.3"]

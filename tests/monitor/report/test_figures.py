@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from monitor.drift.alarm import AlarmRule
-from monitor.report.figures import class_shares, distribution, short, timeline
-from monitor.window.past import PastWindow
+from monitor.report.figures import class_proportions, distribution, timeline
+from monitor.window.history import PastWindow
 from tests.monitor.production import HOUR, NOON
 
 
@@ -30,7 +30,7 @@ def test_the_timeline_takes_any_history() -> None:
 @pytest.mark.parametrize("classes", [2, 10, 1000])
 def test_shares_of_a_few_classes_or_many(classes: int) -> None:
     now = np.linspace(0, 1, classes)
-    svg = class_shares([f"$\\frac{{ <b>{one}" for one in range(classes)], now[::-1], now)
+    svg = class_proportions([f"$\\frac{{ <b>{one}" for one in range(classes)], now[::-1], now)
     assert shapes(svg)
     assert len(svg) < 400_000
 
@@ -41,8 +41,4 @@ def test_a_distribution_of_one_value() -> None:
 
 
 def test_a_label_in_a_script_that_the_font_lacks() -> None:
-    assert shapes(class_shares(["猫", "\x00\n"], np.array([0.5, 0.5]), np.array([1.0, 0.0])))
-
-
-def test_a_long_label_keeps_both_ends() -> None:
-    assert short("a" * 30 + "b" * 30) == "a" * 11 + "…" + "b" * 12
+    assert shapes(class_proportions(["猫", "\x00\n"], np.array([0.5, 0.5]), np.array([1.0, 0.0])))

@@ -8,14 +8,14 @@ import numpy as np
 
 from images.spec import ImageSpec
 from models.store import Store
-from monitor.inspection import keep as save
-from monitor.inspection import look
+from monitor.findings import Findings
+from monitor.inspection import inspect
 from monitor.report.page import render
 from monitor.window.version import MonitoredVersion
 from records.database import Database
 from tests.drafts import LinearDraft
 from tests.drawing import png
-from tests.monitor.production import HOUR, NOON, Production, keep, say, turned
+from tests.monitor.production import HOUR, NOON, Production, give_labels, keep
 
 VOID = {"meta", "img", "br", "link", "input"}
 EVIL = (
@@ -55,42 +55,27 @@ class Page(HTMLParser):
         return [value for found, value in self.attributes if found == name]
 
 
-def test_an_alarm(production: Production, database: Database) -> None:
-    subject = MonitoredVersion.of(production.version)
-    for hour in range(3):
-        pixels = production.images(hour)
-        end = NOON + hour * HOUR
-        keep(
-            database,
-            production.version,
-            turned(pixels) if hour else pixels,
-            at=end,
-            prefix=str(hour),
-        )
-        findings = look(database, subject, end - HOUR, end)
-        save(database, findings)
-    page = Page(render(findings))
+def test_an_alarm(alarm: Findings) -> None:
+    page = Page(render(alarm))
     assert "The images have changed" in page.text
     assert "Since 2030-01-31 12:00 UTC." in page.text
     assert "python -m records export" in page.text
-    assert "The images that show the change most" in page.text
+    assert "Images that show the change most" in page.text
     assert page.elements.count("img") > 8 + 8 + 2 + 1 + 1 + 2
     assert all(url.startswith("data:image/") for url in page.values("src"))
     assert not page.values("href")
 
 
-def test_a_calm_window(production: Production, database: Database) -> None:
-    names = keep(database, production.version, production.images(0))
-    say(database, names, production.truth(0))
-    page = Page(render(look(database, MonitoredVersion.of(production.version), NOON - HOUR, NOON)))
-    assert "Nothing has changed that matters." in page.text
-    assert "There is no earlier window to compare with." in page.text
-    assert "of 120 labelled predictions are right" in page.text.replace("\xa0", " ")
+def test_a_calm_window(calm: Findings) -> None:
+    page = Page(render(calm))
+    assert "No problems found." in page.text
+    assert "There are no earlier windows to compare with." in page.text
+    assert "on 120 labelled predictions" in page.text
 
 
-def test_an_empty_window(production: Production, database: Database) -> None:
-    page = Page(render(look(database, MonitoredVersion.of(production.version), NOON - HOUR, NOON)))
-    assert "There is not enough data to tell." in page.text
+def test_an_empty_window(monitored: MonitoredVersion, database: Database) -> None:
+    page = Page(render(inspect(database, monitored, NOON - HOUR, NOON)))
+    assert "Not enough data." in page.text
 
 
 def test_hostile_labels_and_ids(database: Database, tmp_path: Path) -> None:
@@ -103,12 +88,12 @@ def test_hostile_labels_and_ids(database: Database, tmp_path: Path) -> None:
         for number, pixels in enumerate(images):
             (tmp_path / f"{number}.png").write_bytes(png(pixels.reshape(8, 8)))
             rows.writerow([f"{number}.png", EVIL[number % 4]])
-    subject = MonitoredVersion.of(version, tmp_path / "data.csv")
+    monitored = MonitoredVersion.of(version, tmp_path / "data.csv")
     window = rng.integers(0, 120, (100, 64), np.uint8)
     ids = [f"{EVIL[number % 4]}{number}" for number in range(100)]
     keep(database, version, window, ids=ids)
-    say(database, ids[:60], [EVIL[1], "unknown <b>"] * 30)
-    findings = look(database, subject, NOON - HOUR, NOON)
+    give_labels(database, ids[:60], [EVIL[1], "unknown <b>"] * 30)
+    findings = inspect(database, monitored, NOON - HOUR, NOON)
     assert findings.drift.changed
     text = render(findings)
     page = Page(text)
@@ -124,5 +109,5 @@ def test_a_version_without_data(production: Production, database: Database, tmp_
     spec = ImageSpec.parse("digits")
     version = Store(tmp_path / "models").save(LinearDraft(name="foreign", spec=spec))
     keep(database, version, production.images(0))
-    page = Page(render(look(database, MonitoredVersion.of(version), NOON - HOUR, NOON)))
+    page = Page(render(inspect(database, MonitoredVersion.of(version), NOON - HOUR, NOON)))
     assert "python -m monitor run --model foreign --data FOLDER" in page.text

@@ -13,6 +13,9 @@ from errors import MonitorError
 from monitor.report.webhook import post
 from tests.servers import free_port
 
+# Seconds after which a server that shall end does: the default of 0.5 is most of such a test.
+POLL = 0.01
+
 
 @dataclass
 class Listener:
@@ -40,7 +43,7 @@ def listening(*statuses: int) -> Iterator[Listener]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(POLL,))
         thread.start()
         listener.url = f"http://127.0.0.1:{server.server_address[1]}/hooks/secret"
         try:
@@ -64,7 +67,7 @@ def test_a_failure_is_tried_once_more(status: int) -> None:
     assert len(listener.bodies) == 2
 
 
-def test_two_failures_are_told_without_the_secret() -> None:
+def test_two_failures_are_reported_without_the_secret() -> None:
     with listening(500, 502) as listener, pytest.raises(MonitorError) as found:
         post(listener.url, "{}")
     assert str(found.value) == "The webhook at 127.0.0.1 answered 502."
@@ -72,7 +75,7 @@ def test_two_failures_are_told_without_the_secret() -> None:
 
 
 @pytest.mark.parametrize("status", [302, 404])
-def test_what_will_stay_so_is_not_tried_again(status: int) -> None:
+def test_a_permanent_failure_is_not_tried_again(status: int) -> None:
     with (
         listening(status, status) as listener,
         pytest.raises(MonitorError, match=f"answered {status}"),
@@ -81,13 +84,13 @@ def test_what_will_stay_so_is_not_tried_again(status: int) -> None:
     assert len(listener.bodies) == 1
 
 
-def test_nobody_there() -> None:
+def test_no_server() -> None:
     with pytest.raises(MonitorError, match=r"The webhook at 127.0.0.1 did not answer \("):
         post(f"http://127.0.0.1:{free_port()}/secret", "{}")
 
 
 @pytest.mark.parametrize("url", ["", "ftp://a/b", "file:///etc/passwd", "http://", "example.com/x"])
-def test_what_is_no_url(url: str) -> None:
+def test_invalid_urls(url: str) -> None:
     with pytest.raises(MonitorError, match="must begin with https:// or http://"):
         post(url, "{}")
 
@@ -96,7 +99,7 @@ def test_what_is_no_url(url: str) -> None:
     "url",
     ["http://[::1/x", "http://a:port/x", "http://a\x00b/", "http://a..b/", "http://xn--ls8h=/"],
 )
-def test_what_only_looks_like_one(url: str) -> None:
+def test_urls_with_an_invalid_host(url: str) -> None:
     with pytest.raises(MonitorError):
         post(url, "{}")
 
@@ -116,7 +119,7 @@ def test_an_answer_without_an_end_is_not_awaited() -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(POLL,))
         thread.start()
         posting = threading.Thread(
             target=post, args=(f"http://127.0.0.1:{server.server_address[1]}/", "{}"), daemon=True
@@ -131,13 +134,13 @@ def test_an_answer_without_an_end_is_not_awaited() -> None:
 
 
 @pytest.mark.parametrize("proxy", ["foo://x", "socks5://127.0.0.1:1"])
-def test_a_proxy_that_cannot_be_is_told(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+def test_an_invalid_proxy_is_reported(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
     with pytest.raises(MonitorError, match=r"The webhook at 192.0.2.1 did not answer \("):
         post("http://192.0.2.1/", "{}")
 
 
-def test_certificates_that_are_not_there_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_certificates_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/at/all.pem")
     with pytest.raises(MonitorError, match=r"did not answer \("):
         post(f"https://127.0.0.1:{free_port()}/", "{}")

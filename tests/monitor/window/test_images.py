@@ -10,7 +10,7 @@ from tests.monitor.recorded import record
 DIGITS = ImageSpec.parse("digits")
 
 
-def test_what_can_be_read_is_and_the_rest_is_told() -> None:
+def test_readable_images_are_decoded_and_others_reported() -> None:
     wide = png(np.full((8, 24), 7, np.uint8))
     records = [
         record(image=flat(3)),

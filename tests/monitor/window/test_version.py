@@ -10,7 +10,7 @@ import pytest
 from errors import MonitorError
 from models.store import Store
 from models.version import Version
-from monitor.drift.detector import DriftDetector, Window
+from monitor.drift.detector import DriftDetector
 from monitor.window.version import MonitoredVersion
 from tests.drafts import LinearDraft
 from tests.drawing import png
@@ -26,48 +26,48 @@ def foreign(tmp_path: Path) -> Version:
 
 def folder(production: Production, path: Path, count: int) -> Path:
     for number in range(count):
-        place = path / str(production.dataset.targets[number])
-        place.mkdir(parents=True, exist_ok=True)
+        subfolder = path / str(production.dataset.targets[number])
+        subfolder.mkdir(parents=True, exist_ok=True)
         pixels = production.dataset.pixels[number].reshape(8, 8)
-        (place / f"{number}.png").write_bytes(png(pixels))
+        (subfolder / f"{number}.png").write_bytes(png(pixels))
     return path
 
 
 def test_a_trained_version_has_its_own_data(version: Version, tmp_path: Path) -> None:
-    subject = MonitoredVersion.of(version)
-    assert subject.reference is not None
-    assert (subject.model, len(subject.labels)) == ("watched", 10)
-    with pytest.raises(MonitorError, match="has reference data of its own: leave --data out"):
+    monitored = MonitoredVersion.of(version)
+    assert monitored.reference is not None
+    assert (monitored.model, len(monitored.labels)) == ("watched", 10)
+    with pytest.raises(MonitorError, match="has its own reference data: omit --data"):
         MonitoredVersion.of(version, tmp_path)
 
 
 def test_an_imported_version_has_none(foreign: Version) -> None:
-    subject = MonitoredVersion.of(foreign)
-    assert (subject.reference, subject.halves) == (None, None)
+    monitored = MonitoredVersion.of(foreign)
+    assert (monitored.reference, monitored.halves) == (None, None)
 
 
-def test_labelled_images_stand_in_for_it(
+def test_labelled_images_replace_it(
     production: Production, foreign: Version, tmp_path: Path
 ) -> None:
     data = folder(production, tmp_path / "data", 520)
     (data / "3" / "notes.txt").write_text("no image")
-    subject = MonitoredVersion.of(foreign, data)
-    reference = subject.reference
+    monitored = MonitoredVersion.of(foreign, data)
+    reference = monitored.reference
     assert reference is not None
     assert len(reference) == 260
     assert reference.pca_components is not None
     assert reference.pca_components.shape == (20, 64)
     assert reference.probabilities == pytest.approx(
-        subject.answers(reference.pixels, foreign.artifact.open())
+        monitored.answers(reference.pixels, foreign.artifact.open())
     )
     # All five views have what they need, and a dark window is no longer as before.
-    detector = DriftDetector().fit(reference, subject.spec, subject.labels)
+    detector = DriftDetector().fit(reference, monitored.spec, monitored.labels)
     dark = (production.images(3, 75) // 3).astype(np.uint8)
-    report = detector.compare(Window(dark, subject.answers(dark, subject.runtime)))
+    report = detector.compare(dark, monitored.answers(dark, monitored.runtime))
     assert (len(report.views), report.state) == (5, "warn")
 
 
-def test_what_has_no_label_is_left_out(
+def test_images_without_a_label_are_skipped(
     production: Production, foreign: Version, tmp_path: Path
 ) -> None:
     shown = [png(image.reshape(8, 8)) for image in production.images(0, 40)]
@@ -81,21 +81,19 @@ def test_what_has_no_label_is_left_out(
 def test_a_class_that_the_version_does_not_have_is_named(foreign: Version, tmp_path: Path) -> None:
     (tmp_path / "data" / "cat").mkdir(parents=True)
     (tmp_path / "data" / "cat" / "1.png").write_bytes(b"")
-    with pytest.raises(MonitorError, match=r"has the class 'cat' \(cat/1.png\)"):
+    with pytest.raises(MonitorError, match=r"contains the class 'cat' \(cat/1.png\)"):
         MonitoredVersion.of(foreign, tmp_path / "data")
 
 
-def test_a_folder_without_images_is_told(foreign: Version, tmp_path: Path) -> None:
+def test_a_folder_without_images_is_refused(foreign: Version, tmp_path: Path) -> None:
     (tmp_path / "data" / "3").mkdir(parents=True)
-    with pytest.raises(MonitorError, match="has 0 images that can be read"):
+    with pytest.raises(MonitorError, match=r"has too few readable images \(0\)"):
         MonitoredVersion.of(foreign, tmp_path / "data")
 
 
-def test_an_answer_that_is_no_number_spoils_no_other(
-    version: Version, production: Production
-) -> None:
-    subject = MonitoredVersion.of(version)
+def test_a_nan_does_not_spoil_other_outputs(version: Version, production: Production) -> None:
+    monitored = MonitoredVersion.of(version)
     pixels = production.images(0)[:2]
     sure = np.eye(10, dtype="<f4")[3]
     kept = [record(probabilities=one.tobytes()) for one in (sure, np.full_like(sure, np.nan))]
-    assert subject.outputs(kept, pixels).tolist() == [sure.tolist(), [0.0] * 10]
+    assert monitored.outputs(kept, pixels).tolist() == [sure.tolist(), [0.0] * 10]

@@ -1,6 +1,6 @@
 from datetime import timedelta
 
-from monitor.window.past import PastWindow, before, past
+from monitor.window.history import PastWindow, past_windows, preceding
 from records.reports import ReportRow
 from tests.monitor.production import HOUR, NOON
 
@@ -16,36 +16,36 @@ def row(number: int, body: str) -> ReportRow:
 
 def test_windows_that_follow_one_another_all_count() -> None:
     windows = [window(0, 1), window(1, 2), window(2, 3)]
-    assert before(windows, NOON + 3 * HOUR) == windows
+    assert preceding(windows, NOON + 3 * HOUR) == windows
 
 
-def test_a_window_looked_at_twice_counts_once_and_the_later_report_is_taken() -> None:
+def test_a_window_inspected_twice_counts_once_by_its_later_report() -> None:
     first, again = window(0, 1, 0.5), window(0, 1, 0.001)
-    assert before([first, again], NOON + HOUR) == [again]
+    assert preceding([first, again], NOON + HOUR) == [again]
 
 
 def test_what_overlaps_with_a_later_window_is_left_out() -> None:
-    assert before([window(0, 1), window(0.5, 2), window(2, 3)], NOON + 3 * HOUR) == [
+    assert preceding([window(0, 1), window(0.5, 2), window(2, 3)], NOON + 3 * HOUR) == [
         window(0.5, 2),
         window(2, 3),
     ]
 
 
 def test_what_overlaps_with_the_present_one_is_left_out() -> None:
-    assert before([window(0, 1), window(1, 2)], NOON + 1.5 * HOUR) == [window(0, 1)]
+    assert preceding([window(0, 1), window(1, 2)], NOON + 1.5 * HOUR) == [window(0, 1)]
 
 
 def test_reports_are_read_oldest_first() -> None:
     rows = [row(2, '{"evidence": 0.2, "images": 90}'), row(1, '{"evidence": null, "images": 9}')]
-    first, second = past(rows, least=50)
-    assert (first.evidence, first.grows, first.end) == (None, True, NOON + HOUR)
-    assert (second.evidence, second.grows) == (0.2, False)
+    first, second = past_windows(rows, minimum=50)
+    assert (first.evidence, first.extensible, first.end) == (None, True, NOON + HOUR)
+    assert (second.evidence, second.extensible) == (0.2, False)
     assert second.end - second.start == timedelta(hours=1)
 
 
-def test_too_small_a_reference_is_no_reason_to_wait_for_images() -> None:
-    assert not past([row(1, '{"evidence": null, "images": 90}')], least=50)[0].grows
+def test_with_too_small_a_reference_more_images_do_not_help() -> None:
+    assert not past_windows([row(1, '{"evidence": null, "images": 90}')], minimum=50)[0].extensible
 
 
-def test_a_report_that_cannot_be_read_is_passed_over() -> None:
-    assert past([row(1, "{}"), row(2, "no json")], least=50) == []
+def test_a_report_that_cannot_be_read_is_skipped() -> None:
+    assert past_windows([row(1, "{}"), row(2, "no json")], minimum=50) == []

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from errors import MonitorError
-from monitor.report.files import is_folder, write_file
+from monitor.report.delivery import is_folder, write_file
 
 
 def test_a_file_is_replaced(tmp_path: Path) -> None:
@@ -16,12 +16,12 @@ def test_a_file_is_replaced(tmp_path: Path) -> None:
 
 def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(MonitorError, match="cannot be written: it is no ordinary file"):
+    with pytest.raises(MonitorError, match="cannot be written: it is not a regular file"):
         write_file(tmp_path / "pipe", "")
     assert (tmp_path / "pipe").is_fifo()
 
 
-def test_a_path_that_cannot_be_is_told() -> None:
+def test_an_impossible_path_is_reported() -> None:
     for use in (is_folder, lambda path: write_file(path, "")):
         with pytest.raises(MonitorError, match="cannot be written: File name too long"):
             use(Path("a" * 300))

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from images.spec import ImageSpec
-from monitor.report.pictures import picture_url
+from monitor.report.tiles import picture_url
 
 
 def opened(url: str) -> Image.Image:

@@ -6,7 +6,7 @@ import pytest
 
 from models.store import Store
 from models.version import Version
-from monitor.window.gathering import gather
+from monitor.window.data import gather
 from monitor.window.version import MonitoredVersion
 from records.database import Database
 from records.prediction import KeptPrediction
@@ -40,16 +40,16 @@ def test_images_and_answers_are_those_that_were_recorded(
     pixels = production.images(0)
     keep(database, production.version, pixels, weight=2.0)
     keep(database, production.version, pixels, at=NOON + HOUR, prefix="later")
-    gathered = gather(database, MonitoredVersion.of(production.version), NOON - HOUR, NOON)
-    assert np.array_equal(gathered.pixels, pixels)
-    assert gathered.outputs.shape == (120, 10)
-    assert gathered.record(7).request_id == "r-7"
-    assert gathered.record(7).label == gathered.outputs[7].argmax()
-    assert set(gathered.weights.tolist()) == {2.0}
-    assert all(one.image is None for one in gathered.records)
+    data = gather(database, MonitoredVersion.of(production.version), NOON - HOUR, NOON)
+    assert np.array_equal(data.pixels, pixels)
+    assert data.outputs.shape == (120, 10)
+    assert data.record(7).request_id == "r-7"
+    assert data.record(7).label == data.outputs[7].argmax()
+    assert set(data.weights.tolist()) == {2.0}
+    assert all(one.image is None for one in data.records)
 
 
-def test_rejected_and_damaged_images_are_looked_at_but_not_compared(
+def test_rejected_and_damaged_images_are_inspected_but_not_compared(
     version: Version, database: Database
 ) -> None:
     refused = {"status": 400, "probabilities": None, "label": None}
@@ -60,14 +60,14 @@ def test_rejected_and_damaged_images_are_looked_at_but_not_compared(
         row(version, request_id="damaged", image=b"no image"),
     ]
     write(database, rows, {})
-    gathered = gather(database, MonitoredVersion.of(version), NOON - HOUR, NOON)
-    assert [one.request_id for one in gathered.records] == [one.request_id for one in rows]
-    assert [gathered.record(place).request_id for place in range(len(gathered))] == ["good"]
-    assert gathered.decoded.rows.tolist() == [0, 1]
-    assert [one.row for one in gathered.decoded.failures] == [3]
-    assert gathered.decoded.without == 1
-    assert gathered.of_record(1) is not None
-    assert gathered.of_record(3) is None
+    data = gather(database, MonitoredVersion.of(version), NOON - HOUR, NOON)
+    assert [one.request_id for one in data.records] == [one.request_id for one in rows]
+    assert [data.record(index).request_id for index in range(len(data))] == ["good"]
+    assert data.decoded.rows.tolist() == [0, 1]
+    assert [one.row for one in data.decoded.failures] == [3]
+    assert data.decoded.without == 1
+    assert data.pixels_of(1) is not None
+    assert data.pixels_of(3) is None
 
 
 def test_other_versions_are_left_out(version: Version, database: Database) -> None:
@@ -77,19 +77,19 @@ def test_other_versions_are_left_out(version: Version, database: Database) -> No
 
 def test_a_window_of_many_is_sampled(production: Production, database: Database) -> None:
     keep(database, production.version, production.images(0))
-    gathered = gather(database, MonitoredVersion.of(production.version), NOON - HOUR, NOON, most=50)
-    assert len(gathered) == 50
+    data = gather(database, MonitoredVersion.of(production.version), NOON - HOUR, NOON, maximum=50)
+    assert len(data) == 50
 
 
 def test_nothing_at_all(version: Version, database: Database) -> None:
-    gathered = gather(database, MonitoredVersion.of(version), NOON - HOUR, NOON)
-    assert (len(gathered), gathered.pixels.shape, gathered.outputs.shape) == (0, (0, 64), (0, 10))
+    data = gather(database, MonitoredVersion.of(version), NOON - HOUR, NOON)
+    assert (len(data), data.pixels.shape, data.outputs.shape) == (0, (0, 64), (0, 10))
 
 
-def test_a_model_that_gives_scores_is_asked_again(database: Database, tmp_path: Path) -> None:
+def test_a_model_that_gives_scores_answers_again(database: Database, tmp_path: Path) -> None:
     draft = LinearDraft(name="scores", probabilities=False)
     version = Store(tmp_path / "models").save(draft)
     write(database, [row(version, probabilities=None)], {})
-    gathered = gather(database, MonitoredVersion.of(version), NOON - HOUR, NOON)
-    features = version.manifest.image_spec.features(gathered.pixels)
-    assert gathered.outputs == pytest.approx(version.artifact.open().run(features).scores)
+    data = gather(database, MonitoredVersion.of(version), NOON - HOUR, NOON)
+    features = version.manifest.image_spec.features(data.pixels)
+    assert data.outputs == pytest.approx(version.artifact.open().run(features).scores)

@@ -1,0 +1,110 @@
+"""The records of a window with their pixels, decoded a few files at a time to save memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from images.spec import ImageSpec
+from monitor.window.images import DecodedImages, Failure, decode
+from monitor.window.version import MonitoredVersion
+from records.chunks import chunks
+from records.database import Database
+from records.windows import Record, read, window
+
+MAX_RECORDS = 2_000
+"""Of a window: enough for the 1,000 images of the drift detector after ``monitor.drift.thinning``
+has dropped some."""
+
+_MAX_BYTES = 256 * 2**20
+_MIN_RECORDS = 200
+_FILES = 32
+
+
+@dataclass(frozen=True, eq=False)
+class WindowData:
+    """``records`` come without their images' bytes; ``decoded``: all images that can be decoded.
+
+    Predictions are the accepted ones among these: ``rows``: int64 [n], their indices among the
+    records; ``pixels``: uint8 [n, F]; ``outputs``: float32 [n, C], what the model answered.
+    """
+
+    records: Sequence[Record]
+    decoded: DecodedImages
+    rows: NDArray[np.int64]
+    pixels: NDArray[np.uint8]
+    outputs: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """float64 [n]: how many requests each prediction stands for."""
+        weights = (self.records[row].weight for row in self.rows)
+        return np.array([weight or 1.0 for weight in weights], dtype=np.float64)
+
+    def record(self, index: int) -> Record:
+        """The record of a prediction, by its index in ``rows``."""
+        return self.records[int(self.rows[index])]
+
+    def pixels_of(self, row: int) -> NDArray[np.uint8] | None:
+        """uint8 [F] of a record's image, accepted or rejected; None if it cannot be decoded."""
+        indices = np.flatnonzero(self.decoded.rows == row)
+        return self.decoded.pixels[indices[0]] if len(indices) else None
+
+
+def gather(
+    database: Database,
+    monitored: MonitoredVersion,
+    start: datetime | None,
+    end: datetime | None,
+    maximum: int = MAX_RECORDS,
+) -> WindowData:
+    """The version's records of a window, or a random sample of them. Raises DatabaseError."""
+    fitting = max(_MIN_RECORDS, _MAX_BYTES // monitored.spec.n_features)
+    records = window(
+        database,
+        monitored.model,
+        version=monitored.version.version,
+        start=start,
+        end=end,
+        limit=min(maximum, fitting),
+        status=None,
+        with_images=False,
+    )
+    return load(database, monitored, records)
+
+
+def load(database: Database, monitored: MonitoredVersion, records: Sequence[Record]) -> WindowData:
+    """The images of records that were read without them. Raises DatabaseError."""
+    decoded = _decode(database, records, monitored.spec)
+    accepted = np.array([records[row].status == 200 for row in decoded.rows], dtype=bool)
+    rows, pixels = decoded.rows[accepted], decoded.pixels[accepted]
+    outputs = monitored.outputs([records[row] for row in rows], pixels)
+    return WindowData(records, decoded, rows, pixels, outputs)
+
+
+def _decode(database: Database, records: Sequence[Record], spec: ImageSpec) -> DecodedImages:
+    row_of = {record.id: row for row, record in enumerate(records)}
+    no_pixels = np.empty((0, spec.n_features), np.uint8)
+    parts = [DecodedImages(no_pixels, np.empty(0, np.int64), np.empty((0, 2), np.int64))]
+    failures: list[Failure] = []
+    for ids in chunks(row_of, _FILES):
+        with database.reading() as connection:
+            chunk = read(connection, ids)
+        part = decode(chunk, spec)
+        rows = np.array([row_of[record.id] for record in chunk], dtype=np.int64)
+        parts.append(DecodedImages(part.pixels, rows[part.rows], part.sizes))
+        failures += [Failure(int(rows[failure.row]), failure.reason) for failure in part.failures]
+    rows = np.concatenate([part.rows for part in parts])
+    return DecodedImages(
+        pixels=np.concatenate([part.pixels for part in parts]),
+        rows=rows,
+        sizes=np.concatenate([part.sizes for part in parts]),
+        failures=tuple(failures),
+        without=len(records) - len(rows) - len(failures),
+    )
