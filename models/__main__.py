@@ -165,6 +165,8 @@ def _import_pickle(path: Path, name: str, image_spec: str, trust: bool, backend:
             f"{manifest.parity.images} images: {manifest.parity.disagreements} labels differ, "
             f"largest difference {manifest.parity.max_difference:.1e}."
         )
+    if manifest.speed is not None and manifest.speed.warning:
+        click.echo(f"Warning: {manifest.speed.warning}", err=True)
     click.echo(f"Imported {version.tag} ({manifest.output}, {len(manifest.labels)} labels)")
     click.echo(
         f'Request it with "model": "{version.name}". Try a known image first: that {spec.name} is '

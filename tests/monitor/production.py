@@ -16,7 +16,8 @@ from records.database import Database
 from records.labels import Feedback, add
 from records.writer import PredictionRow, write
 from tests.drawing import png
-from train.datasets import Dataset, load_digits, split
+from train.dataset import Dataset, split
+from train.digits import load_digits
 from train.fit import train
 
 NOON = datetime(2030, 1, 31, 12, tzinfo=UTC)

@@ -14,7 +14,8 @@ from sklearn.ensemble import RandomForestClassifier
 
 from errors import ArtifactError, ConversionError
 from models.offline.estimator import dump_estimator, load_estimator
-from train.recipes import RECIPES, Amount
+from train.data_size import DataSize
+from train.recipes import RECIPES
 
 IMAGES, TARGETS = (array[:100] for array in load_digits(n_class=3, return_X_y=True))
 FEATURES = IMAGES.astype(np.float32)
@@ -31,7 +32,7 @@ class Unreviewed(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_every_recipe_comes_back_as_it_was(name: str) -> None:
-    estimator = RECIPES[name].build(0, Amount.of(TARGETS)).fit(FEATURES, TARGETS)
+    estimator = RECIPES[name].build(0, DataSize.of(TARGETS)).fit(FEATURES, TARGETS)
     again = load_estimator(dump_estimator(estimator))
     np.testing.assert_array_equal(again.predict_proba(FEATURES), estimator.predict_proba(FEATURES))
 
@@ -39,7 +40,7 @@ def test_every_recipe_comes_back_as_it_was(name: str) -> None:
 @pytest.mark.parametrize("name", ["svc", "forest"])
 def test_the_same_training_gives_the_same_bytes(name: str) -> None:
     first, second = (
-        RECIPES[name].build(0, Amount.of(TARGETS)).fit(FEATURES, TARGETS) for _ in range(2)
+        RECIPES[name].build(0, DataSize.of(TARGETS)).fit(FEATURES, TARGETS) for _ in range(2)
     )
     assert dump_estimator(first) == dump_estimator(second)
 

@@ -20,7 +20,8 @@ from monitor.accuracy.harm import (
     suspect,
 )
 from monitor.proportions import Share
-from train.datasets import load_digits, split
+from train.dataset import split
+from train.digits import load_digits
 from train.fit import train
 
 DIGITS = ImageSpec.parse("digits")

@@ -14,7 +14,8 @@ from monitor.window.version import MonitoredVersion
 from records.database import Database
 from tests.drafts import LinearDraft
 from tests.monitor.production import HOUR, NOON, Pixels, Production, keep, say, turned
-from train.datasets import load_digits, split
+from train.dataset import split
+from train.digits import load_digits
 from train.fit import train
 
 
