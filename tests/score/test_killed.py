@@ -1,4 +1,4 @@
-"""A run that is killed with SIGKILL goes on without a row lost, doubled, or done again."""
+"""A run killed with SIGKILL continues without losing, doubling or repeating a row."""
 
 import json
 import signal
@@ -68,6 +68,6 @@ def test_killed_while_it_scores(tmp_path: Path) -> None:
     done = subprocess.run(
         command, cwd=ROOT, env=environment(home), capture_output=True, text=True, check=True
     )
-    assert f"Scoring 6,000 images, {kept:,} of them done before ..." in done.stderr
+    assert f"Scoring 6,000 images, {kept:,} of them already done ..." in done.stderr
     assert out.read_bytes() == whole.read_bytes()
     assert len({row["id"] for row in rows(out)}) == 6000
