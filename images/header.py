@@ -1,6 +1,6 @@
 """What the header of an image file declares: size and orientation, before anything is decoded.
 
-The work here is bounded by the length of the file, whatever size it declares. Everything beside the
+The work here is bounded by the length of the file, whatever size it declares. Everything but the
 image data (text, profiles, thumbnails, further frames) is stripped before decoding: Pillow would
 parse it in Python, with warnings, for up to three seconds in a hostile file of 10 MB.
 """

@@ -47,13 +47,13 @@ def _open(kit: bytes, max_pixels: int, keep_scores: bool) -> Any:
         folder = pathlib.Path(name)
         with zipfile.ZipFile(io.BytesIO(kit)) as archive:
             archive.extractall(folder)
-        for library, wanted in json.loads((folder / EXPECTED).read_text()).items():
+        for library, expected in json.loads((folder / EXPECTED).read_text()).items():
             try:
-                found = metadata.version(library)
+                installed = metadata.version(library)
             except metadata.PackageNotFoundError:
                 raise RuntimeError(f"a worker has no {library}") from None
-            if found != wanted:
-                raise RuntimeError(f"a worker has {library} {found} instead of {wanted}")
+            if installed != expected:
+                raise RuntimeError(f"a worker has {library} {installed} instead of {expected}")
         artifact, scorer = _private_modules(folder / CODE)
         try:
             version = artifact.read_artifact(folder / ARTIFACT)

@@ -1,15 +1,11 @@
 """The confusion matrix of an evaluation as a picture."""
 
-from typing import TYPE_CHECKING
-
+import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
 from models.manifest import Metrics
-from train.drawing import INK, TITLE_INCHES, axes_at, drawing, shortened, write, write_title
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from train.drawing import INK, TITLE_INCHES, Drawing, reproducible, shortened
 
 _GLYPH_INCHES = 0.62 / 72
 _MIN_TEXT_SIZE = 5
@@ -35,53 +31,50 @@ def confusion_picture(metrics: Metrics) -> bytes:
     upright = widest > cell * 0.92
     left, bottom = widest + 0.55, (widest if upright else 0.25) + 0.5
     side = cell * len(labels)
-    height = bottom + side + TITLE_INCHES
-    with drawing(max(left + side + 0.3, 4.8), height) as (figure, buffer):
-        axes = axes_at(figure, left, bottom, side, side)
-        _draw_cells(axes, np.array(metrics.confusion), cell)
-        if named:
-            ticks = np.arange(len(labels))
-            axes.set_xticks(ticks, labels, rotation=90 if upright else 0, parse_math=False)
-            axes.set_yticks(ticks, labels, parse_math=False)
-            axes.tick_params(length=0, labelsize=label_size, pad=4)
-        write(figure, left + side / 2, 0.16, "predicted", ha="center", fontsize=10)
-        write(figure, 0.16, bottom + side / 2, "true", va="center", rotation=90, fontsize=10)
+    with reproducible():
+        drawing = Drawing(max(left + side + 0.3, 4.8), bottom + side + TITLE_INCHES)
+        _draw_cells(drawing, np.array(metrics.confusion), left, bottom, cell)
+        for index, label in enumerate(labels if named else []):
+            middle = (index + 0.5) * cell
+            style = {"fontsize": label_size, "va": "top", "ha": "center"}
+            drawing.text(left + middle, bottom - 0.06, label, rotation=90 * upright, **style)
+            style = {"fontsize": label_size, "va": "center", "ha": "right"}
+            drawing.text(left - 0.06, bottom + side - middle, label, **style)
+        drawing.text(left + side / 2, 0.16, "predicted", ha="center", fontsize=10)
+        drawing.text(0.16, bottom + side / 2, "true", va="center", rotation=90, fontsize=10)
         accuracy = metrics.accuracy
         correct = sum(row[index] for index, row in enumerate(metrics.confusion))
-        write_title(
-            figure,
+        drawing.title(
             0.16,
             f"{correct:,} of {metrics.images:,} images correct",
             f"{accuracy.value:.1%}, 95 % interval {accuracy.low:.1%} to {accuracy.high:.1%}",
         )
-    return buffer.getvalue()
+        return drawing.png()
 
 
-def _draw_cells(axes: "Axes", counts: NDArray[np.int64], cell: float) -> None:
-    diagonal = np.eye(len(counts), dtype=bool)
+def _draw_cells(
+    drawing: Drawing, counts: NDArray[np.int64], left: float, bottom: float, cell: float
+) -> None:
     # The square root makes a proportion of 1 % visible.
     shade = 0.85 * np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
-    for shown, colors in ((diagonal, "Blues"), (~diagonal, "Reds")):
-        hidden = np.ma.masked_array(shade, ~shown | (counts == 0))
-        axes.imshow(hidden, cmap=colors, vmin=0, vmax=1, interpolation="nearest")
+    diagonal = np.eye(len(counts), dtype=bool)[:, :, None]
+    blues, reds = (mpl.colormaps[name](shade)[:, :, :3] for name in ("Blues", "Reds"))
+    colors = np.where((counts == 0)[:, :, None], 1.0, np.where(diagonal, blues, reds))
+    side = cell * len(counts)
+    drawing.image(left, bottom, side, side, np.rint(colors * 255).astype(np.uint8))
     size = min(11.0, cell * 72 / max(2, len(str(counts.max()))))
-    if size >= _MIN_TEXT_SIZE:
-        for row, column in np.argwhere(counts):
-            axes.text(
-                column,
-                row,
-                str(counts[row, column]),
-                ha="center",
-                va="center",
-                fontsize=size,
-                color="white" if shade[row, column] > 0.55 else INK,
-            )
-        lines = np.arange(len(counts) - 1) + 0.5
-    else:
-        lines = np.array([])
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.set_xticks(lines, minor=True)
-    axes.set_yticks(lines, minor=True)
-    axes.tick_params(which="minor", length=0)
-    axes.grid(which="minor", color="#e4e7eb", linewidth=0.6)
+    if size < _MIN_TEXT_SIZE:
+        return
+    for row, column in np.argwhere(counts):
+        drawing.text(
+            left + (column + 0.5) * cell,
+            bottom + side - (row + 0.5) * cell,
+            str(counts[row, column]),
+            ha="center",
+            va="center_baseline",
+            fontsize=size,
+            color="white" if shade[row, column] > 0.55 else INK,
+        )
+    for index in range(1, len(counts)):
+        x, y = left + index * cell, bottom + index * cell
+        drawing.lines([((x, bottom), (x, bottom + side)), ((left, y), (left + side, y))])

@@ -2,17 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from images.spec import ImageSpec
 from models.manifest import Label
-from train.drawing import INK, TITLE_INCHES, axes_at, drawing, shortened, write, write_title
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from train.drawing import INK, TITLE_INCHES, Drawing, reproducible, shortened
 
 SHEET_COLUMNS = 6
 SHEET_IMAGES = 24
@@ -67,32 +63,30 @@ def mistakes_picture(
     gap, caption = 0.22, 0.62
     tile = 1.8 if max(map(len, names)) > _MAX_CAPTION // 2 else 1.35
     height = TITLE_INCHES + rows * (tile + caption) + 0.1
-    with drawing(columns * (tile + gap) + gap, height) as (figure, buffer):
+    with reproducible():
+        drawing = Drawing(columns * (tile + gap) + gap, height)
         if total:
             shown = f", {len(worst)} shown" if total > len(worst) else ""
             count = f"{total:,} {'mistake' if total == 1 else 'mistakes'}"
-            order = f"most confident first{shown}"
-            write_title(figure, gap, f"{count} on {len(truth):,} images", order)
+            drawing.title(gap, f"{count} on {len(truth):,} images", f"most confident first{shown}")
         else:
-            write_title(figure, gap, f"No mistakes on {len(truth):,} images", "nothing to show")
+            drawing.title(gap, f"No mistakes on {len(truth):,} images", "nothing to show")
         for number, mistake in enumerate(worst):
             row, column = divmod(number, SHEET_COLUMNS)
             left = gap + column * (tile + gap)
             bottom = height - TITLE_INCHES - row * (tile + caption) - tile
-            _show_image(axes_at(figure, left, bottom, tile, tile), pixels[mistake.row], spec)
-            for line, (text, color) in enumerate(
-                (
-                    (f"true: {names[mistake.truth]}", INK),
-                    (f"predicted: {names[mistake.predicted]}", "#b3261e"),
-                    (f"confidence: {mistake.confidence:.1%}", "#616e7c"),
-                )
-            ):
-                write(figure, left, bottom - 0.17 - 0.15 * line, text, color=color, fontsize=8)
-    return buffer.getvalue()
+            drawing.image(left, bottom, tile, tile, _in_color(pixels[mistake.row], spec))
+            captions = (
+                (f"true: {names[mistake.truth]}", INK),
+                (f"predicted: {names[mistake.predicted]}", "#b3261e"),
+                (f"confidence: {mistake.confidence:.1%}", "#616e7c"),
+            )
+            for line, (text, color) in enumerate(captions):
+                drawing.text(left, bottom - 0.17 - 0.15 * line, text, color=color, fontsize=8)
+        return drawing.png()
 
 
-def _show_image(axes: "Axes", pixels: NDArray[np.uint8], spec: ImageSpec) -> None:
-    shape = (spec.height, spec.width) if spec.channels == 1 else (spec.height, spec.width, 3)
-    axes.imshow(pixels.reshape(shape), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    axes.set_xticks([])
-    axes.set_yticks([])
+def _in_color(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.uint8]:
+    """uint8 [height, width, 3]."""
+    image = pixels.reshape(spec.height, spec.width, spec.channels)
+    return np.broadcast_to(image, (spec.height, spec.width, 3))

@@ -78,7 +78,7 @@ def refusal(data: bytes, spec: ImageSpec = DIGITS, max_pixels: int = 25_000_000)
     return str(caught.value)
 
 
-# The examples that damage is done to, one of each way a format can be coded.
+# The examples to damage, one for each way of encoding a format.
 _GRAY, _COLOUR, _CLEAR = noise(7, 9), noise(7, 9, 3), noise(7, 9, 4)
 _TURNED = Image.Exif()
 _TURNED[0x0112] = 6
@@ -148,13 +148,13 @@ def test_a_jpeg_gives_what_pillow_gives_step_by_step(
     data = encode(
         image, "JPEG", quality=quality, subsampling=subsampling, progressive=progressive, exif=exif
     )
-    wanted = ImageSpec.parse(spec).model_copy(update={"resize": resize})
+    target = ImageSpec.parse(spec).model_copy(update={"resize": resize})
     with Image.open(io.BytesIO(data)) as opened:
-        expected = ImageOps.exif_transpose(opened).convert(wanted.mode)
-    size = (wanted.width, wanted.height)
+        expected = ImageOps.exif_transpose(opened).convert(target.mode)
+    size = (target.width, target.height)
     if expected.size != size:
         expected = expected.resize(size, Image.Resampling[resize.upper()])
-    assert read_pixels(data, wanted).tobytes() == expected.tobytes()
+    assert read_pixels(data, target).tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF"])
@@ -202,7 +202,7 @@ def test_an_image_stored_in_any_orientation_gives_the_same_pixels(
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
-def test_an_orientation_that_cannot_be_is_no_orientation(orientation: int) -> None:
+def test_an_invalid_orientation_is_ignored(orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encode(picture([[1, 2], [3, 4]]), "PNG", exif=exif)
@@ -491,11 +491,11 @@ def test_damaged_files_raise_nothing_but_image_errors(draw: st.DataObject) -> No
         at = draw.draw(st.integers(0, len(data) - 1))
         with_ = draw.draw(st.binary(max_size=3))
         data[at : at + draw.draw(st.integers(0, 3))] = with_ or b"\0"
-    read_or_refuse(mended(bytes(data)) if draw.draw(st.booleans()) else bytes(data))
+    read_or_refuse(with_right_checksums(bytes(data)) if draw.draw(st.booleans()) else bytes(data))
 
 
-def mended(data: bytes) -> bytes:
-    """A damaged PNG with right checksums, so that the damage gets past them."""
+def with_right_checksums(data: bytes) -> bytes:
+    """A damaged PNG with right checksums, so that the decoder sees the damage."""
     if not data.startswith(b"\x89PNG\r\n\x1a\n"):
         return data
     result, at = data[:8], 8

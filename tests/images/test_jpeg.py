@@ -110,7 +110,7 @@ def test_a_damaged_file_that_the_fast_decoder_accepts_decodes_as_with_pillow(
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_metadata_is_no_part_of_the_picture(mode: Mode) -> None:
+def test_metadata_is_stripped(mode: Mode) -> None:
     plain = jpeg(noise(mode, 9, 9))
     exif = Image.Exif()
     exif[0x010E] = "a picture of noise"

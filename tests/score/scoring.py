@@ -1,4 +1,4 @@
-"""What the tests of scoring share: stores, pictures and Parquet files."""
+"""Images, Parquet files and runs for the tests of scoring."""
 
 from pathlib import Path
 from typing import Any

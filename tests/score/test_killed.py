@@ -15,13 +15,14 @@ from tests.score.scoring import folder, rows
 from tests.servers import ROOT, environment
 
 CHUNK = 8
+ROWS = 20
 
 
 def test_killed_at_every_change_of_the_disk(tmp_path: Path) -> None:
     models = tmp_path / "models"
     store = Store(models)
     store.save(LinearDraft())
-    images = folder(tmp_path / "images", 30)
+    images = folder(tmp_path / "images", ROWS)
     expected = tmp_path / "expected.parquet"
     score(Options(images, expected, probabilities=True), store)
     out = tmp_path / "results.parquet"
@@ -40,8 +41,8 @@ def test_killed_at_every_change_of_the_disk(tmp_path: Path) -> None:
         assert not moment["failed"], (moment, done.stderr)
         assert not moment["remains"], moment
         if not moment["finished"]:
-            assert moment["kept"] + moment["scored"] == 30, moment
-    assert {moment["kept"] for moment in moments} >= {0, CHUNK, 2 * CHUNK, 30}
+            assert moment["kept"] + moment["scored"] == ROWS, moment
+    assert {moment["kept"] for moment in moments} >= {0, CHUNK, 2 * CHUNK, ROWS}
     assert sum(moment["killed"] for moment in moments) == len(moments) - 2
     assert any(moment["killed"] and moment["finished"] for moment in moments)
 

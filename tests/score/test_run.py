@@ -41,7 +41,7 @@ def expected(store: Store, contents: list[bytes]) -> Any:
     """The label and all scores of each image, scored one by one."""
     version = store.champion("clf")
     spec, runtime = version.manifest.image_spec, version.artifact.open()
-    answers = [runtime.run(spec.features(read_pixels(one, spec))[None]) for one in contents]
+    answers = [runtime.run(spec.features(read_pixels(content, spec))[None]) for content in contents]
     labels = [version.manifest.labels[int(answer.indices[0])] for answer in answers]
     return labels, np.concatenate([answer.scores for answer in answers])
 
@@ -131,7 +131,7 @@ def test_parquet_has_the_rows_that_the_folder_has(
     column = {
         "binary": pa.array(contents, pa.binary()),
         "large": pa.array(contents, pa.large_binary()),
-        "hugging face": pa.array([{"bytes": one, "path": "x"} for one in contents]),
+        "hugging face": pa.array([{"bytes": content, "path": "x"} for content in contents]),
     }[shape]
     given = table(tmp_path / "in.parquet", {"image": column, "name": names}, group=10)
     other = tmp_path / "other.parquet"

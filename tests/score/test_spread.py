@@ -23,7 +23,7 @@ IMAGES = 60
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a scheduler; its workers start where there is no module of ours."""
+    """The address of a scheduler; its workers start in a folder without our modules."""
     home = tmp_path_factory.mktemp("elsewhere")
     with LocalCluster(  # type: ignore[no-untyped-call]
         n_workers=0, processes=True, dashboard_address=None, host="127.0.0.1"

@@ -178,7 +178,7 @@ def test_ctrl_c_ends_a_search_without_a_traceback_or_a_version(moment: bytes) ->
     terminal, stderr = pty.openpty()
     command = [sys.executable, "-m", "train", "--name", "cli-interrupted"]
     with subprocess.Popen(
-        [*command, "--search", "500", "--workers", "2"],
+        [*command, "--recipe", "logistic", "--search", "500", "--workers", "2"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=stderr,

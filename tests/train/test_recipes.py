@@ -1,6 +1,5 @@
 """Each recipe learns, repeats itself, and has a graph that answers as it does."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,6 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import ParameterSampler, train_test_split
-from threadpoolctl import threadpool_limits
 
 from errors import RecipeError
 from images.spec import ImageSpec
@@ -23,13 +21,6 @@ DIGITS = load_digits()
 PIXELS = np.rint(DIGITS.data / 16 * 255).astype(np.uint8)
 
 SMALL_COLOR = ImageSpec.parse("rgb-16x16")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Two threads on a busy machine wait for each other."""
-    with threadpool_limits(1):
-        yield
 
 
 def holdout(seed: int) -> tuple[NDArray[np.float32], NDArray[np.uint8], Any, Any]:

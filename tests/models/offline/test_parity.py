@@ -1,4 +1,4 @@
-"""A graph that differs from its estimator is caught, and told by how much."""
+"""A graph that differs from its estimator is refused, with the difference."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -40,9 +40,9 @@ def logistic() -> LogisticRegression:
     return LogisticRegression(C=0.01, max_iter=2000).fit(X, Y)
 
 
-def altered(graph: Graph, place: int, change: Any) -> Graph:
+def altered(graph: Graph, index: int, change: Any) -> Graph:
     model = onnx.load_model_from_string(graph.model)
-    constant = model.graph.initializer[place]
+    constant = model.graph.initializer[index]
     values = change(numpy_helper.to_array(constant).copy())
     constant.CopyFrom(numpy_helper.from_array(values.astype(np.float32), constant.name))
     return Graph(model.SerializeToString(), graph.output, graph.origin)
