@@ -1,6 +1,6 @@
-"""What the command lines share: an error is one sentence, and Ctrl-C leaves no traceback.
+"""What all commands share: they print an error as one sentence, and Ctrl-C without a traceback.
 
-Exit codes: 0 done, 1 a PupilaError, 2 wrong usage (click's own), 130 interrupted.
+Exit codes: 0 success, 1 a PupilaError, 2 wrong usage (click's own), 130 interrupted.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def _errors_reported(context: click.Context) -> Iterator[None]:
 
 
 class Command(click.Command):
-    """A click command that reports a PupilaError as one sentence on stderr and exits with 1."""
+    """A click command that prints a PupilaError on stderr and exits with 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
         with _errors_reported(ctx):
@@ -35,7 +35,12 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A click group whose commands all do."""
+    """A click group of such commands and groups."""
 
     command_class = Command
     group_class = type
+
+
+def printable(text: str) -> str:
+    """The text with a question mark for each control character, which could act on a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)

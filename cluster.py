@@ -1,4 +1,4 @@
-"""An existing Dask cluster: reaching it, and being sure that its workers can do the work."""
+"""Connects to an existing Dask cluster, and checks that its workers can do the work."""
 
 import socket
 from collections.abc import Iterable
@@ -19,9 +19,9 @@ def connect(
 ) -> Any:
     """A distributed.Client of the scheduler at ``address``, such as ``tcp://10.0.0.5:8786``.
 
-    ``same_python`` is for work whose functions are sent by value, as bytecode. Raises ClusterError
-    if distributed is not installed here, no scheduler answers within 10 s, no worker is ready
-    within ``worker_seconds``, or a worker has other versions of ``packages`` or Python.
+    ``same_python`` is for functions that are sent by value, as bytecode. Raises ClusterError if
+    distributed is not installed here, no scheduler answers within 10 s, no worker is ready within
+    ``worker_seconds``, or a worker has other versions of ``packages`` or of Python.
     """
     try:
         import distributed
@@ -32,7 +32,7 @@ def connect(
             "pip install -r requirements/dask.txt"
         ) from error
     try:
-        # Finds a wrong address in one step: the client would retry and leave threads behind.
+        # Checked first, since the client would retry a wrong address and leave threads behind.
         host, port = get_address_host_port(address)
         socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
     except ValueError as error:
@@ -46,7 +46,7 @@ def connect(
     except (OSError, ValueError) as error:
         raise _unreachable(address, "no Dask scheduler answers there") from error
     try:
-        # A cluster that scales itself starts workers only once there is work.
+        # A cluster that scales itself starts workers only when there is work.
         client.submit(sum, [1]).result(timeout=worker_seconds)
         versions = client.get_versions(packages=list(packages))
         check_versions(versions, packages)
@@ -67,33 +67,33 @@ def connect(
 def check_versions(versions: Any, packages: Iterable[str]) -> None:
     """Raise ClusterError if a worker has another version of one of ``packages``, or none.
 
-    ``versions`` is what ``Client.get_versions`` gives.
+    ``versions`` is from ``Client.get_versions``.
     """
     ours = versions["client"]["packages"]
-    for worker, found in versions["workers"].items():
+    for worker, environment in versions["workers"].items():
         for package in packages:
-            theirs = found["packages"].get(package)
+            theirs = environment["packages"].get(package)
             if theirs != ours[package]:
                 raise ClusterError(
                     f"The Dask worker {worker} has "
-                    f"{f'{package} {theirs}' if theirs else f'no {package}'}, and must have "
-                    f"{ours[package]} as this machine has."
+                    f"{f'{package} {theirs}' if theirs else f'no {package}'}, but needs "
+                    f"{ours[package]} like this machine."
                 )
 
 
 def check_python(versions: Any) -> None:
-    """Raise ClusterError if a worker has a Python of another minor version."""
+    """Raise ClusterError if a worker has another minor version of Python."""
     ours = _minor(versions["client"])
-    for worker, found in versions["workers"].items():
-        if _minor(found) != ours:
+    for worker, environment in versions["workers"].items():
+        if _minor(environment) != ours:
             raise ClusterError(
-                f"The Dask worker {worker} has Python {_minor(found)}, and must have {ours} as "
-                "this machine has."
+                f"The Dask worker {worker} has Python {_minor(environment)}, but needs {ours} like "
+                "this machine."
             )
 
 
-def _minor(found: Any) -> str:
-    return ".".join(str(found["packages"]["python"]).split(".")[:2])
+def _minor(environment: Any) -> str:
+    return ".".join(str(environment["packages"]["python"]).split(".")[:2])
 
 
 def _unreachable(address: str, reason: str) -> ClusterError:

@@ -1,35 +1,35 @@
 """Every error that Pupila raises on purpose, in one tree.
 
 PupilaError
-├── SettingsError             a setting that cannot be
-├── SpecError                 an image spec that cannot be
-├── ImageError                bytes that are no image we read
-├── DatasetError              training data that cannot be trained on
-├── RecipeError               a recipe or search that cannot run
+├── SettingsError             a setting that is not valid
+├── SpecError                 an image spec that is not valid
+├── ImageError                a file that is not a readable image
+├── DatasetError              data that a classifier cannot be trained on
+├── RecipeError               a recipe or a search that cannot run
 ├── ClusterError              a Dask cluster that cannot be used
-├── ScoreError                offline scoring that cannot begin, or go on, as asked
-├── RecordsError              records that cannot be kept, or read, as asked
-│   ├── SchemaError           a database whose tables are another Pupila's
-│   └── DatabaseError         a database that is away, locked or full: worth another try
-├── MonitorError              a window that cannot be looked at, or a report not delivered
+├── ScoreError                offline scoring that cannot start or continue
+├── RecordsError              records that cannot be written or read
+│   ├── SchemaError           a database with tables of another version of Pupila
+│   └── DatabaseError         a database that is unreachable, locked or full: try again later
+├── MonitorError              a window that cannot be inspected, or a report that was not delivered
 ├── ModelError
-│   ├── PickleError           a pickle that is no classifier we can read
-│   ├── ConversionError       an estimator that has no ONNX graph
-│   │   └── ParityError       a graph that does not do what its estimator does
-│   ├── ArtifactError         the files of a version: missing, altered, or of another schema
-│   └── UnknownVersionError   a model or version that the store does not have
-└── RequestError              what a client is told, with its HTTP status
+│   ├── PickleError           a pickle that is not a usable classifier
+│   ├── ConversionError       an estimator that cannot be converted to ONNX
+│   │   └── ParityError       an ONNX graph that does not predict what its estimator predicts
+│   ├── ArtifactError         files of a version that are missing, altered, or of another schema
+│   └── UnknownVersionError   a model or version that is not in the store
+└── RequestError              an answer to a client that is not 200, with its HTTP status
     ├── BadRequestError       400
-    │   └── RejectedImageError    bytes that are no image we read
+    │   └── RejectedImageError    bytes that are not a readable image
     ├── NotFoundError         404
     ├── BodyTimeoutError      408
     ├── BodyTooLargeError     413
-    ├── ClientLeftError       499, which nobody reads
+    ├── ClientGoneError       499, which nobody receives
     ├── InternalError         500
     └── OverloadedError       503, with the seconds after which to try again
 
-The text of each is one sentence for the person who can mend it: what was wrong, and what would be
-right. The command line prints it alone and exits with 1; the server answers with it.
+The text of each is one sentence for the person who can fix it: what was wrong, and what would be
+right. A command prints it and exits with 1; the server sends it to the client.
 """
 
 from typing import Literal
@@ -40,11 +40,11 @@ class PupilaError(Exception):
 
 
 class SettingsError(PupilaError):
-    """A setting is of another type, or outside its range."""
+    """A setting has the wrong type or is out of range."""
 
 
 class SpecError(PupilaError):
-    """An image spec names no size or mode that can be."""
+    """The text does not name a valid image spec."""
 
 
 class ImageError(PupilaError):
@@ -52,11 +52,11 @@ class ImageError(PupilaError):
 
 
 class DatasetError(PupilaError):
-    """The training data cannot be trained on."""
+    """A classifier cannot be trained on this data."""
 
 
 class RecipeError(PupilaError):
-    """There is no such recipe, or it cannot be run as asked."""
+    """There is no such recipe, or it cannot run with these data and options."""
 
 
 class ClusterError(PupilaError):
@@ -64,31 +64,31 @@ class ClusterError(PupilaError):
 
 
 class ScoreError(PupilaError):
-    """The images cannot be scored as asked, or their results not be kept."""
+    """The input cannot be scored with these options, or the results cannot be written."""
 
 
 class RecordsError(PupilaError):
-    """The records cannot be kept, or read, as asked; another try would end the same."""
+    """The records cannot be written or read; trying again would not help."""
 
 
 class SchemaError(RecordsError):
-    """The database's tables are of an older or newer Pupila, or of another program."""
+    """The database's tables belong to an older or newer Pupila, or to another program."""
 
 
 class DatabaseError(RecordsError):
-    """The database is away, locked, full or slow; nothing was written, and it may be later."""
+    """The database is unreachable, locked, full or slow; nothing was written. Try again later."""
 
 
 class MonitorError(PupilaError):
-    """A window cannot be looked at as asked, or its report not be delivered."""
+    """The window cannot be inspected, or its report cannot be delivered."""
 
 
 class ModelError(PupilaError):
-    """Something about a model, a version or its files."""
+    """A model, a version or its files cannot be used."""
 
 
 class PickleError(ModelError):
-    """A pickle holds no classifier that can be read here."""
+    """The pickle does not contain a classifier that can be used here."""
 
 
 class ConversionError(ModelError):
@@ -96,19 +96,19 @@ class ConversionError(ModelError):
 
 
 class ParityError(ConversionError):
-    """The graph's answers are not its estimator's, or come slower."""
+    """The graph does not predict what its estimator predicts."""
 
 
 class ArtifactError(ModelError):
-    """A version's files are missing, altered, or written by another schema."""
+    """A version's files are missing, altered, or of another schema."""
 
 
 class UnknownVersionError(ModelError):
-    """The store has no such model or version."""
+    """The store does not have this model or version."""
 
 
 class RequestError(PupilaError):
-    """What a client is told: an HTTP status and one sentence."""
+    """A request that fails: an HTTP status, and one sentence for the client."""
 
     status = 500
 
@@ -118,7 +118,7 @@ class BadRequestError(RequestError):
 
 
 class RejectedImageError(BadRequestError):
-    """The image was sent whole, and is none that we read; ``reason`` is why."""
+    """The image arrived complete but is not readable; ``reason`` says why."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"Invalid image data: {reason}")
@@ -137,8 +137,8 @@ class BodyTooLargeError(RequestError):
     status = 413
 
 
-class ClientLeftError(RequestError):
-    """Nobody waits for the answer; the status is nginx's for it, and only metrics see it."""
+class ClientGoneError(RequestError):
+    """The client disconnected; nginx's status for it, which only the metrics show."""
 
     status = 499
 
@@ -148,7 +148,7 @@ class InternalError(RequestError):
 
 
 class OverloadedError(RequestError):
-    """No time or room for this request; ``retry_after`` is in whole seconds."""
+    """There is no capacity or no time for this request; ``retry_after`` is in whole seconds."""
 
     status = 503
 
@@ -161,3 +161,12 @@ class OverloadedError(RequestError):
         super().__init__(detail)
         self.reason = reason
         self.retry_after = retry_after
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, to quote in a sentence: without a period at its end.
+
+    The name of its class if it has no text.
+    """
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""Every setting, in one frozen object that is read once: the only reader of the environment."""
+"""All settings in one frozen object, read once. Nothing else reads the environment."""
 
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from errors import SettingsError
 class Settings(BaseSettings):
     """The server's limits and defaults, each read from ``PUPILA_<NAME>``; the port from ``PORT``.
 
-    ``PUPILA_PORT`` is left alone: Kubernetes sets it to an address for a Service named pupila.
+    ``PUPILA_PORT`` is ignored: Kubernetes sets it to an address for a Service named pupila.
     """
 
     model_config = SettingsConfigDict(
@@ -31,109 +31,113 @@ class Settings(BaseSettings):
         default=None,
         ge=1,
         le=256,
-        description="server processes; by default one for each CPU that the container may use",
+        description="server processes; by default one for each CPU available to the container",
     )
     default_model: str = Field(
         default="clf",
         min_length=1,
-        description="the model that must answer before `/readyz` says 200",
+        description="model that must be loaded and verified before `/readyz` returns 200",
     )
     deadline_ms: int = Field(
         default=1000,
         ge=1,
         le=60_000,
-        description="milliseconds within which a request is answered, or refused with 503",
+        description="milliseconds after which a request that is not answered gets 503",
     )
     queue_size: int = Field(
         default=4096,
         ge=1,
         le=100_000,
-        description="requests a worker answers at once; more get 503",
+        description="limit of requests that a worker handles at the same time; more get 503",
     )
-    max_batch_size: int = Field(
-        default=64, ge=1, le=4096, description="images that one call of the classifier takes"
-    )
+    max_batch_size: int = Field(default=64, ge=1, le=4096, description="limit of images in a batch")
     max_body_bytes: int = Field(
-        default=10 * 1024 * 1024, ge=1024, description="size of a request body; larger gets 413"
+        default=10 * 1024 * 1024,
+        ge=1024,
+        description="limit of a request body in bytes; more gets 413",
     )
     max_held_bytes: int = Field(
         default=256 * 1024 * 1024,
         ge=1024,
-        description="bytes of all large bodies that a worker receives or answers; more get 503",
+        description="limit of bytes in all large request bodies that a worker holds; more get 503",
     )
     max_image_pixels: int = Field(
-        default=25_000_000, ge=1, description="width x height of an image before it is decoded"
+        default=25_000_000,
+        ge=1,
+        description="limit of width x height of an image; more gets 400",
     )
     max_loaded_versions: int = Field(
-        default=8, ge=2, description="versions kept in memory; the least recently used goes first"
+        default=8,
+        ge=2,
+        description="limit of versions in memory; the least recently used is dropped",
     )
     access_log_rate: float = Field(
         default=0.01,
         ge=0,
         le=1,
-        description="share of predictions that get a line in the log; failures always do",
+        description="proportion of predictions that are logged; failures always are",
     )
     refresh_ms: int = Field(
         default=500,
         ge=50,
         le=60_000,
-        description="milliseconds between two looks for new versions in the store",
+        description="milliseconds between two checks of the store for new versions",
     )
     drain_ms: int = Field(
         default=2000,
         ge=0,
         le=60_000,
-        description="milliseconds that a server told to end goes on answering, while `/readyz` "
-        "says 503",
+        description="milliseconds for which a server that is shutting down still accepts requests, "
+        "while `/readyz` returns 503",
     )
     home: Path = Field(
         default=Path("~/.pupila"),
         validate_default=True,
-        description="folder of what Pupila keeps; made when it is needed, for its user alone",
+        description="folder for Pupila's data; created when needed, private to the user",
     )
-    # Left out of the object's text: it may hold a password.
+    # Not in the object's repr, since it may contain a password.
     database_url: str | None = Field(
         default=None,
         repr=False,
-        description="where records are kept, `sqlite:////folder/file.db` or "
+        description="database of the records, `sqlite:////folder/file.db` or "
         "`postgresql://user:password@host/name`; by default `records.db` in `PUPILA_HOME`",
     )
 
     record: bool = Field(
         default=True,
-        description="whether predictions are kept, and all requests counted, in the database",
+        description="whether to store predictions, and count all requests, in the database",
     )
     record_rate: float = Field(
         default=1.0,
         ge=0,
         le=1,
-        description="share of ordinary predictions that may be kept; images that are rejected or "
-        "predicted with little confidence may be whatever it says",
+        description="proportion of predictions to store; does not apply to rejected images and to "
+        "predictions with low confidence",
     )
     record_per_minute: int = Field(
         default=600,
         ge=1,
-        description="predictions kept a minute for each model, by all workers; a burst may take a "
-        "minute's at once",
+        description="limit of predictions stored per minute and model, over all workers; a burst "
+        "may use a whole minute's",
     )
     record_unsure: float = Field(
         default=0.6,
         ge=0,
         le=1,
-        description="a prediction with less confidence is kept before others",
+        description="predictions with lower confidence are stored first",
     )
     record_buffer_bytes: int = Field(
         default=32 * 1024 * 1024,
         ge=1024,
-        description="what a worker holds until it is in the database; more is dropped",
+        description="limit of bytes that a worker buffers for the database; more is dropped",
     )
 
-    # Nor is this in the object's text: chat programs keep their secret in it.
+    # Not in the repr either, since the URLs of chat programs contain a secret.
     webhook_url: str | None = Field(
         default=None,
         repr=False,
-        description="where `python -m monitor` posts its reports, as JSON with a `text` that chat "
-        "programs show",
+        description="URL that `python -m monitor` posts its reports to, as JSON with a `text` that "
+        "chat programs show",
     )
 
     @field_validator("home")
@@ -143,16 +147,15 @@ class Settings(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """The settings of this environment; raises SettingsError naming the first wrong one."""
+        """The settings of this environment; raises SettingsError for the first invalid one."""
         try:
             return cls()
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0]) if first["loc"] else "?"
             variable = name if name.isupper() else f"PUPILA_{name.upper()}"
-            raise SettingsError(
-                f"{variable} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
-            ) from None
+            expected = first["msg"].replace("Input should", "but should", 1)
+            raise SettingsError(f"{variable} is {first['input']!r}, {expected}.") from None
 
 
 @cache

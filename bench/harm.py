@@ -29,8 +29,10 @@ from models.runtime import OnnxRuntime
 from monitor.accuracy.harm import HarmSettings, disagreement, estimate
 from monitor.proportions import Proportion
 from tests.drawing import draw_folder
-from train.datasets import Dataset, load_digits, load_folder, split
+from train.dataset import Dataset, split
+from train.digits import load_digits
 from train.fit import train
+from train.folder import load_folder
 
 RECIPES = ("svc", "logistic", "forest", "mlp")
 WINDOWS = (100, 200, 500, 1000)

@@ -64,8 +64,9 @@ def _jpeg(image: Image.Image, quality: int) -> bytes:
 def make(model: str, folder: Path, copies: int) -> None:
     """Train the model, and write everything; copies are called more0, more1, and so on."""
     from models.store import Store
-    from train.datasets import load_digits, load_folder
+    from train.digits import load_digits
     from train.fit import train
+    from train.folder import load_folder
 
     if model == "photos":
         data = folder / "photos"

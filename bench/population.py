@@ -24,9 +24,12 @@ from models.runtime import OnnxRuntime
 from monitor.drift.columns import Columns
 from monitor.drift.detector import DriftDetector, DriftSettings
 from tests.drawing import SHAPES, draw_folder, draw_shape
-from train.datasets import Dataset, load_digits, load_folder, split
-from train.halves import components
-from train.recipes import Amount, recipe
+from train.components import principal_components
+from train.data_size import DataSize
+from train.dataset import Dataset, split
+from train.digits import load_digits
+from train.folder import load_folder
+from train.recipes import recipe
 
 JITTER = 4.0
 TRAINED_SHAPES = 200
@@ -133,8 +136,8 @@ def _trained(
     draw: Callable[[int, np.random.Generator], tuple[NDArray[np.uint8], NDArray[np.int64]]],
 ) -> Population:
     features = data.features()
-    estimator = recipe(recipe_name).build(seed, Amount.of(data.targets))
+    estimator = recipe(recipe_name).build(seed, DataSize.of(data.targets))
     estimator.fit(features, data.targets)
     runtime = OnnxRuntime(convert(estimator, data.spec.n_features).model)
-    mean, main = components(features, seed)
+    mean, main = principal_components(features, seed)
     return Population(f"{name}, {recipe_name}", data.spec, data.labels, runtime, mean, main, draw)

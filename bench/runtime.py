@@ -29,7 +29,8 @@ from images.spec import ImageSpec
 from models.offline import parity
 from models.offline.conversion import Graph, convert
 from models.runtime import OnnxRuntime
-from train.recipes import RECIPES, Amount, Recipe
+from train.data_size import DataSize
+from train.recipes import RECIPES, Recipe
 
 HOLDOUT = 0.2
 
@@ -70,7 +71,7 @@ def measure(recipe: Recipe, seed: int, seconds: float) -> Row:
     train, held, train_labels, held_labels = train_test_split(
         pixels, labels, test_size=HOLDOUT, stratify=labels, random_state=seed
     )
-    estimator = recipe.build(seed, Amount.of(train_labels))
+    estimator = recipe.build(seed, DataSize.of(train_labels))
     estimator.fit(spec.features(train), train_labels)
     graph = convert(estimator, spec.n_features)
     checked = spec.features(parity.variants(held, spec, seed))

@@ -47,11 +47,11 @@ def draw(folder: Path, images: int, side: int, kind: str) -> None:
     """Noise, a thousand files to a folder."""
     rng = np.random.default_rng(0)
     for number in range(images):
-        place = folder / f"{number // 1000:04d}"
-        place.mkdir(exist_ok=True)
+        thousand = folder / f"{number // 1000:04d}"
+        thousand.mkdir(exist_ok=True)
         buffer = io.BytesIO()
         Image.fromarray(rng.integers(0, 256, (side, side), np.uint8)).save(buffer, kind)
-        (place / f"{number:07d}.{kind.lower()}").write_bytes(buffer.getvalue())
+        (thousand / f"{number:07d}.{kind.lower()}").write_bytes(buffer.getvalue())
 
 
 def loop(folder: Path, version: Version) -> list[object]:

@@ -1,16 +1,18 @@
-"""Images: from the bytes of a file to the pixels that an image spec asks for.
+"""Decoding: from the bytes of an image file to the pixels that an image spec asks for.
 
-One fixed way for every file: first frame, turned upright as EXIF says, laid over white, brought to
-8 bits, converted to the spec's mode, and resized with the spec's filter where the size differs.
+Every file goes through the same steps: take the first frame, turn it upright as EXIF says, put it
+on white, reduce it to 8 bits, convert it to the spec's mode, and resize it with the spec's filter
+if the size differs.
 """
 
 import io
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Named here so that the first WebP does not make Pillow import all of its fifty plugins.
+# Imported here so that the first WebP does not make Pillow import all of its fifty plugins.
 from PIL import (
     BmpImagePlugin,  # noqa: F401
     GifImagePlugin,  # noqa: F401
@@ -21,40 +23,42 @@ from PIL import (
 
 from errors import ImageError
 from images import jpeg
+from images.formats import sniff
 from images.header import (
     CORRUPT,
     TRUNCATED,
-    Format,
-    Header,
-    bmp_header,
+    Size,
+    bmp_size,
     exif_orientation,
-    gif_header,
-    image_format,
-    png_header,
-    png_picture,
-    webp_header,
+    gif_size,
+    png_size,
+    png_without_metadata,
+    webp_size,
 )
 from images.spec import ImageSpec
 
 MAX_PIXELS: Final = 25_000_000
 MAX_SIDE: Final = 65_535
-"""Resizing a line of 25 million pixels took Pillow 6 s; a JPEG or GIF can have none longer."""
+"""Resizing a line of 25 million pixels took Pillow 6 s; a JPEG or GIF cannot have a longer one."""
 
-# Measured on images of 300,000 pixels.
-_SECONDS_PER_PIXEL: Final = {
-    "JPEG": 8e-9,
-    "progressive JPEG": 15e-9,
-    "PNG": 16e-9,
-    "WEBP": 23e-9,
-    "BMP": 8e-9,
-    "GIF": 10e-9,
+
+class _Decoder(NamedTuple):
+    """How a format is decoded with Pillow, and what that costs."""
+
+    size: Callable[[bytes], Size]
+    seconds_per_pixel: float
+
+
+# Costs were measured on images of 300,000 pixels. JPEG has a module of its own.
+_DECODERS: Final = {
+    "PNG": _Decoder(png_size, 16e-9),
+    "WebP": _Decoder(webp_size, 23e-9),
+    "BMP": _Decoder(bmp_size, 8e-9),
+    "GIF": _Decoder(gif_size, 10e-9),
 }
-_HEADERS: Final = {
-    "PNG": png_header,
-    "WEBP": webp_header,
-    "BMP": bmp_header,
-    "GIF": gif_header,
-}
+_JPEG_SECONDS_PER_PIXEL: Final = 8e-9
+_PROGRESSIVE_JPEG_SECONDS_PER_PIXEL: Final = 15e-9
+
 _UPRIGHT: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -73,17 +77,31 @@ _FILTERS: Final = {
 }
 
 
+class Header(NamedTuple):
+    """``format`` is a format's name; ``width`` and ``height`` in pixels, as stored."""
+
+    format: str
+    width: int
+    height: int
+
+
 class Encoded(NamedTuple):
-    """An image file whose header was read and found right; nothing of it is decoded yet."""
+    """An image file whose header was read and accepted; nothing is decoded yet."""
 
     data: bytes
     header: Header | jpeg.Frame
 
     @property
     def seconds(self) -> float:
-        """Roughly how long decoding will take, by format and size."""
-        size = self.header.width * self.header.height
-        return size * _SECONDS_PER_PIXEL[_coding(self.header)]
+        """A rough estimate of the time that decoding takes, from format and size."""
+        header = self.header
+        if isinstance(header, Header):
+            rate = _DECODERS[header.format].seconds_per_pixel
+        elif header.is_sequential:
+            rate = _JPEG_SECONDS_PER_PIXEL
+        else:
+            rate = _PROGRESSIVE_JPEG_SECONDS_PER_PIXEL
+        return header.width * header.height * rate
 
     def pixels(self, spec: ImageSpec) -> NDArray[np.uint8]:
         """uint8 [n_features]: row by row, channels last; raises ImageError."""
@@ -94,40 +112,39 @@ class Encoded(NamedTuple):
         decoded = jpeg.decode_fast(self.data, header)
         if decoded is None:
             plain = Header("JPEG", header.width, header.height)
-            image = _decode(header.picture(self.data), plain)[0]
+            image = _decode(header.without_metadata(self.data), plain)[0]
         elif (
             header.orientation == 1
             and header.width == spec.width
             and header.height == spec.height
-            and header.layers == spec.channels
+            and header.components == spec.channels
         ):
             return decoded.reshape(-1)
         else:
-            image = Image.fromarray(decoded[:, :, 0] if header.layers == 1 else decoded)
+            image = Image.fromarray(decoded[:, :, 0] if header.components == 1 else decoded)
         return _fit(image, header.orientation, spec)
 
 
 def examine(data: bytes, max_pixels: int = MAX_PIXELS) -> Encoded:
     """Read an image file's header, in a few microseconds whatever size it declares.
 
-    JPEG, PNG, WebP, BMP and GIF are read; bytes after the image's end are not looked at, as phones
+    Reads the formats of ``images.formats``. Ignores bytes after the end of the image, since phones
     append previews and videos there. Safe to call from several threads. Raises ImageError, with
     the reason alone, for other files and for an image of more than ``max_pixels`` or with a side
     above 65535.
     """
-    kind = image_format(data)
-    header = jpeg.read_frame(data) if kind == "JPEG" else _HEADERS[kind](data)
+    header = _read_header(data, sniff(data).name)
     _check_size(header.width, header.height, max_pixels)
     return Encoded(data, header)
 
 
-def image_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height that the file declares, before turning; None for no image read here."""
+def image_size(data: bytes) -> Size | None:
+    """Width and height that the file declares, as stored; None if its header is not readable."""
     try:
         header = examine(data).header
     except ImageError:
         return None
-    return header.width, header.height
+    return Size(header.width, header.height)
 
 
 def read_pixels(data: bytes, spec: ImageSpec, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -135,10 +152,10 @@ def read_pixels(data: bytes, spec: ImageSpec, max_pixels: int = MAX_PIXELS) -> N
     return examine(data, max_pixels).pixels(spec)
 
 
-def _coding(header: Header | jpeg.Frame) -> str:
-    if isinstance(header, Header):
-        return header.format
-    return "JPEG" if header.is_sequential else "progressive JPEG"
+def _read_header(data: bytes, format_name: str) -> Header | jpeg.Frame:
+    if format_name == "JPEG":
+        return jpeg.read_frame(data)
+    return Header(format_name, *_DECODERS[format_name].size(data))
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -147,23 +164,23 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
     if Image.MAX_IMAGE_PIXELS is not None:
         max_pixels = min(max_pixels, Image.MAX_IMAGE_PIXELS)
     if width * height > max_pixels:
-        raise ImageError(f"{width}x{height} pixels are more than the {max_pixels} allowed")
+        raise ImageError(f"it has {width}x{height} pixels; the limit is {max_pixels}")
     if max(width, height) > MAX_SIDE:
-        raise ImageError(f"{width}x{height} pixels have a side above the {MAX_SIDE} allowed")
+        raise ImageError(f"it has {width}x{height} pixels; the limit for a side is {MAX_SIDE}")
 
 
 def _decode(data: bytes, header: Header) -> tuple[Image.Image, int]:
     """The first frame, opaque with 8 bits per channel, and its EXIF orientation."""
     orientation, depth = 1, 8
     if header.format == "PNG":
-        data, orientation = png_picture(data)
+        data, orientation = png_without_metadata(data)
         depth = data[24]
     try:
         with Image.open(io.BytesIO(data), formats=(header.format,)) as image:
             size = image.size
             if size == (header.width, header.height):
                 image.load()
-                if header.format == "WEBP":
+                if header.format == "WebP":
                     orientation = exif_orientation(image.info.get("exif", b""))
                 return _opaque(image, depth), orientation
     except Exception as error:
@@ -171,29 +188,29 @@ def _decode(data: bytes, header: Header) -> tuple[Image.Image, int]:
     raise ImageError(CORRUPT)
 
 
-def _reason(error: Exception, kind: Format) -> str:
-    """Pillow raises anything on damaged bytes; which of two sentences it is, is all that helps."""
+def _reason(error: Exception, format_name: str) -> str:
+    """Pillow raises anything on damaged bytes; truncated or corrupt is all that helps a client."""
     if isinstance(error, MemoryError):
-        return "there is no memory to decode it"
-    if isinstance(error, EOFError) and kind != "WEBP":
+        return "there is not enough memory to decode it"
+    if isinstance(error, EOFError) and format_name != "WebP":
         return TRUNCATED
     text = str(error).lower()
     return TRUNCATED if "truncated" in text or "not enough" in text else CORRUPT
 
 
 def _opaque(image: Image.Image, depth: int) -> Image.Image:
-    """Over white, in 8 bits; ``depth`` is a PNG's bits per sample."""
+    """On white, in 8 bits; ``depth`` is a PNG's bits per sample."""
     key = image.info.get("transparency")
     if image.mode.startswith("I"):
         values = np.asarray(image)
-        # The high byte, as Pillow itself does with 16-bit colour.
+        # The high byte, as Pillow itself does with 16-bit color.
         gray = (values.clip(0, 0xFFFF) >> 8).astype(np.uint8)
         if isinstance(key, int):
             gray[values == key] = 255
         return Image.fromarray(gray)
     if not image.has_transparency_data:
         return image
-    # Pillow gives a PNG's transparent colour as the file has it, but not its pixels.
+    # Pillow scales a PNG's pixels to 8 bits, but not its transparent color.
     if image.mode == "L" and isinstance(key, int):
         image.info["transparency"] = _to_8_bits(key, depth)
     elif image.mode == "RGB" and isinstance(key, tuple):
@@ -210,7 +227,7 @@ def _to_8_bits(value: int, depth: int) -> int:
 
 
 def _fit(image: Image.Image, orientation: int, spec: ImageSpec) -> NDArray[np.uint8]:
-    """Converts, turns and resizes; turning moves pixels only, so it may come late, when cheap."""
+    """Convert, turn and resize. Turning only moves pixels, so it comes after the conversion."""
     if image.mode != spec.mode:
         image = image.convert(spec.mode)
     if orientation != 1:

@@ -1,7 +1,7 @@
-"""JPEG: the frame header, the parts that make up the picture, and a fast way to small ones.
+"""JPEG: the frame header, stripping of metadata, and a fast decoder for small images.
 
-Pillow takes 34 µs to open an 8×8 JPEG, simplejpeg 3. Both sit on libjpeg-turbo, and the fast way is
-taken only where ``agrees_with_pillow`` has found their pixels equal in this very process.
+Pillow takes 34 µs to open an 8×8 JPEG, simplejpeg 3. Both use libjpeg-turbo; simplejpeg is used
+only where ``agrees_with_pillow`` has found equal pixels in this very process.
 """
 
 import io
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from errors import ImageError
-from images.header import CORRUPT, CROWDED, MAX_BLOCKS, TRUNCATED, exif_orientation
+from images.header import CORRUPT, MAX_BLOCKS, TOO_MANY_BLOCKS, TRUNCATED, exif_orientation
 
 MAX_SCANS: Final = 100
+"""Limit of scans in a progressive JPEG; encoders write about 10. Each costs a pass over all
+coefficients: 500 scans in a file of 119 kB took 5 s at 25 megapixels."""
+
 MAX_TABLE_BYTES: Final = 65_536
-"""Four tables of each kind take 3 kB; Pillow reads them in Python, 10 MB of them in 0.3 s."""
-"""Scans of a progressive JPEG; encoders write about 10. Each costs a pass over all coefficients:
-measured, 500 scans in a file of 119 kB took 5 s at 25 megapixels."""
+"""Four tables of each kind take 3 kB; Pillow parses them in Python, 10 MB of them in 0.3 s."""
 
 FAST_PIXELS: Final = 256 * 256
 """Above this, simplejpeg is no faster than Pillow (measured: 168 and 169 µs at 256×256)."""
@@ -31,15 +32,18 @@ _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _TABLES: Final = frozenset((0xC4, 0xCC, 0xDB, 0xDD, 0xE0, 0xEE))
 _METADATA: Final = frozenset((*range(0xE1, 0xEE), 0xEF, 0xFE))
 _SEQUENTIAL: Final = frozenset((0xC0, 0xC1))
-_SIMPLE: Final = frozenset((0xC0, 0xC1, 0xC2))
+_HUFFMAN: Final = frozenset((0xC0, 0xC1, 0xC2))
 
 
 class Frame(NamedTuple):
-    """The picture in a JPEG, before decoding: ``width`` and ``height`` before any turning."""
+    """A JPEG's header: ``width`` and ``height`` as stored, before the orientation is applied.
+
+    ``parts`` are the ranges of bytes that hold the image data.
+    """
 
     width: int
     height: int
-    layers: int
+    components: int
     orientation: int
     marker: int
     parts: tuple[tuple[int, int], ...]
@@ -49,84 +53,88 @@ class Frame(NamedTuple):
         """Whether each pixel is coded once, not refined scan by scan."""
         return self.marker in _SEQUENTIAL
 
-    def picture(self, data: bytes) -> bytes:
-        """The JPEG without metadata: tables, frame and scans, with JFIF and Adobe's colour mark."""
+    def without_metadata(self, data: bytes) -> bytes:
+        """The JPEG's tables, frame and scans, with its JFIF and Adobe color markers."""
         return b"".join([data[start:end] for start, end in self.parts])
 
 
 def read_frame(data: bytes) -> Frame:
-    """Walks the segments up to the first scan; a few microseconds. Raises ImageError."""
-    width = height = layers = frame_marker = tables = 0
+    """Read the segments up to the first scan, in a few microseconds. Raises ImageError."""
+    width = height = components = frame_marker = table_bytes = 0
     orientation: int | None = None
     parts = [(0, 2)]
-    at = 2
+    offset = 2
     try:
         for _ in range(MAX_BLOCKS):
-            marker = data[at + 1]
-            if data[at] != 0xFF or marker == 0xFF or marker == 0:
-                found = _MARKER.search(data, at)
-                if found is None:
+            marker = data[offset + 1]
+            if data[offset] != 0xFF or marker == 0xFF or marker == 0:
+                match = _MARKER.search(data, offset)
+                if match is None:
                     raise ImageError(TRUNCATED)
-                at = found.start()
-                marker = data[at + 1]
-            length = data[at + 2] << 8 | data[at + 3]
-            end = at + 2 + length
+                offset = match.start()
+                marker = data[offset + 1]
+            length = data[offset + 2] << 8 | data[offset + 3]
+            end = offset + 2 + length
             if marker in _TABLES:
-                tables += length
-                if tables > MAX_TABLE_BYTES:
+                table_bytes += length
+                if table_bytes > MAX_TABLE_BYTES:
                     raise ImageError(f"it has more than {MAX_TABLE_BYTES} bytes of tables")
-                parts.append((at, end))
+                parts.append((offset, end))
             elif marker == 0xDA:
                 break
             elif marker in _FRAMES:
-                if layers:
+                if components:
                     raise ImageError(CORRUPT)
-                if data[at + 4] != 8:
-                    raise ImageError(f"{data[at + 4]} bits per colour are not read in a JPEG")
-                height = data[at + 5] << 8 | data[at + 6]
-                width = data[at + 7] << 8 | data[at + 8]
-                layers = data[at + 9]
+                bits = data[offset + 4]
+                if bits != 8:
+                    raise ImageError(f"it is a JPEG of {bits} bits per color, not of 8")
+                height = data[offset + 5] << 8 | data[offset + 6]
+                width = data[offset + 7] << 8 | data[offset + 8]
+                components = data[offset + 9]
                 frame_marker = marker
-                parts.append((at, end))
+                parts.append((offset, end))
             elif marker not in _METADATA:
                 raise ImageError(CORRUPT)
-            elif marker == 0xE1 and orientation is None and data.startswith(b"Exif\0\0", at + 4):
-                orientation = exif_orientation(data[at + 4 : end])
-            at = end
+            elif (
+                marker == 0xE1 and orientation is None and data.startswith(b"Exif\0\0", offset + 4)
+            ):
+                orientation = exif_orientation(data[offset + 4 : end])
+            offset = end
         else:
-            raise ImageError(CROWDED)
+            raise ImageError(TOO_MANY_BLOCKS)
     except IndexError:
         raise ImageError(TRUNCATED) from None
-    if not layers:
+    if not components:
         raise ImageError(CORRUPT)
-    # Coded pixels cannot hold an end-of-image marker, so without one there is more to come.
-    if data.rfind(b"\xff\xd9", at) < 0:
+    # Coded pixels cannot contain an end-of-image marker, so a file without one is cut short.
+    if data.rfind(b"\xff\xd9", offset) < 0:
         raise ImageError(TRUNCATED)
-    if frame_marker not in _SEQUENTIAL and data.count(b"\xff\xda\x00", at) > MAX_SCANS:
+    if frame_marker not in _SEQUENTIAL and data.count(b"\xff\xda\x00", offset) > MAX_SCANS:
         raise ImageError(f"it has more than {MAX_SCANS} scans")
-    parts.append((at, len(data)))
-    return Frame(width, height, layers, orientation or 1, frame_marker, tuple(parts))
+    parts.append((offset, len(data)))
+    return Frame(width, height, components, orientation or 1, frame_marker, tuple(parts))
 
 
 def decode_fast(data: bytes, frame: Frame) -> NDArray[np.uint8] | None:
-    """uint8 [height, width, 1 or 3] as Pillow decodes it, or None where Pillow is to be asked.
+    """uint8 [height, width, 1 or 3] as Pillow decodes it, or None where Pillow has to decode it.
 
-    It is to be asked about large pictures, CMYK, rare codings, and whatever simplejpeg finds any
-    fault with: its verdict on damaged files is not Pillow's.
+    Pillow decodes large images, CMYK, rare codings, and whatever simplejpeg rejects: the two do not
+    agree on damaged files.
     """
     if (
         frame.width * frame.height > FAST_PIXELS
-        or frame.marker not in _SIMPLE
-        or frame.layers not in (1, 3)
+        or frame.marker not in _HUFFMAN
+        or frame.components not in (1, 3)
         or not agrees_with_pillow()
     ):
         return None
-    return _decode(data, frame.layers)
+    return _decode(data, frame.components)
 
 
-def _decode(data: bytes, layers: int) -> NDArray[np.uint8] | None:
+def _decode(data: bytes, components: int) -> NDArray[np.uint8] | None:
     try:
-        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "GRAY" if layers == 1 else "RGB")
+        mode = "GRAY" if components == 1 else "RGB"
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, mode)
     except ValueError:
         return None
     return pixels
@@ -136,12 +144,12 @@ def _decode(data: bytes, layers: int) -> NDArray[np.uint8] | None:
 def agrees_with_pillow() -> bool:
     """Whether simplejpeg and Pillow, as installed, decode some tiny JPEGs to the same bytes.
 
-    They are noise, so that every coefficient counts, of a size that fills no whole block.
+    The images are noise, so that every coefficient counts, and not a multiple of a block's size.
     """
     noise = np.random.default_rng(0).integers(0, 256, (19, 21, 3), dtype=np.uint8)
-    colour = Image.fromarray(noise)
+    color = Image.fromarray(noise)
     return all(
-        _same(colour.convert(mode), subsampling, progressive)
+        _same(color.convert(mode), subsampling, progressive)
         for mode, subsampling in (("L", 0), ("RGB", 0), ("RGB", 1), ("RGB", 2))
         for progressive in (False, True)
     )

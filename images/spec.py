@@ -1,6 +1,6 @@
 """The image spec: how an image becomes a feature vector.
 
-It is part of the artifact, and training and serving run this same code, so they cannot differ.
+It is part of the artifact, and both training and serving run this code, so they cannot differ.
 """
 
 import re
@@ -21,9 +21,9 @@ _PATTERN = re.compile(r"(gray|rgb)-([1-9][0-9]{0,2})x([1-9][0-9]{0,2})")
 class ImageSpec(BaseModel):
     """Mode, size and scale of what the classifier sees.
 
-    An image is decoded, turned upright, laid over white, converted to ``mode`` and, where its size
+    An image is decoded, turned upright, put on white, converted to ``mode`` and, where its size
     differs, resized with the filter ``resize``. Each 8-bit value then becomes the feature
-    ``value / 255 * scale``, rounded to the nearest integer where ``rounding`` says so.
+    ``value / 255 * scale``, rounded to the nearest integer if ``rounding`` is ``nearest``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,7 +46,7 @@ class ImageSpec(BaseModel):
         match = _PATTERN.fullmatch(text)
         if match is None or int(match[2]) > MAX_SIDE or int(match[3]) > MAX_SIDE:
             raise SpecError(
-                f"Image spec {text!r} is none of digits, gray-<W>x<H>, rgb-<W>x<H> "
+                f"Image spec {text!r} is not valid: write digits, gray-<W>x<H> or rgb-<W>x<H> "
                 f"with sides from 1 to {MAX_SIDE}, such as rgb-64x64."
             )
         mode: Literal["L", "RGB"] = "L" if match[1] == "gray" else "RGB"
@@ -62,7 +62,7 @@ class ImageSpec(BaseModel):
 
     @property
     def name(self) -> str:
-        """What a person calls it: the text for ``parse`` where there is one."""
+        """The text for ``parse`` if there is one, else a description."""
         if self == ImageSpec.parse("digits"):
             return "digits"
         plain = f"{'gray' if self.mode == 'L' else 'rgb'}-{self.width}x{self.height}"
@@ -78,5 +78,5 @@ class ImageSpec(BaseModel):
         return values.astype(np.float32)
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """float32 features of the same shape as ``pixels`` (uint8), by one table look-up each."""
+        """float32 features of the same shape as ``pixels`` (uint8), one table lookup each."""
         return self._table[pixels]

@@ -1,1 +1,1 @@
-"""What a version is: image spec, artifact, manifest, runtime, conversion and store."""
+"""Versions of models: their files, manifest and runtime, the store, and how they are made."""

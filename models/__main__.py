@@ -1,4 +1,4 @@
-"""``python -m models``: look at the versions in the store, bring them in, take them out."""
+"""``python -m models``: list, show, compare, delete, export and import versions."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 @click.group(cls=cli.Group)
 def main() -> None:
-    """The versions in the BentoML model store.
+    """Manage the versions in the BentoML model store.
 
-    TAG is a model's name for its champion, such as clf, or one version, such as clf:abc123.
+    TAG is a version, such as clf:abc123, or a model's name for its champion, such as clf.
     """
 
 
 @main.command(name="list")
 @click.argument("name", required=False)
 def list_(name: str | None) -> None:
-    """List the versions, of one model or of all."""
+    """List the versions of one model, or of all models."""
 
     from models.report import versions_table
 
@@ -42,9 +42,9 @@ def list_(name: str | None) -> None:
 
 @main.command()
 @click.argument("tag")
-@click.option("--json", "as_json", is_flag=True, help="Print the manifest itself.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def show(tag: str, as_json: bool) -> None:
-    """Show what a version says of itself."""
+    """Show a version's manifest."""
     version = _store().get(tag)
     if as_json:
         click.echo(version.manifest.model_dump_json(indent=2))
@@ -61,7 +61,7 @@ def show(tag: str, as_json: bool) -> None:
 @click.argument("first", metavar="TAG")
 @click.argument("second", metavar="TAG")
 def compare(first: str, second: str) -> None:
-    """Compare two versions' metrics, recipe and data."""
+    """Compare the metrics, recipe and data of two versions."""
 
     from models.report import comparison_table
 
@@ -71,9 +71,9 @@ def compare(first: str, second: str) -> None:
 
 @main.command()
 @click.argument("tag")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def delete(tag: str, yes: bool) -> None:
-    """Delete one version; a running server lets go of it at its next look at the store."""
+    """Delete one version; running servers drop it when they next check the store."""
     store = _store()
     version = store.get(tag)
     if not yes:
@@ -86,7 +86,7 @@ def delete(tag: str, yes: bool) -> None:
 @click.argument("tag")
 @click.argument("path", type=click.Path(path_type=Path))
 def export(tag: str, path: Path) -> None:
-    """Write a version to one file, for `import` on another machine."""
+    """Write a version to a file that `import` reads on another machine."""
     from models.archive import export_version
 
     store = _store()
@@ -96,24 +96,28 @@ def export(tag: str, path: Path) -> None:
 
 @main.command(name="import")
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--name", help="The model it becomes a version of; for a pickle.")
-@click.option("--image-spec", help="digits, gray-<W>x<H> or rgb-<W>x<H>; for a pickle.")
-@click.option("--trust", is_flag=True, help="Load the pickle, which can run any code it likes.")
+@click.option("--name", help="Model name of the new version; only for a pickle.")
+@click.option(
+    "--image-spec",
+    help="How its training images became features: digits, gray-<W>x<H> or rgb-<W>x<H>; only for "
+    "a pickle.",
+)
+@click.option("--trust", is_flag=True, help="Load the pickle, which can run any code.")
 @click.option(
     "--backend",
     type=click.Choice(["onnx", "sklearn"]),
     default="onnx",
     show_default=True,
-    help="sklearn serves the estimator itself, where it has no ONNX graph.",
+    help="What serves a pickle: its ONNX graph, or the estimator itself if it cannot be converted.",
 )
 def import_(
     path: Path, name: str | None, image_spec: str | None, trust: bool, backend: str
 ) -> None:
-    """Take in a file that `export` wrote, or a pickled scikit-learn classifier."""
+    """Import a file that `export` wrote, or a pickled scikit-learn classifier."""
     if path.suffix == ".bentomodel":
         if name or image_spec or trust:
             raise click.UsageError(
-                "--name, --image-spec and --trust are for a pickle; a .bentomodel has its own."
+                "--name, --image-spec and --trust are only for a pickle: leave them out."
             )
         from models.archive import import_version
         from models.offline.conversion import check_artifact
@@ -140,7 +144,7 @@ def _import_pickle(path: Path, name: str, image_spec: str, trust: bool, backend:
     for imported in report.imports:
         click.echo(f"  {imported}")
     if report.note:
-        click.echo(f"  and what cannot be listed: {report.note}")
+        click.echo(f"  and more that cannot be listed: {report.note}")
     if not trust:
         raise PickleError(
             "Nothing was loaded; if you trust where this file comes from, add --trust."
@@ -153,7 +157,7 @@ def _import_pickle(path: Path, name: str, image_spec: str, trust: bool, backend:
         click.echo(f"Warning: {warning}", err=True)
     candidate = adopt(loaded.estimator, name, spec, "sklearn" if backend == "sklearn" else "onnx")
     if backend == "onnx":
-        click.echo("Converting it and comparing the graph's answers with its own ...")
+        click.echo("Converting it to ONNX and comparing the predictions of both ...")
     version = _store().save(candidate)
     manifest = version.manifest
     if manifest.parity is not None:
@@ -161,15 +165,17 @@ def _import_pickle(path: Path, name: str, image_spec: str, trust: bool, backend:
             f"{manifest.parity.images} images: {manifest.parity.disagreements} labels differ, "
             f"largest difference {manifest.parity.max_difference:.1e}."
         )
+    if manifest.speed is not None and manifest.speed.warning:
+        click.echo(f"Warning: {manifest.speed.warning}", err=True)
     click.echo(f"Imported {version.tag} ({manifest.output}, {len(manifest.labels)} labels)")
     click.echo(
-        f'Ask for it with "model": "{version.name}", first about an image you know: whether '
-        f"{spec.name} is how its training images became features, nothing here can tell."
+        f'Request it with "model": "{version.name}". Try a known image first: that {spec.name} is '
+        "how its training images became features cannot be checked here."
     )
 
 
 def _console() -> "Console":
-    """Wide enough for a table where nobody looks at it, and without a meaning for [brackets]."""
+    """160 columns without a terminal, so that tables are not cut; [brackets] are not markup."""
     from rich.console import Console
 
     console = Console(highlight=False, markup=False)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from errors import ArtifactError
+from errors import ArtifactError, first_line
 from models.manifest import Manifest
 from models.runtime import OnnxRuntime, Runtime
 
@@ -26,11 +26,11 @@ GOLDEN = "golden.npz"
 REFERENCE = "reference.npz"
 HALVES = ("half_a.onnx", "half_b.onnx")
 
-# With a thousand classes the confusion matrix alone takes some megabytes.
+# The confusion matrix of a thousand classes takes some megabytes.
 _MAX_MANIFEST_BYTES = 16 * 2**20
 
-# A replayed score may differ by this much: the parity check's own tolerance, since another
-# processor sums in another order.
+# Limit of the difference of a replayed score, since another processor sums in another order; the
+# same as in the parity check.
 TOLERANCE = 1e-4
 
 
@@ -42,13 +42,13 @@ class Artifact:
     manifest: Manifest
 
     def read(self, name: str) -> bytes:
-        """A file's content, after its SHA-256 was compared with the manifest's.
+        """A file's content, once its SHA-256 was found equal to the manifest's.
 
         Raises ArtifactError if the file is missing, altered, or not in the manifest.
         """
         expected = self.manifest.files.get(name)
         if expected is None:
-            raise ArtifactError(f"{self.path.name} has no {name} in its manifest.")
+            raise ArtifactError(f"The manifest of {self.path.name} does not list {name}.")
         try:
             content = (self.path / name).read_bytes()
         except OSError as error:
@@ -58,40 +58,41 @@ class Artifact:
         if hashlib.sha256(content).hexdigest() != expected:
             raise ArtifactError(
                 f"{name} of {self.path.name} is not the file that was saved: its SHA-256 differs "
-                "from the manifest's, so restore it or save the version again."
+                "from the manifest's; restore it, or save the version again."
             )
         return content
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        """The arrays of a verified ``.npz`` file, never pickled ones; raises ArtifactError."""
+        """The arrays of a verified ``.npz`` file; raises ArtifactError, also for pickled arrays."""
         content = self.read(name)
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 return dict(archive)
         except (ValueError, OSError, EOFError, BadZipFile) as error:
             raise ArtifactError(
-                f"{name} of {self.path.name} cannot be read as arrays: {error}."
+                f"{name} of {self.path.name} cannot be read as arrays: {first_line(error)}."
             ) from error
 
     def verify(self) -> None:
-        """Compare every file with the manifest; raises ArtifactError at the first that differs."""
+        """Check every file's SHA-256; raises ArtifactError for the first that differs."""
         for name in self.manifest.files:
             self.read(name)
 
     def open(self) -> Runtime:
-        """The version's classifier, once it has answered its golden examples.
+        """The version's classifier, once it has reproduced its golden examples.
 
-        Raises ArtifactError if a file is not what was saved, or an answer not what it was then.
+        Raises ArtifactError if a file was altered, or if a prediction has changed since the version
+        was saved.
         """
         runtime: Runtime
         if self.manifest.backend == "sklearn":
-            # Only a version that its maker saved with --backend sklearn comes this way.
+            # Only for a version saved with --backend sklearn.
             try:
                 from models.offline.estimator import EstimatorRuntime
             except ImportError:
                 raise ArtifactError(
-                    f"{self.path.name} was saved with --backend sklearn, and scikit-learn is not "
-                    "installed here: install requirements/train.txt."
+                    f"{self.path.name} was saved with --backend sklearn and needs scikit-learn, "
+                    "which is not installed: pip install -r requirements/train.txt."
                 ) from None
 
             runtime = EstimatorRuntime(self.read(ESTIMATOR), self.manifest)
@@ -101,11 +102,11 @@ class Artifact:
         return runtime
 
     def halves(self) -> tuple[Runtime, Runtime] | None:
-        """Two copies of the classifier, each trained on another half of the training data.
+        """The half models: two copies of the classifier, trained on one half of the data each.
 
-        Where the two disagree more than they did, the classifier itself is likely to be worse: see
-        ``monitor.accuracy.harm``. Serving never reads them. None where the version was saved
-        without; ``manifest.without_halves`` then says why, if it is known. Raises ArtifactError.
+        If the two disagree more often than on the reference, the classifier's accuracy has probably
+        dropped: see ``monitor.accuracy.harm``. Serving never reads them. None if the version was
+        saved without; ``manifest.without_halves`` then says why, if known. Raises ArtifactError.
         """
         if not self.manifest.files.keys() >= set(HALVES):
             return None
@@ -120,16 +121,15 @@ class Artifact:
             raise
         except Exception as error:
             raise ArtifactError(
-                f"{self.path.name} cannot answer its golden examples: "
-                f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+                f"{self.path.name} cannot run its golden examples: {first_line(error)}."
             ) from error
 
     def _compare(self, runtime: Runtime, golden: dict[str, NDArray[Any]]) -> None:
         features = self.manifest.image_spec.features(golden["pixels"])
         if not np.array_equal(features, golden["features"]):
             raise ArtifactError(
-                f"{self.path.name} makes other features of its golden images than when it was "
-                "saved: its image spec was changed, or this is another Pupila."
+                f"{self.path.name} does not reproduce the features of its golden examples: its "
+                "image spec was changed, or another version of Pupila saved it."
             )
         outcome = runtime.run(features)
         expected = (len(features), len(self.manifest.labels))
@@ -142,18 +142,18 @@ class Artifact:
         scale = max(1.0, float(np.abs(golden["scores"]).max()))
         if not worst <= TOLERANCE * scale or not np.array_equal(outcome.indices, golden["indices"]):
             raise ArtifactError(
-                f"{self.path.name} does not answer its golden examples as it did when it was "
-                f"saved (largest difference {worst:.2g}), so it may not serve here."
+                f"{self.path.name} does not reproduce the predictions of its golden examples "
+                f"(largest difference {worst:.2g}), so it cannot be used here."
             )
 
 
 def read_artifact(path: Path) -> Artifact:
-    """The artifact in a folder, its manifest checked.
+    """The artifact in a folder, once its manifest was checked.
 
-    Raises ArtifactError if there is no manifest, or not one of this schema.
+    Raises ArtifactError if there is no manifest, or one of another schema.
     """
     unreadable = ArtifactError(
-        f"{path.name} has no readable {MANIFEST}, so it is not a version that Pupila saved."
+        f"{path.name} has no readable {MANIFEST}, so it is not a version saved by Pupila."
     )
     try:
         status = (path / MANIFEST).stat()
@@ -168,6 +168,6 @@ def read_artifact(path: Path) -> Artifact:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ArtifactError(
-            f"{MANIFEST} of {path.name} is not of schema 1: {where}: {first['msg'].lower()}."
+            f"{MANIFEST} of {path.name} does not follow schema 1: {where}: {first['msg'].lower()}."
         ) from error
     return Artifact(path, manifest)

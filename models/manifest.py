@@ -1,4 +1,4 @@
-"""The manifest: what a version says of itself, in one JSON file beside its other files."""
+"""The manifest: a version's metadata, in a JSON file next to its other files."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -13,7 +13,7 @@ Label = (
     Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1)]
     | Annotated[str, Field(strict=True)]
 )
-Share = Annotated[float, Field(ge=0, le=1)]
+Proportion = Annotated[float, Field(ge=0, le=1)]
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -23,54 +23,58 @@ class _Frozen(BaseModel):
 
 
 class Interval(_Frozen):
-    """A share with its 95 % interval."""
+    """A proportion with its 95 % confidence interval."""
 
-    value: Share
-    low: Share
-    high: Share
+    value: Proportion
+    low: Proportion
+    high: Proportion
 
 
 class ClassMetrics(_Frozen):
-    """How well one class is told from all others; all are shares of holdout images."""
+    """How well one class is separated from the others: proportions of holdout images."""
 
     label: Label
     images: int
-    precision: Share
-    recall: Share
-    f1: Share
-    false_positive_rate: Share
-    false_negative_rate: Share
+    precision: Proportion
+    recall: Proportion
+    f1: Proportion
+    false_positive_rate: Proportion
+    false_negative_rate: Proportion
 
 
 class Metrics(_Frozen):
-    """What the version was found to do on its holdout."""
+    """How the version performed on its holdout."""
 
     images: int
     accuracy: Interval
     log_loss: float | None
     calibration_error: float | None
     classes: tuple[ClassMetrics, ...]
-    confusion: tuple[tuple[int, ...], ...] = Field(description="rows: truth, columns: prediction")
+    confusion: tuple[tuple[int, ...], ...] = Field(
+        description="rows: true label, columns: predicted label"
+    )
 
 
 class DataFingerprint(_Frozen):
-    """Which data the version was trained on, without the data."""
+    """Identifies the data that the version was trained on."""
 
     name: str
     sha256: str = Field(description="over pixels and labels, in order")
     images: int
     holdout: int
     classes: dict[str, int] = Field(description="images of each label")
-    skipped: int = Field(description="files that could not be read")
+    skipped: int = Field(description="files that were not readable")
     seed: int
 
 
 class Parity(_Frozen):
-    """How the graph's answers compared with its estimator's."""
+    """How the graph's predictions compared with its estimator's."""
 
     images: int
-    disagreements: int = Field(description="labels that differ although the top two are apart")
-    close_calls: int = Field(description="images whose top two are within label_margin")
+    disagreements: int = Field(description="labels that differ, without the close calls")
+    close_calls: int = Field(
+        description="images whose two best scores differ by label_margin at most"
+    )
     label_margin: float
     max_difference: float = Field(description="of a probability or score")
     tolerance: float
@@ -79,15 +83,31 @@ class Parity(_Frozen):
 
 
 class Speed(_Frozen):
-    """scikit-learn's time over the graph's, for one batch of the given size."""
+    """scikit-learn's time divided by the graph's, for one batch of 1, 32 or 128 images."""
 
     batch_1: float
     batch_32: float
     batch_128: float
 
+    @property
+    def warning(self) -> str | None:
+        """One sentence if the graph is slower, which does not make its predictions wrong."""
+        by_size = {1: self.batch_1, 32: self.batch_32, 128: self.batch_128}
+        slower = [
+            f"{ratio:.2f} times as fast for a batch of {size}"
+            for size, ratio in by_size.items()
+            if ratio < 1
+        ]
+        if not slower:
+            return None
+        return (
+            f"The graph was slower than scikit-learn when it was measured ({', '.join(slower)}), "
+            "maybe because the machine was busy."
+        )
+
 
 class Manifest(_Frozen):
-    """Everything about a version that is not in its other files."""
+    """All metadata of a version."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     name: str
@@ -108,10 +128,11 @@ class Manifest(_Frozen):
     libraries: dict[str, str]
     parent: str | None = Field(description="the version this one was trained to replace")
     without_halves: str | None = Field(
-        default=None, description="why a trained version has no half_a.onnx and half_b.onnx"
+        default=None,
+        description="why a trained version has no half models, half_a.onnx and half_b.onnx",
     )
     files: dict[FileName, Sha256] = Field(description="SHA-256 of every other file")
-    content: str = Field(description="SHA-256 of all that the same seed and data would give again")
+    content: str = Field(description="SHA-256 of everything that the same seed and data reproduce")
 
     @model_validator(mode="after")
     def _labels_are_of_one_type(self) -> Self:
@@ -119,7 +140,7 @@ class Manifest(_Frozen):
         if not all(type(label) is kind for label in self.labels):
             raise ValueError(f"labels are not all of type {self.label_type}")
         if len(set(self.labels)) < len(self.labels):
-            raise ValueError("a label stands twice")
+            raise ValueError("a label is repeated")
         return self
 
     @property

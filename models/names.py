@@ -1,4 +1,4 @@
-"""What a model may be called: it becomes a folder, a tag and a word in requests."""
+"""Names of models, which become folders, tags and a field of requests."""
 
 import re
 from typing import Final
@@ -11,5 +11,5 @@ RULE: Final = (
 
 
 def is_name(text: str) -> bool:
-    """Whether BentoML takes the text as a model's name, by ``RULE``."""
+    """Whether BentoML accepts the text as a model's name; see ``RULE``."""
     return _NAME.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""The data a version was validated on, as ``monitor`` compares production with it."""
+"""The data a version was validated on, which ``monitor`` compares with production."""
 
 import io
 from dataclasses import dataclass
@@ -11,23 +11,23 @@ from errors import ArtifactError
 from models.artifact import REFERENCE, Artifact
 
 COMPONENTS = 20
-"""Of the principal component analysis: as many as there are, up to this."""
+"""Limit of the principal components."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """N held-out images in random order, what the version said of them, and what only its
-    training data could tell.
+    """N held-out images in random order, the version's predictions for them, and statistics of its
+    training data.
 
-    ``pixels``: uint8 [N, F], in the image spec's size; ``labels``: int64 [N], places in the
-    manifest's labels; ``probabilities``: float32 [N, C]. What follows is None in versions that were
-    saved before it was kept, or where it could not be made:
+    ``pixels``: uint8 [N, F], in the image spec's size; ``labels``: int64 [N], true labels as
+    indices into the manifest's; ``probabilities``: float32 [N, C]. The others are None in versions
+    saved before they existed, and where they could not be computed:
 
     ``pca_mean``: float32 [F] and ``pca_components``: float32 [K, F] with K <= 20, orthonormal rows
-    by falling variance, of a principal component analysis of the *training* features
-    (``spec.features``): fitted on the held-out images, it would know them better than production's.
+    by decreasing variance, of a principal component analysis of the *training* features
+    (``spec.features``): one fitted on the held-out images would fit them better than production's.
     ``halves``: float32 [2, N, C], the probabilities that ``Artifact.halves`` give these images.
-    ``sizes``: int64 [M, 2], width and height in pixels that the files of the data declared.
+    ``sizes``: int64 [M, 2], width and height in pixels that the training files declared.
     """
 
     pixels: NDArray[np.uint8]
@@ -43,9 +43,9 @@ class Reference:
 
     @classmethod
     def load(cls, artifact: Artifact) -> Self | None:
-        """The reference of a version, or None if it has none, as an imported pickle.
+        """The reference of a version, or None if it has none, like an imported pickle.
 
-        Raises ArtifactError if its file is not what was saved, or of other shapes than above.
+        Raises ArtifactError if its file was altered, or its arrays have other shapes or types.
         """
         if REFERENCE not in artifact.manifest.files:
             return None
@@ -55,15 +55,15 @@ class Reference:
         )
         for name, (dtype, shape) in shapes.items():
             array = arrays.get(name)
-            if array is None and name in _ALWAYS:
+            if array is None and name in _REQUIRED:
                 raise ArtifactError(f"{REFERENCE} of {artifact.path.name} has no {name}.")
             if array is not None and (array.dtype != dtype or array.shape != shape):
                 raise ArtifactError(
                     f"{REFERENCE} of {artifact.path.name} has {name} as {array.dtype} "
-                    f"{list(array.shape)}, and they should be {dtype} {list(shape)}."
+                    f"{list(array.shape)} instead of {np.dtype(dtype)} {list(shape)}."
                 )
-        known: dict[str, Any] = {name: arrays.get(name) for name in shapes}
-        return cls(**known)
+        fields: dict[str, Any] = {name: arrays.get(name) for name in shapes}
+        return cls(**fields)
 
     def dump(self) -> bytes:
         """The ``.npz`` file that ``load`` reads."""
@@ -73,13 +73,13 @@ class Reference:
         return buffer.getvalue()
 
 
-_ALWAYS = ("pixels", "labels", "probabilities")
+_REQUIRED = ("pixels", "labels", "probabilities")
 
 
 def _shapes(
     features: int, classes: int, arrays: dict[str, NDArray[Any]]
 ) -> dict[str, tuple[type, tuple[int, ...]]]:
-    """What each array should be, as far as the numbers of rows are found in the arrays."""
+    """The expected type and shape of each array; numbers of rows are taken from the arrays."""
 
     def rows(name: str) -> int:
         array = arrays.get(name)

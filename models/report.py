@@ -9,7 +9,7 @@ from models.version import Version
 
 
 def versions_table(versions: Sequence[Version], champions: set[str]) -> Table:
-    """One row a version; ``champions`` are the tags that answer."""
+    """One row per version; ``champions`` are tags."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("TAG", no_wrap=True, min_width=max(len(v.tag) for v in versions))
     table.add_column("ALIAS", no_wrap=True, min_width=8)
@@ -31,7 +31,7 @@ def versions_table(versions: Sequence[Version], champions: set[str]) -> Table:
 
 
 def version_tables(version: Version) -> Iterator[Table]:
-    """Everything a manifest says, in up to two tables."""
+    """A manifest as one table, and its metrics by class as another."""
     manifest = version.manifest
     table = Table(title=version.tag, box=None, show_header=False, title_justify="left")
     table.add_column(style="bold")
@@ -45,18 +45,16 @@ def version_tables(version: Version) -> Iterator[Table]:
 
 
 def comparison_table(first: Version, second: Version) -> Table:
-    """Two versions side by side, with the difference where there is one to compute."""
+    """Two versions side by side, with the differences of their metrics."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("", first.tag, second.tag, "DIFFERENCE"):
         table.add_column(column)
     left, right = first.manifest, second.manifest
-    for (name, one), (_, other) in zip(_facts(left), _facts(right), strict=True):
-        table.add_row(name, one, other, "" if one == other else "differs")
+    for (name, before), (_, after) in zip(_facts(left), _facts(right), strict=True):
+        table.add_row(name, before, after, "" if before == after else "differs")
     if left.metrics is not None and right.metrics is not None:
-        for name, one_value, other_value in _shares(left.metrics, right.metrics):
-            table.add_row(
-                name, f"{one_value:.4f}", f"{other_value:.4f}", f"{other_value - one_value:+.4f}"
-            )
+        for name, old, new in _metrics(left.metrics, right.metrics):
+            table.add_row(name, f"{old:.4f}", f"{new:.4f}", f"{new - old:+.4f}")
     return table
 
 
@@ -69,7 +67,7 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
         ("parameters", ", ".join(f"{k}={v}" for k, v in manifest.parameters.items()) or "-"),
         ("image spec", manifest.image_spec.name),
         ("labels", ", ".join(map(str, manifest.labels))),
-        ("gives", manifest.output),
+        ("output", manifest.output),
         ("backend", manifest.backend),
         ("data", f"{data.name}, {data.images} images, {data.sha256[:12]}" if data else "-"),
         ("accuracy", _interval(manifest.metrics.accuracy) if manifest.metrics else "-"),
@@ -81,9 +79,9 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
             else "-",
         ),
         (
-            "faster than scikit-learn",
-            f"{speed.batch_1:.0f}x at batch 1, {speed.batch_32:.1f}x at 32, "
-            f"{speed.batch_128:.1f}x at 128"
+            "speed",
+            f"{speed.batch_1:.1f}, {speed.batch_32:.1f} and {speed.batch_128:.1f} times that of "
+            "scikit-learn for 1, 32 and 128 images"
             if speed
             else "-",
         ),
@@ -92,16 +90,16 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
     ]
 
 
-def _shares(left: Metrics, right: Metrics) -> Iterator[tuple[str, float, float]]:
+def _metrics(left: Metrics, right: Metrics) -> Iterator[tuple[str, float, float]]:
     yield "accuracy", left.accuracy.value, right.accuracy.value
     if left.log_loss is not None and right.log_loss is not None:
         yield "log-loss", left.log_loss, right.log_loss
     if left.calibration_error is not None and right.calibration_error is not None:
         yield "calibration error", left.calibration_error, right.calibration_error
-    others = {row.label: row for row in right.classes}
+    recalls = {row.label: row.recall for row in right.classes}
     for row in left.classes:
-        if row.label in others:
-            yield f"recall of {row.label}", row.recall, others[row.label].recall
+        if row.label in recalls:
+            yield f"recall of {row.label}", row.recall, recalls[row.label]
 
 
 def _classes(metrics: Metrics) -> Table:

@@ -5,14 +5,14 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import ArtifactError
+from errors import ArtifactError, first_line
 
 
 class Outcome(NamedTuple):
-    """What a classifier says of N images with C classes.
+    """A classifier's output for N images, with C classes.
 
-    ``scores``: float32 [N, C], probabilities where the manifest says so. ``indices``: int64 [N],
-    the predicted label's place in the manifest's ``labels``.
+    ``scores``: float32 [N, C], probabilities or decision scores as the manifest says. ``indices``:
+    int64 [N], the predicted labels as indices into the manifest's ``labels``.
     """
 
     scores: NDArray[np.float32]
@@ -20,7 +20,7 @@ class Outcome(NamedTuple):
 
 
 class Runtime(Protocol):
-    """Anything that turns features into an Outcome; must be safe to call from any one thread."""
+    """Turns features into an Outcome. Any thread may call it, one at a time."""
 
     def run(self, features: NDArray[np.float32]) -> Outcome:
         """``features``: float32 [N, n_features]."""
@@ -28,17 +28,17 @@ class Runtime(Protocol):
 
 
 class OnnxRuntime:
-    """A graph in ONNX Runtime, on one thread: the server scales by processes.
+    """A graph in ONNX Runtime, on one thread, since the server scales with processes.
 
-    The session is made from bytes whose SHA-256 was checked, never from a path, so that what was
-    verified is what runs.
+    The session is created from bytes whose SHA-256 was checked, never from a path, so that what
+    was verified is what runs.
     """
 
     def __init__(self, model: bytes) -> None:
         # Here, because the process that supervises the workers imports this module too.
         import onnxruntime
 
-        # Since 1.32 it tells its makers of each session, on Linux too.
+        # Since 1.32 it reports each session to its developers, on Linux too.
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -51,8 +51,8 @@ class OnnxRuntime:
             )
         except Exception as error:
             raise ArtifactError(
-                f"The graph cannot be loaded by ONNX Runtime {onnxruntime.__version__}: "
-                f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+                f"ONNX Runtime {onnxruntime.__version__} cannot load the graph: "
+                f"{first_line(error)}."
             ) from error
         self._input = self._session.get_inputs()[0].name
         self._outputs = [output.name for output in self._session.get_outputs()]

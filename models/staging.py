@@ -1,4 +1,4 @@
-"""Where versions are made before they are seen: beside the store, on the same file system."""
+"""Where versions are written before they are published: next to the store, on its file system."""
 
 import contextlib
 import fcntl
@@ -17,14 +17,14 @@ _ABANDONED_AFTER_SECONDS = 24 * 3600
 
 
 class Staging:
-    """Folders from which one rename makes a version visible, and to which one makes it vanish."""
+    """Folders from which a rename publishes a version, and into which a rename removes it."""
 
     def __init__(self, store: Path) -> None:
         self._path = store.parent / _NAME
 
     @contextlib.contextmanager
     def folder(self) -> Iterator[Path]:
-        """An empty folder, gone at the end. Raises ModelError if none can be made."""
+        """An empty folder, deleted at the end. Raises ModelError if it cannot be created."""
         try:
             self._path.mkdir(parents=True, exist_ok=True)
             self._sweep()
@@ -38,22 +38,22 @@ class Staging:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """One process at a time changes which versions there are."""
+        """Let one process at a time publish or remove versions."""
         with (self._path / _LOCK).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _sweep(self) -> None:
-        """Remove what a killed process left, old enough that it cannot be at work still."""
-        for left in self._path.iterdir():
+        """Remove what killed processes left behind, if too old to be in use."""
+        for folder in self._path.iterdir():
             with contextlib.suppress(OSError):
-                age = time.time() - left.stat().st_mtime
-                if left.is_dir() and age > _ABANDONED_AFTER_SECONDS:
-                    shutil.rmtree(left, ignore_errors=True)
+                age = time.time() - folder.stat().st_mtime
+                if folder.is_dir() and age > _ABANDONED_AFTER_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def sync(path: Path) -> None:
-    """Have a file's, or a folder's, content on the disk before going on."""
+    """Wait until the content of a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,1 +1,1 @@
-"""Offline scoring: millions of images in, one Parquet file of predictions out."""
+"""Offline scoring: from millions of images to one Parquet file of predictions."""

@@ -1,4 +1,4 @@
-"""``python -m score``: images in, a Parquet file of predictions out."""
+"""``python -m score``: from images to a Parquet file of predictions."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from errors import ScoreError
     "--model",
     default="clf",
     metavar="TAG",
-    help="Which version: clf for the champion, or clf:abc123. It stays the same for a whole run.",
+    help="The version to use: clf for its champion, or clf:abc123. It is fixed for the whole run.",
 )
 @click.option(
     "--out",
@@ -27,12 +27,12 @@ from errors import ScoreError
     "--image-column",
     default="image",
     metavar="NAME",
-    help="Of Parquet: the column of images, binary or structs with bytes.",
+    help="For Parquet: the column of images, binary or structs with bytes.",
 )
 @click.option(
     "--id-column",
     metavar="NAME",
-    help="Of Parquet: the column of ids.  [default: the number of the row]",
+    help="For Parquet: the column of ids.  [default: the row number]",
 )
 @click.option(
     "--probabilities", is_flag=True, help="Add a column with the probability of each label."
@@ -40,10 +40,12 @@ from errors import ScoreError
 @click.option(
     "--dask",
     metavar="ADDRESS",
-    help="Score on the Dask cluster whose scheduler is there, such as tcp://10.0.0.5:8786. Images "
-    "are read here and sent.",
+    help="Score on the Dask cluster with this scheduler, such as tcp://10.0.0.5:8786. Images are "
+    "read on this machine and sent.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a FILE that is there, once all is done.")
+@click.option(
+    "--overwrite", is_flag=True, help="Replace an existing FILE, once scoring is complete."
+)
 def main(
     images: Path,
     model: str,
@@ -54,10 +56,10 @@ def main(
     dask: str | None,
     overwrite: bool,
 ) -> None:
-    """Score all images of a folder, or of Parquet files, with a version of the model store.
+    """Score all images of a folder or of Parquet files with a version from the model store.
 
-    The output has one row for each image, in order: id, prediction, version, and the error for an
-    image that cannot be read. A run that was killed goes on when the same command is run again.
+    The output has one row per image, in order: id, prediction, version, and the error of an image
+    that is not readable. To continue an interrupted run, run the same command again.
     """
     try:
         import pyarrow  # noqa: F401
@@ -77,7 +79,7 @@ def main(
     with progress(Console(stderr=True, highlight=False, markup=False)) as on_progress:
         report = score(options, Store(), on_progress)
     failed = f", {report.errors:,} of them without a prediction" if report.errors else ""
-    click.echo(f"{out}: {report.rows:,} images by {report.version}{failed}.")
+    click.echo(f"{out}: {report.rows:,} images scored with {report.version}{failed}.")
 
 
 if __name__ == "__main__":

@@ -9,11 +9,12 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from errors import ScoreError
-from score.source import Gap, Item, Summary, printable
+from images.files import path_text
+from score.source import Gap, Item, Summary
 
 
 class File(NamedTuple):
-    """An entry of a folder that is no folder itself; size and time are 0 where unknown."""
+    """A file, or a link to anything, in a folder; size and time are 0 if unknown."""
 
     path: str
     size: int
@@ -28,10 +29,10 @@ class _Entry(NamedTuple):
 
 
 class FolderSource:
-    """Every file in a folder is a row, and its path below the folder the row's id.
+    """Every file in a folder is a row, with its path below the folder as id.
 
-    Names that begin with a dot are passed over. Links to files are followed. Links to folders are
-    not, so that none can lead in a circle: each is a row of its own, whose error says so.
+    Hidden files and folders are skipped. Links to files are followed. Links to folders are not, so
+    that none can form a cycle: each is a row whose error says so.
     """
 
     id_type = pa.string()
@@ -49,26 +50,23 @@ class FolderSource:
         return Summary(rows, digest.hexdigest())
 
     def items(self, gaps: Iterable[Gap]) -> Iterator[tuple[int, Item]]:
-        left = iter(gaps)
-        gap = next(left, None)
+        remaining = iter(gaps)
+        gap = next(remaining, None)
         for number, file in enumerate(walk(self._root)):
             while gap is not None and number >= gap.end:
-                gap = next(left, None)
+                gap = next(remaining, None)
             if gap is None:
                 return
             if number >= gap.first:
-                yield (
-                    number,
-                    Item(printable(file.path), Path(f"{self._root}/{file.path}"), file.size),
-                )
+                path = Path(f"{self._root}/{file.path}")
+                yield number, Item(path_text(file.path), path, file.size)
 
 
 def walk(root: Path, *, names_only: bool = False) -> Iterator[File]:
-    """The files below a folder, in the order of their paths' parts.
+    """The files below a folder, in the order of the parts of their paths.
 
-    With ``names_only`` no file is asked for its size and time. Holds the names of one folder a
-    level at a time. Raises ScoreError if a folder cannot be read: to leave its images out would be
-    to lose rows.
+    With ``names_only``, sizes and times are not read. Keeps the names of one folder per level in
+    memory. Raises ScoreError if a folder cannot be read, since skipping it would lose rows.
     """
     levels = [("", iter(_entries(root, "", names_only)))]
     while levels:
@@ -85,13 +83,13 @@ def walk(root: Path, *, names_only: bool = False) -> Iterator[File]:
 
 def _entries(root: Path, below: str, names_only: bool) -> list[_Entry]:
     try:
-        with os.scandir(root / below) as found:
+        with os.scandir(root / below) as entries:
             return sorted(
-                _entry(entry, names_only) for entry in found if not entry.name.startswith(".")
+                _entry(entry, names_only) for entry in entries if not entry.name.startswith(".")
             )
     except OSError as error:
         raise ScoreError(
-            f"The folder {printable(root / below)} cannot be read: {error.strerror}."
+            f"The folder {path_text(root / below)} cannot be read: {error.strerror}."
         ) from error
 
 
@@ -102,6 +100,6 @@ def _entry(entry: os.DirEntry[str], names_only: bool) -> _Entry:
         return _Entry(entry.name, False, 0, 0)
     try:
         status = entry.stat()
-    except OSError:  # a link that leads nowhere, or in a circle
+    except OSError:  # a broken or circular link
         return _Entry(entry.name, False, 0, 0)
     return _Entry(entry.name, False, status.st_size, status.st_mtime_ns)

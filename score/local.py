@@ -19,33 +19,33 @@ from score.source import Chunk, load
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Batches that are decoded, or being so, before the classifier takes them.
+# Batches that are submitted for decoding before the classifier needs them.
 _AHEAD_PER_WORKER = 2
 
-# Reading and decoding an image in less is mostly Python, at which threads only wait for each other:
-# of 8x8 PNGs (60 µs) two threads scored 20 % fewer a second than a loop. Two processes did not pay
-# either: of 60,000 such images they scored 18 % fewer, by bench/score.py.
+# If an image takes less than this to read and decode, most of it is Python, and threads only wait
+# for each other: with 8x8 PNGs (60 µs), two threads scored 20 % fewer per second than a loop. Two
+# processes were no faster: with 60,000 such images they scored 18 % fewer (bench/score.py).
 _SLOW_SECONDS = 0.0003
 
 
 class LocalEngine:
-    """Reads and decodes batch by batch, on threads where it pays; classifies here."""
+    """Reads and decodes batch by batch, on threads where that is faster; classifies on this one."""
 
     def __init__(self, scorer: Scorer, workers: int | None = None) -> None:
-        """``workers``: how many threads, by default one for each processor."""
+        """``workers``: the number of threads, by default one for each processor."""
         self._scorer = scorer
         self._workers = workers or os.cpu_count() or 1
 
     def close(self) -> None:
-        """Nothing outlives ``answers``; a cluster's client would."""
+        """Does nothing: unlike a cluster's client, nothing stays open."""
 
     def answers(self, chunks: Iterable[Chunk]) -> Generator[tuple[Chunk, Answers], None, None]:
-        """Each chunk with its answers, in order; reads ahead of the last chunk given."""
+        """Each chunk with its answers, in order; reads ahead of the chunk that it yields."""
         batch = self._scorer.batch
         tasks = (
-            _Task(chunk, images, is_last=(place + 1) * batch >= len(chunk.images))
+            _Task(chunk, images, is_last=number * batch >= len(chunk.images))
             for chunk in chunks
-            for place, images in enumerate(batches(chunk.images, batch))
+            for number, images in enumerate(batches(chunk.images, batch), start=1)
         )
         done: list[Answers] = []
         with closing(self._decoded(tasks)) as decoded:
@@ -90,7 +90,7 @@ class _Task:
 def in_order(
     submit: Callable[[T], Future[R]], items: Iterable[T], ahead: int
 ) -> Generator[tuple[T, R], None, None]:
-    """Each item with what comes of it, in order, never more than ``ahead`` under way."""
+    """Each item with its result, in order, with at most ``ahead`` of them submitted."""
     waiting: deque[tuple[T, Future[R]]] = deque()
     try:
         for item in items:

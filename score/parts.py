@@ -1,9 +1,9 @@
-"""A run that can be killed at any moment: what is done is on the disk, part by part.
+"""A run that can be killed at any moment: its results are on the disk, part by part.
 
-Beside the output ``results.parquet`` stands, as long as it is not finished, the folder
-``results.parquet.parts``: the run's own description and ``part-<number of its first row>.parquet``
-for each chunk, in whatever order they were done. A part is written under another name, brought to
-the disk and renamed, so that it is there whole or not at all.
+Until the output ``results.parquet`` is complete, the folder ``results.parquet.parts`` next to it
+contains a description of the run and ``part-<number of its first row>.parquet`` for each chunk, in
+whatever order they were done. A part is written under another name, flushed to the disk and
+renamed, so that it is either complete or missing.
 """
 
 import contextlib
@@ -30,14 +30,14 @@ _JOINED = "joined.parquet"
 _NEW = ".new"
 _PART = re.compile(r"part-([0-9]{12,})\.parquet")
 
-# The output's row groups are cut by number of rows, so that it does not tell where parts began.
+# The output's row groups are cut by number of rows, so that it does not depend on the parts.
 _GROUP_ROWS = 65_536
 _GROUP_BYTES = 64 * 2**20
 _TEXT_BYTES = 64
 
 
 class Run(BaseModel):
-    """All that decides what the rows will be."""
+    """Everything that determines the rows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,10 +53,10 @@ class Run(BaseModel):
 
 
 class Parts:
-    """The folder of the parts of one output, held by this process until ``close``."""
+    """The folder of the parts of one output, locked by this process until ``close``."""
 
     def __init__(self, out: Path) -> None:
-        """Raises ScoreError if the folder cannot be made, or another process holds it."""
+        """Raises ScoreError if the folder cannot be created, or another process has locked it."""
         self._out = out
         self.path = out.with_name(out.name + SUFFIX)
         with self._writing():
@@ -67,13 +67,13 @@ class Parts:
         except OSError:
             self._lock.close()
             raise ScoreError(
-                f"Another process is scoring into {out}; let it end, or choose another --out."
+                f"Another process is scoring into {out}; wait for it, or choose another --out."
             ) from None
         with self._writing():
             self._tidy()
 
     def close(self) -> None:
-        """Let go of the folder; one in which no run was begun goes too."""
+        """Unlock the folder, and remove it if no run was started in it."""
         with contextlib.suppress(OSError):
             if not (self.path / _RUN).exists():
                 (self.path / _LOCK).unlink()
@@ -81,7 +81,7 @@ class Parts:
         self._lock.close()
 
     def run(self) -> Run | None:
-        """The run that was begun here, or None. Raises ScoreError if the folder is none of ours."""
+        """The run that was started here, or None. Raises ScoreError if the folder is not ours."""
         with self._writing():
             try:
                 return Run.model_validate_json((self.path / _RUN).read_bytes())
@@ -89,18 +89,18 @@ class Parts:
                 pass
             except ValidationError:
                 raise ScoreError(
-                    f"{self.path / _RUN} cannot be read as the description of a run; delete "
-                    f"{self.path} to begin anew."
+                    f"{self.path / _RUN} is not a valid description of a run; to start over, "
+                    f"delete {self.path}."
                 ) from None
             others = sorted(path.name for path in self.path.iterdir() if path.name != _LOCK)
         if others:
             raise ScoreError(
-                f"{self.path} holds {others[0]} and no run to go on with; delete it, or choose "
+                f"{self.path} contains {others[0]} but no run to continue; delete it, or choose "
                 "another --out."
             )
         return None
 
-    def begin(self, run: Run) -> None:
+    def start(self, run: Run) -> None:
         with self._writing():
             new = self.path / (_RUN + _NEW)
             new.write_text(run.model_dump_json(indent=2))
@@ -108,27 +108,24 @@ class Parts:
             sync(self.path.parent)
 
     def gaps(self, rows: int) -> list[Gap]:
-        """Which of the rows no part has.
-
-        Raises ScoreError if a part begins before the one ahead of it ends.
-        """
+        """The rows that no part has. Raises ScoreError if two parts overlap."""
         gaps: list[Gap] = []
-        at = 0
+        end = 0
         for first, path in self._parts():
-            if first > at:
-                gaps.append(Gap(at, first))
-            if first < at:
+            if first > end:
+                gaps.append(Gap(end, first))
+            if first < end:
                 raise ScoreError(
-                    f"{path} holds rows that another part has too; delete {self.path} to begin "
-                    "anew."
+                    f"{path} contains rows that another part has too; to start over, delete "
+                    f"{self.path}."
                 )
-            at = first + pq.read_metadata(path).num_rows
-        if at < rows:
-            gaps.append(Gap(at, rows))
+            end = first + pq.read_metadata(path).num_rows
+        if end < rows:
+            gaps.append(Gap(end, rows))
         return gaps
 
     def write(self, first: int, table: pa.Table) -> None:
-        """Keep the rows from number ``first`` on; they are on the disk when this returns."""
+        """Write rows, starting with number ``first``; they are on the disk when this returns."""
         part = self.path / f"part-{first:012d}.parquet"
         new = part.with_suffix(_NEW)
         with self._writing():
@@ -136,15 +133,15 @@ class Parts:
             self._publish(new, part)
 
     def finish(self, schema: pa.Schema, rows: int) -> int:
-        """Join all parts into the output, and remove them; returns how many rows are errors.
+        """Join all parts into the output, and remove them; returns the number of errors.
 
-        The output appears, or replaces the one there was, whole and at once.
+        One rename publishes the output, or replaces the previous one.
         """
         new = self.path / (_JOINED + _NEW)
         with self._writing():
             errors = self._join(new, schema, rows)
             self._publish(new, self.path / _JOINED)
-            # From here on a run that is killed is one whose output is there, or only to be moved.
+            # A run that is killed after this is complete: at most, its output has to be moved.
             self._publish(self.path / _RUN, self.path / _FINISHED)
             (self.path / _JOINED).replace(self._out)
             sync(self._out.parent)
@@ -154,34 +151,34 @@ class Parts:
     def _join(self, new: Path, schema: pa.Schema, rows: int) -> int:
         group = _group_rows(schema)
         errors, written = 0, 0
-        held: list[pa.Table] = []
+        pending: list[pa.Table] = []
         with pq.ParquetWriter(new, schema) as writer:
             for _, path in self._parts():
-                held.append(pq.ParquetFile(path).read())
-                errors += len(held[-1]) - held[-1]["error"].null_count
-                if sum(map(len, held)) >= group:
-                    table = pa.concat_tables(held)
+                pending.append(pq.ParquetFile(path).read())
+                errors += len(pending[-1]) - pending[-1]["error"].null_count
+                if sum(map(len, pending)) >= group:
+                    table = pa.concat_tables(pending)
                     whole = len(table) - len(table) % group
                     for start in range(0, whole, group):
                         writer.write_table(table.slice(start, group).combine_chunks(), group)
                     written += whole
-                    # Copied, for a slice would hold on to all it was cut from.
+                    # Copied, since a slice keeps all of its table in memory.
                     rest = table.slice(whole)
-                    held = [rest.take(pa.array(range(len(rest)), pa.int64()))]
-            table = pa.concat_tables([schema.empty_table(), *held]).combine_chunks()
+                    pending = [rest.take(pa.array(range(len(rest)), pa.int64()))]
+            table = pa.concat_tables([schema.empty_table(), *pending]).combine_chunks()
             if len(table):
                 writer.write_table(table, group)
             written += len(table)
         if written != rows:
             raise ScoreError(
-                f"The parts in {self.path} hold {written:,} rows and not {rows:,}; delete it to "
-                "begin anew."
+                f"The parts in {self.path} have {written:,} rows instead of {rows:,}; to start "
+                "over, delete it."
             )
         return errors
 
     def _parts(self) -> list[tuple[int, Path]]:
-        found = ((_PART.fullmatch(path.name), path) for path in self.path.iterdir())
-        return sorted((int(name[1]), path) for name, path in found if name is not None)
+        matches = ((_PART.fullmatch(path.name), path) for path in self.path.iterdir())
+        return sorted((int(match[1]), path) for match, path in matches if match is not None)
 
     def _publish(self, new: Path, path: Path) -> None:
         sync(new)
@@ -189,7 +186,7 @@ class Parts:
         sync(self.path)
 
     def _tidy(self) -> None:
-        """Complete, or clear away, what a process left that was killed at the last moment."""
+        """Complete or remove what a killed process left behind."""
         if (self.path / _FINISHED).exists():
             if (self.path / _JOINED).exists():
                 (self.path / _FINISHED).replace(self.path / _RUN)
@@ -201,11 +198,11 @@ class Parts:
         for _, path in self._parts():
             try:
                 pq.read_metadata(path)
-            except pa.ArrowException:  # a disk that lost what it had said was kept
+            except pa.ArrowException:  # the disk lost data that it had confirmed
                 path.unlink()
 
     def _clear(self) -> None:
-        """Remove everything; what says that the run is finished comes last."""
+        """Remove everything, and last the file that marks the run as complete."""
         for path in list(self.path.iterdir()):
             if path.name not in (_LOCK, _FINISHED):
                 path.unlink()
@@ -217,8 +214,8 @@ class Parts:
             yield
         except OSError as error:
             raise ScoreError(
-                f"{self.path} cannot be written: {error.strerror or error}; mend that, and run the "
-                "same command to go on."
+                f"{self.path} cannot be written: {error.strerror or error}; fix that, then run the "
+                "same command to continue."
             ) from error
 
 

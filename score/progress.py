@@ -1,4 +1,4 @@
-"""How far a run is, on stderr: a bar on a terminal, a line now and then elsewhere."""
+"""The progress of a run on stderr: a bar on a terminal, else a line every ten seconds."""
 
 import time
 from collections.abc import Iterator
@@ -15,19 +15,19 @@ _LINE_SECONDS = 10
 
 
 class Pace:
-    """The rate since the first call; what was there by then was another process's work."""
+    """The rate since the first call, without what an earlier process had done."""
 
     def __init__(self, done: int, now: float) -> None:
-        self._began = (done, now)
+        self._start = (done, now)
 
     def text(self, done: int, total: int, now: float) -> str:
-        """Such as ``8,100 images/s, 0:02:10 left``; empty until there is something to tell."""
-        first, began = self._began
-        if done <= first or now <= began:
+        """Such as ``8,100 images/s, 0:02:10 left``; empty while the rate is unknown."""
+        first, start = self._start
+        if done <= first or now <= start:
             return ""
-        rate = (done - first) / (now - began)
-        left = timedelta(seconds=round((total - done) / rate))
-        return f"{rate:,.0f} images/s, {left} left"
+        rate = (done - first) / (now - start)
+        remaining = timedelta(seconds=round((total - done) / rate))
+        return f"{rate:,.0f} images/s, {remaining} left"
 
 
 class _PaceColumn(ProgressColumn):
@@ -37,7 +37,7 @@ class _PaceColumn(ProgressColumn):
 
 @contextmanager
 def progress(console: Console) -> Iterator[OnProgress]:
-    """A function to call with the images that are done, and all."""
+    """A function to call with the number of images that are done, and of all."""
     if not console.is_terminal:
         yield _lines(console)
         return
@@ -57,17 +57,17 @@ def progress(console: Console) -> Iterator[OnProgress]:
 
 def _lines(console: Console) -> OnProgress:
     pace: Pace | None = None
-    said = 0.0
+    printed = 0.0
 
     def advance(done: int, total: int) -> None:
-        nonlocal pace, said
+        nonlocal pace, printed
         now = time.monotonic()
         if pace is None:
-            pace, said = Pace(done, now), now
-            before = f", {done:,} of them done before" if done else ""
+            pace, printed = Pace(done, now), now
+            before = f", {done:,} of them already done" if done else ""
             console.print(f"Scoring {total:,} images{before} ...")
-        elif done == total or now - said >= _LINE_SECONDS:
-            said = now
+        elif done == total or now - printed >= _LINE_SECONDS:
+            printed = now
             text = pace.text(done, total, now)
             console.print(f"{done:,} of {total:,} images{f', {text}' if text else ''}")
 

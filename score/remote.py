@@ -1,7 +1,7 @@
-"""What a Dask worker runs: unpacks the kit that it is sent, and scores with what is inside.
+"""What runs on a Dask worker: unpacks the kit that it receives, and scores with it.
 
-The functions here are sent by value, so they import what they need themselves. Pupila need not be
-installed on a worker, and if something called ``models`` is, that is left as it was.
+The functions are sent by value, so they import what they need themselves. Pupila need not be
+installed on a worker; another package called ``models`` there is not affected.
 """
 
 from typing import Any
@@ -16,13 +16,13 @@ def score(
 ) -> tuple[Any, Any, list[str | None]]:
     """The fields of the scorer's Answers.
 
-    Raises RuntimeError with one sentence: the classes of our errors are unknown to the client.
+    Raises RuntimeError with one sentence, since the client cannot unpickle the kit's own errors.
     """
     import sys
     import threading
     import types
 
-    # One for the process, since this function is made anew with each task.
+    # Shared by the process, since each task unpickles a new copy of this function.
     shared: Any = types.ModuleType("_pupila_scorers")
     shared.lock, shared.scorers = threading.Lock(), {}
     shared = sys.modules.setdefault("_pupila_scorers", shared)
@@ -47,27 +47,27 @@ def _open(kit: bytes, max_pixels: int, keep_scores: bool) -> Any:
         folder = pathlib.Path(name)
         with zipfile.ZipFile(io.BytesIO(kit)) as archive:
             archive.extractall(folder)
-        for library, wanted in json.loads((folder / EXPECTED).read_text()).items():
+        for library, expected in json.loads((folder / EXPECTED).read_text()).items():
             try:
-                found = metadata.version(library)
+                installed = metadata.version(library)
             except metadata.PackageNotFoundError:
                 raise RuntimeError(f"a worker has no {library}") from None
-            if found != wanted:
-                raise RuntimeError(f"a worker has {library} {found} and not {wanted}")
+            if installed != expected:
+                raise RuntimeError(f"a worker has {library} {installed} instead of {expected}")
         artifact, scorer = _private_modules(folder / CODE)
         try:
             version = artifact.read_artifact(folder / ARTIFACT)
             return scorer.Scorer(version, max_pixels, keep_scores)
-        except Exception as error:  # noqa: BLE001 - its class may be known here alone
+        except Exception as error:  # noqa: BLE001 - its class may exist only here
             raise RuntimeError(str(error).rstrip(".") or type(error).__name__) from None
 
 
 def _private_modules(folder: Any) -> tuple[Any, Any]:
-    """The modules ``models.artifact`` and ``score.scorer`` of the folder, known to nobody else."""
+    """The folder's modules ``models.artifact`` and ``score.scorer``, kept out of sys.modules."""
     import importlib
     import sys
 
-    ours = {"errors", "models", "score"}
+    ours = {"errors", "images", "models", "score"}
     before = {name: sys.modules.pop(name) for name in list(sys.modules) if _root(name) in ours}
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()

@@ -10,22 +10,22 @@ from score.source import Chunk
 
 
 class Results:
-    """What the columns of one version's results are, and the tables made of its answers.
+    """The columns of a version's results, and tables of its answers.
 
-    ``id``, ``prediction`` (int64 or string, as the labels are; null where there is none),
-    ``version`` (the tag), ``error`` (why the image could not be read, or null) and, if asked for,
-    ``p_<label>`` (float32) for each label.
+    ``id``, ``prediction`` (int64 or string, like the labels; null if there is none), ``version``
+    (the tag), ``error`` (why the image is not readable, or null) and, if requested, ``p_<label>``
+    (float32) for each label.
     """
 
     def __init__(
         self, manifest: Manifest, tag: str, id_type: pa.DataType, probabilities: bool
     ) -> None:
-        kind = pa.string() if manifest.label_type == "string" else pa.int64()
-        self._labels = pa.array(manifest.labels, kind)
+        label_type = pa.string() if manifest.label_type == "string" else pa.int64()
+        self._labels = pa.array(manifest.labels, label_type)
         self._tag = tag
         fields = [
             pa.field("id", id_type),
-            pa.field("prediction", kind),
+            pa.field("prediction", label_type),
             pa.field("version", pa.string()),
             pa.field("error", pa.string()),
         ]
@@ -34,10 +34,10 @@ class Results:
         self.schema = pa.schema(fields)
 
     def table(self, chunk: Chunk, answers: Answers) -> pa.Table:
-        unreadable = answers.places == UNREADABLE
+        unreadable = answers.indices == UNREADABLE
         columns: Sequence[pa.Array] = [
             chunk.ids,
-            self._labels.take(pa.array(answers.places, mask=unreadable)),
+            self._labels.take(pa.array(answers.indices, mask=unreadable)),
             pa.repeat(self._tag, len(unreadable)),
             pa.array(answers.reasons, pa.string()),
         ]

@@ -1,4 +1,4 @@
-"""One run of scoring: begun, or gone on with where it was killed, until the output is there."""
+"""One run of scoring: started, or continued where it was killed, until the output is complete."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from score.spread import DaskEngine
 
 OnProgress = Callable[[int, int], None]
-"""Called with (done, total); first with what an earlier process had done."""
+"""Called with (done, total); ``done`` includes what an earlier process did."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is asked for, as on the command line."""
+    """The options of the command line."""
 
     input: Path
     out: Path
@@ -40,9 +40,9 @@ class Options:
 
 @dataclass(frozen=True)
 class Report:
-    """What came of it: ``rows`` in all, of them ``errors`` without a prediction.
+    """The result: ``errors`` of the ``rows`` have no prediction.
 
-    ``resumed`` rows were done by an earlier process.
+    An earlier process did ``resumed`` of them.
     """
 
     version: str
@@ -57,18 +57,18 @@ def score(
     on_progress: OnProgress = lambda _done, _total: None,
     chunk_rows: int = CHUNK_ROWS,
 ) -> Report:
-    """Score every image of the input and write the output, whole and at once.
+    """Score every image of the input, then publish the output with one rename.
 
-    What another process had done of the same run is kept. Raises ScoreError if the output exists,
-    or input, version or options are not those that the run was begun with; ClusterError; and what
-    the store raises for a version that it does not have or that may not answer.
+    Continues what an earlier process did of the same run. Raises ScoreError if the output exists,
+    or if input, version or options differ from those the run was started with; ClusterError; and
+    what the store raises for a version that does not exist or cannot be used.
     """
     _check_out(options)
     source = open_input(options.input, options.image_column, options.id_column)
     summary = source.summary()
     with closing(Parts(options.out)) as parts:
-        begun = parts.run()
-        version = store.get(_pinned(begun, options, store))
+        started = parts.run()
+        version = store.get(_pinned(started, options, store))
         manifest = version.manifest
         if options.probabilities and not manifest.gives_probabilities:
             raise ScoreError(
@@ -78,10 +78,10 @@ def score(
         results = Results(manifest, version.tag, source.id_type, options.probabilities)
         run = _describe(options, version, summary)
         with closing(_engine(options, version)) as engine:
-            if begun is None:
-                parts.begin(run)
+            if started is None:
+                parts.start(run)
             else:
-                _check_same(begun, run, parts.path)
+                _check_same(started, run, parts.path)
             gaps = parts.gaps(summary.rows)
             resumed = done = summary.rows - sum(gap.end - gap.first for gap in gaps)
             on_progress(done, summary.rows)
@@ -107,31 +107,30 @@ def _engine(options: Options, version: Version) -> "LocalEngine | DaskEngine":
 def _check_out(options: Options) -> None:
     out = options.out
     if not out.parent.is_dir():
-        raise ScoreError(f"There is no folder {out.parent} to write {out.name} into.")
+        raise ScoreError(f"{out} cannot be written: the folder {out.parent} does not exist.")
     if out.is_dir():
         raise ScoreError(
-            f"{out} is a folder; name a file in it, such as {out / 'results.parquet'}."
+            f"{out} is a folder; choose a file in it, such as {out / 'results.parquet'}."
         )
     if out.exists() and not options.overwrite:
-        raise ScoreError(f"{out} exists already; choose another --out, or add --overwrite.")
+        raise ScoreError(f"{out} already exists; choose another --out, or add --overwrite.")
     home = options.input.resolve()
     if home == out.resolve() or (home.is_dir() and out.resolve().is_relative_to(home)):
         raise ScoreError(
-            f"{out} is inside of what is scored, and would become a part of it; choose another "
-            "--out."
+            f"{out} is inside of the input and would become a part of it; choose another --out."
         )
 
 
-def _pinned(begun: Run | None, options: Options, store: Store) -> str:
-    """The version to use: what an alias meant when the run was begun is what it means in it."""
-    if begun is None or begun.asked != options.model:
+def _pinned(started: Run | None, options: Options, store: Store) -> str:
+    """The tag to use: an alias keeps the version that it had when the run was started."""
+    if started is None or started.asked != options.model:
         return store.get(options.model).tag
-    if begun.version not in {version.tag for version in store.versions()}:
+    if started.version not in {version.tag for version in store.versions()}:
         raise ScoreError(
-            f"The run into {options.out} was begun with {begun.version}, which the store no longer "
-            f"has; import it again, or delete the parts beside {options.out.name} to begin anew."
+            f"The run into {options.out} was started with {started.version}, which is no longer in "
+            f"the store; import it again, or delete the folder of its parts to start over."
         )
-    return begun.version
+    return started.version
 
 
 def _describe(options: Options, version: Version, summary: Summary) -> Run:
@@ -147,29 +146,28 @@ def _describe(options: Options, version: Version, summary: Summary) -> Run:
     )
 
 
-def _check_same(begun: Run, run: Run, path: Path) -> None:
-    differences = {
-        "another input, or one that has changed since": (begun.rows, begun.input_sha256)
-        != (run.rows, run.input_sha256),
-        f"the version {begun.version}": begun.version != run.version,
-        f"the image column {begun.image_column}": begun.image_column != run.image_column,
-        f"the id column {begun.id_column}" if begun.id_column else "no id column": begun.id_column
-        != run.id_column,
-        f"{'' if begun.probabilities else 'no '}probabilities": begun.probabilities
-        != run.probabilities,
-        f"a limit of {begun.max_image_pixels} pixels": begun.max_image_pixels
-        != run.max_image_pixels,
+def _check_same(started: Run, run: Run, path: Path) -> None:
+    another_input = "another input, or one that has changed since"
+    descriptions = {
+        "rows": another_input,
+        "input_sha256": another_input,
+        "version": f"the version {started.version}",
+        "image_column": f"the image column {started.image_column}",
+        "id_column": f"the id column {started.id_column}" if started.id_column else "no id column",
+        "probabilities": f"{'' if started.probabilities else 'no '}probabilities",
+        "max_image_pixels": f"a limit of {started.max_image_pixels} pixels",
     }
-    for what, differs in differences.items():
-        if differs:
+    for field, description in descriptions.items():
+        if getattr(started, field) != getattr(run, field):
             raise ScoreError(
-                f"{path} holds a run with {what}; go on with the same, or delete it to begin anew."
+                f"{path} contains a run with {description}; continue with the same, or delete it "
+                "to start over."
             )
 
 
 def _check_unchanged(source: Source, summary: Summary, path: Path) -> None:
     if source.summary() != summary:
         raise ScoreError(
-            "The input changed while it was scored, so rows may be missing; let nothing change it, "
-            f"delete {path} and begin anew."
+            "The input changed while it was scored, so rows may be missing; delete "
+            f"{path} and start over while nothing changes the input."
         )

@@ -1,9 +1,10 @@
-"""From files' bytes to predictions, by the code that serves; what Dask workers are sent.
+"""From the bytes of files to predictions, with the code that serves. Dask workers receive it.
 
-So it imports nothing but what the server has, and its answers are made of NumPy and built-in types.
+So it imports only what the server has, and its answers consist of NumPy and built-in types.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from images.spec import ImageSpec
 from models.artifact import Artifact
 
 Image = bytes | str
-"""A file's bytes, or the reason why there are none."""
+"""A file's bytes, or the reason why it could not be read."""
 
 UNREADABLE = -1
 
@@ -29,7 +30,7 @@ class Pixels(NamedTuple):
     """A decoded batch of N images, M of them readable.
 
     ``values``: uint8 [M, n_features], of the readable ones; ``reasons``: for each of the N, why it
-    could not be read, or None.
+    is not readable, or None.
     """
 
     values: NDArray[np.uint8]
@@ -37,23 +38,23 @@ class Pixels(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """What the version says of N images.
+    """The version's predictions for N images.
 
-    ``places``: int64 [N], the predicted label's place in the manifest's ``labels``, or UNREADABLE;
-    ``scores``: float32 [N, C], NaN for an unreadable image, or None unless they were asked for;
+    ``indices``: int64 [N], the predicted labels as indices into the manifest's ``labels``, or
+    UNREADABLE; ``scores``: float32 [N, C], NaN for an unreadable image, or None if not requested;
     ``reasons``: as in Pixels.
     """
 
-    places: NDArray[np.int64]
+    indices: NDArray[np.int64]
     scores: NDArray[np.float32] | None
     reasons: list[str | None]
 
 
 class Scorer:
-    """A loaded version. ``decode`` may be called from many threads, ``classify`` from one."""
+    """A loaded version. ``decode`` is safe to call from several threads, ``classify`` is not."""
 
     def __init__(self, artifact: Artifact, max_pixels: int, keep_scores: bool) -> None:
-        """Verify and load; raises ArtifactError if the version may not answer."""
+        """Verify and load; raises ArtifactError if the version cannot be used."""
         self.spec = artifact.manifest.image_spec
         self._labels = len(artifact.manifest.labels)
         self._runtime = artifact.open()
@@ -67,24 +68,24 @@ class Scorer:
     def classify(self, pixels: Pixels) -> Answers:
         """One call of the classifier."""
         readable = np.array([reason is None for reason in pixels.reasons], dtype=bool)
-        places = np.full(len(readable), UNREADABLE, np.int64)
+        indices = np.full(len(readable), UNREADABLE, np.int64)
         scores = None
         if self._keep_scores:
             scores = np.full((len(readable), self._labels), np.nan, np.float32)
         if len(pixels.values):
             outcome = self._runtime.run(self.spec.features(pixels.values))
-            places[readable] = outcome.indices
+            indices[readable] = outcome.indices
             if scores is not None:
                 scores[readable] = outcome.scores
-        return Answers(places, scores, pixels.reasons)
+        return Answers(indices, scores, pixels.reasons)
 
     def score(self, images: Sequence[Image]) -> Answers:
-        """All of it on this thread, batch by batch."""
-        return joined([self.classify(self.decode(some)) for some in batches(images, self.batch)])
+        """Decode and classify on this thread, batch by batch."""
+        return joined([self.classify(self.decode(batch)) for batch in batches(images, self.batch)])
 
 
 def decode(images: Sequence[Image], spec: ImageSpec, max_pixels: int) -> Pixels:
-    """The pixels of the images that can be read, and why the others cannot."""
+    """The pixels of the readable images, and why the others are not readable."""
     values = np.empty((len(images), spec.n_features), np.uint8)
     reasons: list[str | None] = []
     readable = 0
@@ -109,10 +110,10 @@ def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def joined(parts: Iterable[Answers]) -> Answers:
-    """One after the other; of one part at least."""
-    places, scores, reasons = zip(*parts, strict=True)
+    """The answers one after the other; needs at least one part."""
+    indices, scores, reasons = zip(*parts, strict=True)
     return Answers(
-        np.concatenate(places),
+        np.concatenate(indices),
         None if scores[0] is None else np.concatenate(scores),
-        [reason for some in reasons for reason in some],
+        list(chain.from_iterable(reasons)),
     )

@@ -1,7 +1,7 @@
 """Scoring on an existing Dask cluster.
 
-Images are read on this machine and sent to the workers, which need not see the folder they are in.
-Workers need the libraries of requirements/serving.txt and not Pupila: they are sent the few modules
+Images are read on this machine and sent to the workers, which need no access to their folder.
+Workers need the libraries of requirements/serving.txt but not Pupila: they receive the few modules
 that serve and the version's files, as one kit.
 """
 
@@ -20,26 +20,28 @@ from typing import Any
 import cloudpickle
 
 import cluster
-from errors import ClusterError, PupilaError
+from errors import ClusterError, PupilaError, first_line
 from models.artifact import GOLDEN, GRAPH, MANIFEST
 from models.version import Version
 from score import remote
 from score.scorer import Answers, Image
 from score.source import Chunk, load
 
-# What decides the answers, or is needed to read what was sent.
+# They determine the answers, or are needed to read what was sent.
 MUST_MATCH = ("numpy", "onnxruntime", "pillow", "pydantic", "simplejpeg")
 
 MODULES = (
     "errors.py",
+    "images/__init__.py",
+    "images/decoding.py",
+    "images/formats.py",
+    "images/header.py",
+    "images/jpeg.py",
+    "images/spec.py",
     "models/__init__.py",
     "models/artifact.py",
-    "images/header.py",
-    "images/decoding.py",
-    "images/jpeg.py",
     "models/manifest.py",
     "models/runtime.py",
-    "images/spec.py",
     "score/__init__.py",
     "score/scorer.py",
 )
@@ -50,13 +52,13 @@ _AHEAD_BYTES = 512 * 2**20
 
 
 class DaskEngine:
-    """A client of the cluster; ``close`` it."""
+    """Scores on the cluster; has to be closed."""
 
     def __init__(self, address: str, version: Version, max_pixels: int, keep_scores: bool) -> None:
-        """Raises ClusterError if the cluster, or the version on it, cannot be used."""
+        """Raises ClusterError if the cluster cannot be used, or not with this version."""
         if version.manifest.backend != "onnx":
             raise ClusterError(
-                f"{version.tag} was saved with --backend sklearn and can only be scored on this "
+                f"{version.tag} was saved with --backend sklearn, so it can only be used on this "
                 "machine: leave --dask out."
             )
         self._kit = pack(version)
@@ -68,13 +70,13 @@ class DaskEngine:
         self._client.close()
 
     def answers(self, chunks: Iterable[Chunk]) -> Generator[tuple[Chunk, Answers], None, None]:
-        """Each chunk with its answers, in the order in which workers are done.
+        """Each chunk with its answers, in the order in which workers finish.
 
-        Two chunks for each thread of the cluster are under way, and no more than 512 MiB of them.
-        Raises ClusterError if the work fails for another reason than a worker that was lost.
+        Two chunks for each thread of the cluster are submitted, and no more than 512 MiB of them.
+        Raises ClusterError if the work fails for any reason other than a lost worker.
         """
         with self._failures(), _large_messages(), ThreadPoolExecutor() as pool:
-            # A task rather than scattered data: it is done again if the workers that have it die.
+            # A task, not scattered data: Dask runs it again if the workers that have it die.
             kit = self._client.submit(bytes, self._kit, pure=False)
             waiting: dict[Any, tuple[Chunk, int]] = {}
             ready: SimpleQueue[Any] = SimpleQueue()
@@ -116,17 +118,16 @@ class DaskEngine:
         except PupilaError:
             raise
         except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
             raise ClusterError(
-                f"The Dask cluster at {self._address} could not score: {reason}; mend that, and "
-                "run the same command to go on."
+                f"The Dask cluster at {self._address} could not score: {first_line(error)}; fix "
+                "that, then run the same command to continue."
             ) from error
         finally:
             cloudpickle.unregister_pickle_by_value(remote)
 
 
 def pack(version: Version) -> bytes:
-    """A ZIP of all that a worker needs besides libraries; the same for the same version."""
+    """A ZIP of everything a worker needs besides libraries; the same for the same version."""
     libraries = {name: metadata.version(name) for name in MUST_MATCH}
     artifact = version.artifact
     files = {
@@ -143,7 +144,7 @@ def pack(version: Version) -> bytes:
 
 
 def _large_messages() -> Any:
-    """Dask warns of tasks above 10 MB, which ours may be and are meant to be."""
+    """Dask warns about tasks above 10 MB, which ours are meant to be."""
     import dask
 
     return dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})

@@ -8,27 +8,28 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from errors import ScoreError
+from errors import ScoreError, first_line
+from images.files import path_text
 from score.scorer import Image
-from score.source import CHUNK_BYTES, CHUNK_ROWS, Gap, Item, Summary, printable
+from score.source import CHUNK_BYTES, CHUNK_ROWS, Gap, Item, Summary
 
 _MISSING = "there is no image in this row"
 
-# What one read takes of a column at a time; without it, a row group's images come all at once.
+# Bytes of a column per read; without it, all images of a row group are read at once.
 _BUFFER_BYTES = 2**20
 
 
 class ParquetSource:
-    """Rows of one or several files, in the order of the files given.
+    """Rows of one or several files, in the given order of the files.
 
-    The image column holds bytes, or structs with ``bytes`` and ``path`` as Hugging Face's datasets
-    write them. Without an id column, the id is the row's number, counted through all files.
+    The image column has bytes, or structs with ``bytes`` and ``path`` as Hugging Face's datasets
+    write them. Without an id column, the id is the row number, counted across all files.
     """
 
     def __init__(
         self, root: Path, files: Sequence[Path], image_column: str, id_column: str | None
     ) -> None:
-        """Raises ScoreError if a file is no Parquet, or has not these columns of these types."""
+        """Raises ScoreError if a file is not Parquet, or its columns are missing or not usable."""
         self._root = root
         self._files = files
         self._image = image_column
@@ -40,11 +41,11 @@ class ParquetSource:
         rows = 0
         for path in self._files:
             with _open(path) as file:
-                found = file.metadata.num_rows
+                count = file.metadata.num_rows
             status = path.stat()
-            name = printable(path.relative_to(self._root))
-            digest.update(f"{name}\0{status.st_size} {status.st_mtime_ns} {found}\n".encode())
-            rows += found
+            name = path_text(path.relative_to(self._root))
+            digest.update(f"{name}\0{status.st_size} {status.st_mtime_ns} {count}\n".encode())
+            rows += count
         return Summary(rows, digest.hexdigest())
 
     def items(self, gaps: Iterable[Gap]) -> Iterator[tuple[int, Item]]:
@@ -60,13 +61,13 @@ class ParquetSource:
     def _rows(
         self, file: pq.ParquetFile, path: Path, start: int, gap: Gap
     ) -> Iterator[tuple[int, Item]]:
-        """The rows of one file, whose first is number ``start``, that are inside the gap."""
+        """The rows inside of the gap of a file whose first row is number ``start``."""
         columns = [self._image] if self._id is None else [self._image, self._id]
         for group in range(file.num_row_groups):
-            found = file.metadata.row_group(group)
-            end = start + found.num_rows
+            metadata = file.metadata.row_group(group)
+            end = start + metadata.num_rows
             if start < gap.end and gap.first < end:
-                size = max(1, found.total_byte_size // max(1, found.num_rows))
+                size = max(1, metadata.total_byte_size // max(1, metadata.num_rows))
                 read = max(1, min(CHUNK_ROWS, CHUNK_BYTES // size))
                 try:
                     number = start
@@ -77,7 +78,7 @@ class ParquetSource:
                             return
                 except (pa.ArrowException, OSError) as error:
                     raise ScoreError(
-                        f"{printable(path)} cannot be read: {_first_line(error)}."
+                        f"{path_text(path)} cannot be read: {first_line(error)}."
                     ) from error
             start = end
 
@@ -90,9 +91,9 @@ class ParquetSource:
             if self._id is None
             else batch.column(self._id)
         )
-        for place, (name, value) in enumerate(zip(ids, images, strict=True)):
+        for number, (name, value) in enumerate(zip(ids, images, strict=True), start + first):
             image = _image(value.as_py())
-            yield start + first + place, Item(name, image, len(image))
+            yield number, Item(name, image, len(image))
 
     def _check(self) -> pa.DataType:
         id_type: pa.DataType | None = None
@@ -101,33 +102,33 @@ class ParquetSource:
                 schema = file.schema_arrow
             image = self._type(path, schema, self._image)
             if pa.types.is_struct(image):
-                place = image.get_field_index("bytes")
-                image = image.field(place).type if place >= 0 else image
+                index = image.get_field_index("bytes")
+                image = image.field(index).type if index >= 0 else image
             if not _is_bytes(image):
                 raise ScoreError(
-                    f"The column {self._image} of {printable(path)} is {image}, and must be binary "
-                    "or a struct with binary bytes; name another with --image-column."
+                    f"The column {self._image} of {path_text(path)} is {image}, but must be binary "
+                    "or a struct with binary bytes; choose another with --image-column."
                 )
             if self._id is not None:
-                found = self._type(path, schema, self._id)
-                if pa.types.is_nested(found) or pa.types.is_dictionary(found):
+                type_here = self._type(path, schema, self._id)
+                if pa.types.is_nested(type_here) or pa.types.is_dictionary(type_here):
                     raise ScoreError(
-                        f"The column {self._id} of {printable(path)} is {found}, and an id must be "
-                        "a plain value."
+                        f"The column {self._id} of {path_text(path)} is {type_here}, but an id "
+                        "must be a plain value."
                     )
-                if id_type not in (None, found):
+                if id_type not in (None, type_here):
                     raise ScoreError(
-                        f"The column {self._id} is {id_type} in the first file and {found} in "
-                        f"{printable(path)}, and must be the same in all."
+                        f"The column {self._id} is {id_type} in the first file and {type_here} in "
+                        f"{path_text(path)}, but must be the same in all."
                     )
-                id_type = found
+                id_type = type_here
         return id_type or pa.int64()
 
     def _type(self, path: Path, schema: pa.Schema, column: str) -> pa.DataType:
         if schema.names.count(column) != 1:
             raise ScoreError(
-                f"{printable(path)} has no one column {column!r}, only "
-                f"{', '.join(map(repr, schema.names)) or 'none'}; choose with --image-column and "
+                f"{path_text(path)} does not have exactly one column {column!r}; its columns are "
+                f"{', '.join(map(repr, schema.names)) or 'none'}: choose with --image-column and "
                 "--id-column."
             )
         return schema.field(column).type
@@ -138,7 +139,7 @@ def _open(path: Path) -> pq.ParquetFile:
         return pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
         raise ScoreError(
-            f"{printable(path)} cannot be read as Parquet: {_first_line(error)}."
+            f"{path_text(path)} cannot be read as Parquet: {first_line(error)}."
         ) from error
 
 
@@ -151,15 +152,10 @@ def _image(value: Any) -> Image:
     return _MISSING if value is None else bytes(value)
 
 
-def _is_bytes(kind: pa.DataType) -> bool:
+def _is_bytes(type_: pa.DataType) -> bool:
     return bool(
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_binary_view(kind)
-        or pa.types.is_fixed_size_binary(kind)
+        pa.types.is_binary(type_)
+        or pa.types.is_large_binary(type_)
+        or pa.types.is_binary_view(type_)
+        or pa.types.is_fixed_size_binary(type_)
     )
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

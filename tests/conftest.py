@@ -16,6 +16,9 @@ atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 for name in list(os.environ):
     if name.startswith(("PUPILA_", "BENTOML_")) or name == "PORT":
         del os.environ[name]
+# Before anything imports NumPy: on a busy machine, several threads of BLAS wait for each other. The
+# multi-layer perceptrons of these tests took 10 times as long.
+os.environ["OMP_NUM_THREADS"] = "1"
 # Before anything imports BentoML, which reads it once.
 os.environ["BENTOML_HOME"] = str(HOME)
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"

@@ -43,6 +43,15 @@ def draw_folder(folder: Path, images: int, seed: int = 0) -> Path:
     return folder
 
 
+def two_classes(folder: Path, images: int = 3) -> Path:
+    """A folder of the classes cat and dog, each with ``images`` gray PNGs of 8x8."""
+    for label in ("cat", "dog"):
+        (folder / label).mkdir(parents=True)
+        for number in range(images):
+            (folder / label / f"{number}.png").write_bytes(flat(number))
+    return folder
+
+
 def png(pixels: NDArray[np.uint8]) -> bytes:
     """A PNG of uint8 [H, W] or [H, W, 3]."""
     buffer = io.BytesIO()

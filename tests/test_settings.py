@@ -40,9 +40,9 @@ def test_what_kubernetes_sets_for_a_service_of_our_name_does_no_harm(
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        ("PUPILA_WORKERS", "0", "input should be greater than or equal to 1."),
-        ("PUPILA_DEADLINE_MS", "soon", "input should be a valid integer"),
-        ("PORT", "70000", "input should be less than or equal to 65535."),
+        ("PUPILA_WORKERS", "0", "but should be greater than or equal to 1."),
+        ("PUPILA_DEADLINE_MS", "soon", "but should be a valid integer"),
+        ("PORT", "70000", "but should be less than or equal to 65535."),
     ],
 )
 def test_a_wrong_setting_is_named(
@@ -51,7 +51,7 @@ def test_a_wrong_setting_is_named(
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as caught:
         Settings.read()
-    assert str(caught.value).startswith(f"{name} is {value!r}: {why}")
+    assert str(caught.value).startswith(f"{name} is {value!r}, {why}")
 
 
 def test_settings_do_not_change() -> None:

@@ -1,7 +1,6 @@
-"""``python -m train``: images in, a checked version in the model store out."""
+"""``python -m train``: from images to a checked version in the model store."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,15 +12,14 @@ from models.names import RULE, is_name
 
 if TYPE_CHECKING:
     from models.version import Version
-    from train.datasets import Dataset
+    from train.dataset import Dataset
     from train.fit import TrainingResult
+    from train.progress import Advance
 
-# As train.recipes.RECIPES, which cannot be imported here without scikit-learn.
+# The same as train.recipes.RECIPES, which cannot be imported here without scikit-learn.
 RECIPES = ("svc", "forest", "boosting", "logistic", "mlp", "knn", "linear-svc")
 
 _STAGES = {"search": "Searching", "fit": "Fitting"}
-
-Advance = Callable[[str, int, int], None]
 
 
 def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -32,7 +30,7 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
 
 def _data(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     if not value:
-        raise click.BadParameter("name a folder, or digits.")
+        raise click.BadParameter("write digits, or the path of a folder.")
     return value
 
 
@@ -58,40 +56,40 @@ def _data(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "--holdout",
     default=0.2,
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Share of each class to evaluate on and not to train on.",
+    help="Proportion of each class to evaluate on instead of training on it.",
 )
 @click.option(
     "--seed",
     default=0,
     type=click.IntRange(0, 2**32 - 1),
-    help="The same seed and data give a version of the same content.",
+    help="The same seed and data give a version with the same content.",
 )
 @click.option(
     "--search",
     "candidates",
     type=int,
     metavar="N",
-    help="Try N sets of parameters from the recipe's ranges, by cross-validation.",
+    help="Try N sets of parameters from the recipe's ranges, with cross-validation.",
 )
 @click.option(
-    "--halving", is_flag=True, help="Search on few images first, and on all for the best alone."
+    "--halving", is_flag=True, help="Search on few images first, and on all only for the best."
 )
 @click.option(
     "--workers",
     type=click.IntRange(1),
     metavar="N",
-    help="Processes to search with.  [default: one for each processor]",
+    help="Number of processes for the search.  [default: one for each processor]",
 )
 @click.option(
     "--dask",
     metavar="ADDRESS",
-    help="Search on the Dask cluster whose scheduler is there, such as tcp://10.0.0.5:8786.",
+    help="Search on the Dask cluster with this scheduler, such as tcp://10.0.0.5:8786.",
 )
 @click.option(
     "--backend",
     type=click.Choice(["onnx", "sklearn"]),
     default="onnx",
-    help="What answers: the ONNX graph, or for an estimator that has none, the estimator itself.",
+    help="What serves: the ONNX graph, or the estimator itself if it cannot be converted.",
 )
 def main(
     data: str,
@@ -108,28 +106,28 @@ def main(
 ) -> None:
     """Train an image classifier, check it, and save it as a new version in the model store.
 
-    The version is saved whole or not at all. To train on a folder that is named digits, write
-    ./digits.
+    If a check fails, nothing is saved. To train on a folder named digits, write ./digits.
     """
     if candidates is None and (halving or workers or dask):
-        raise click.UsageError("--halving, --workers and --dask are for a search: add --search N.")
+        raise click.UsageError("--halving, --workers and --dask need a search: add --search N.")
     if workers and dask:
-        raise click.UsageError("--workers is for this machine: leave it out with --dask.")
+        raise click.UsageError("--workers is only for this machine: leave it out with --dask.")
 
     from rich.console import Console
 
     from train.fit import SearchPlan, train
+    from train.progress import progress
     from train.recipes import recipe
     from train.report import print_report
 
-    # A wrong recipe or plan is told before the images are read.
+    # A wrong recipe or plan is reported before the images are read.
     recipe(recipe_name)
     plan = (
         SearchPlan(candidates, "halving" if halving else "random", workers, dask)
         if candidates is not None
         else None
     )
-    with _progress() as advance:
+    with progress() as advance:
         dataset = _load(data, image_spec, lambda done, total: advance("Loading", done, total))
         result = train(
             dataset,
@@ -141,15 +139,16 @@ def main(
             backend=backend,
             on_stage=lambda stage, done, total: advance(_STAGES[stage], done, total),
         )
-        version, before = _save(result, advance)
+        version, previous = _save(result, advance)
     console = Console(highlight=False, markup=False)
     print_report(console, result.metrics, dataset.skipped)
-    _print_version(result, version, before)
+    _print_version(result, version, previous)
 
 
 def _load(data: str, image_spec: str | None, on_progress: Callable[[int, int], None]) -> "Dataset":
     from images.spec import ImageSpec
-    from train.datasets import load_digits, load_folder
+    from train.digits import load_digits
+    from train.folder import load_folder
 
     spec = None if image_spec in (None, "auto") else ImageSpec.parse(image_spec)
     if data == "digits":
@@ -157,10 +156,10 @@ def _load(data: str, image_spec: str | None, on_progress: Callable[[int, int], N
     return load_folder(Path(data), spec, on_progress)
 
 
-def _save(result: "TrainingResult", advance: Advance) -> tuple["Version", "Version | None"]:
-    """The new version, and the one that was champion before.
+def _save(result: "TrainingResult", advance: "Advance") -> tuple["Version", "Version | None"]:
+    """The new version, and the champion that it replaces.
 
-    BentoML is imported here, where it is first needed: it takes a second.
+    BentoML is imported here, where it is first needed, since that takes a second.
     """
     step = "Converting, checking and saving"
     advance(step, 0, 1)
@@ -174,7 +173,9 @@ def _save(result: "TrainingResult", advance: Advance) -> tuple["Version", "Versi
     return version, earlier[0] if earlier else None
 
 
-def _print_version(result: "TrainingResult", version: "Version", before: "Version | None") -> None:
+def _print_version(
+    result: "TrainingResult", version: "Version", previous: "Version | None"
+) -> None:
     from settings import settings
 
     manifest = version.manifest
@@ -183,58 +184,28 @@ def _print_version(result: "TrainingResult", version: "Version", before: "Versio
         click.echo(f"Found by the search: {dict(result.search.winner.parameters)}")
     if manifest.parity is not None and manifest.speed is not None:
         click.echo(
-            f"Checked: the graph answers {manifest.parity.images:,} images as scikit-learn does, "
-            f"and one {manifest.speed.batch_1:.0f} times faster."
+            "Checked: the graph predicts what scikit-learn predicts for "
+            f"{manifest.parity.images:,} images, {manifest.speed.batch_1:,.1f} times as fast for a "
+            "single one."
         )
+        if manifest.speed.warning:
+            click.echo(f"Warning: {manifest.speed.warning}", err=True)
     click.echo(f"Saved: {version.tag}")
-    if before is not None:
-        metrics = before.manifest.metrics
-        known = f" ({metrics.accuracy.value:.1%} on its own holdout)" if metrics else ""
+    if previous is not None:
+        metrics = previous.manifest.metrics
+        accuracy = f" ({metrics.accuracy.value:.1%} on its own holdout)" if metrics else ""
         click.echo(
-            f"It is the champion now, in place of {before.tag}{known}; to go back: "
+            f"It is now the champion instead of {previous.tag}{accuracy}; to go back: "
             f"python -m models delete {version.tag}"
         )
     for picture in sorted(result.candidate.pictures):
         click.echo(f"Picture: {version.path / picture}")
     body = f'{{"request_id": "1", "model": "{manifest.name}", "image": "%s"}}'
-    click.echo("Ask for it, once the server runs (make serve), about the image in FILE:")
+    click.echo("Once the server is running (make serve), request a prediction for FILE with:")
     click.echo(
         f"  printf '{body}' \"$(base64 < FILE | tr -d '\\n')\" |\n"
         f"    curl -d @- http://127.0.0.1:{settings().port}/predict/"
     )
-
-
-@contextmanager
-def _progress() -> Iterator[Advance]:
-    """Bars on stderr, one for each step as it begins; where it is no terminal, a line."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[count]}"),
-        TimeElapsedColumn(),
-    )
-    tasks = {}
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-
-        def advance(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                if not console.is_terminal:
-                    click.echo(f"{step} ...", err=True)
-                tasks[step] = progress.add_task(step, total=None, count="")
-            # A step that is one whole has a moving bar until it is done.
-            countable = total > 1
-            progress.update(
-                tasks[step],
-                completed=done,
-                total=total if countable or done else None,
-                count=f"{done:,}/{total:,}" if countable else "",
-            )
-
-        yield advance
 
 
 if __name__ == "__main__":

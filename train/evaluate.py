@@ -1,4 +1,4 @@
-"""How good a classifier is, from its probabilities on images it was not trained on."""
+"""Metrics of a classifier, from its probabilities for images it was not trained on."""
 
 from collections.abc import Sequence
 
@@ -17,17 +17,17 @@ def evaluate(
     truth: NDArray[np.int64],
     probabilities: NDArray[np.floating],
 ) -> Metrics:
-    """Metrics of N > 0 images in C classes; the class of the largest probability is predicted.
+    """Metrics for N > 0 images and C classes; the class with the largest probability is predicted.
 
-    ``truth``: int64 [N], places in ``labels``; ``probabilities``: floats [N, C], columns in the
-    order of ``labels``. A share with nothing below the line, such as the precision of a class that
-    is never predicted, is 0. The log-loss is the natural logarithm's, in nats per image.
+    ``truth``: int64 [N], indices into ``labels``; ``probabilities``: floats [N, C], columns in the
+    order of ``labels``. A proportion of nothing, such as the precision of a class that is never
+    predicted, is 0. The log-loss is in nats per image.
     """
-    places = np.arange(len(labels))
+    indices = np.arange(len(labels))
     predicted = probabilities.argmax(axis=1)
-    confusion = confusion_matrix(truth, predicted, labels=places)
+    confusion = confusion_matrix(truth, predicted, labels=indices)
     precision, recall, f1, support = precision_recall_fscore_support(
-        truth, predicted, labels=places, zero_division=0.0
+        truth, predicted, labels=indices, zero_division=0.0
     )
     others = len(truth) - support
     false_positives = confusion.sum(axis=0) - confusion.diagonal()
@@ -35,22 +35,22 @@ def evaluate(
     classes = tuple(
         ClassMetrics(
             label=label,
-            images=int(support[place]),
-            precision=float(precision[place]),
-            recall=float(recall[place]),
-            f1=float(f1[place]),
-            false_positive_rate=_share(false_positives[place], others[place]),
-            false_negative_rate=_share(false_negatives[place], support[place]),
+            images=int(support[index]),
+            precision=float(precision[index]),
+            recall=float(recall[index]),
+            f1=float(f1[index]),
+            false_positive_rate=_ratio(false_positives[index], others[index]),
+            false_negative_rate=_ratio(false_negatives[index], support[index]),
         )
-        for place, label in enumerate(labels)
+        for index, label in enumerate(labels)
     )
-    # float32 rows sum to 1 only within 1e-6, and log_loss warns about those.
+    # float32 rows sum to 1 only within 1e-6, and log_loss warns about that.
     normal = probabilities.astype(np.float64)
     normal /= normal.sum(axis=1, keepdims=True)
     return Metrics(
         images=len(truth),
         accuracy=wilson(int(confusion.trace()), len(truth)),
-        log_loss=float(log_loss(truth, normal, labels=places)),
+        log_loss=float(log_loss(truth, normal, labels=indices)),
         calibration_error=calibration_error(truth, normal),
         classes=classes,
         confusion=tuple(tuple(row) for row in confusion.tolist()),
@@ -58,7 +58,7 @@ def evaluate(
 
 
 def wilson(successes: int, trials: int) -> Interval:
-    """A share with its 95 % score interval: Wilson, JASA 22 (1927), pages 209 to 212."""
+    """A proportion with its 95 % score interval: Wilson, JASA 22 (1927), pages 209 to 212."""
     bounds = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     return Interval(
         value=successes / trials, low=max(0.0, float(bounds.low)), high=min(1.0, float(bounds.high))
@@ -66,11 +66,11 @@ def wilson(successes: int, trials: int) -> Interval:
 
 
 def calibration_error(truth: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:
-    """Expected calibration error of the top label, in 15 bins of equal width.
+    """Expected calibration error of the predicted label, in 15 bins of equal width.
 
     The mean over images of |accuracy - mean confidence| of their bin: Guo et al., On Calibration
-    of Modern Neural Networks (2017), equation 3, https://arxiv.org/abs/1706.04599. Bins are open
-    below and closed above.
+    of Modern Neural Networks (2017), equation 3, https://arxiv.org/abs/1706.04599. A bin includes
+    its upper edge.
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
@@ -80,5 +80,5 @@ def calibration_error(truth: NDArray[np.int64], probabilities: NDArray[np.floati
     return float(np.abs(gaps).sum() / len(truth))
 
 
-def _share(part: int, whole: int) -> float:
+def _ratio(part: int, whole: int) -> float:
     return float(part / whole) if whole else 0.0

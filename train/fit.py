@@ -1,4 +1,4 @@
-"""One training: split, search if asked, fit, evaluate, and make the candidate for a version."""
+"""One training: split, search if requested, fit, evaluate, and make the candidate."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,27 +7,30 @@ from typing import Any, Literal
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from errors import RecipeError
+from errors import RecipeError, first_line
 from models.manifest import DataFingerprint, Metrics
 from models.offline.candidate import Candidate
 from models.reference import Reference
-from train.datasets import Dataset, split
+from train.components import principal_components
+from train.confusion import confusion_picture
+from train.data_size import DataSize
+from train.dataset import Dataset, split
 from train.evaluate import evaluate
-from train.figures import confusion_picture, mistakes_picture
-from train.halves import components, fit_halves
-from train.recipes import Amount, Recipe, recipe
+from train.halves import fit_halves
+from train.mistakes import mistakes_picture
+from train.recipes import Recipe, recipe
 from train.search import Method, SearchResult, search
 
 REFERENCE_IMAGES = 5_000
 
 Stage = Literal["search", "fit"]
 OnStage = Callable[[Stage, int, int], None]
-"""Called with a stage, and how much of it is done of how much."""
+"""Called with (stage, done, total)."""
 
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """How to search; see ``train.search.search``. RecipeError below one candidate."""
+    """How to search; see ``train.search.search``. Raises RecipeError without a candidate."""
 
     candidates: int
     method: Method = "random"
@@ -36,12 +39,12 @@ class SearchPlan:
 
     def __post_init__(self) -> None:
         if self.candidates < 1:
-            raise RecipeError(f"A search needs one candidate at least, not {self.candidates}.")
+            raise RecipeError(f"A search needs at least one candidate, not {self.candidates}.")
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A candidate that no one has converted or checked yet, and how it did on its holdout."""
+    """A candidate that is not converted or checked yet, and its metrics on the holdout."""
 
     candidate: Candidate
     metrics: Metrics
@@ -60,19 +63,19 @@ def train(
     parent: str | None = None,
     on_stage: OnStage | None = None,
 ) -> TrainingResult:
-    """Train the recipe on all but the holdout, and evaluate it there.
+    """Train the recipe on everything but the holdout, and evaluate it on the holdout.
 
-    The same dataset, recipe, plan and seed give the same estimator and metrics, to the bit: BLAS
-    is held to one thread, because more of them add up in another order. Raises DatasetError or
+    The same dataset, recipe, plan and seed give exactly the same estimator and metrics: BLAS is
+    limited to one thread, since several would add up in another order. Raises DatasetError or
     RecipeError.
     """
     chosen = recipe(recipe_name)
     parts = split(dataset, holdout, seed)
     notify = on_stage or (lambda _stage, _done, _total: None)
     features, targets = parts.train.features(), parts.train.targets
-    found = None
+    searched = None
     if plan is not None:
-        found = search(
+        searched = search(
             chosen,
             features,
             targets,
@@ -83,24 +86,23 @@ def train(
             dask=plan.dask,
             on_progress=lambda done, total: notify("search", done, total),
         )
-    searched = {} if found is None else found.winner.parameters
-    estimator = chosen.build(seed, Amount.of(targets)).set_params(**searched)
+    parameters = {} if searched is None else searched.winner.parameters
+    estimator = chosen.build(seed, DataSize.of(targets)).set_params(**parameters)
     notify("fit", 0, 1)
     with threadpool_limits(1, user_api="blas"):
         try:
             estimator.fit(features, targets)
         except ValueError as error:
-            reason = str(error).splitlines()[0].rstrip(".")
             raise RecipeError(
-                f"Recipe {chosen.name} cannot be fitted to {dataset.name}: {reason}."
+                f"Recipe {chosen.name} cannot be fitted to {dataset.name}: {first_line(error)}."
             ) from error
         probabilities = estimator.predict_proba(parts.holdout.features())
-        halves = fit_halves(chosen, searched, features, targets, seed)
-        mean, main = components(features, seed)
+        halves = fit_halves(chosen, parameters, features, targets, seed)
+        mean, components = principal_components(features, seed)
     notify("fit", 1, 1)
     held, truth = parts.holdout, parts.holdout.indices
     metrics = evaluate(held.labels, truth, probabilities)
-    # In random order: what takes the first rows must not see the first class alone.
+    # In random order, so that the first rows are not all of the first class.
     rows = np.random.default_rng(seed).permutation(len(held))[:REFERENCE_IMAGES]
     candidate = Candidate(
         name=name,
@@ -116,7 +118,7 @@ def train(
             truth[rows],
             probabilities[rows].astype(np.float32),
             pca_mean=mean,
-            pca_components=main,
+            pca_components=components,
             sizes=parts.train.sizes,
         ),
         halves=halves.estimators,
@@ -130,11 +132,11 @@ def train(
         parent=parent,
         backend=backend,
     )
-    return TrainingResult(candidate, metrics, found)
+    return TrainingResult(candidate, metrics, searched)
 
 
 def _parameters(chosen: Recipe, estimator: Any) -> dict[str, Any]:
-    """What the recipe fixes and what a search may vary, as fitted."""
+    """The parameters that the recipe sets or that a search may vary, with their values."""
     everything = estimator.get_params()
     return {name: everything[name] for name in sorted({*chosen.ranges, *chosen.fixed})}
 

@@ -1,16 +1,14 @@
 """Recipes: the named scikit-learn pipelines that ``python -m train`` offers.
 
-Each gives probabilities, and the same seed and data give the same estimator. They hold nothing but
+Each gives probabilities, and the same seed and data give the same estimator. They consist of
 scikit-learn's own types, so that they can be sent to a cluster and saved as skops.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import loguniform
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
@@ -23,66 +21,40 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from errors import RecipeError
+from train.data_size import UNLIMITED, DataSize
 
 CALIBRATION_FOLDS = 5
-NEIGHBOURS = 5
+NEIGHBORS = 5
 LEAF_IMAGES = 20
-
-
-class Amount(NamedTuple):
-    """How much there is to train on: images in all, and of the rarest class.
-
-    Some settings cannot be larger than the data: folds of a calibration, neighbours, images in a
-    leaf. A recipe is built for an amount, rather than with classes of ours that would adapt
-    themselves, because those could be neither sent to a cluster nor loaded without Pupila.
-    """
-
-    images: int
-    rarest: int
-
-    @classmethod
-    def of(cls, targets: NDArray[Any]) -> Self:
-        """The amount in ``targets``, the labels [N] to fit on."""
-        counts = np.unique(targets, return_counts=True)[1]
-        return cls(int(counts.sum()), int(counts.min()))
-
-    def in_fold(self, folds: int) -> "Amount":
-        """The least that is left to train on in one of ``folds`` stratified folds."""
-        return Amount(
-            self.images - -(-self.images // folds), self.rarest - -(-self.rarest // folds)
-        )
-
-
-PLENTY = Amount(images=1_000_000, rarest=100_000)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A pipeline by name.
+    """A named pipeline.
 
-    ``ranges`` says what a search may vary: for each of the pipeline's parameters a list of values,
-    or a scipy.stats distribution, as scikit-learn's ParameterSampler takes them. ``fixed`` is set
+    ``ranges`` are what a search may vary: for each parameter of the pipeline a list of values or a
+    scipy.stats distribution, as for scikit-learn's ParameterSampler. ``fixed`` parameters are set
     after the builder and never varied.
     """
 
     name: str
     summary: str
-    builder: Callable[[int, Amount], Any]
+    builder: Callable[[int, DataSize], Any]
     ranges: Mapping[str, Any]
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
-    def build(self, seed: int, amount: Amount = PLENTY) -> Any:
-        """A fresh estimator whose random state is ``seed``.
+    def build(self, seed: int, size: DataSize = UNLIMITED) -> Any:
+        """A new estimator with the random state ``seed``.
 
-        ``amount`` is what it will be fitted on, in cross-validation the smallest fold's. Raises
-        RecipeError if that is too little for this recipe.
+        ``size`` is that of the data it will be fitted on; in a cross-validation, of the smallest
+        training set. Raises RecipeError if that is too small for this recipe.
         """
-        return self.builder(seed, amount).set_params(**self.fixed)
+        return self.builder(seed, size).set_params(**self.fixed)
 
-    def space(self, amount: Amount = PLENTY) -> Mapping[str, Any]:
-        """``ranges`` without numbers of neighbours that ``amount`` does not have."""
+    def space(self, size: DataSize = UNLIMITED) -> Mapping[str, Any]:
+        """``ranges``, with numbers of neighbors up to the number of images."""
         return {
-            name: [value for value in values if value <= amount.images] or [1]
+            name: [value for value in values if value <= size.images] or [1]
             if name.endswith("n_neighbors")
             else values
             for name, values in self.ranges.items()
@@ -90,80 +62,80 @@ class Recipe:
 
 
 def recipe(name: str) -> Recipe:
-    """The recipe of that name; raises RecipeError, with the names there are, for another."""
+    """The recipe with this name; raises RecipeError, which lists the names, if there is none."""
     try:
         return RECIPES[name]
     except KeyError:
         raise RecipeError(
-            f"There is no recipe {name!r}; choose from {', '.join(RECIPES)}."
+            f"No recipe is named {name!r}; choose one of {', '.join(RECIPES)}."
         ) from None
 
 
-def _calibrated(estimator: Any, amount: Amount) -> CalibratedClassifierCV:
+def _calibrated(estimator: Any, size: DataSize) -> CalibratedClassifierCV:
     # ensemble=False: one classifier on all data and one sigmoid, not one of each for every fold.
-    # Sigmoid: temperature scaling is nearer the truth on all digits (calibration error 0.01 against
-    # 0.04), but says 1.0 of everything where the folds hold no mistake, as in small sets.
-    if amount.rarest < 2:
+    # Temperature scaling is more accurate on all digits (calibration error 0.01 instead of 0.04),
+    # but gives 1.0 for everything if the folds have no mistake, as in small datasets.
+    if size.rarest < 2:
         raise RecipeError(
-            "Calibrated recipes need two training images of each class at least; "
+            "Calibrated recipes need at least two training images of each class; "
             "add images of the rarest class, or choose logistic or forest."
         )
-    folds = min(CALIBRATION_FOLDS, amount.rarest)
+    folds = min(CALIBRATION_FOLDS, size.rarest)
     return CalibratedClassifierCV(estimator, cv=folds, ensemble=False)
 
 
-def _svc(seed: int, amount: Amount) -> Any:
-    return _calibrated(SVC(C=10, gamma="scale", random_state=seed), amount)
+def _svc(seed: int, size: DataSize) -> Any:
+    return _calibrated(SVC(C=10, gamma="scale", random_state=seed), size)
 
 
-def _linear_svc(seed: int, amount: Amount) -> Any:
+def _linear_svc(seed: int, size: DataSize) -> Any:
     steps = [("scaler", StandardScaler()), ("svc", LinearSVC(C=0.01, random_state=seed))]
-    return _calibrated(Pipeline(steps), amount)
+    return _calibrated(Pipeline(steps), size)
 
 
-def _logistic(seed: int, _amount: Amount) -> Any:
+def _logistic(seed: int, _size: DataSize) -> Any:
     model = LogisticRegression(C=0.1, max_iter=1000, random_state=seed)
     return Pipeline([("scaler", StandardScaler()), ("logistic", model)])
 
 
-def _mlp(seed: int, _amount: Amount) -> Any:
+def _mlp(seed: int, _size: DataSize) -> Any:
     model = MLPClassifier((100,), alpha=1.0, max_iter=1000, random_state=seed)
     return Pipeline([("scaler", StandardScaler()), ("mlp", model)])
 
 
-def _knn(seed: int, amount: Amount) -> Any:
-    # Pixels are whole numbers, whose distances are often equal; which neighbour then counts is
-    # anyone's guess. Projections are not, and a share of the variance, unlike a number of
-    # components, is there in any amount of data.
-    neighbours = KNeighborsClassifier(min(NEIGHBOURS, amount.images))
-    return Pipeline([("pca", PCA(0.95, random_state=seed)), ("knn", neighbours)])
+def _knn(seed: int, size: DataSize) -> Any:
+    # Pixels are whole numbers, so their distances are often equal, and which neighbor then counts
+    # is arbitrary. Projections avoid that. A proportion of the variance, unlike a number of
+    # components, works with any data size.
+    neighbors = KNeighborsClassifier(min(NEIGHBORS, size.images))
+    return Pipeline([("pca", PCA(0.95, random_state=seed)), ("knn", neighbors)])
 
 
-def _forest(seed: int, _amount: Amount) -> Any:
+def _forest(seed: int, _size: DataSize) -> Any:
     return RandomForestClassifier(100, random_state=seed)
 
 
-def _boosting(seed: int, amount: Amount) -> Any:
+def _boosting(seed: int, size: DataSize) -> Any:
     # With leaves of 20 images, a few dozen images could not be split at all.
     return HistGradientBoostingClassifier(
         max_leaf_nodes=15,
         max_features=0.3,
-        min_samples_leaf=max(1, min(LEAF_IMAGES, amount.rarest // 2)),
+        min_samples_leaf=max(1, min(LEAF_IMAGES, size.rarest // 2)),
         random_state=seed,
     )
 
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        found.name: found
-        for found in (
+        entry.name: entry
+        for entry in (
             Recipe(
                 "svc",
-                "support vector machine with an RBF kernel, calibrated; the most accurate here",
+                "support vector machine with an RBF kernel, calibrated; the most accurate of these",
                 _svc,
                 {
                     "estimator__C": loguniform(0.3, 300),
-                    # "scale" is near 4e-4 for the digits and 1e-3 for 64x64 pixels in colour.
+                    # "scale" is near 4e-4 for the digits and 1e-3 for 64x64 pixels in color.
                     "estimator__gamma": loguniform(1e-5, 1e-1),
                 },
                 {"estimator__kernel": "rbf", "method": "sigmoid"},
@@ -189,19 +161,19 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                     "max_features": [0.1, 0.3, 1.0],
                     "l2_regularization": loguniform(1e-3, 10),
                 },
-                # Stopping early would hold back images that a small class cannot spare.
+                # Early stopping would hold out images that a small class cannot spare.
                 {"early_stopping": False, "max_iter": 100},
             ),
             Recipe(
                 "logistic",
-                "logistic regression on standardised features; the fastest",
+                "logistic regression on standardized features; the fastest",
                 _logistic,
                 {"logistic__C": loguniform(1e-4, 10)},
                 {"logistic__solver": "lbfgs"},
             ),
             Recipe(
                 "mlp",
-                "neural network with one or two hidden layers on standardised features",
+                "neural network with one or two hidden layers on standardized features",
                 _mlp,
                 {
                     "mlp__hidden_layer_sizes": [(50,), (100,), (200,), (100, 50)],
@@ -212,14 +184,14 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             ),
             Recipe(
                 "knn",
-                "nearest neighbours among the principal components",
+                "nearest neighbors in the space of the principal components",
                 _knn,
                 {"pca__n_components": [0.8, 0.9, 0.95, 0.98], "knn__n_neighbors": [1, 3, 5, 7, 9]},
                 {"knn__weights": "uniform"},
             ),
             Recipe(
                 "linear-svc",
-                "linear support vector machine on standardised features, calibrated",
+                "linear support vector machine on standardized features, calibrated",
                 _linear_svc,
                 {"estimator__svc__C": loguniform(1e-5, 10)},
                 {"estimator__svc__loss": "squared_hinge", "method": "sigmoid"},

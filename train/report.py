@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli import printable
 from models.manifest import Metrics
-from train.datasets import Skipped
+from train.dataset import Skipped
 
 LISTED = 20
 
@@ -16,9 +17,9 @@ _LABEL_WIDTH = 24
 
 
 def print_report(console: Console, metrics: Metrics, skipped: Sequence[Skipped] = ()) -> None:
-    """Print accuracy, log-loss, calibration, the figures of each class, and the skipped files.
+    """Print accuracy, log-loss, calibration error, the metrics of each class, and skipped files.
 
-    Fits 80 columns; without a terminal, plain text without lines or colours.
+    Fits 80 columns; without a terminal, prints plain text without lines or colors.
     """
     console.print(_summary(metrics))
     console.print()
@@ -42,14 +43,14 @@ def _summary(metrics: Metrics) -> Text:
 
 
 def _classes(metrics: Metrics, console: Console) -> Table:
-    # FPR and FNR: shares of the other classes' images taken for this class, and of this class's
-    # images taken for another.
+    # FPR: proportion of the other classes' images predicted as this class; FNR: of this class's
+    # images predicted as another.
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     table.add_column("class", max_width=_LABEL_WIDTH, no_wrap=True, overflow="ellipsis")
     for heading in ("images", "precision", "recall", "F1", "FPR", "FNR"):
         table.add_column(heading, justify="right", no_wrap=True)
     for entry in metrics.classes:
-        shares = (
+        rates = (
             entry.precision,
             entry.recall,
             entry.f1,
@@ -57,9 +58,9 @@ def _classes(metrics: Metrics, console: Console) -> Table:
             entry.false_negative_rate,
         )
         table.add_row(
-            Text(_printable(str(entry.label))),
+            Text(printable(str(entry.label))),
             f"{entry.images:,}",
-            *(f"{share:.1%}" for share in shares),
+            *(f"{rate:.1%}" for rate in rates),
         )
     return table
 
@@ -68,11 +69,6 @@ def _print_skipped(console: Console, skipped: Sequence[Skipped]) -> None:
     files = "file was" if len(skipped) == 1 else "files were"
     console.print(Text(f"\n{len(skipped):,} {files} skipped:", style="yellow"))
     for entry in skipped[:LISTED]:
-        console.print(Text(_printable(f"  {entry.path}: {entry.reason}")), soft_wrap=True)
+        console.print(Text(printable(f"  {entry.path}: {entry.reason}")), soft_wrap=True)
     if len(skipped) > LISTED:
         console.print(f"  and {len(skipped) - LISTED:,} more")
-
-
-def _printable(text: str) -> str:
-    """Control characters replaced, so that a file's name cannot move the cursor."""
-    return "".join(character if character.isprintable() else "?" for character in text)

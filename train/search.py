@@ -1,28 +1,25 @@
-"""Search for a recipe's best parameters by cross-validation, on this machine or a Dask cluster.
+"""Search for a recipe's best parameters with cross-validation, on this machine or a Dask cluster.
 
-Only scikit-learn's own functions are sent to workers, so a cluster needs scikit-learn and not
+Only scikit-learn's own functions are sent to workers, so a cluster needs scikit-learn but not
 Pupila.
 """
 
 import itertools
-import signal
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from typing import Any, Literal
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import ParameterSampler, StratifiedKFold, cross_validate
 from sklearn.utils.parallel import Parallel, delayed
-from threadpoolctl import threadpool_limits
 
-from errors import RecipeError
-from train.recipes import Amount, Recipe
+from errors import RecipeError, first_line
+from train.data_size import DataSize
+from train.recipes import Recipe
+from train.workers import interrupts_blocked, workers_of
 
 FOLDS = 5
 HALVING_FACTOR = 3
@@ -30,13 +27,13 @@ HALVING_FACTOR = 3
 Method = Literal["random", "halving"]
 Parameters = Mapping[str, Any]
 
-# With ten images of a class, each of five folds holds two of it.
+# Ten images of a class are two in each of five folds.
 _CLASS_IMAGES = 2 * FOLDS
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One candidate's parameters and its cross-validated scores, means over the folds."""
+    """The parameters of a candidate and its cross-validated scores, means over the folds."""
 
     parameters: Parameters
     accuracy: float
@@ -46,7 +43,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The winner, and every trial, round by round."""
+    """The winner, and all trials, round by round."""
 
     winner: Trial
     trials: tuple[Trial, ...]
@@ -66,46 +63,48 @@ def search(
 ) -> SearchResult:
     """Try up to ``candidates`` points of the recipe's ranges, all on the same stratified folds.
 
-    ``features``: float32 [N, F]; ``targets``: labels [N]. The winner has the highest accuracy;
-    equal ones are told apart by log-loss, then by who came first.
+    ``features``: float32 [N, F]; ``targets``: labels [N]. The winner has the highest accuracy; if
+    several do, the lowest log-loss, then the earliest wins.
 
-    ``halving`` begins with all candidates on few images and goes on with the best third on three
+    ``halving`` starts with all candidates on few images and continues with the best third on three
     times as many, until the last round has all images (successive halving: Jamieson and Talwalkar,
     2016, https://arxiv.org/abs/1502.07943). scikit-learn's HalvingRandomSearchCV draws the images
-    of a round without regard to class and then fails on rare ones; here each class keeps its share.
+    of a round without regard to class and then fails on rare classes; here each class keeps its
+    proportion.
 
-    ``workers`` is a number of processes, by default one for each processor; ``dask`` is the address
-    of a scheduler to use instead. The same seed has the same winner on either. ``on_progress`` is
-    called with the finished and all fits.
+    ``workers`` is the number of processes, by default one for each processor; ``dask`` is the
+    address of a scheduler to use instead. Both find the same winner for the same seed.
+    ``on_progress`` is called with the numbers of finished and of all fits.
 
     Raises RecipeError if ``candidates`` is below 1, a class has too few images, a fit fails, or
     the cluster cannot be used.
     """
     if candidates < 1:
-        raise RecipeError(f"A search needs one candidate at least, not {candidates}.")
+        raise RecipeError(f"A search needs at least one candidate, not {candidates}.")
     members = np.unique(targets, return_counts=True)[1]
     folds = min(FOLDS, int(members.min()))
     if folds < 2:
-        raise RecipeError("A search needs two training images of each class at least.")
+        raise RecipeError("A search needs at least two training images of each class.")
     rounds = [(candidates, 1.0)]
     if method == "halving":
         rounds = _halving_rounds(candidates, float(members.mean()))
-    least = Amount.of(targets[_stratified_rows(targets, rounds[0][1], seed)]).in_fold(folds)
-    estimator = recipe.build(seed, least)
-    chosen = _draw(recipe.space(least), candidates, seed)
-    rounds = [(min(count, len(chosen)), share) for count, share in rounds]
+    first_rows = _stratified_rows(targets, rounds[0][1], seed)
+    size = DataSize.of(targets[first_rows]).in_fold(folds)
+    estimator = recipe.build(seed, size)
+    chosen = _draw(recipe.space(size), candidates, seed)
+    rounds = [(min(count, len(chosen)), proportion) for count, proportion in rounds]
     total = folds * sum(count for count, _ in rounds)
     finished = itertools.count(1)
     notify = on_progress or (lambda _done, _total: None)
     trials: list[Trial] = []
-    with _backend(workers, dask):
+    with workers_of(workers, dask):
         notify(0, total)
-        for count, share in rounds:
-            rows = _stratified_rows(targets, share, seed)
+        for count, proportion in rounds:
+            rows = _stratified_rows(targets, proportion, seed)
             X, y = features[rows], targets[rows]
-            cuts = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(X, y))
+            splits = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(X, y))
             means = _cross_validate(
-                estimator, chosen[:count], X, y, cuts, lambda: notify(next(finished), total)
+                estimator, chosen[:count], X, y, splits, lambda: notify(next(finished), total)
             )
             ranked = sorted(
                 (
@@ -126,38 +125,41 @@ def _rank(trial: Trial) -> tuple[float, float]:
 
 def _draw(space: Parameters, candidates: int, seed: int) -> list[Parameters]:
     with warnings.catch_warnings():
-        # A space of fewer points than candidates is tried whole.
+        # If the space has fewer points than candidates, all of them are tried.
         warnings.filterwarnings("ignore", message="The total space of parameters")
         points = list(ParameterSampler(dict(space), candidates, random_state=seed))
     return [
         {
             name: value.item() if isinstance(value, np.generic) else value
-            for name, value in p.items()
+            for name, value in point.items()
         }
-        for p in points
+        for point in points
     ]
 
 
 def _halving_rounds(candidates: int, class_images: float) -> list[tuple[int, float]]:
-    """How many candidates go on with which share of the images, round by round.
+    """The number of candidates and the proportion of the images, round by round.
 
-    A third of the candidates of the round before, with three times the images; the first round
-    still has ten images of the average class.
+    Each round has a third of the candidates before and three times the images; the first round has
+    at least ten images of the average class.
     """
     rounds = [(candidates, 1.0)]
     while rounds[0][1] * class_images >= HALVING_FACTOR * _CLASS_IMAGES and rounds[-1][0] > 1:
-        rounds = [(count, share / HALVING_FACTOR) for count, share in rounds]
+        rounds = [(count, proportion / HALVING_FACTOR) for count, proportion in rounds]
         rounds.append((-(-rounds[-1][0] // HALVING_FACTOR), 1.0))
     return rounds
 
 
-def _stratified_rows(targets: NDArray[Any], share: float, seed: int) -> NDArray[np.int64]:
-    """Rows with this share of each class, and ten of it where there are; a larger share adds."""
+def _stratified_rows(targets: NDArray[Any], proportion: float, seed: int) -> NDArray[np.int64]:
+    """Rows with this proportion of each class, but at least ten if it has them.
+
+    A larger proportion includes the rows of a smaller one.
+    """
     rng = np.random.default_rng(seed)
     kept = []
     for label in np.unique(targets):
         members = rng.permutation(np.flatnonzero(targets == label))
-        kept.append(members[: max(round(share * len(members)), _CLASS_IMAGES)])
+        kept.append(members[: max(round(proportion * len(members)), _CLASS_IMAGES)])
     return np.sort(np.concatenate(kept))
 
 
@@ -166,7 +168,7 @@ def _cross_validate(
     chosen: Sequence[Parameters],
     X: NDArray[np.float32],
     y: NDArray[Any],
-    cuts: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    splits: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
     on_fit: Callable[[], None],
 ) -> NDArray[np.float64]:
     """float64 [candidates, 2]: accuracy and log-loss, means over the folds."""
@@ -175,61 +177,30 @@ def _cross_validate(
             clone(estimator).set_params(**parameters),
             X,
             y,
-            cv=[cut],
+            cv=[split],
             scoring=("accuracy", "neg_log_loss"),
             error_score="raise",
         )
         for parameters in chosen
-        for cut in cuts
+        for split in splits
     )
-    found: list[tuple[float, float]] = []
+    scores: list[tuple[float, float]] = []
     with warnings.catch_warnings():
-        # scikit-learn sends the warning filters along, and a worker could not unpickle a category
-        # of a package it has not installed. What a fold warns of is not worth a line each.
+        # scikit-learn sends the warning filters to the workers, which cannot unpickle a category of
+        # a package that they do not have. A line for each warning of a fold would not help anyone.
         warnings.resetwarnings()
         warnings.simplefilter("ignore")
         try:
-            with _interrupts_blocked():
+            with interrupts_blocked():
                 results = Parallel(return_as="generator")(tasks)
-            for scores in results:
-                found.append(
-                    (float(scores["test_accuracy"][0]), -float(scores["test_neg_log_loss"][0]))
+            for result in results:
+                scores.append(
+                    (float(result["test_accuracy"][0]), -float(result["test_neg_log_loss"][0]))
                 )
                 on_fit()
         except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-            raise RecipeError(f"The search stopped because a fit failed: {reason}.") from error
-    means: NDArray[np.float64] = np.array(found).reshape(len(chosen), len(cuts), 2).mean(axis=1)
+            raise RecipeError(
+                f"The search stopped because a fit failed: {first_line(error)}."
+            ) from error
+    means: NDArray[np.float64] = np.array(scores).reshape(len(chosen), len(splits), 2).mean(axis=1)
     return means
-
-
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Processes that start here never see Ctrl-C, at which each would print a traceback.
-
-    They are ended by joblib, in this process, which gets the signal when the block is over.
-    """
-    # Were it first started in the block, it would unblock the signal (Python 3.11).
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _backend(workers: int | None, dask: str | None) -> Iterator[None]:
-    if dask is None:
-        # A single worker is this process, whose BLAS threads would fight for busy processors:
-        # 45 fits of a logistic regression took 108 s instead of 3.
-        with (
-            joblib.parallel_config(backend="loky", n_jobs=workers or -1),
-            threadpool_limits(1, user_api="blas"),
-        ):
-            yield
-        return
-    from train.cluster import connected
-
-    with connected(dask) as backend, joblib.parallel_config(backend=backend):
-        yield

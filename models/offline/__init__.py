@@ -1,1 +1,1 @@
-"""From a fitted estimator to the files of a version. A server imports nothing of this folder."""
+"""From a fitted estimator to the files of a version. A server imports nothing from this folder."""

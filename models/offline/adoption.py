@@ -1,4 +1,4 @@
-"""Makes a candidate of a classifier that somebody else trained."""
+"""Makes a candidate of a classifier that was trained elsewhere."""
 
 from typing import Any, Literal
 
@@ -17,16 +17,16 @@ PROBES = 400
 def adopt(
     estimator: Any, name: str, spec: ImageSpec, backend: Literal["onnx", "sklearn"] = "onnx"
 ) -> Candidate:
-    """A candidate that will be checked on images made for the purpose.
+    """A candidate that will be checked on generated images.
 
-    Nothing is known of the data it was trained on, so it comes without metrics and without a
-    reference. Raises ConversionError if it takes another number of features than the spec gives.
+    Its training data is unknown, so it has neither metrics nor a reference. Raises ConversionError
+    if it expects another number of features than the spec gives.
     """
     expected = int(estimator.n_features_in_)
     if expected != spec.n_features:
         raise ConversionError(
-            f"The classifier takes {expected} features, and image spec {spec.name} gives "
-            f"{spec.n_features}: name the spec it was trained with."
+            f"The classifier expects {expected} features, but image spec {spec.name} gives "
+            f"{spec.n_features}; choose the spec that it was trained with."
         )
     return Candidate(
         name=name,
@@ -39,8 +39,8 @@ def adopt(
 
 
 def probes(spec: ImageSpec, seed: int = 0) -> NDArray[np.uint8]:
-    """Images to try a classifier on, uint8 [N, n_features]: smooth random ones, and for the spec
-    ``digits`` the digits that scikit-learn brings along."""
+    """Images to check a classifier on, uint8 [N, n_features]: smooth random ones, preceded by
+    scikit-learn's digits for the spec ``digits``."""
     generator = np.random.default_rng(seed)
     size = (spec.width, spec.height)
     rows = []
@@ -49,18 +49,18 @@ def probes(spec: ImageSpec, seed: int = 0) -> NDArray[np.uint8]:
         smooth = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
         contrast = generator.uniform(0.2, 1.0)
         rows.append((np.asarray(smooth, np.float64) * contrast).astype(np.uint8).ravel())
-    smooth_ones = np.stack(rows)
+    random_images = np.stack(rows)
     if spec != ImageSpec.parse("digits"):
-        return smooth_ones
+        return random_images
     ink = load_digits().data[:PROBES]
     digits = np.rint(ink / 16 * 255).astype(np.uint8)
-    return np.concatenate([digits, smooth_ones])
+    return np.concatenate([digits, random_images])
 
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The parameters that JSON can hold; of others, their text."""
-    kinds = (str, int, float, bool, type(None))
+    """The parameters as JSON has them: those of other types by their ``repr``."""
+    json_types = (str, int, float, bool, type(None))
     return {
-        name: value if isinstance(value, kinds) else repr(value)
+        name: value if isinstance(value, json_types) else repr(value)
         for name, value in sorted(parameters.items())
     }

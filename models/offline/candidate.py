@@ -1,4 +1,4 @@
-"""A trained classifier on its way to become a version: converted, checked, then written whole."""
+"""A trained classifier that may become a version: converted, checked, then written."""
 
 import hashlib
 import io
@@ -26,22 +26,25 @@ from models.reference import Reference
 from models.runtime import OnnxRuntime, Outcome
 
 GOLDEN_IMAGES = 16
-# libsvm takes milliseconds for an image of 12,288 features, and the check asks about seven variants
-# of each image: few of them for large images, so that the check stays shorter than the training.
+# libsvm takes milliseconds for an image of 12,288 features, and the check runs seven variants of
+# each image. Fewer images if they are large, so that the check stays shorter than the training.
 CHECKED_FEATURES = 1_000_000
 CHECKED_IMAGES = (40, 600)
 
 _LIBRARIES = ("bentoml", "numpy", "onnx", "onnxruntime", "pillow", "scikit-learn", "skl2onnx")
 
-# What two trainings with the same seed and data may differ in.
+# Two trainings with the same seed and data may differ in these.
 _NOT_CONTENT = {"created_at", "speed", "parent", "content"}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Everything known of a trained classifier. ``check_pixels``: uint8 [N, n_features], images
-    it was not trained on, for the parity check and the golden examples. ``halves``: copies of the
-    estimator fitted to halves of the data, or else, in ``without_halves``, why there are none."""
+    """A trained classifier and everything known about it.
+
+    ``check_pixels``: uint8 [N, n_features], images it was not trained on, for the parity check and
+    the golden examples. ``halves``: copies of the estimator, each fitted to one half of the data;
+    if there are none, ``without_halves`` says why.
+    """
 
     name: str
     estimator: Any
@@ -59,23 +62,20 @@ class Candidate:
     backend: Literal["onnx", "sklearn"] = "onnx"
 
     def write(self, folder: Path) -> Manifest:
-        """Convert, check and write all files of the version into an empty folder.
+        """Convert and check the classifier, and write all files into an empty folder.
 
-        The manifest is written last. Raises ConversionError or ParityError, and then the folder
-        holds no manifest.
+        The manifest is written last. Raises ConversionError or ParityError, and then nothing is
+        written.
         """
         labels = label_values(self.estimator.classes_)
         files: dict[str, bytes] = {ESTIMATOR: dump_estimator(self.estimator)}
         graph: Graph | None = None
-        found: Parity | None = None
+        checked: Parity | None = None
         speed: Speed | None = None
         if self.backend == "onnx":
             graph = convert(self.estimator, self.spec.n_features)
-            fewest, most = CHECKED_IMAGES
-            count = min(max(CHECKED_FEATURES // self.spec.n_features, fewest), most)
-            checked = parity.variants(self.check_pixels[:count], self.spec, seed=0)
-            features = self.spec.features(checked)
-            found = parity.check(self.estimator, graph, features)
+            features = self._check_features()
+            checked = parity.check(self.estimator, graph, features)
             speed = parity.speed(self.estimator, graph, features)
             files[GRAPH] = graph.model
         files.update(self.pictures)
@@ -98,7 +98,7 @@ class Candidate:
             parameters=dict(self.parameters),
             data=self.data,
             metrics=self.metrics,
-            parity=found,
+            parity=checked,
             speed=speed,
             libraries=libraries(),
             parent=self.parent,
@@ -124,18 +124,24 @@ class Candidate:
         return manifest
 
     def _with_halves(self) -> tuple[Reference | None, dict[str, bytes], str | None]:
-        """The reference with the halves' answers, their files, and the reason if there are none.
+        """The reference with the half models' probabilities, their files, and why there are none.
 
-        A version can be served without them, so that they have no graph does not stop it.
+        A version can be served without half models, so it is saved even if they have no graph.
         """
         if self.halves is None or self.reference is None:
             return self.reference, {}, self.without_halves
         try:
-            made = convert_halves(self.halves, self.estimator, self.spec, self.reference.pixels)
+            halves = convert_halves(self.halves, self.estimator, self.spec, self.reference.pixels)
         except ConversionError as error:
             return self.reference, {}, str(error)
-        files = dict(zip(HALVES, made.graphs, strict=True))
-        return replace(self.reference, halves=made.probabilities), files, None
+        files = dict(zip(HALVES, halves.graphs, strict=True))
+        return replace(self.reference, halves=halves.probabilities), files, None
+
+    def _check_features(self) -> NDArray[np.float32]:
+        """Variants of some of ``check_pixels``, float32 [N, n_features]."""
+        minimum, maximum = CHECKED_IMAGES
+        count = min(max(CHECKED_FEATURES // self.spec.n_features, minimum), maximum)
+        return self.spec.features(parity.variants(self.check_pixels[:count], self.spec, seed=0))
 
     def _run(
         self, manifest: Manifest, files: Mapping[str, bytes], features: NDArray[np.float32]
@@ -148,7 +154,7 @@ class Candidate:
 def label_values(classes: Sequence[Any] | NDArray[Any]) -> tuple[Label, ...]:
     """The labels as JSON has them: all integers, or all strings.
 
-    Raises ConversionError for any other kind, such as 0.5 or True.
+    Raises ConversionError for any other type, such as 0.5 or True.
     """
     values = np.asarray(classes)
     if values.ndim == 1 and np.issubdtype(values.dtype, np.integer):
@@ -156,7 +162,7 @@ def label_values(classes: Sequence[Any] | NDArray[Any]) -> tuple[Label, ...]:
     if values.ndim == 1 and all(isinstance(value, str) for value in values.tolist()):
         return tuple(str(value) for value in values)
     raise ConversionError(
-        f"The classifier's labels are {values.dtype}, and a label must be an integer or a string."
+        f"The classifier's labels are {values.dtype}, but a label must be an integer or a string."
     )
 
 
@@ -166,12 +172,12 @@ def libraries() -> dict[str, str]:
 
 
 def _changed(manifest: Manifest, **changes: Any) -> Manifest:
-    """The manifest with other fields, checked again, as ``model_copy`` would not."""
+    """A copy with other values, validated again, which ``model_copy`` does not do."""
     return Manifest.model_validate(manifest.model_dump() | changes)
 
 
 def content_digest(manifest: Manifest) -> str:
-    """SHA-256 over all of the manifest that the same seed and data would give again."""
+    """SHA-256 over everything in the manifest that the same seed and data reproduce."""
     kept = manifest.model_dump(mode="json", exclude=_NOT_CONTENT)
     return hashlib.sha256(
         json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()

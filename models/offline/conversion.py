@@ -7,15 +7,16 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 
-from errors import ConversionError
+from errors import ConversionError, first_line
 from models.artifact import GRAPH, HALVES, Artifact
-from models.offline.graphs.nodes import Nodes, Output, finish
+from models.manifest import Output
+from models.offline.graphs.nodes import Nodes, finish
 from models.offline.graphs.stock import stock
 from models.offline.graphs.written import write
 from models.runtime import OnnxRuntime
 
-# Operators without side effects or subgraphs, of the standard domains. What is missing here is not
-# forbidden for good: read its specification, then add it.
+# Operators of the standard domains without side effects or subgraphs. To allow another one, read
+# its specification, then add it.
 ALLOWED_OPERATORS = frozenset(
     """
     Abs Add And ArgMax ArgMin Cast Clip Concat ConstantOfShape Div Equal Erf Exp Expand Flatten
@@ -37,10 +38,10 @@ ALLOWED_OPERATORS = frozenset(
 class Graph:
     """A classifier as ONNX bytes.
 
-    Its one input, ``features``, is float32 [N, n_features] for any N. Its first output, named as
-    ``output``, is float32 [N, C] in the order of the classifier's ``classes_`` (two columns for
-    two classes; scores are the decision function, [-d, d] for two classes). A second,
-    ``label_index`` int64 [N], is there only where the label is not the first maximum of the first.
+    Its only input, ``features``, is float32 [N, n_features] for any N. Its first output, named as
+    ``output``, is float32 [N, C] in the order of the classifier's ``classes_`` (scores are the
+    decision function d; for two classes they are two columns, [-d, d]). A second output,
+    ``label_index`` int64 [N], exists only if the label is not always the first maximum.
     """
 
     model: bytes
@@ -51,33 +52,33 @@ class Graph:
 def convert(estimator: Any, n_features: int) -> Graph:
     """The graph of a fitted classifier of ``n_features`` float32 features.
 
-    The same estimator gives the same bytes. Whether the graph answers as its estimator does is
-    parity's to say, not this function's.
+    The same estimator gives the same bytes. ``parity`` checks whether the graph predicts what its
+    estimator predicts; this function does not.
 
-    Raises ConversionError if the estimator is not fitted on ``n_features``, has other labels than
+    Raises ConversionError if the estimator is not fitted on ``n_features``, has labels other than
     integers or strings, or has no graph of standard operators.
     """
-    n_classes = _answerable(estimator, n_features)
+    n_classes = _check_classifier(estimator, n_features)
     nodes = Nodes()
-    answer = write(estimator, n_features, nodes)
+    output = write(estimator, n_features, nodes)
     origin: Literal["written", "skl2onnx"] = "written"
-    if answer is not None:
-        model = finish(nodes.nodes, nodes.constants, answer, n_features, n_classes)
+    if output is not None:
+        model = finish(nodes.nodes, nodes.constants, output, n_features, n_classes)
     else:
         origin = "skl2onnx"
-        model, answer = stock(estimator, n_features)
-    _check(model, type(estimator).__name__)
+        model, output = stock(estimator, n_features)
+    _check_model(model, type(estimator).__name__)
     content: bytes = model.SerializeToString(deterministic=True)
-    _run(content, type(estimator).__name__, n_features, n_classes)
-    return Graph(content, answer.kind, origin)
+    _check_shapes(content, type(estimator).__name__, n_features, n_classes)
+    return Graph(content, output.kind, origin)
 
 
 def check_artifact(artifact: Artifact) -> None:
-    """Raise ConversionError if a version from elsewhere has a graph that would not be saved here:
-    with other operators, or with data in files outside of it."""
+    """Raise ConversionError if an imported version has a graph that would not be saved here, with
+    other operators or with external data."""
     for name in sorted({GRAPH, *HALVES} & artifact.manifest.files.keys()):
         model = onnx.load_model_from_string(artifact.read(name))
-        _check(model, artifact.manifest.estimator)
+        _check_model(model, artifact.manifest.estimator)
 
 
 def operators(model: bytes) -> tuple[str, ...]:
@@ -86,19 +87,19 @@ def operators(model: bytes) -> tuple[str, ...]:
 
 
 def _operators(model: Any) -> tuple[str, ...]:
-    kinds = {(node.domain, node.op_type) for node in model.graph.node}
-    return tuple(sorted(f"{domain}.{kind}" if domain else kind for domain, kind in kinds))
+    types = {(node.domain, node.op_type) for node in model.graph.node}
+    return tuple(sorted(f"{domain}.{name}" if domain else name for domain, name in types))
 
 
-def _answerable(estimator: Any, n_features: int) -> int:
-    """The number of classes; raises ConversionError unless it is a classifier we can serve."""
+def _check_classifier(estimator: Any, n_features: int) -> int:
+    """The number of classes; raises ConversionError for what is not a usable classifier."""
     name = type(estimator).__name__
     classes = getattr(estimator, "classes_", None)
     if classes is None:
-        raise ConversionError(f"{name} has no classes_, so it is no fitted classifier.")
+        raise ConversionError(f"{name} has no classes_, so it is not a fitted classifier.")
     if isinstance(classes, list):
         raise ConversionError(
-            f"{name} has several outputs, and one label for each image is needed."
+            f"{name} has several outputs, but only one label per image is supported."
         )
     values = np.asarray(classes)
     if not (
@@ -107,51 +108,51 @@ def _answerable(estimator: Any, n_features: int) -> int:
     ):
         raise ConversionError(
             f"{name} has labels of type {type(values.tolist()[0]).__name__}, "
-            "and a label must be an integer or a string."
+            "but a label must be an integer or a string."
         )
     if values.size < 2:
-        raise ConversionError(f"{name} knows one class only, and two are the least.")
+        raise ConversionError(f"{name} has a single class, but needs at least two.")
     if not (hasattr(estimator, "predict_proba") or hasattr(estimator, "decision_function")):
-        raise ConversionError(f"{name} gives neither probabilities nor a decision function.")
+        raise ConversionError(f"{name} has neither predict_proba nor decision_function.")
     fitted = getattr(estimator, "n_features_in_", n_features)
     if fitted != n_features:
         raise ConversionError(
-            f"{name} was trained on {fitted} features, and the image spec gives {n_features}."
+            f"{name} was trained on {fitted} features, but the image spec gives {n_features}."
         )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             label = estimator.predict(np.zeros((1, n_features), dtype=np.float32))
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise ConversionError(
-            f"{name} cannot predict the label of one image of {n_features} features: {reason}."
+            f"{name} cannot predict the label of an image of {n_features} features: "
+            f"{first_line(error)}."
         ) from error
     if np.shape(label) != (1,):
         raise ConversionError(
-            f"{name} has several outputs, and one label for each image is needed."
+            f"{name} has several outputs, but only one label per image is supported."
         )
     return values.size
 
 
-def _check(model: Any, name: str) -> None:
+def _check_model(model: Any, name: str) -> None:
     """Standard operators of the pinned opsets, no subgraphs, all data inside, and valid ONNX."""
-    for kind in _operators(model):
-        if kind not in ALLOWED_OPERATORS:
+    for operator in _operators(model):
+        if operator not in ALLOWED_OPERATORS:
             raise ConversionError(
-                f"{name} converts to a graph with the operator {kind}, which is not among those "
-                "allowed (models/offline/conversion.py)."
+                f"{name} converts to a graph with the operator {operator}, which is not allowed "
+                "(see models/offline/conversion.py)."
             )
     if any(tensor.data_location for tensor in model.graph.initializer):
-        raise ConversionError(f"{name} converts to a graph with data outside of it.")
+        raise ConversionError(f"{name} converts to a graph with external data.")
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:
         raise ConversionError(f"{name} converts to a graph that is not valid ONNX.") from error
 
 
-def _run(content: bytes, name: str, n_features: int, n_classes: int) -> None:
-    """Whether it loads, and answers batches of any size in the contract's shapes."""
+def _check_shapes(content: bytes, name: str, n_features: int, n_classes: int) -> None:
+    """Raise ConversionError unless it loads, and its outputs have the shapes of ``Graph``."""
     try:
         runtime = OnnxRuntime(content)
         shapes = [
@@ -159,10 +160,11 @@ def _run(content: bytes, name: str, n_features: int, n_classes: int) -> None:
             for size in (1, 3)
         ]
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise ConversionError(f"{name} converts to a graph that cannot run: {reason}.") from error
+        raise ConversionError(
+            f"{name} converts to a graph that cannot run: {first_line(error)}."
+        ) from error
     if shapes != [(1, n_classes), (3, n_classes)]:
         raise ConversionError(
-            f"{name} converts to a graph that answers 3 images of {n_classes} classes "
-            f"with a {'x'.join(map(str, shapes[1]))} array."
+            f"{name} converts to a graph whose output for 3 images has the shape "
+            f"{'x'.join(map(str, shapes[1]))}, not 3x{n_classes}."
         )

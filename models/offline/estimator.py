@@ -1,7 +1,7 @@
-"""The scikit-learn estimator of a version, kept as skops: for retraining, never for serving.
+"""The scikit-learn estimator of a version, saved as skops: for retraining, not for serving.
 
-The one exception is a version saved with ``--backend sklearn``, whose maker chose to serve the
-estimator itself because it has no ONNX graph.
+The one exception is a version saved with ``--backend sklearn``, which serves the estimator itself
+because it has no ONNX graph.
 """
 
 import io
@@ -13,12 +13,12 @@ import numpy as np
 import skops.io
 from numpy.typing import NDArray
 
-from errors import ArtifactError, ConversionError
+from errors import ArtifactError, ConversionError, first_line
 from models.manifest import Manifest
 from models.runtime import Outcome
 
-# Types that skops does not trust by itself, each read in scikit-learn's source: loading one
-# restores numbers and runs nothing of the file's choosing.
+# Types that skops does not trust by default. Each was reviewed in scikit-learn's source: loading
+# it restores numbers and runs nothing that the file chooses.
 REVIEWED_TYPES = frozenset(
     {
         "sklearn.calibration._CalibratedClassifier",
@@ -36,34 +36,32 @@ _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def dump_estimator(estimator: object) -> bytes:
-    """The estimator as skops bytes: equal for equal estimators.
+    """The estimator as skops bytes, equal for equal estimators.
 
-    skops names objects by their address in memory and stamps the time; both are replaced here, so
-    that the same seed and data give the same file. Raises ConversionError for an estimator that
-    holds a type outside the reviewed list, since it could not be loaded again.
+    skops names objects by their address in memory and adds the time; both are replaced here, so
+    that the same seed and data give the same file. Raises ConversionError for an estimator with a
+    type that was not reviewed, since it could not be loaded again.
     """
     raw = skops.io.dumps(estimator)
-    strangers = sorted(set(skops.io.get_untrusted_types(data=raw)) - REVIEWED_TYPES)
-    if strangers:
+    unreviewed = sorted(set(skops.io.get_untrusted_types(data=raw)) - REVIEWED_TYPES)
+    if unreviewed:
         raise ConversionError(
-            f"The estimator holds {', '.join(strangers)}, which is not among the types that were "
-            "reviewed for loading (models/offline/estimator.py), so it cannot be saved."
+            f"The estimator cannot be saved, since it contains {', '.join(unreviewed)}, which was "
+            "not reviewed for loading (see models/offline/estimator.py)."
         )
     return _canonical(raw)
 
 
 def load_estimator(content: bytes) -> Any:
-    """The estimator in skops bytes; raises ArtifactError if it holds a type not reviewed."""
+    """The estimator in skops bytes; raises ArtifactError if a type in it was not reviewed."""
     try:
         return skops.io.loads(content, trusted=sorted(REVIEWED_TYPES))
     except Exception as error:
-        raise ArtifactError(
-            f"estimator.skops cannot be loaded: {str(error).splitlines()[0]}"
-        ) from error
+        raise ArtifactError(f"estimator.skops cannot be loaded: {first_line(error)}.") from error
 
 
 class EstimatorRuntime:
-    """Serves the estimator itself: slower than a graph, and it brings scikit-learn along."""
+    """Runs the estimator itself, which is slower than a graph and loads scikit-learn."""
 
     def __init__(self, content: bytes, manifest: Manifest) -> None:
         self._estimator = load_estimator(content)
@@ -72,19 +70,19 @@ class EstimatorRuntime:
             if manifest.gives_probabilities
             else self._estimator.decision_function
         )
-        self._places = {label: place for place, label in enumerate(manifest.labels)}
+        self._index_of = {label: index for index, label in enumerate(manifest.labels)}
 
     def run(self, features: NDArray[np.float32]) -> Outcome:
         scores = np.asarray(self._method(features), dtype=np.float32)
         if scores.ndim == 1:
             scores = np.stack([-scores, scores], axis=1)
         labels = self._estimator.predict(features).tolist()
-        indices = np.array([self._places[label] for label in labels], dtype=np.int64)
+        indices = np.array([self._index_of[label] for label in labels], dtype=np.int64)
         return Outcome(scores, indices)
 
 
 def _canonical(raw: bytes) -> bytes:
-    """The same archive with objects numbered in order and no dates."""
+    """The same archive, with objects numbered in order and a fixed date."""
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         files = {info.filename: archive.read(info) for info in archive.infolist()}
     schema = json.loads(files.pop("schema.json"))

@@ -1,4 +1,4 @@
-"""Whether a graph answers as its estimator does, and faster."""
+"""Whether a graph predicts what its estimator predicts, and how much faster it is."""
 
 import time
 import warnings
@@ -25,23 +25,23 @@ BATCHES = (1, 32, 128)
 _NOISE = 24  # standard deviation, in 8-bit steps
 _ANGLES = (-12.0, 12.0, 90.0, 180.0, 270.0)
 _CHUNK = 256  # images at a time, so that large ones do not fill the memory
-_SINGLES = 256  # images also asked one by one
-_SPEED_SECONDS = 0.3  # for each batch size
+_SINGLES = 256  # images that are also run one by one
+_SPEED_SECONDS = 0.1  # for each batch size
 _ATTEMPTS = 3
 
 Floats = NDArray[np.float64]
 
 
 def variants(pixels: NDArray[np.uint8], spec: ImageSpec, seed: int) -> NDArray[np.uint8]:
-    """The images, the same with noise, and rotated by small and right angles.
+    """The images, the same images with noise, and rotated by small and right angles.
 
-    ``pixels``: uint8 [N, n_features]; the answer is uint8 [7 N, n_features], the images first.
-    Held-out images alone stay where the training data is; production will not.
+    ``pixels``: uint8 [N, n_features]; returns uint8 [7 N, n_features], the images first. Held-out
+    images alone resemble the training data; production will not.
     """
     noise = np.random.default_rng(seed).normal(0, _NOISE, pixels.shape)
     noisy = np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
     shape = (spec.height, spec.width) if spec.channels == 1 else (spec.height, spec.width, 3)
-    turned = [
+    rotated = [
         np.stack(
             [
                 np.asarray(
@@ -52,42 +52,42 @@ def variants(pixels: NDArray[np.uint8], spec: ImageSpec, seed: int) -> NDArray[n
         )
         for angle in _ANGLES
     ]
-    return np.concatenate([pixels, noisy, *turned])
+    return np.concatenate([pixels, noisy, *rotated])
 
 
 def check(estimator: Any, graph: Graph, features: NDArray[np.float32]) -> Parity:
     """Compare the graph with its estimator on ``features`` (float32 [N, F]).
 
-    Probabilities must be within 1e-4; scores within 1e-4 of the largest score in these images, if
-    that is above 1. Labels must be equal wherever scikit-learn's top two are further apart than
-    that. A batch of one must answer as a batch of many. Raises ParityError otherwise.
+    Probabilities must agree within 1e-4; scores within 1e-4 of the largest score of these images,
+    if that is above 1. Labels must be equal wherever scikit-learn's two best scores differ by more
+    than that. A batch of one must give the same as a batch of many. Raises ParityError otherwise.
     """
     runtime = OnnxRuntime(graph.model)
-    places = {label: place for place, label in enumerate(np.asarray(estimator.classes_).tolist())}
-    wanted, found, labels, indices = [], [], [], []
+    index_of = {label: index for index, label in enumerate(np.asarray(estimator.classes_).tolist())}
+    expected_parts, actual_parts, expected_labels, actual_labels = [], [], [], []
     for start in range(0, len(features), _CHUNK):
         chunk = features[start : start + _CHUNK]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            wanted.append(reference(estimator, chunk))
-            labels.append([places.get(label, -1) for label in estimator.predict(chunk).tolist()])
+            expected_parts.append(reference(estimator, chunk))
+            labels = estimator.predict(chunk).tolist()
+        expected_labels.append([index_of.get(label, -1) for label in labels])
         outcome = runtime.run(chunk)
-        found.append(outcome.scores.astype(np.float64))
-        indices.append(outcome.indices)
-    expected, actual = np.concatenate(wanted), np.concatenate(found)
+        actual_parts.append(outcome.scores.astype(np.float64))
+        actual_labels.append(outcome.indices)
+    expected, actual = np.concatenate(expected_parts), np.concatenate(actual_parts)
     name = type(estimator).__name__
     if expected.shape != actual.shape:
         raise ParityError(
-            f"{name} gives {expected.shape[1]} {graph.output} for an image "
-            f"and its graph {actual.shape[1]}."
+            f"{name} gives {expected.shape[1]} {graph.output} for an image, but its graph "
+            f"{actual.shape[1]}."
         )
     scale = 1.0 if graph.output == "probabilities" else max(1.0, float(np.abs(expected).max()))
     differences = _distance(expected, actual) / scale
-    places_expected, places_actual = np.concatenate(labels), np.concatenate(indices)
-    best = np.sort(expected, axis=1)
-    close = best[:, -1] - best[:, -2] <= LABEL_MARGIN * scale
-    wrong = (places_expected != places_actual) & ~close
-    singles, label_gap = _singles(runtime, features, actual, places_actual)
+    indices = np.concatenate(actual_labels)
+    close = _gaps(expected) <= LABEL_MARGIN * scale
+    wrong = (np.concatenate(expected_labels) != indices) & ~close
+    batch_difference, batch_gap = _compare_batches(runtime, features, actual, indices)
     result = Parity(
         images=len(features),
         disagreements=int(wrong.sum()),
@@ -95,85 +95,91 @@ def check(estimator: Any, graph: Graph, features: NDArray[np.float32]) -> Parity
         label_margin=LABEL_MARGIN,
         max_difference=float(differences.max()),
         tolerance=TOLERANCE,
-        max_batch_difference=singles / scale,
+        max_batch_difference=batch_difference / scale,
         operators=operators(graph.model),
     )
-    kind = {"probabilities": "probability", "scores": "score"}[graph.output]
+    score = {"probabilities": "probability", "scores": "score"}[graph.output]
     if result.disagreements:
         raise ParityError(
-            f"The graph of {name} gives another label than scikit-learn for "
+            f"The graph of {name} predicts another label than scikit-learn for "
             f"{result.disagreements} of {result.images} images."
         )
     if not result.max_difference <= TOLERANCE:
+        above = int((~(differences <= TOLERANCE)).sum())
         raise ParityError(
-            f"The graph of {name} differs from scikit-learn by {result.max_difference:.2g} in a "
-            f"{kind}, for {int((~(differences <= TOLERANCE)).sum())} of {result.images} images "
-            f"above the {TOLERANCE:g} allowed."
+            f"The graph of {name} differs from scikit-learn by up to {result.max_difference:.2g} "
+            f"in a {score}, above the {TOLERANCE:g} allowed for {above} of {result.images} images."
         )
-    if not result.max_batch_difference <= TOLERANCE or label_gap > LABEL_MARGIN * scale:
+    if not result.max_batch_difference <= TOLERANCE or batch_gap > LABEL_MARGIN * scale:
         raise ParityError(
-            f"The graph of {name} answers an image alone and in a batch with a {kind} that differs "
-            f"by {result.max_batch_difference:.2g}, above the {TOLERANCE:g} allowed."
+            f"The graph of {name} gives an image alone and in a batch a {score} that differs by up "
+            f"to {result.max_batch_difference:.2g}, above the {TOLERANCE:g} allowed."
         )
     return result
 
 
 def reference(estimator: Any, features: NDArray[np.float32]) -> Floats:
-    """float64 [N, C]: what the graph's first output should be, from scikit-learn itself."""
+    """float64 [N, C]: what the graph's first output should be, computed by scikit-learn."""
     if hasattr(estimator, "predict_proba"):
         return np.asarray(estimator.predict_proba(features), dtype=np.float64)
     scores = np.asarray(estimator.decision_function(features), dtype=np.float64)
     if scores.ndim == 1:
         return np.stack([-scores, scores], axis=1)
-    peeled = unwrap(estimator, Affine.identity(features.shape[1]))
-    if peeled is not None and getattr(peeled.estimator, "decision_function_shape", "") == "ovo":
+    unwrapped = unwrap(estimator, Affine.identity(features.shape[1]))
+    shape = getattr(unwrapped.estimator, "decision_function_shape", "") if unwrapped else ""
+    if shape == "ovo":
         one_vs_rest = _ovr_decision_function(scores < 0, -scores, len(estimator.classes_))
         return np.asarray(one_vs_rest, dtype=np.float64)
     return scores
 
 
 def speed(estimator: Any, graph: Graph, features: NDArray[np.float32]) -> Speed:
-    """scikit-learn's time over the graph's for 1, 32 and 128 images of ``features``.
+    """scikit-learn's time divided by the graph's, for 1, 32 and 128 images of ``features``.
 
-    The two take turns and the best of each counts, so that other work on the machine hits both.
-    Raises ParityError if a size is slower than scikit-learn in each of three measurements.
+    The two take turns and the best time of each counts, so that other work on the machine affects
+    both. A graph that seems slower is measured up to three times and keeps its best figures. Never
+    raises: a busy machine must not refuse a graph that is correct.
     """
+    best: list[float] = []
     for _ in range(_ATTEMPTS):
         ratios = [_ratio(estimator, graph, features, size) for size in BATCHES]
-        if min(ratios) >= 1:
-            return Speed(batch_1=ratios[0], batch_32=ratios[1], batch_128=ratios[2])
-    slow = ", ".join(
-        f"{ratio:.2f} times as fast for {size} images"
-        for size, ratio in zip(BATCHES, ratios, strict=True)
-        if ratio < 1
-    )
-    raise ParityError(
-        f"The graph of {type(estimator).__name__} is slower than scikit-learn: {slow}."
-    )
+        if not best or min(ratios) > min(best):
+            best = ratios
+        if min(best) >= 1:
+            break
+    return Speed(batch_1=best[0], batch_32=best[1], batch_128=best[2])
 
 
 def _distance(expected: Floats, actual: Floats) -> Floats:
-    """[N]: the largest difference of each image; infinite where either is not a number."""
+    """[N]: the largest difference of each image; infinite if either is not a number."""
     with np.errstate(invalid="ignore"):
         largest = np.abs(expected - actual).max(axis=1)
     return np.where(np.isnan(largest), np.inf, largest)
 
 
-def _singles(
+def _gaps(scores: Floats) -> Floats:
+    """[N]: the difference between the two best scores of each image."""
+    ordered = np.sort(scores, axis=1)
+    return np.asarray(ordered[:, -1] - ordered[:, -2])
+
+
+def _compare_batches(
     runtime: OnnxRuntime,
     features: NDArray[np.float32],
     scores: Floats,
     indices: NDArray[np.int64],
 ) -> tuple[float, float]:
-    """How far images asked one by one are from the same in a batch: in scores, and the gap
-    between the top two of those whose label differs."""
-    chosen = np.unique(np.linspace(0, len(features) - 1, _SINGLES).astype(int))
-    alone = [runtime.run(features[place : place + 1]) for place in chosen]
-    difference = _distance(scores[chosen], np.concatenate([one.scores for one in alone]))
-    best = np.sort(scores[chosen], axis=1)
-    gaps = best[:, -1] - best[:, -2]
-    other = np.concatenate([one.indices for one in alone]) != indices[chosen]
-    return float(difference.max()), float(gaps[other].max(initial=0.0))
+    """How images run one by one differ from the same images in a batch.
+
+    Returns the largest difference of a score, and the largest gap between the two best scores of
+    an image whose label differs.
+    """
+    rows = np.unique(np.linspace(0, len(features) - 1, _SINGLES).astype(int))
+    alone = [runtime.run(features[row : row + 1]) for row in rows]
+    difference = _distance(scores[rows], np.concatenate([outcome.scores for outcome in alone]))
+    differs = np.concatenate([outcome.indices for outcome in alone]) != indices[rows]
+    gaps = _gaps(scores[rows])[differs]
+    return float(difference.max()), float(gaps.max(initial=0.0))
 
 
 def _ratio(estimator: Any, graph: Graph, features: NDArray[np.float32], size: int) -> float:
@@ -181,7 +187,7 @@ def _ratio(estimator: Any, graph: Graph, features: NDArray[np.float32], size: in
     rows = np.resize(np.arange(len(features)), max(len(features), 2 * size))
     pool = features[rows[: 4 * size + 64]]
     method = getattr(estimator, "predict_proba", None) or estimator.decision_function
-    best_slow = best_fast = np.inf
+    best_estimator = best_graph = np.inf
     spent, turn = 0.0, 0
     runtime.run(pool[:size])
     while turn < 3 or spent < _SPEED_SECONDS:
@@ -191,10 +197,10 @@ def _ratio(estimator: Any, graph: Graph, features: NDArray[np.float32], size: in
             warnings.simplefilter("ignore")
             slow = _seconds(method, batch)
         fast = min(_seconds(runtime.run, batch) for _ in range(3))
-        best_slow, best_fast = min(best_slow, slow), min(best_fast, fast)
+        best_estimator, best_graph = min(best_estimator, slow), min(best_graph, fast)
         spent += slow + 3 * fast
         turn += 1
-    return float(best_slow / best_fast)
+    return float(best_estimator / best_graph)
 
 
 def _seconds(call: Callable[[NDArray[np.float32]], object], batch: NDArray[np.float32]) -> float:

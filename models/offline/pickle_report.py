@@ -1,4 +1,4 @@
-"""What a pickle would import, told by reading its operations and running none of them."""
+"""What a pickle would import, found by reading its operations without running them."""
 
 import mmap
 import pickletools
@@ -10,7 +10,7 @@ from typing import IO, Any, Final, Literal, NamedTuple, cast
 from errors import PickleError
 
 MAX_OPERATIONS: Final = 5_000_000
-"""Five seconds of looking; gradient boosting of 1000 rounds over 10 classes has 1.3 million."""
+"""They take five seconds to read; gradient boosting of 1000 rounds, 10 classes has 1.3 million."""
 
 MAX_IMPORTS: Final = 1_000
 
@@ -27,17 +27,17 @@ _COMPRESSED: Final = (
 )
 _JOBLIB_ARRAY: Final = "joblib.numpy_pickle.NumpyArrayWrapper"
 _TEXT: Final = ("STRING", "UNICODE", "UNICODE8")
-_CUT_SHORT: Final = ("exhausted", "not enough data", "no newline found", "remain")
+_TRUNCATED: Final = ("exhausted", "not enough data", "no newline found", "remain")
 _MARK: Final = object()
 
 
 @dataclass(frozen=True)
 class PickleReport:
-    """What a file would import, told without loading it.
+    """What a file would import, found without loading it.
 
-    ``imports`` are the names as the file writes them, ``module.name`` in order of appearance;
-    whatever it calls is among them or is reached from them. A name that the file computes shows as
-    ``?``. With ``complete`` False there is more that could not be listed, as ``note`` says.
+    ``imports`` are the names as the file spells them, ``module.name`` in order of appearance;
+    whatever it calls is one of them or reached through them. A name that the file computes is shown
+    as ``?``. If ``complete`` is False, there are more that could not be listed; ``note`` says why.
     """
 
     kind: Literal["pickle", "joblib", "compressed"]
@@ -49,15 +49,15 @@ class PickleReport:
 
 
 def inspect(path: Path) -> PickleReport:
-    """Looks through the file's operations without running any (pickle protocols 0 to 5).
+    """Read the file's operations without running them (pickle protocols 0 to 5).
 
-    Raises PickleError for a file that is no pickle, is cut short, or has more operations or
-    imports than a classifier has.
+    Raises PickleError for a file that is not a pickle, is truncated, or has more operations or
+    imports than any classifier.
     """
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            # Mapped, so that a length that lies makes no room for bytes that are not there.
+            # Mapped, so that a wrong length does not allocate memory for bytes that are not there.
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
             return _inspect(content, path.name, size)
     except OSError as error:
@@ -65,9 +65,9 @@ def inspect(path: Path) -> PickleReport:
 
 
 def printable(text: str) -> str:
-    """Short, and without characters that could rewrite a terminal's screen."""
-    shown = text if text.isprintable() else text.encode("unicode_escape").decode()
-    return shown if len(shown) <= 200 else f"{shown[:199]}…"
+    """The text cut to 200 characters, with control characters, which act on terminals, escaped."""
+    escaped = text if text.isprintable() else text.encode("unicode_escape").decode()
+    return escaped if len(escaped) <= 200 else f"{escaped[:199]}…"
 
 
 class _Import(NamedTuple):
@@ -79,11 +79,11 @@ class _Instance(NamedTuple):
 
 
 class _ArrayFollowsError(Exception):
-    """The bytes of an array come next, which are no operations."""
+    """The bytes of an array follow, which are not operations."""
 
 
 class _Machine:
-    """Pickle's stack and memo, holding only what names can be made of; all else is None."""
+    """Pickle's stack and memo, with only what names can be made of; everything else is None."""
 
     def __init__(self) -> None:
         self.imports: dict[str, None] = {}
@@ -144,8 +144,8 @@ class _Machine:
         self._stack.extend([text] * len(operation.stack_after))
 
     def _push_import(self, module: object, name: object) -> None:
-        known = isinstance(module, str) and isinstance(name, str)
-        self.computed |= not known
+        literal = isinstance(module, str) and isinstance(name, str)
+        self.computed |= not literal
         full = ".".join(part if isinstance(part, str) else "?" for part in (module, name))
         self._stack.append(_Import(full))
         self.imports.setdefault(printable(full))
@@ -164,17 +164,17 @@ class _Machine:
 
 def _inspect(content: mmap.mmap | bytes, name: str, size: int) -> PickleReport:
     if not content:
-        raise PickleError(f"{name} is empty and not a pickle of a classifier.")
+        raise PickleError(f"{name} is empty, so it is not a pickle of a classifier.")
     if content[:4] == b"PK\x03\x04":
         raise PickleError(
-            f"{name} is a ZIP archive, as skops and PyTorch write them, and not a pickle."
+            f"{name} is a ZIP archive, as skops and PyTorch write them, not a pickle."
         )
     if content[:6].startswith(_COMPRESSED):
-        hidden = "it is compressed, so what it would import is known only by loading it"
-        return PickleReport("compressed", size, (), None, complete=False, note=hidden)
+        note = "it is compressed, so its imports cannot be listed without loading it"
+        return PickleReport("compressed", size, (), None, complete=False, note=note)
     machine = _Machine()
     kind: Literal["pickle", "joblib"] = "pickle"
-    note: str | None = None
+    incomplete: str | None = None
     try:
         for count, (operation, argument, _) in enumerate(
             pickletools.genops(cast("IO[bytes]", content))
@@ -182,25 +182,25 @@ def _inspect(content: mmap.mmap | bytes, name: str, size: int) -> PickleReport:
             if count >= MAX_OPERATIONS or len(machine.imports) > MAX_IMPORTS:
                 raise PickleError(
                     f"{name} has more than {MAX_OPERATIONS} operations or {MAX_IMPORTS} imports, "
-                    "which is not how a pickle of a classifier looks."
+                    "so it is not a pickle of a classifier."
                 )
             machine.step(operation, argument)
         if machine.computed:
-            note = "it computes some of the names that it imports, shown as ?"
+            incomplete = "it computes some of the names that it imports, shown as ?"
     except _ArrayFollowsError:
         kind = "joblib"
-        note = "it is written by joblib, so what follows its first array could not be listed"
+        incomplete = "it was written by joblib, so imports after its first array cannot be listed"
     except (ValueError, IndexError, KeyError, OverflowError, MemoryError) as error:
-        cut = any(words in str(error) for words in _CUT_SHORT)
+        truncated = any(message in str(error) for message in _TRUNCATED)
         raise PickleError(
-            f"{name} is {'a pickle that is cut short' if cut else 'not a pickle'}; "
-            "a scikit-learn classifier saved with pickle.dump or joblib.dump is wanted."
+            f"{name} is {'a truncated pickle' if truncated else 'not a pickle'}; "
+            "choose a scikit-learn classifier saved with pickle.dump or joblib.dump."
         ) from error
     return PickleReport(
         kind,
         size,
         tuple(machine.imports),
         machine.sklearn_version,
-        complete=note is None,
-        note=note,
+        complete=incomplete is None,
+        note=incomplete,
     )

@@ -1,7 +1,7 @@
-"""Pickles: taking in a scikit-learn classifier that someone has as a pickle or joblib file.
+"""Loads a scikit-learn classifier from a pickle or joblib file.
 
-A pickle is a program. ``inspect`` reads it without running it; ``load`` runs it, and is for files
-whose origin is trusted.
+A pickle is a program. ``inspect`` reads it without running it; ``load`` runs it, and is only for
+files from a trusted source.
 """
 
 import pickle
@@ -18,7 +18,7 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from errors import PickleError
+from errors import PickleError, first_line
 from models.offline.pickle_report import PickleReport, inspect, printable
 
 __all__ = ["LoadedPickle", "PickleReport", "inspect", "load"]
@@ -26,7 +26,7 @@ __all__ = ["LoadedPickle", "PickleReport", "inspect", "load"]
 
 @dataclass(frozen=True)
 class LoadedPickle:
-    """A fitted classifier that has answered once, and what was said while it was loaded."""
+    """A fitted classifier that has made one prediction, and the warnings of loading it."""
 
     estimator: Any
     report: PickleReport
@@ -34,11 +34,11 @@ class LoadedPickle:
 
 
 def load(path: Path) -> LoadedPickle:
-    """Unpickles the file, which RUNS whatever it holds, and makes sure it is a fitted classifier.
+    """Unpickle the file, which RUNS whatever it contains, and check that it is a fitted classifier.
 
-    Fitted means: ``classes_`` of integers or strings in one dimension, ``n_features_in_``, and a
-    prediction for a vector of zeros. Raises PickleError otherwise, with both versions of
-    scikit-learn where they may be the cause.
+    That is: it has ``classes_`` of integers or strings in one dimension and ``n_features_in_``, and
+    predicts a class for a vector of zeros. Raises PickleError otherwise, with both versions of
+    scikit-learn if they may be the cause.
     """
     report = inspect(path)
     with warnings.catch_warnings(record=True) as caught:
@@ -53,7 +53,7 @@ def _unpickle(path: Path, report: PickleReport) -> Any:
     try:
         if report.kind == "pickle":
             with path.open("rb") as file:
-                return pickle.load(file)  # noqa: S301  (the caller trusts it)
+                return pickle.load(file)  # noqa: S301 - the caller trusts it
         return joblib.load(path)
     except ModuleNotFoundError as error:
         cause = _versions(report) if str(error.name).startswith("sklearn") else ""
@@ -62,66 +62,67 @@ def _unpickle(path: Path, report: PickleReport) -> Any:
         ) from error
     except Exception as error:
         raise PickleError(
-            f"{path.name} cannot be loaded ({_first_line(error)}){_versions(report)}."
+            f"{path.name} cannot be loaded ({_reason(error)}){_versions(report)}."
         ) from error
 
 
 def _check(estimator: Any, name: str, report: PickleReport) -> None:
-    found = type(estimator).__name__
+    kind = type(estimator).__name__
     if isinstance(estimator, type) or not (
         hasattr(estimator, "fit") and hasattr(estimator, "predict")
     ):
-        what = f"the class {estimator.__name__}" if isinstance(estimator, type) else f"a {found}"
-        raise PickleError(f"{name} holds {what}, not a fitted scikit-learn classifier.")
+        what = f"the class {estimator.__name__}" if isinstance(estimator, type) else f"a {kind}"
+        raise PickleError(f"{name} contains {what}, not a fitted scikit-learn classifier.")
     try:
         classifies = is_classifier(estimator)
         check_is_fitted(estimator)
     except NotFittedError as error:
-        raise PickleError(f"{name} holds a {found} that has not been fitted.") from error
+        raise PickleError(f"{name} contains a {kind} that has not been fitted.") from error
     except Exception as error:
         raise PickleError(
-            f"{name} holds a {found} that is no scikit-learn estimator as this version knows "
-            f"them ({_first_line(error)}){_versions(report)}."
+            f"{name} contains a {kind} that this version of scikit-learn does not recognize as "
+            f"an estimator ({_reason(error)}){_versions(report)}."
         ) from error
     if not classifies:
-        raise PickleError(f"{name} holds a {found}, which is not a classifier.")
+        raise PickleError(f"{name} contains a {kind}, which is not a classifier.")
     n_features = getattr(estimator, "n_features_in_", None)
     if not isinstance(n_features, int | np.integer) or n_features < 1:
         raise PickleError(
-            f"{name} holds a {found} that does not say how many features it takes "
+            f"{name} contains a {kind} without its number of features "
             f"(n_features_in_){_versions(report)}."
         )
     if getattr(estimator, "classes_", None) is None:
         raise PickleError(
-            f"{name} holds a {found} that does not say its classes (classes_){_versions(report)}."
+            f"{name} contains a {kind} without its classes (classes_){_versions(report)}."
         )
     labels = _labels(estimator, name)
     try:
-        answer = np.asarray(estimator.predict(np.zeros((1, int(n_features)))))
+        prediction = np.asarray(estimator.predict(np.zeros((1, int(n_features)))))
     except Exception as error:
         raise PickleError(
-            f"{name} holds a {found} that loads but cannot predict "
-            f"({_first_line(error)}){_versions(report)}."
+            f"{name} contains a {kind} that loads but cannot predict "
+            f"({_reason(error)}){_versions(report)}."
         ) from error
-    if answer.shape != (1,) or answer[0] not in labels:
-        raise PickleError(f"{name} holds a {found} that answers with none of its own classes.")
+    if prediction.shape != (1,) or prediction[0] not in labels:
+        raise PickleError(f"{name} contains a {kind} that predicts none of its own classes.")
 
 
 def _labels(estimator: Any, name: str) -> list[int] | list[str]:
-    found = type(estimator).__name__
+    kind = type(estimator).__name__
     classes = estimator.classes_
     if isinstance(classes, list) or np.ndim(classes) != 1:
         raise PickleError(
-            f"{name} holds a {found} with several outputs, and one label per image is wanted."
+            f"{name} contains a {kind} with several outputs, but only one label per image is "
+            "supported."
         )
     labels: list[Any] = np.asarray(classes).tolist()
     if len(labels) < 2:
-        raise PickleError(f"{name} holds a {found} with fewer than two classes.")
+        raise PickleError(f"{name} contains a {kind} with fewer than two classes.")
     if {type(label) for label in labels} not in ({int}, {str}):
-        kinds = ", ".join(sorted({type(label).__name__ for label in labels}))
+        types = ", ".join(sorted({type(label).__name__ for label in labels}))
         raise PickleError(
-            f"{name} holds a {found} whose labels are of type {kinds}, "
-            "and all integers or all strings are wanted."
+            f"{name} contains a {kind} with labels of type {types}; they must be all integers or "
+            "all strings."
         )
     return labels
 
@@ -137,7 +138,7 @@ def _with_version(report: PickleReport, caught: Sequence[warnings.WarningMessage
 
 
 def _texts(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
-    """One sentence per kind of estimator and version, others by their first line."""
+    """One sentence for each type of estimator and version; the first line of other warnings."""
     texts: dict[str, None] = {}
     for warning in caught:
         message = warning.message
@@ -145,21 +146,20 @@ def _texts(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
         if original is not None:
             made = getattr(message, "estimator_name", "An estimator")
             ours = getattr(message, "current_sklearn_version", "another")
-            texts[f"{made} was made with scikit-learn {original} and is read by {ours}."] = None
+            texts[f"{made} was saved by scikit-learn {original} and loaded by {ours}."] = None
         elif str(message):
             texts[printable(str(message).strip().splitlines()[0])] = None
     return tuple(texts)
 
 
 def _versions(report: PickleReport) -> str:
-    """What to add to a failure that another version of scikit-learn may be the cause of."""
+    """To append to an error that another version of scikit-learn may have caused."""
     made = report.sklearn_version
     if made == sklearn.__version__:
         return ""
     made_with = f"scikit-learn {made}" if made else "an unknown version of scikit-learn"
-    return f"; it was made with {made_with}, and {sklearn.__version__} is installed here"
+    return f"; it was saved by {made_with}, and {sklearn.__version__} is installed here"
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return printable(text.splitlines()[0].rstrip("."))
+def _reason(error: Exception) -> str:
+    return printable(first_line(error))

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
+from images.formats import ANY_FORMAT
+
 MAX_REQUEST_ID = 128
 MAX_MODEL = 200
 MAX_ITEMS = 256
@@ -50,9 +52,7 @@ class PredictRequest(BaseModel):
         description="`clf`, `clf:champion` or `clf:<version>`",
         examples=["clf"],
     )
-    image: _Base64 = Field(
-        description="base64 of a JPEG, PNG, WebP, BMP or GIF; a `data:` prefix is accepted"
-    )
+    image: _Base64 = Field(description=f"base64 of {ANY_FORMAT}; a `data:` prefix is accepted")
     probabilities: bool = Field(
         default=False, description="true adds the probability of every label"
     )

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import ClientLeftError, OverloadedError
+from errors import ClientGoneError, OverloadedError
 from models.runtime import Outcome
 from serving.inference.pace import Cost, Pace
 
@@ -123,7 +123,7 @@ class Batcher:
         """The answer for one image, ``features``: float32 [n_features].
 
         ``expires`` is in the seconds of ``time.monotonic``; raises OverloadedError once it has
-        passed. ``client_gone`` is called if the item has waited long; raises ClientLeftError if it
+        passed. ``client_gone`` is called if the item has waited long; raises ClientGoneError if it
         returns True.
         """
         # Looked up once: before Python 3.12 it is a system call.
@@ -207,7 +207,7 @@ class Batcher:
                 item.future.set_exception(_expired())
                 continue
             if now - item.arrived > LONG_SECONDS and item.client_gone():
-                item.future.set_exception(ClientLeftError("The client disconnected."))
+                item.future.set_exception(ClientGoneError("The client disconnected."))
                 continue
             items.append(item)
         if items:

@@ -61,7 +61,7 @@ class Engine:
 
         ``client_gone``: whether the client has disconnected. Raises RejectedImageError for bytes
         that are not a readable image, BadRequestError for probabilities that the version does not
-        give, OverloadedError when there is not enough time, and ClientLeftError.
+        give, OverloadedError when there is not enough time, and ClientGoneError.
         """
         if probabilities and not self.manifest.gives_probabilities:
             raise BadRequestError(

@@ -60,7 +60,7 @@ def test_simplejpeg_and_pillow_as_installed_agree() -> None:
     progressive=st.booleans(),
     optimize=st.booleans(),
 )
-def test_the_fast_way_gives_pillows_bytes(
+def test_the_fast_decoder_gives_pillows_bytes(
     mode: Mode,
     width: int,
     height: int,
@@ -81,18 +81,18 @@ def test_the_fast_way_gives_pillows_bytes(
 
 
 @pytest.mark.parametrize("transform", [0, 1])
-def test_adobes_colour_mark_is_obeyed(transform: int) -> None:
+def test_adobes_color_mark_is_obeyed(transform: int) -> None:
     data = jpeg(noise("RGB", 9, 9), subsampling=0)
     end_of_jfif = 4 + struct.unpack_from(">H", data, 4)[0]
     adobe = b"\xff\xee\x00\x0eAdobe\x00\x64\0\0\0\0" + bytes([transform])
     data = data[:2] + adobe + data[end_of_jfif:]
     assert fast(data) == by_pillow(data)
-    assert by_pillow(read_frame(data).picture(data)) == by_pillow(data)
+    assert by_pillow(read_frame(data).without_metadata(data)) == by_pillow(data)
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.data())
-def test_what_the_fast_way_makes_of_a_damaged_file_is_what_pillow_makes_of_it(
+def test_a_damaged_file_that_the_fast_decoder_accepts_decodes_as_with_pillow(
     draw: st.DataObject,
 ) -> None:
     data = bytearray(draw.draw(st.sampled_from(DAMAGEABLE)))
@@ -106,22 +106,22 @@ def test_what_the_fast_way_makes_of_a_damaged_file_is_what_pillow_makes_of_it(
         return
     pixels = decode_fast(bytes(data), frame)
     if pixels is not None:
-        assert pixels.tobytes() == by_pillow(frame.picture(bytes(data)))
+        assert pixels.tobytes() == by_pillow(frame.without_metadata(bytes(data)))
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_metadata_is_no_part_of_the_picture(mode: Mode) -> None:
+def test_metadata_is_stripped(mode: Mode) -> None:
     plain = jpeg(noise(mode, 9, 9))
     exif = Image.Exif()
     exif[0x010E] = "a picture of noise"
     dressed = jpeg(noise(mode, 9, 9), exif=exif, comment=b"hello", icc_profile=b"p" * 70_000)
     assert len(dressed) > len(plain) + 70_000
-    assert read_frame(dressed).picture(dressed) == plain
+    assert read_frame(dressed).without_metadata(dressed) == plain
 
 
 def test_a_cmyk_picture_is_left_to_pillow() -> None:
     data = jpeg(noise("RGB", 9, 9).convert("CMYK"))
-    assert read_frame(data).layers == 4
+    assert read_frame(data).components == 4
     assert fast(data) is None
 
 
@@ -130,11 +130,11 @@ def test_a_large_picture_is_left_to_pillow() -> None:
     assert fast(jpeg(Image.new("L", (256, 256)))) is not None
 
 
-def test_size_and_orientation_are_told_without_decoding() -> None:
+def test_size_and_orientation_are_read_without_decoding() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     frame = read_frame(jpeg(noise("RGB", 31, 17), exif=exif))
-    assert (frame.width, frame.height, frame.layers, frame.orientation) == (31, 17, 3, 6)
+    assert (frame.width, frame.height, frame.components, frame.orientation) == (31, 17, 3, 6)
 
 
 @pytest.mark.parametrize("length", range(4, len(DAMAGEABLE[0]), 7))
@@ -157,14 +157,14 @@ def test_more_scans_than_any_picture_has_are_refused() -> None:
         read_frame(data[:-2] + last_scan * MAX_SCANS + data[-2:])
 
 
-def test_twelve_bits_per_colour_are_refused_by_name() -> None:
+def test_twelve_bits_per_color_are_refused_by_name() -> None:
     data = bytearray(jpeg(noise("L", 8, 8)))
     data[data.index(b"\xff\xc0") + 4] = 12
-    with pytest.raises(ImageError, match="12 bits per colour are not read in a JPEG"):
+    with pytest.raises(ImageError, match="it is a JPEG of 12 bits per color, not of 8"):
         read_frame(bytes(data))
 
 
 def test_stray_bytes_between_segments_are_skipped() -> None:
     data = jpeg(noise("L", 9, 9))
     strayed = data[:20] + b"\0\xff\0stray\xff\xff" + data[20:]
-    assert read_frame(strayed).picture(strayed) == data
+    assert read_frame(strayed).without_metadata(strayed) == data

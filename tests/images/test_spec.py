@@ -52,7 +52,7 @@ def test_name_is_the_text_it_was_parsed_from(text: str) -> None:
     assert ImageSpec.parse(text).name == text
 
 
-def test_a_spec_without_a_short_name_tells_everything() -> None:
+def test_a_spec_without_a_short_name_is_described_in_full() -> None:
     spec = ImageSpec(mode="L", width=8, height=8, resize="lanczos", scale=2.0)
     assert spec.name == "gray-8x8 (lanczos, scale 2, rounding none)"
 

@@ -14,7 +14,7 @@ import pytest
 from images.spec import ImageSpec
 from tests.drawing import png
 from tests.servers import ROOT, Server, environment, serve
-from train.datasets import load_digits
+from train.digits import load_digits
 
 
 def url(home: Path) -> str:

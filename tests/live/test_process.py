@@ -59,5 +59,5 @@ def test_a_wrong_setting_ends_the_start_with_one_sentence(tmp_path: Path) -> Non
         timeout=60,
     )
     assert done.returncode == 1
-    assert "PUPILA_DEADLINE_MS is 'soon': input should be a valid integer" in done.stderr
+    assert "PUPILA_DEADLINE_MS is 'soon', but should be a valid integer" in done.stderr
     assert "Traceback" not in done.stderr

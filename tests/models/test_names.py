@@ -4,7 +4,7 @@ from models.names import is_name
 
 
 @pytest.mark.parametrize("name", ["clf", "a", "0", "a-b_c.d", "x" * 63])
-def test_names_that_bentoml_takes(name: str) -> None:
+def test_names_that_bentoml_accepts(name: str) -> None:
     assert is_name(name)
 
 

@@ -21,7 +21,8 @@ from records.labels import NewLabel, add
 from records.prediction import KeptPrediction
 from records.writer import write
 from tests.drawing import png
-from train.datasets import Dataset, load_digits, split
+from train.dataset import Dataset, split
+from train.digits import load_digits
 from train.fit import train
 
 NOON = datetime(2030, 1, 31, 12, tzinfo=UTC)

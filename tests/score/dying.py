@@ -1,8 +1,8 @@
 """Scores in child processes that are killed, each at another moment; run by test_killed.py.
 
-A moment is a call that changes the disk: a file brought to it, renamed, removed, or written anew.
-Prints one JSON line a moment: whether the child was killed, how many rows were on the disk then,
-how many rows the next process scored, and whether the output is the expected one.
+A moment is a call that changes the disk: it flushes, renames, removes or writes a file. Prints one
+JSON line per moment: whether the child was killed, how many rows were on the disk then, how many
+rows the next process scored, and whether the output is the expected one.
 """
 
 import json
@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+# Imported before the forks, so that not every child has to.
+import onnxruntime  # noqa: F401
 import pyarrow.parquet as pq
 
 from models.store import Store
@@ -24,7 +26,7 @@ CHANGES = ((os, "fsync"), (os, "rename"), (os, "replace"), (os, "unlink"), (pq, 
 
 
 def child(work: Callable[[], object]) -> int:
-    """The status of a process of its own that does the work."""
+    """Do the work in a child process; returns its exit status."""
     sys.stdout.flush()
     process = os.fork()
     if process == 0:
@@ -38,18 +40,18 @@ def child(work: Callable[[], object]) -> int:
 
 
 def kill_at(moment: int, after: bool) -> None:
-    """Have this process killed before, or after, the moment-th change of the disk."""
-    left = [moment]
+    """Let this process be killed before, or after, the moment-th change of the disk."""
+    remaining = [moment]
 
     def deadly(change: Any) -> Any:
-        def called(*arguments: Any, **how: Any) -> Any:
-            left[0] -= 1
-            if left[0] == 0 and not after:
+        def called(*arguments: Any, **options: Any) -> Any:
+            remaining[0] -= 1
+            if remaining[0] == 0 and not after:
                 os.kill(os.getpid(), signal.SIGKILL)
-            found = change(*arguments, **how)
-            if left[0] == 0:
+            result = change(*arguments, **options)
+            if remaining[0] == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
-            return found
+            return result
 
         return called
 
@@ -94,13 +96,13 @@ def main(images: Path, out: Path, expected: Path, models: Path, rows: int) -> No
             failed = 0
             if finished:
                 out.with_name("scored").write_text("0")
-                left = folder.exists()
-                # As someone who wants a new result: nothing of the old run may be in the way.
+                parts_exist = folder.exists()
+                # Whoever wants a new result next must not be disturbed by this run.
                 failed = child(lambda: score(Options(images, out, overwrite=True), store))
                 out.unlink()
                 failed = failed or child(work)
             else:
-                left = True
+                parts_exist = True
                 failed = child(counted)
             same = out.exists() and out.read_bytes() == expected.read_bytes()
             line = {
@@ -109,7 +111,7 @@ def main(images: Path, out: Path, expected: Path, models: Path, rows: int) -> No
                 "killed": killed,
                 "kept": kept,
                 "finished": finished,
-                "left": left,
+                "parts_exist": parts_exist,
                 "failed": failed,
                 "scored": int(out.with_name("scored").read_text()),
                 "same": same,

@@ -1,4 +1,4 @@
-"""What the tests of scoring share: stores, pictures and Parquet files."""
+"""Images, Parquet files and runs for the tests of scoring."""
 
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,11 @@ def pictures(count: int, seed: int = 0) -> list[bytes]:
 
 
 def folder(path: Path, count: int) -> Path:
-    """A folder of them, in folders of ten; number 7 is no image."""
+    """A folder of them, in folders of ten; number 7 is not an image."""
     for number, content in enumerate(pictures(count)):
-        place = path / f"{number // 10:03d}"
-        place.mkdir(parents=True, exist_ok=True)
-        (place / f"{number:04d}.png").write_bytes(b"no image" if number == BROKEN else content)
+        tens = path / f"{number // 10:03d}"
+        tens.mkdir(parents=True, exist_ok=True)
+        (tens / f"{number:04d}.png").write_bytes(b"no image" if number == BROKEN else content)
     return path
 
 
@@ -39,5 +39,5 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def run(store: Store, images: Path, out: Path, chunk_rows: int = 8, **how: Any) -> Report:
-    return score(Options(images, out, **how), store, chunk_rows=chunk_rows)
+def run(store: Store, images: Path, out: Path, chunk_rows: int = 8, **options: Any) -> Report:
+    return score(Options(images, out, **options), store, chunk_rows=chunk_rows)

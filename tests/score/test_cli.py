@@ -28,12 +28,12 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def test_it_says_where_the_results_are_and_whose(store: Store, tmp_path: Path) -> None:
+def test_it_prints_where_the_results_are_and_their_version(store: Store, tmp_path: Path) -> None:
     out = tmp_path / "results.parquet"
     done = run(folder(tmp_path / "images", 12), "--out", out)
     assert done.exit_code == 0, done.output
     tag = store.champion("clf").tag
-    assert done.stdout == f"{out}: 12 images by {tag}, 1 of them without a prediction.\n"
+    assert done.stdout == f"{out}: 12 images scored with {tag}, 1 of them without a prediction.\n"
     assert done.stderr.splitlines()[0] == "Scoring 12 images ..."
     assert "images/s, 0:00:00 left" in done.stderr
     assert len(rows(out)) == 12
@@ -43,11 +43,13 @@ def test_an_error_is_one_sentence(tmp_path: Path) -> None:
     done = run(tmp_path / "nowhere", "--out", tmp_path / "results.parquet")
     assert done.exit_code == 1
     assert done.stdout == ""
-    assert done.stderr.startswith("Error: There is no folder or Parquet file at ")
+    assert done.stderr.startswith(
+        f"Error: {tmp_path / 'nowhere'} is not a folder or a Parquet file"
+    )
     assert done.stderr.count("\n") == 1
 
 
-def test_wrong_usage_is_clicks_own() -> None:
+def test_wrong_usage_exits_with_2() -> None:
     assert run("images").exit_code == 2
 
 

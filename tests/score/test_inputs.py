@@ -25,7 +25,7 @@ def test_files_are_in_the_order_of_their_paths(tmp_path: Path) -> None:
     assert paths(tmp_path) == ["a/y.png", "a/z/2.png", "a.png", "b/1.png", "c.png"]
 
 
-def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
+def test_hidden_files_and_folders_are_skipped(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     for name in (".git/x.png", ".DS_Store", "a.png"):
         (tmp_path / name).touch()
@@ -39,12 +39,12 @@ def test_folders_may_be_deep(tmp_path: Path) -> None:
     assert paths(tmp_path) == ["d/" * 300 + "a.png"]
 
 
-def test_links_in_a_circle_are_rows_that_say_so(tmp_path: Path) -> None:
+def test_links_in_a_cycle_are_rows_that_say_so(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "up").symlink_to(tmp_path)
     (tmp_path / "self").symlink_to(tmp_path / "self")
     assert paths(tmp_path) == ["a/up", "self"]
-    assert load(tmp_path / "a" / "up") == "it is a link to a folder, and those are not followed"
+    assert load(tmp_path / "a" / "up") == "it is a link to a folder, which is not followed"
     assert "cannot be read" in str(load(tmp_path / "self"))
 
 
@@ -95,7 +95,7 @@ def test_gaps_alone_are_read(tmp_path: Path, kind: str) -> None:
     assert [(chunk.first, len(chunk.images)) for chunk in found] == [
         (3, 2), (20, 8), (28, 3), (39, 1)
     ]  # fmt: skip
-    rows = [chunk.first + place for chunk in found for place in range(len(chunk.images))]
+    rows = [chunk.first + row for chunk in found for row in range(len(chunk.images))]
     images = [load(image) for chunk in found for image in chunk.images]
     assert images == [contents[row] for row in rows]
 
@@ -110,24 +110,28 @@ def test_large_images_make_smaller_chunks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "how", "said"),
+    ("column", "options", "sentence"),
     [
-        ({"picture": [b""]}, {}, "has no one column 'image', only 'picture'"),
-        ({"image": ["text"]}, {}, "is string, and must be binary"),
+        (
+            {"picture": [b""]},
+            {},
+            "does not have exactly one column 'image'; its columns are 'picture'",
+        ),
+        ({"image": ["text"]}, {}, "is string, but must be binary"),
         ({"image": [{"path": "x"}]}, {}, "must be binary"),
-        ({"image": [b""]}, {"id_column": "name"}, "has no one column 'name'"),
-        ({"image": [b""], "name": [[1]]}, {"id_column": "name"}, "must be a plain value"),
+        ({"image": [b""]}, {"id_column": "name"}, "does not have exactly one column 'name'"),
+        ({"image": [b""], "name": [[1]]}, {"id_column": "name"}, "an id must be a plain value"),
     ],
 )
-def test_columns_that_will_not_do(
-    tmp_path: Path, column: dict[str, object], how: dict[str, str], said: str
+def test_columns_that_are_not_usable(
+    tmp_path: Path, column: dict[str, object], options: dict[str, str], sentence: str
 ) -> None:
     with pytest.raises(ScoreError) as error:
-        open_input(table(tmp_path / "in.parquet", column), **how)
-    assert said in str(error.value).replace("an id ", "")
+        open_input(table(tmp_path / "in.parquet", column), **options)
+    assert sentence in str(error.value)
 
 
-def test_ids_of_two_types_will_not_do(tmp_path: Path) -> None:
+def test_ids_of_two_types_are_refused(tmp_path: Path) -> None:
     table(tmp_path / "a.parquet", {"image": [b""], "name": ["x"]})
     table(tmp_path / "b.parquet", {"image": [b""], "name": [1]})
     with pytest.raises(ScoreError, match="is string in the first file and int64 in"):
@@ -143,14 +147,14 @@ def test_ids_keep_their_type(tmp_path: Path) -> None:
     assert chunk.ids.equals(names)
 
 
-def test_what_is_no_parquet(tmp_path: Path) -> None:
+def test_what_is_not_parquet(tmp_path: Path) -> None:
     (tmp_path / "in.parquet").write_bytes(b"PAR1 not at all")
     with pytest.raises(ScoreError, match="cannot be read as Parquet") as error:
         open_input(tmp_path / "in.parquet")
     assert "\n" not in str(error.value)
 
 
-def test_images_beside_parquet_are_a_question(tmp_path: Path) -> None:
+def test_images_next_to_parquet_are_refused(tmp_path: Path) -> None:
     table(folder(tmp_path / "images", 3) / "old.parquet", {"image": [b""]})
     with pytest.raises(ScoreError, match="both images and Parquet"):
         open_input(tmp_path / "images")
@@ -162,5 +166,5 @@ def test_an_id_column_is_for_parquet(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(ScoreError, match="holds no file"):
+    with pytest.raises(ScoreError, match="contains no files"):
         open_input(tmp_path)

@@ -1,4 +1,4 @@
-"""A run that is killed with SIGKILL goes on without a row lost, doubled, or done again."""
+"""A run killed with SIGKILL continues without losing, doubling or repeating a row."""
 
 import json
 import signal
@@ -15,13 +15,14 @@ from tests.score.scoring import folder, rows
 from tests.servers import ROOT, environment
 
 CHUNK = 8
+ROWS = 20
 
 
 def test_killed_at_every_change_of_the_disk(tmp_path: Path) -> None:
     models = tmp_path / "models"
     store = Store(models)
     store.save(LinearDraft())
-    images = folder(tmp_path / "images", 30)
+    images = folder(tmp_path / "images", ROWS)
     expected = tmp_path / "expected.parquet"
     score(Options(images, expected, probabilities=True), store)
     out = tmp_path / "results.parquet"
@@ -40,8 +41,8 @@ def test_killed_at_every_change_of_the_disk(tmp_path: Path) -> None:
         assert not moment["failed"], (moment, done.stderr)
         assert not moment["remains"], moment
         if not moment["finished"]:
-            assert moment["kept"] + moment["scored"] == 30, moment
-    assert {moment["kept"] for moment in moments} >= {0, CHUNK, 2 * CHUNK, 30}
+            assert moment["kept"] + moment["scored"] == ROWS, moment
+    assert {moment["kept"] for moment in moments} >= {0, CHUNK, 2 * CHUNK, ROWS}
     assert sum(moment["killed"] for moment in moments) == len(moments) - 2
     assert any(moment["killed"] and moment["finished"] for moment in moments)
 
@@ -68,6 +69,6 @@ def test_killed_while_it_scores(tmp_path: Path) -> None:
     done = subprocess.run(
         command, cwd=ROOT, env=environment(home), capture_output=True, text=True, check=True
     )
-    assert f"Scoring 6,000 images, {kept:,} of them done before ..." in done.stderr
+    assert f"Scoring 6,000 images, {kept:,} of them already done ..." in done.stderr
     assert out.read_bytes() == whole.read_bytes()
     assert len({row["id"] for row in rows(out)}) == 6000

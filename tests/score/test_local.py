@@ -33,15 +33,15 @@ def answers(engine: LocalEngine) -> list[tuple[int, Answers]]:
     return [(chunk.first, found) for chunk, found in engine.answers(chunks())]
 
 
-def test_who_decodes_does_not_show(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_give_the_same_answers(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "_SLOW_SECONDS", 10)
     here = answers(LocalEngine(scorer))
     monkeypatch.setattr(local, "_SLOW_SECONDS", 0)
     there = answers(LocalEngine(scorer, workers=2))
     assert len(here) == len(there) == 5
-    for (first, one), (second, other) in zip(here, there, strict=True):
-        assert first == second
-        np.testing.assert_array_equal(one.places, other.places)
-        np.testing.assert_array_equal(one.scores, other.scores)
-        assert one.reasons == other.reasons
+    for (first, alone), (first_there, together) in zip(here, there, strict=True):
+        assert first == first_there
+        np.testing.assert_array_equal(alone.indices, together.indices)
+        np.testing.assert_array_equal(alone.scores, together.scores)
+        assert alone.reasons == together.reasons
     assert there[-1][1].reasons[-2:] == ["it is not a JPEG, PNG, WebP, BMP or GIF", "not there"]

@@ -38,32 +38,32 @@ def out(tmp_path: Path) -> Path:
 
 
 def expected(store: Store, contents: list[bytes]) -> Any:
-    """What the version says of each image, asked one by one: its label and all scores."""
+    """The label and all scores of each image, scored one by one."""
     version = store.champion("clf")
     spec, runtime = version.manifest.image_spec, version.artifact.open()
-    answers = [runtime.run(spec.features(read_pixels(one, spec))[None]) for one in contents]
+    answers = [runtime.run(spec.features(read_pixels(content, spec))[None]) for content in contents]
     labels = [version.manifest.labels[int(answer.indices[0])] for answer in answers]
     return labels, np.concatenate([answer.scores for answer in answers])
 
 
 class Killed(BaseException):
-    """What ends a run in the midst of it, in this process."""
+    """Ends a run before it is complete, in this process."""
 
 
-def stopped_after(store: Store, images: Path, out: Path, done: int, **how: Any) -> None:
-    """A run that ends as soon as so many rows are kept."""
+def stopped_after(store: Store, images: Path, out: Path, done: int, **options: Any) -> None:
+    """A run that ends as soon as so many rows are written."""
 
     def advance(now: int, _total: int) -> None:
         if now >= done:
             raise Killed
 
     with pytest.raises(Killed):
-        score(Options(images, out, **how), store, advance, chunk_rows=8)
+        score(Options(images, out, **options), store, advance, chunk_rows=8)
 
 
-def refused(store: Store, images: Path, out: Path, **how: Any) -> str:
+def refused(store: Store, images: Path, out: Path, **options: Any) -> str:
     with pytest.raises(ScoreError) as error:
-        run(store, images, out, **how)
+        run(store, images, out, **options)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -131,7 +131,7 @@ def test_parquet_has_the_rows_that_the_folder_has(
     column = {
         "binary": pa.array(contents, pa.binary()),
         "large": pa.array(contents, pa.large_binary()),
-        "hugging face": pa.array([{"bytes": one, "path": "x"} for one in contents]),
+        "hugging face": pa.array([{"bytes": content, "path": "x"} for content in contents]),
     }[shape]
     given = table(tmp_path / "in.parquet", {"image": column, "name": names}, group=10)
     other = tmp_path / "other.parquet"
@@ -171,7 +171,7 @@ def test_no_rows_are_an_empty_file(store: Store, out: Path, tmp_path: Path) -> N
     assert rows(out) == []
 
 
-def test_where_parts_end_does_not_show(store: Store, images: Path, out: Path) -> None:
+def test_the_output_does_not_depend_on_the_parts(store: Store, images: Path, out: Path) -> None:
     run(store, images, out, chunk_rows=128)
     whole = out.read_bytes()
     run(store, images, out, chunk_rows=3, overwrite=True)
@@ -188,11 +188,11 @@ def test_row_groups_are_cut_by_rows(
     run(store, images, out, overwrite=True)
     assert rows(out) == whole
     found = pq.read_metadata(out)
-    sizes = [found.row_group(place).num_rows for place in range(found.num_row_groups)]
+    sizes = [found.row_group(index).num_rows for index in range(found.num_row_groups)]
     assert sizes == [group] * (IMAGES // group) + [IMAGES % group] * (IMAGES % group > 0)
 
 
-def test_a_run_goes_on_where_it_stopped(
+def test_a_run_continues_where_it_stopped(
     store: Store, images: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(store, images, out, probabilities=True)
@@ -232,7 +232,9 @@ def test_a_run_whose_version_is_gone_is_refused(store: Store, images: Path, out:
     assert first.tag in refused(store, images, out)
 
 
-def test_a_run_goes_on_with_the_same_alone(store: Store, images: Path, out: Path) -> None:
+def test_a_run_continues_only_with_the_same_input_and_options(
+    store: Store, images: Path, out: Path
+) -> None:
     stopped_after(store, images, out, done=8)
     second = store.save(LinearDraft(seed=1))
     assert "no probabilities" in refused(store, images, out, probabilities=True)
@@ -241,7 +243,9 @@ def test_a_run_goes_on_with_the_same_alone(store: Store, images: Path, out: Path
     assert "another input" in refused(store, images, out)
 
 
-def test_input_that_changes_meanwhile_is_refused(store: Store, images: Path, out: Path) -> None:
+def test_input_that_changes_during_the_run_is_refused(
+    store: Store, images: Path, out: Path
+) -> None:
     def advance(done: int, total: int) -> None:
         if done == total:
             (images / "late.png").write_bytes(pictures(1)[0])
@@ -291,27 +295,27 @@ def test_a_refused_run_leaves_nothing(store: Store, images: Path, out: Path) -> 
     assert not out.with_name("results.parquet.parts").exists()
 
 
-def test_scores_are_no_probabilities(store: Store, images: Path, out: Path) -> None:
+def test_scores_are_not_probabilities(store: Store, images: Path, out: Path) -> None:
     store.save(LinearDraft(name="raw", probabilities=False))
     assert "gives no probabilities" in refused(store, images, out, model="raw", probabilities=True)
 
 
 @pytest.mark.parametrize(
-    ("where", "said"),
+    ("where", "sentence"),
     [
-        ("images/results.parquet", "inside of what is scored"),
+        ("images/results.parquet", "inside of the input"),
         ("images", "is a folder"),
-        ("nowhere/results.parquet", "no folder"),
+        ("nowhere/results.parquet", "does not exist"),
     ],
 )
-def test_an_output_that_cannot_be(
-    store: Store, images: Path, tmp_path: Path, where: str, said: str
+def test_an_output_that_is_not_possible(
+    store: Store, images: Path, tmp_path: Path, where: str, sentence: str
 ) -> None:
-    assert said in refused(store, images, tmp_path / where)
+    assert sentence in refused(store, images, tmp_path / where)
 
 
 def test_an_input_that_is_not_there(store: Store, out: Path, tmp_path: Path) -> None:
-    assert "There is no folder or Parquet file" in refused(store, tmp_path / "nowhere", out)
+    assert "is not a folder or a Parquet file" in refused(store, tmp_path / "nowhere", out)
 
 
 def test_a_disk_that_is_full_is_one_sentence(store: Store, images: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Scoring on a real Dask cluster of two processes that know nothing of Pupila."""
+"""Scoring on a real Dask cluster of two processes that do not have Pupila."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ IMAGES = 60
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a scheduler; its workers start where there is no module of ours."""
+    """The address of a scheduler; its workers start in a folder without our modules."""
     home = tmp_path_factory.mktemp("elsewhere")
     with LocalCluster(  # type: ignore[no-untyped-call]
         n_workers=0, processes=True, dashboard_address=None, host="127.0.0.1"
@@ -62,7 +62,9 @@ def on_workers(address: str, function: Any) -> list[Any]:
         return list(client.run(function).values())
 
 
-def test_the_file_is_the_one_that_is_made_here(store: Store, tmp_path: Path, cluster: str) -> None:
+def test_the_output_is_the_same_as_without_a_cluster(
+    store: Store, tmp_path: Path, cluster: str
+) -> None:
     images = folder(tmp_path / "images", IMAGES)
     here, there = tmp_path / "here.parquet", tmp_path / "there.parquet"
     run(store, images, here, probabilities=True)
@@ -77,7 +79,7 @@ def test_the_file_is_the_one_that_is_made_here(store: Store, tmp_path: Path, clu
         spec = importlib.util.find_spec("models")
         return spec is None, "_pupila_scorers" in sys.modules
 
-    # Which worker gets a short run's chunks is the scheduler's business: run until both had some.
+    # The scheduler decides which worker gets a chunk: run until both had one.
     for _ in range(20):
         if on_workers(cluster, found) == [(True, True)] * 2:
             break
@@ -85,7 +87,7 @@ def test_the_file_is_the_one_that_is_made_here(store: Store, tmp_path: Path, clu
     assert on_workers(cluster, found) == [(True, True)] * 2
 
 
-def test_a_run_goes_on_where_the_cluster_left_it(
+def test_a_run_continues_where_the_cluster_stopped(
     store: Store, tmp_path: Path, cluster: str
 ) -> None:
     class Killed(BaseException):
@@ -115,7 +117,7 @@ def test_another_version_is_scored_by_the_same_workers(
     assert there.read_bytes() == here.read_bytes()
 
 
-def test_what_fails_on_a_worker_is_one_sentence(
+def test_a_failure_on_a_worker_is_one_sentence(
     store: Store, tmp_path: Path, cluster: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spread, "MODULES", ("errors.py",))
@@ -124,7 +126,7 @@ def test_what_fails_on_a_worker_is_one_sentence(
     assert "\n" not in str(error.value)
 
 
-def test_a_cluster_that_is_not_there(store: Store, tmp_path: Path) -> None:
+def test_a_cluster_that_does_not_exist(store: Store, tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     with pytest.raises(PupilaError, match="cannot be reached"):
         run(store, folder(tmp_path / "images", 9), out, dask="tcp://127.0.0.1:1")
@@ -132,7 +134,7 @@ def test_a_cluster_that_is_not_there(store: Store, tmp_path: Path) -> None:
 
 
 class Estimated(Version):
-    """A version that its estimator answers for."""
+    """A version that is served by its estimator."""
 
     @property
     def manifest(self) -> Manifest:

@@ -26,7 +26,7 @@ def run(*arguments: str) -> Result:
 
 
 def one_sentence(result: Result) -> str:
-    """What stderr says of a PupilaError after the steps, and that it says nothing else."""
+    """The PupilaError that stderr ends with, after the steps."""
     assert result.exit_code == 1, result.output
     assert result.stdout == ""
     *steps, error = result.stderr.splitlines()
@@ -49,7 +49,7 @@ def trained(shapes: Path) -> Result:
     return result
 
 
-def test_training_saves_a_version_and_says_which(trained: Result) -> None:
+def test_training_saves_a_version_and_prints_its_tag(trained: Result) -> None:
     assert trained.exit_code == 0, trained.output
     version = Store().champion("cli-shapes")
     assert f"Saved: {version.tag}\n" in trained.stdout
@@ -59,14 +59,14 @@ def test_training_saves_a_version_and_says_which(trained: Result) -> None:
     assert version.manifest.data.name == "shapes"
 
 
-def test_training_says_how_good_it_is_and_what_it_skipped(trained: Result) -> None:
+def test_training_prints_metrics_and_skipped_files(trained: Result) -> None:
     assert "accuracy " in trained.stdout
     assert "triangle" in trained.stdout
     assert "1 file was skipped:" in trained.stdout
     assert "broken.png" in trained.stdout
 
 
-def test_training_says_where_the_pictures_are(trained: Result) -> None:
+def test_training_prints_where_the_pictures_are(trained: Result) -> None:
     paths = [line[9:] for line in trained.stdout.splitlines() if line.startswith("Picture: ")]
     assert [Path(path).name for path in paths] == ["confusion.png", "mistakes.png"]
     assert all(Path(path).is_file() for path in paths)
@@ -87,11 +87,11 @@ def test_every_recipe_can_be_named() -> None:
     assert tuple(RECIPES) == NAMED
 
 
-def test_what_was_champion_before_is_told(shapes: Path) -> None:
+def test_the_previous_champion_is_named(shapes: Path) -> None:
     for _ in range(2):
         result = run("--data", str(shapes), "--recipe", "logistic", "--name", "cli-again")
     first, second = Store().versions("cli-again")
-    assert f"in place of {first.tag} (" in result.stdout
+    assert f"instead of {first.tag} (" in result.stdout
     assert f"python -m models delete {second.tag}" in result.stdout
     assert second.manifest.parent == first.tag
 
@@ -104,7 +104,7 @@ def test_the_same_seed_saves_the_same_content(shapes: Path) -> None:
     assert first.manifest.files == second.manifest.files
 
 
-def test_a_search_is_run_and_its_winner_told(shapes: Path) -> None:
+def test_a_search_is_run_and_its_winner_printed(shapes: Path) -> None:
     options = ("--recipe", "logistic", "--image-spec", "rgb-8x8", "--search", "2", "--workers", "1")
     result = run("--data", str(shapes), "--name", "cli-search", *options, "--halving")
     assert result.exit_code == 0, result.output
@@ -119,16 +119,16 @@ def test_the_estimator_itself_can_be_served(shapes: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "sentence"),
     [
         (("--data", "/nowhere"), "The data folder /nowhere cannot be read"),
-        (("--image-spec", "cinema"), "Image spec 'cinema' is none of"),
-        (("--search", "0"), "one candidate at least, not 0"),
+        (("--image-spec", "cinema"), "Image spec 'cinema' is not valid"),
+        (("--search", "0"), "at least one candidate, not 0"),
         (("--search", "2", "--dask", "127.0.0.1:1"), "127.0.0.1:1 cannot be reached"),
     ],
 )
-def test_a_fault_is_one_sentence(arguments: tuple[str, ...], said: str) -> None:
-    assert said in one_sentence(run("--name", "cli-fault", *arguments))
+def test_a_fault_is_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
+    assert sentence in one_sentence(run("--name", "cli-fault", *arguments))
     assert Store().versions("cli-fault") == []
 
 
@@ -152,7 +152,7 @@ def test_a_fault_is_one_sentence(arguments: tuple[str, ...], said: str) -> None:
         ("stray",),
     ],
 )
-def test_wrong_usage_is_clicks_business(arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2
 
 
@@ -178,7 +178,7 @@ def test_ctrl_c_ends_a_search_without_a_traceback_or_a_version(moment: bytes) ->
     terminal, stderr = pty.openpty()
     command = [sys.executable, "-m", "train", "--name", "cli-interrupted"]
     with subprocess.Popen(
-        [*command, "--search", "500", "--workers", "2"],
+        [*command, "--recipe", "logistic", "--search", "500", "--workers", "2"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=stderr,

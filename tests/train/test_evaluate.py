@@ -5,7 +5,7 @@ import pytest
 
 from train.evaluate import calibration_error, evaluate, wilson
 
-# Worked out by hand: rows are truth a a a b b c, said a a b b a a.
+# Worked out by hand: true labels are a a a b b c, predictions a a b b a a.
 TRUTH = np.array([0, 0, 0, 1, 1, 2])
 PROBABILITIES = np.array(
     [
@@ -20,16 +20,16 @@ PROBABILITIES = np.array(
 METRICS = evaluate(("a", "b", "c"), TRUTH, PROBABILITIES)
 
 
-def test_confusion_has_truth_in_rows() -> None:
+def test_confusion_has_true_labels_in_rows() -> None:
     assert METRICS.confusion == ((2, 1, 0), (1, 1, 0), (1, 0, 0))
 
 
-def test_accuracy_is_the_share_of_right_answers() -> None:
+def test_accuracy_is_the_proportion_of_correct_predictions() -> None:
     assert METRICS.images == 6
     assert METRICS.accuracy.value == pytest.approx(3 / 6)
 
 
-def test_class_shares_by_hand() -> None:
+def test_class_metrics_by_hand() -> None:
     a, b, c = METRICS.classes
     assert (a.label, a.images) == ("a", 3)
     assert (a.precision, a.recall) == pytest.approx((2 / 4, 2 / 3))
@@ -60,7 +60,7 @@ def test_confidence_at_a_bins_edge_belongs_below() -> None:
     assert found == pytest.approx((0.4 + 0.61) / 2)
 
 
-def test_a_classifier_that_is_as_sure_as_right_has_no_calibration_error() -> None:
+def test_confidence_equal_to_accuracy_has_no_calibration_error() -> None:
     probabilities = np.tile([0.75, 0.25], (4, 1))
     assert calibration_error(np.array([0, 0, 0, 1]), probabilities) == pytest.approx(0)
 

@@ -4,7 +4,7 @@ import numpy as np
 from rich.console import Console
 
 from models.manifest import Label
-from train.datasets import Skipped
+from train.dataset import Skipped
 from train.evaluate import evaluate
 from train.report import print_report
 

@@ -69,7 +69,7 @@ def deadly(**how: Any) -> SearchResult:
     return search(made_up(estimator, space), X, np.arange(20) % 2, candidates=2, seed=0, **how)
 
 
-def test_the_winner_is_that_of_scikit_learn(digits: Any) -> None:
+def test_the_winner_is_the_one_of_scikit_learn(digits: Any) -> None:
     theirs = RandomizedSearchCV(
         GaussianNB(),
         RANGES,
@@ -177,13 +177,13 @@ def test_a_class_of_two_has_two_folds() -> None:
 
 
 def test_no_candidates(digits: Any) -> None:
-    with pytest.raises(RecipeError, match="one candidate at least, not 0"):
+    with pytest.raises(RecipeError, match="at least one candidate, not 0"):
         bayes(digits, candidates=0)
 
 
 def test_a_class_of_one_cannot_be_searched() -> None:
     X = np.zeros((5, 1), dtype=np.float32)
-    with pytest.raises(RecipeError, match="two training images of each class"):
+    with pytest.raises(RecipeError, match="at least two training images of each class"):
         search(BAYES, X, np.array([0, 0, 0, 0, 1]), candidates=1, seed=0)
 
 
@@ -254,15 +254,15 @@ def test_a_cluster_without_workers(digits: Any, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("theirs", "said"), [({"scikit-learn": "1.4.0"}, "has scikit-learn 1.4.0"), ({}, "has no ")]
+    ("theirs", "reason"), [({"scikit-learn": "1.4.0"}, "has scikit-learn 1.4.0"), ({}, "has no ")]
 )
-def test_a_worker_with_other_libraries(theirs: dict[str, str], said: str) -> None:
+def test_a_worker_with_other_libraries(theirs: dict[str, str], reason: str) -> None:
     ours = dict.fromkeys(MUST_MATCH, "2.0")
     versions = {
         "client": {"packages": ours},
         "workers": {"tcp://a:1": {"packages": ours}, "tcp://b:1": {"packages": theirs}},
     }
-    with pytest.raises(RecipeError, match=f"tcp://b:1 {said}"):
+    with pytest.raises(RecipeError, match=f"tcp://b:1 {reason}"):
         check_versions(versions)
 
 

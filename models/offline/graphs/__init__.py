@@ -1,1 +1,1 @@
-"""ONNX graphs of scikit-learn classifiers: written here as matrix products, or skl2onnx's own."""
+"""ONNX graphs of scikit-learn classifiers: matrix products written here, or from skl2onnx."""

@@ -1,4 +1,4 @@
-"""What scalers and projections do to features, as one affine map to fold into the next weights."""
+"""Scalers and projections as one affine map, to fold into the weights that follow."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -25,9 +25,8 @@ _SELECTORS = frozenset({SelectFromModel, SelectKBest, SelectPercentile, Variance
 class Affine:
     """``z = x * factor + offset``, or ``z = x @ factor + offset`` where ``factor`` is a matrix.
 
-    float64: the folding is exact to rounding, and only the folded weights are rounded to float32.
-    ``factor``: [F] or [F, D]; ``offset``: [F] or [D]. ``columns``: int64 [F], where x is not all
-    features but these.
+    In float64, so that only the folded weights are rounded to float32. ``factor``: [F] or [F, D];
+    ``offset``: [F] or [D]. ``columns``: int64 [F], the features that x consists of; None for all.
     """
 
     factor: Array
@@ -54,12 +53,12 @@ class Affine:
             self.factor * after.factor, self.offset * after.factor + after.offset, self.columns
         )
 
-    def select(self, places: NDArray[np.int64]) -> "Affine":
-        """Only these of the outputs."""
+    def select(self, indices: NDArray[np.int64]) -> "Affine":
+        """The map to some of the outputs."""
         if self.projects:
-            return replace(self, factor=self.factor[:, places], offset=self.offset[places])
-        columns = places if self.columns is None else self.columns[places]
-        return Affine(self.factor[places], self.offset[places], columns)
+            return replace(self, factor=self.factor[:, indices], offset=self.offset[indices])
+        columns = indices if self.columns is None else self.columns[indices]
+        return Affine(self.factor[indices], self.offset[indices], columns)
 
     def source(self, nodes: Nodes) -> str:
         """x, float32 [N, F]: the graph's input, or some of its columns."""
@@ -69,14 +68,14 @@ class Affine:
 
 
 def after(affine: Affine, transformer: Any) -> Affine | None:
-    """``affine`` and then a fitted transformer; None if that is of a kind not known here.
+    """``affine`` followed by a fitted transformer; None if its type is not supported.
 
-    Exact types only: a subclass may do something else.
+    Only exact types are: a subclass may do something else.
     """
     if type(transformer) in _SELECTORS:
         return affine.select(transformer.get_support(indices=True))
-    found = _map_of(transformer)
-    return found and affine.then(found)
+    second = _map_of(transformer)
+    return second and affine.then(second)
 
 
 def _map_of(transformer: Any) -> Affine | None:
@@ -108,6 +107,6 @@ def _centered(center: Any, scale: Any, n_features: int) -> Affine:
 
 
 def dense(values: Any) -> Array:
-    """A float64 array of a fitted attribute, which scikit-learn may keep sparse."""
+    """A fitted attribute as a float64 array; scikit-learn may keep it sparse."""
     plain: Any = values.toarray() if hasattr(values, "toarray") else values
     return np.asarray(plain, dtype=np.float64)

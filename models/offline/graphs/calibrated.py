@@ -1,38 +1,42 @@
-"""CalibratedClassifierCV by sigmoid or temperature, over a decision function written here."""
+"""CalibratedClassifierCV with sigmoid or temperature, over a decision function written here."""
 
 from typing import Any
 
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
 
-from models.offline.graphs.linear import Rescale, shares_of_sigmoids
+from models.offline.graphs.linear import Rescale, normalized_sigmoids
 from models.offline.graphs.nodes import Nodes
 from models.offline.graphs.responses import decision, probabilities
 from models.offline.graphs.unwrapped import Unwrapped, unwrap
 
-# What scikit-learn adds to a probability before its logarithm.
+# scikit-learn adds this to a probability before it takes the logarithm.
 _TINY = 1e-12
 
 
 def calibrated_probabilities(
-    nodes: Nodes, estimator: CalibratedClassifierCV, peeled: Unwrapped
+    nodes: Nodes, estimator: CalibratedClassifierCV, outer: Unwrapped
 ) -> str | None:
-    """float32 [N, C]: the mean over the calibrated classifiers; None if one is not known here."""
-    parts = [
-        _part(nodes, member, estimator, peeled) for member in estimator.calibrated_classifiers_
+    """float32 [N, C]: the mean over the calibrated classifiers; None if one is not supported."""
+    members = [
+        _member(nodes, member, estimator, outer) for member in estimator.calibrated_classifiers_
     ]
-    known = [part for part in parts if part is not None]
-    if len(known) < len(parts):
+    supported = [member for member in members if member is not None]
+    if len(supported) < len(members):
         return None
-    return known[0] if len(known) == 1 else nodes.add("Mean", *known)
+    return supported[0] if len(supported) == 1 else nodes.add("Mean", *supported)
 
 
-def _part(nodes: Nodes, member: Any, whole: CalibratedClassifierCV, outer: Unwrapped) -> str | None:
+def _member(
+    nodes: Nodes, member: Any, whole: CalibratedClassifierCV, outer: Unwrapped
+) -> str | None:
     base = unwrap(member.estimator, outer.affine)
     n_classes = len(whole.classes_)
-    # Temperature scaling of strings fits its classifiers on their places instead.
-    known = [whole.classes_, np.arange(n_classes)]
-    if base is None or not any(np.array_equal(member.estimator.classes_, each) for each in known):
+    # For string labels, temperature scaling fits its classifiers on the indices of the labels.
+    orders = [whole.classes_, np.arange(n_classes)]
+    if base is None or not any(
+        np.array_equal(member.estimator.classes_, order) for order in orders
+    ):
         return None
     if member.method == "sigmoid":
         slope = np.array([calibrator.a_ for calibrator in member.calibrators], dtype=np.float64)
@@ -42,7 +46,7 @@ def _part(nodes: Nodes, member: Any, whole: CalibratedClassifierCV, outer: Unwra
             value = _rescaled(nodes, base, Rescale(slope * sign, shift * sign), n_classes)
             return value and nodes.add("Sigmoid", value)
         value = _rescaled(nodes, base, Rescale(slope, shift), n_classes)
-        return value and shares_of_sigmoids(nodes, value)
+        return value and normalized_sigmoids(nodes, value)
     if member.method == "temperature":
         value = _tempered(nodes, base, float(member.calibrators[0].beta_), n_classes)
         return value and nodes.add("Softmax", value, axis=1)
@@ -61,7 +65,7 @@ def _tempered(nodes: Nodes, base: Unwrapped, beta: float, n_classes: int) -> str
 
 
 def _rescaled(nodes: Nodes, base: Unwrapped, rescale: Rescale, n_classes: int) -> str | None:
-    """The response that scikit-learn calibrates: the decision function if there is one."""
+    """What scikit-learn calibrates: the decision function, or else the probabilities."""
     if hasattr(base.estimator, "decision_function"):
         return decision(nodes, base, rescale)
     value = probabilities(nodes, base)

@@ -1,10 +1,10 @@
 """Support vector classifiers as matrix products.
 
-In float64, as scikit-learn computes them: a one-vs-one decision near zero gives its vote to one
-class or the other, and float32 sums over the digits' 571 support vectors were measured to be wrong
-by up to 1e-5, which among the 180,000 decisions of a parity check is likely to move a vote. All
-products have the constant matrix on the left: ONNX Runtime packs a float64 matrix on the right anew
-at each call, which at batch 1 costs more than the product.
+In float64, as in scikit-learn: a one-vs-one decision near zero votes for one class or the other,
+and float32 sums over the digits' 571 support vectors were wrong by up to 1e-5 when measured, which
+among the 180,000 decisions of a parity check probably changes a vote. All products have the
+constant matrix on the left: ONNX Runtime packs a float64 matrix on the right at every call, which
+for a batch of one costs more than the product.
 """
 
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 class Votes(NamedTuple):
     """``scores``: float32 [N, C], the rescaled decision function; ``label``: int64 [N], the class
-    with most votes, if it was asked for."""
+    with most votes, if requested."""
 
     scores: str
     label: str | None
@@ -34,9 +34,9 @@ def svc_decision(
 ) -> Votes:
     """The decision function of a fitted SVC or NuSVC in its one-vs-rest form.
 
-    For more than two classes it is ``votes + s / (3 * (|s| + 1))`` with s the sum of a class's
-    one-vs-one decisions (scikit-learn's ``_ovr_decision_function``). ``vote`` adds libsvm's own
-    label, the first class with most votes, which is not always the largest score.
+    For more than two classes it is ``votes + s / (3 * (|s| + 1))``, where s is the sum of a class's
+    one-vs-one decisions (scikit-learn's ``_ovr_decision_function``). ``vote`` adds libsvm's label,
+    the first class with most votes, which does not always have the largest score.
     """
     n_classes = len(svc.classes_)
     if n_classes == 2:
@@ -46,7 +46,7 @@ def svc_decision(
         return Votes(nodes.cast(nodes.add("Transpose", decision, perm=[1, 0]), "float"), None)
 
     coef, pairs = _one_vs_one(svc)
-    # One more decision that is always 1 carries the constant part of the votes.
+    # An additional decision that is always 1 carries the constant part of the votes.
     decision = _decisions(
         nodes,
         svc,
@@ -62,7 +62,7 @@ def svc_decision(
         nodes.add("Softsign", nodes.cast(sums, "float")),
         nodes.constant(rescale.scale / 3),
     )
-    # sign is 1 or -1, so half its sum and half the number of other classes is the votes.
+    # A sign is 1 or -1, so the votes are half their sum plus half the number of other classes.
     votes = np.vstack([pairs / 2, np.full(n_classes, (n_classes - 1) / 2)])
     scaled = votes * rescale.scale
     scaled[-1] += rescale.shift
@@ -74,7 +74,7 @@ def svc_decision(
 
 
 def _decisions(nodes: Nodes, svc: Any, affine: Affine, coef: Array, intercept: Array) -> str:
-    """float64 [P, N]: ``coef.T @ kernel + intercept``, of coef [V, P] and V support vectors."""
+    """float64 [P, N]: ``coef.T @ kernel + intercept``, with coef [V, P] and V support vectors."""
     vectors = dense(svc.support_vectors_)
     features = nodes.cast(affine.source(nodes), "double")
     if svc.kernel == "linear":
@@ -93,7 +93,7 @@ def _decisions(nodes: Nodes, svc: Any, affine: Affine, coef: Array, intercept: A
 
 
 def _rbf(nodes: Nodes, features: str, vectors: Array, gamma: float, affine: Affine) -> str:
-    """float64 [V, N]: exp(-gamma * |z - v|²), by |z|² + |v|² - 2 v.z about the vectors' mean."""
+    """float64 [V, N]: exp(-gamma * |z - v|²), as |z|² + |v|² - 2 v.z around the vectors' mean."""
     mean = vectors.mean(axis=0)
     centered = vectors - mean
     squares = -gamma * (centered**2).sum(axis=1)
@@ -102,7 +102,7 @@ def _rbf(nodes: Nodes, features: str, vectors: Array, gamma: float, affine: Affi
         product = _left(nodes, 2 * gamma * centered, points, squares)
         weights, flags = np.full((1, len(mean)), gamma), {}
     else:
-        # The scaler is folded in: its factors into the products, its offset into the mean.
+        # The scaler is folded in, its factors into the products and its offset into the mean.
         origin = (mean - affine.offset) / affine.factor
         points = nodes.add("Sub", features, nodes.constant(origin, np.float64))
         product = _left(nodes, 2 * gamma * centered * affine.factor, points, squares, transB=1)
@@ -128,10 +128,10 @@ def _left(nodes: Nodes, matrix: Array, value: str, bias: Array, **flags: int) ->
 
 
 def _one_vs_one(svc: Any) -> tuple[Array, Array]:
-    """Coefficients [V, P] of the P one-vs-one decisions, and which classes they are between.
+    """Coefficients [V, P] of the P one-vs-one decisions, and the two classes of each.
 
-    ``dual_coef_`` holds a support vector's coefficients against each other class (scikit-learn's
-    user guide, 1.4.1.1). The second, [P, C], is 1 for the class that a positive decision votes for
+    ``dual_coef_`` has a support vector's coefficients against each other class (scikit-learn's user
+    guide, 1.4.1.1). The second array, [P, C], is 1 for the class that a positive decision votes for
     and -1 for the other.
     """
     dual = dense(svc.dual_coef_)
@@ -141,8 +141,8 @@ def _one_vs_one(svc: Any) -> tuple[Array, Array]:
     first, second = np.triu_indices(n_classes, k=1)
     coef = np.zeros((dual.shape[1], len(first)))
     pairs = np.zeros((len(first), n_classes))
-    for place, (i, j) in enumerate(zip(first, second, strict=True)):
-        coef[own[i], place] = dual[j - 1, own[i]]
-        coef[own[j], place] = dual[i, own[j]]
-        pairs[place, i], pairs[place, j] = 1, -1
+    for pair, (i, j) in enumerate(zip(first, second, strict=True)):
+        coef[own[i], pair] = dual[j - 1, own[i]]
+        coef[own[j], pair] = dual[i, own[j]]
+        pairs[pair, i], pairs[pair, j] = 1, -1
     return coef, pairs

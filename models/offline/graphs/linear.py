@@ -1,4 +1,4 @@
-"""Linear classifiers and multi-layer perceptrons: one Gemm per layer, scalers folded in."""
+"""Linear classifiers and multi-layer perceptrons: one Gemm per layer, with scalers folded in."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -38,10 +38,10 @@ _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid", "identity
 
 @dataclass(frozen=True)
 class Rescale:
-    """``d * scale + shift`` of a decision function, to fold into its last product.
+    """``d * scale + shift`` of a decision function d, to fold into its last product.
 
-    ``scale``, ``shift``: float64, [C]. A binary decision function is one column [N, 1], so that
-    two-element vectors make two columns of it.
+    ``scale``, ``shift``: float64 [C]. A binary decision function is one column [N, 1], which
+    vectors of two elements turn into two columns.
     """
 
     scale: NDArray[np.float64]
@@ -49,7 +49,7 @@ class Rescale:
 
     @classmethod
     def plain(cls, n_classes: int) -> "Rescale":
-        """The decision function as it is; of a binary one the columns [-d, d]."""
+        """The decision function unchanged; the columns [-d, d] of a binary one."""
         scale = np.array([-1.0, 1.0]) if n_classes == 2 else np.ones(n_classes)
         return cls(scale, np.zeros(n_classes))
 
@@ -63,18 +63,18 @@ def linear_decision(nodes: Nodes, estimator: Any, affine: Affine, rescale: Resca
 
 
 def linear_probabilities(nodes: Nodes, estimator: Any, affine: Affine) -> str:
-    """float32 [N, C] of a linear classifier whose probabilities are logistic.
+    """float32 [N, C] of a linear classifier with logistic probabilities.
 
-    SGDClassifier is one-vs-rest, normalised; the others are multinomial.
+    SGDClassifier is one-vs-rest, normalized; the others are multinomial.
     """
     n_classes = len(estimator.classes_)
     rescale = Rescale.plain(n_classes)
     if n_classes > 2 and type(estimator) is SGDClassifier:
         negated = Rescale(-rescale.scale, rescale.shift)
-        return shares_of_sigmoids(
+        return normalized_sigmoids(
             nodes,
             linear_decision(nodes, estimator, affine, negated),
-            # Trained on float32, it answers in float32.
+            # Trained on float32, it predicts in float32.
             np.result_type(estimator.coef_, np.float32),
         )
     decision = linear_decision(nodes, estimator, affine, rescale)
@@ -83,13 +83,13 @@ def linear_probabilities(nodes: Nodes, estimator: Any, affine: Affine) -> str:
     return nodes.add("Softmax", decision, axis=1)
 
 
-def shares_of_sigmoids(nodes: Nodes, negated: str, dtype: DTypeLike = np.float64) -> str:
-    """``sigmoid(-u)`` over its sum in each row, for u [N, C].
+def normalized_sigmoids(nodes: Nodes, negated: str, dtype: DTypeLike = np.float64) -> str:
+    """``sigmoid(-u)`` divided by its sum over each row, for u [N, C].
 
-    By logarithms, since far from the training data every sigmoid may be too small for float32:
-    log sigmoid(-u) = -softplus(u), and a softmax of logarithms is their share. Where
-    exp(u) overflows, scikit-learn's sigmoid in ``dtype`` is zero, and where all are zero it gives
-    equal shares: hence one large u in place of all those.
+    With logarithms, since far from the training data every sigmoid may be too small for float32:
+    log sigmoid(-u) = -softplus(u), and a softmax normalizes logarithms. Where exp(u) overflows,
+    scikit-learn's sigmoid in ``dtype`` is zero, and if all are zero it gives equal probabilities:
+    hence every such u is replaced by the same large one.
     """
     overflow = nodes.constant(np.log(np.finfo(np.dtype(dtype)).max))
     bounded = nodes.add("Where", nodes.add("Less", negated, overflow), negated, nodes.constant(1e4))
@@ -98,17 +98,17 @@ def shares_of_sigmoids(nodes: Nodes, negated: str, dtype: DTypeLike = np.float64
 
 def perceptron_probabilities(nodes: Nodes, estimator: MLPClassifier, affine: Affine) -> str:
     """float32 [N, C] of a multi-layer perceptron."""
-    weights = [np.asarray(layer, dtype=np.float64) for layer in estimator.coefs_]
-    biases = [np.asarray(layer, dtype=np.float64) for layer in estimator.intercepts_]
+    weights = [dense(coefs) for coefs in estimator.coefs_]
+    biases = [dense(intercepts) for intercepts in estimator.intercepts_]
     binary = estimator.out_activation_ == "logistic"
     if binary:
         weights[-1], biases[-1] = weights[-1] * [-1, 1], biases[-1] * [-1, 1]
     weights[0], biases[0] = affine.fold(weights[0], biases[0])
     value = affine.source(nodes)
     activation = _ACTIVATIONS[estimator.activation]
-    for place, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+    for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         value = _gemm(nodes, value, weight, bias)
-        if activation and place < len(weights) - 1:
+        if activation and layer < len(weights) - 1:
             value = nodes.add(activation, value)
     return nodes.add("Sigmoid", value) if binary else nodes.add("Softmax", value, axis=1)
 

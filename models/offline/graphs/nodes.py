@@ -8,19 +8,19 @@ import onnx
 from numpy.typing import ArrayLike, DTypeLike
 from onnx import TensorProto, helper, numpy_helper
 
-Output = Literal["probabilities", "scores"]
+from models.manifest import Output
 
 INPUT = "features"
 LABEL = "label_index"
 
-# Opset 18 with IR 8 loads in every ONNX Runtime since 1.14; skl2onnx writes both.
+# Every ONNX Runtime since 1.14 loads opset 18 with IR 8; skl2onnx writes both.
 OPSETS = {"": 18, "ai.onnx.ml": 3}
 IR_VERSION = 8
 
 
-class Answer(NamedTuple):
-    """The names of what a graph says: float32 [N, C] of the named kind, and int64 [N] where the
-    predicted label is not the first maximum of it."""
+class Outputs(NamedTuple):
+    """The names of a graph's outputs: float32 [N, C] of the given kind, and int64 [N] if the
+    predicted label is not always the first maximum of it."""
 
     kind: Output
     scores: str
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 class Nodes:
     """Nodes and constants in the order they were added.
 
-    Names are numbered, so that the same calls give the same bytes.
+    Their names are numbered, so that the same calls give the same bytes.
     """
 
     def __init__(self, prefix: str = "") -> None:
@@ -45,7 +45,7 @@ class Nodes:
         return name
 
     def add(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> str:
-        """Append one operator; the name of its last output."""
+        """Append an operator; returns the name of its last output."""
         names = [f"{self._prefix}{kind.lower()}_{len(self.nodes)}_{i}" for i in range(outputs)]
         self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
         return names[-1]
@@ -59,13 +59,13 @@ class Nodes:
 def finish(
     nodes: Sequence[Any],
     constants: Sequence[Any],
-    answer: Answer,
+    outputs: Outputs,
     n_features: int,
     n_classes: int,
 ) -> Any:
-    """The ModelProto with the contract's names and shapes, without nodes nothing depends on."""
+    """The ModelProto with the names and shapes of ``Graph``, without unused nodes."""
     graph = onnx.GraphProto(name="classifier")
-    needed = {answer.scores, answer.label}
+    needed = {outputs.scores, outputs.label}
     kept: list[Any] = []
     for node in reversed(nodes):
         if needed.intersection(node.output):
@@ -73,17 +73,17 @@ def finish(
             kept.append(node)
     graph.node.extend(reversed(kept))
     graph.initializer.extend(constant for constant in constants if constant.name in needed)
-    names = {answer.scores: str(answer.kind)}
-    if answer.label is not None:
-        names[answer.label] = LABEL
+    names = {outputs.scores: str(outputs.kind)}
+    if outputs.label is not None:
+        names[outputs.label] = LABEL
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
     graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", n_features]))
     graph.output.append(
-        helper.make_tensor_value_info(answer.kind, TensorProto.FLOAT, ["N", n_classes])
+        helper.make_tensor_value_info(outputs.kind, TensorProto.FLOAT, ["N", n_classes])
     )
-    if answer.label is not None:
+    if outputs.label is not None:
         graph.output.append(helper.make_tensor_value_info(LABEL, TensorProto.INT64, ["N"]))
     used = {node.domain for node in graph.node}
     return helper.make_model(

@@ -1,4 +1,4 @@
-"""What skl2onnx needs told of trees, and forests as it writes them, without the zeros."""
+"""Trees: thresholds prepared for skl2onnx, and its forests without the zeros."""
 
 import copy
 from collections.abc import Collection
@@ -18,11 +18,12 @@ def last_step(estimator: Any) -> Any:
 
 
 def with_float32_thresholds(estimator: Any) -> Any:
-    """The same classifier of float32 features, whose thresholds float32 can hold.
+    """An equivalent classifier for float32 features, with thresholds that are float32 numbers.
 
-    Gradient boosting puts thresholds midway between two values, often on a third: the middle of 3
-    and 5 of 255. Rounded to float32 it may come out above that value instead of below. Rounded
-    down, the comparison is the same for every float32. skl2onnx does so for other trees, not here.
+    Gradient boosting puts thresholds midway between two values, often on a third one: 4/255 between
+    3/255 and 5/255. Rounded to float32, the threshold may end up on the other side of that value.
+    Rounded down, it compares in the same way with every float32. skl2onnx does so for other trees,
+    not for these.
     """
     if not isinstance(last_step(estimator), HistGradientBoostingClassifier):
         return estimator
@@ -36,16 +37,15 @@ def with_float32_thresholds(estimator: Any) -> Any:
     return copied
 
 
-def lightened(node: Any, wanted: Collection[str]) -> Any:
-    """A TreeEnsembleClassifier of a forest as a TreeEnsembleRegressor with one target per class.
+def without_zeros(node: Any, used: Collection[str]) -> Any:
+    """A forest's TreeEnsembleClassifier as a TreeEnsembleRegressor with one target per class.
 
-    skl2onnx gives a leaf a weight for every class, though most leaves of a grown tree know one
-    alone. Without the zeros, and without the label, a forest of 100 trees on the digits takes 0.4
-    of the memory and 0.55 to 0.75 of the time. ``wanted`` names the outputs that something reads.
-    Any other node is given back as it is: gradient boosting has no zeros, and one column for two
-    classes.
+    skl2onnx gives a leaf a weight for every class, though most leaves of a fully grown tree have
+    only one. Without the zeros and the label, a forest of 100 trees on the digits takes 0.4 of the
+    memory and 0.55 to 0.75 of the time. ``used`` names the outputs that another node reads. Other
+    nodes are returned unchanged: gradient boosting has no zeros, and one column for two classes.
     """
-    if node.op_type != "TreeEnsembleClassifier" or node.output[0] in wanted:
+    if node.op_type != "TreeEnsembleClassifier" or node.output[0] in used:
         return node
     values = {item.name: helper.get_attribute_value(item) for item in node.attribute}
     n_classes = len(values.get("classlabels_int64s") or values.get("classlabels_strings") or ())
@@ -55,7 +55,7 @@ def lightened(node: Any, wanted: Collection[str]) -> Any:
     kept = np.flatnonzero(values["class_weights"]).tolist()
     for name in ("ids", "nodeids", "treeids", "weights"):
         column = values.pop(f"class_{name}")
-        values[f"target_{name}"] = [column[place] for place in kept]
+        values[f"target_{name}"] = [column[index] for index in kept]
     for name in ("classlabels_int64s", "classlabels_strings"):
         values.pop(name, None)
     return helper.make_node(

@@ -1,4 +1,4 @@
-"""A classifier without what is wrapped around it."""
+"""A classifier without its wrappers: searches, frozen estimators, pipelines."""
 
 from typing import Any, NamedTuple
 
@@ -9,14 +9,14 @@ from models.offline.graphs.affine import Affine, after
 
 
 class Unwrapped(NamedTuple):
-    """The classifier proper, and what its features go through before."""
+    """The inner classifier, and the affine map that its features go through first."""
 
     affine: Affine
     estimator: Any
 
 
 def unwrap(estimator: Any, affine: Affine) -> Unwrapped | None:
-    """Take searches, frozen wrappers and pipelines away; None if a step is not affine."""
+    """The classifier inside of ``estimator``; None if a step before it is not affine."""
     kind = type(estimator)
     if hasattr(estimator, "best_estimator_"):
         return unwrap(estimator.best_estimator_, affine)
@@ -27,8 +27,8 @@ def unwrap(estimator: Any, affine: Affine) -> Unwrapped | None:
     for _, step in estimator.steps[:-1]:
         if step is None or step == "passthrough":
             continue
-        found = after(affine, step)
-        if found is None:
+        composed = after(affine, step)
+        if composed is None:
             return None
-        affine = found
+        affine = composed
     return unwrap(estimator.steps[-1][1], affine)

@@ -1,4 +1,4 @@
-"""The graph of a classifier, written by hand where that is faster or more right."""
+"""The graph of a classifier, written by hand where that is faster or more accurate."""
 
 from typing import Any
 
@@ -8,46 +8,46 @@ from models.offline.graphs.affine import Affine
 from models.offline.graphs.calibrated import calibrated_probabilities
 from models.offline.graphs.kernel import svc_decision
 from models.offline.graphs.linear import Rescale
-from models.offline.graphs.nodes import Answer, Nodes
+from models.offline.graphs.nodes import Nodes, Outputs
 from models.offline.graphs.responses import decision, is_svc, probabilities
 from models.offline.graphs.unwrapped import Unwrapped, unwrap
 
 
-def write(estimator: Any, n_features: int, nodes: Nodes) -> Answer | None:
-    """Add the classifier's nodes; None if it, or a step before it, is not known here."""
-    peeled = unwrap(estimator, Affine.identity(n_features))
-    if peeled is None:
+def write(estimator: Any, n_features: int, nodes: Nodes) -> Outputs | None:
+    """Add the classifier's nodes; None if it, or a step before it, is not supported."""
+    unwrapped = unwrap(estimator, Affine.identity(n_features))
+    if unwrapped is None:
         return None
-    if type(peeled.estimator) is CalibratedClassifierCV:
-        shares = calibrated_probabilities(nodes, peeled.estimator, peeled)
+    if type(unwrapped.estimator) is CalibratedClassifierCV:
+        output = calibrated_probabilities(nodes, unwrapped.estimator, unwrapped)
     elif hasattr(estimator, "predict_proba"):
-        shares = probabilities(nodes, peeled)
+        output = probabilities(nodes, unwrapped)
     else:
-        return _scores(nodes, peeled)
-    return None if shares is None else Answer("probabilities", shares)
+        return _scores(nodes, unwrapped)
+    return None if output is None else Outputs("probabilities", output)
 
 
-def _scores(nodes: Nodes, peeled: Unwrapped) -> Answer | None:
-    rescale = Rescale.plain(len(peeled.estimator.classes_))
-    if is_svc(peeled):
+def _scores(nodes: Nodes, unwrapped: Unwrapped) -> Outputs | None:
+    rescale = Rescale.plain(len(unwrapped.estimator.classes_))
+    if is_svc(unwrapped):
         votes = svc_decision(
             nodes,
-            peeled.estimator,
-            peeled.affine,
+            unwrapped.estimator,
+            unwrapped.affine,
             rescale,
-            vote=not peeled.estimator.break_ties,
+            vote=not unwrapped.estimator.break_ties,
         )
-        return Answer("scores", votes.scores, votes.label)
-    scores = decision(nodes, peeled, rescale)
-    return None if scores is None else Answer("scores", scores)
+        return Outputs("scores", votes.scores, votes.label)
+    scores = decision(nodes, unwrapped, rescale)
+    return None if scores is None else Outputs("scores", scores)
 
 
 def write_vote(estimator: Any, n_features: int, nodes: Nodes) -> str | None:
-    """Of an SVC that gives probabilities: libsvm's voted label, which is not their maximum."""
-    peeled = unwrap(estimator, Affine.identity(n_features))
-    if peeled is None or not is_svc(peeled):
+    """libsvm's voted label of an SVC with probabilities, which is not always their maximum."""
+    unwrapped = unwrap(estimator, Affine.identity(n_features))
+    if unwrapped is None or not is_svc(unwrapped):
         return None
-    answer = _scores(nodes, peeled)
-    if answer is None:
+    outputs = _scores(nodes, unwrapped)
+    if outputs is None:
         return None
-    return answer.label or nodes.add("ArgMax", answer.scores, axis=1, keepdims=0)
+    return outputs.label or nodes.add("ArgMax", outputs.scores, axis=1, keepdims=0)

@@ -18,7 +18,9 @@ def test_a_classifier_of_the_specs_size() -> None:
 
 
 def test_a_classifier_of_another_size() -> None:
-    with pytest.raises(ConversionError, match="takes 12 features, and image spec digits gives 64"):
+    with pytest.raises(
+        ConversionError, match="expects 12 features, but image spec digits gives 64"
+    ):
         adopt(ESTIMATOR, "mine", ImageSpec.parse("digits"))
 
 

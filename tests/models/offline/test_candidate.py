@@ -93,7 +93,9 @@ def with_halves(logistic: Candidate, *rows: slice) -> Candidate:
     return replace(logistic, reference=reference, halves=tuple(halves))
 
 
-def test_halves_lie_beside_it_with_their_answers(logistic: Candidate, tmp_path: Path) -> None:
+def test_half_models_are_saved_with_their_probabilities(
+    logistic: Candidate, tmp_path: Path
+) -> None:
     draft = with_halves(logistic, slice(0, 400), slice(400, 800))
     manifest = draft.write(tmp_path)
     assert manifest.without_halves is None
@@ -105,27 +107,25 @@ def test_halves_lie_beside_it_with_their_answers(logistic: Candidate, tmp_path: 
     assert reference is not None
     assert reference.halves is not None
     features = DIGITS.features(PIXELS[800:900])
-    for place, half in enumerate(halves):
-        expected = draft.halves[place].predict_proba(features)
+    for index, half in enumerate(halves):
+        expected = draft.halves[index].predict_proba(features)
         np.testing.assert_allclose(half.run(features).scores, expected, atol=1e-4)
-        np.testing.assert_allclose(reference.halves[place], expected, atol=1e-4)
+        np.testing.assert_allclose(reference.halves[index], expected, atol=1e-4)
 
 
-def test_halves_that_cannot_be_made_are_left_out_and_told(
+def test_half_models_that_cannot_be_converted_are_left_out_with_the_reason(
     logistic: Candidate, tmp_path: Path
 ) -> None:
     # The first nine digits in the data are 0 to 8.
     manifest = with_halves(logistic, slice(0, 9), slice(400, 800)).write(tmp_path)
-    assert (
-        manifest.without_halves == "A half of the training data has other classes than the whole."
-    )
+    assert manifest.without_halves == "One half of the training data does not have all classes."
     artifact = read_artifact(tmp_path)
     assert artifact.halves() is None
     assert artifact.manifest.without_halves == manifest.without_halves
     assert "reference.npz" in manifest.files
 
 
-def test_halves_are_content_and_the_same_each_time(logistic: Candidate, tmp_path: Path) -> None:
+def test_half_models_are_reproducible_content(logistic: Candidate, tmp_path: Path) -> None:
     digests = []
     for name, where in (("a", 400), ("b", 400), ("c", 390)):
         (tmp_path / name).mkdir()
@@ -134,20 +134,24 @@ def test_halves_are_content_and_the_same_each_time(logistic: Candidate, tmp_path
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_a_file_name_that_no_manifest_takes_is_refused(logistic: Candidate, tmp_path: Path) -> None:
+def test_a_file_name_that_no_manifest_accepts_is_refused(
+    logistic: Candidate, tmp_path: Path
+) -> None:
     with pytest.raises(ValidationError, match="files"):
         replace(logistic, pictures={"../x.png": b"png"}).write(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_has_no_right_graph_is_refused_and_leaves_no_manifest(tmp_path: Path) -> None:
+def test_a_classifier_without_a_correct_graph_is_refused_and_nothing_is_written(
+    tmp_path: Path,
+) -> None:
     wrong = candidate(KNeighborsClassifier(weights="distance"))
     with pytest.raises((ConversionError, ParityError)):
         wrong.write(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_can_be_served_by_scikit_learn_all_the_same(tmp_path: Path) -> None:
+def test_it_can_be_served_by_scikit_learn_instead(tmp_path: Path) -> None:
     wrong = candidate(KNeighborsClassifier(weights="distance"), backend="sklearn")
     manifest = wrong.write(tmp_path)
     assert "model.onnx" not in manifest.files
@@ -172,6 +176,6 @@ def test_labels_as_json_has_them(classes: Any, labels: tuple[Any, ...]) -> None:
 
 
 @pytest.mark.parametrize("classes", [[0.5, 1.0], [True, False], [[1], [2]], [b"a", b"b"]])
-def test_labels_that_json_has_not(classes: Any) -> None:
+def test_labels_that_json_does_not_have(classes: Any) -> None:
     with pytest.raises(ConversionError, match="must be an integer or a string"):
         label_values(classes)

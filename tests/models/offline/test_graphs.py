@@ -1,6 +1,5 @@
 """Every kind of classifier is converted right or refused, on ten digits and on two named ones."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -39,7 +38,6 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, Normalizer, Robust
 from sklearn.preprocessing import StandardScaler as Scaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 from sklearn.tree import DecisionTreeClassifier
-from threadpoolctl import threadpool_limits
 
 from errors import ConversionError
 from images.spec import ImageSpec
@@ -55,13 +53,6 @@ Y = DIGITS.target[:500]
 UNSEEN = SPEC.features(parity.variants(PIXELS[1500:1560], SPEC, seed=0))
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Two threads on a busy machine wait for each other."""
-    with threadpool_limits(1):
-        yield
 
 
 def calibrated(estimator: Any, **options: Any) -> CalibratedClassifierCV:

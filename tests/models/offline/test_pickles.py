@@ -32,7 +32,8 @@ DIGITS = ImageSpec.parse("digits")
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 Y = np.array([0, 0, 1, 1])
-WANTED = "and all integers or all strings are wanted."
+SAME_TYPE = "they must be all integers or all strings."
+ONE_LABEL = "but only one label per image is supported."
 
 
 class Hostile:
@@ -84,7 +85,7 @@ def as_made_by(content: bytes, version: str) -> bytes:
 
 
 def without_frames(thing: Any) -> bytes:
-    """Protocol 4 has lengths around everything; 3 with its texts made short has none."""
+    """Protocol 4 has lengths around everything; 3 with its strings made short has none."""
     content = pickle.dumps(thing, protocol=3)
     return re.sub(rb"X([\0-\x7f])\0\0\0", b"\x8c\\1", content)
 
@@ -102,20 +103,20 @@ def test_a_users_classifier_is_listed_without_being_loaded() -> None:
     assert report.note is None
 
 
-def test_a_users_classifier_says_8_for_an_8() -> None:
+def test_a_users_classifier_predicts_8_for_an_8() -> None:
     loaded = load(DATA / "clf.pickle")
     features = DIGITS.features(read_pixels((DATA / "digit8.jpg").read_bytes(), DIGITS))
     assert loaded.estimator.predict(features[None]).tolist() == [8]
 
 
-def test_a_users_classifier_reads_digits() -> None:
+def test_a_users_classifier_recognizes_digits() -> None:
     images, truth = load_digits(return_X_y=True)
     assert load(DATA / "clf.pickle").estimator.score(images, truth) > 0.97
 
 
-def test_another_version_of_scikit_learn_is_told_and_not_warned_of() -> None:
+def test_another_version_of_scikit_learn_is_reported() -> None:
     assert load(DATA / "clf.pickle").warnings == (
-        f"SVC was made with scikit-learn 1.5.2 and is read by {sklearn.__version__}.",
+        f"SVC was saved by scikit-learn 1.5.2 and loaded by {sklearn.__version__}.",
     )
 
 
@@ -202,7 +203,7 @@ def test_a_fitted_classifier_is_loaded_from_any_protocol(
     assert loaded.estimator.predict(X).tolist() == estimator.predict(X).tolist()
 
 
-def test_a_classifier_may_have_texts_for_labels(tmp_path: Path) -> None:
+def test_a_classifier_may_have_strings_for_labels(tmp_path: Path) -> None:
     labels = np.array(["cat", "cat", "dog", "dog"], dtype=object)
     loaded = load(pickled(tmp_path, DecisionTreeClassifier().fit(X, labels)))
     assert loaded.estimator.classes_.tolist() == ["cat", "dog"]
@@ -229,9 +230,9 @@ def test_a_compressed_joblib_file_is_loaded_but_not_listed(tmp_path: Path, metho
 
 
 @pytest.mark.parametrize("length", [1, 2, 100, 3_000, 307_403])
-def test_a_pickle_cut_short_is_told_so(tmp_path: Path, length: int) -> None:
+def test_a_truncated_pickle_is_refused(tmp_path: Path, length: int) -> None:
     path = written(tmp_path, (DATA / "clf.pickle").read_bytes()[:length])
-    with pytest.raises(PickleError, match=r"^some\.pickle is a pickle that is cut short; "):
+    with pytest.raises(PickleError, match=r"^some\.pickle is a truncated pickle; "):
         inspect(path)
 
 
@@ -246,10 +247,10 @@ def test_a_pickle_cut_short_is_told_so(tmp_path: Path, length: int) -> None:
         (b"h\x05.", "is not a pickle"),
         (b"I" + b"9" * 5_000 + b"\n.", "is not a pickle"),
         (b"\x80\x04\x8e" + b"\xff" * 8 + b".", "is not a pickle"),
-        (b"\x80\x04\x8e" + b"\xff" * 5 + bytes(3) + b".", "is a pickle that is cut short"),
+        (b"\x80\x04\x8e" + b"\xff" * 5 + bytes(3) + b".", "is a truncated pickle"),
     ],
 )
-def test_what_is_no_pickle_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_what_is_not_a_pickle_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     with pytest.raises(PickleError) as caught:
         inspect(written(tmp_path, content))
     assert str(caught.value).startswith(f"some.pickle {reason}")
@@ -277,32 +278,37 @@ def test_random_bytes_are_inspected_or_refused(
 @pytest.mark.parametrize(
     ("thing", "reason"),
     [
-        ({"model": 1}, "holds a dict, not a fitted scikit-learn classifier."),
-        (SVC, "holds the class SVC, not a fitted scikit-learn classifier."),
-        (StandardScaler().fit(X), "holds a StandardScaler, not a fitted scikit-learn classifier."),
-        (SVC(), "holds a SVC that has not been fitted."),
-        (LinearRegression().fit(X, Y), "holds a LinearRegression, which is not a classifier."),
-        (KMeans(2, n_init=1).fit(X), "holds a KMeans, which is not a classifier."),
+        ({"model": 1}, "contains a dict, not a fitted scikit-learn classifier."),
+        (SVC, "contains the class SVC, not a fitted scikit-learn classifier."),
+        (
+            StandardScaler().fit(X),
+            "contains a StandardScaler, not a fitted scikit-learn classifier.",
+        ),
+        (SVC(), "contains a SVC that has not been fitted."),
+        (LinearRegression().fit(X, Y), "contains a LinearRegression, which is not a classifier."),
+        (KMeans(2, n_init=1).fit(X), "contains a KMeans, which is not a classifier."),
         (
             KNeighborsClassifier(1).fit(X, np.stack([Y, Y], axis=1)),
-            "holds a KNeighborsClassifier with several outputs, and one label per image is wanted.",
+            f"contains a KNeighborsClassifier with several outputs, {ONE_LABEL}",
         ),
         (
             DummyClassifier().fit(X, [3, 3, 3, 3]),
-            "holds a DummyClassifier with fewer than two classes.",
+            "contains a DummyClassifier with fewer than two classes.",
         ),
         (
             DecisionTreeClassifier().fit(X, Y.astype(bool)),
-            f"holds a DecisionTreeClassifier whose labels are of type bool, {WANTED}",
+            f"contains a DecisionTreeClassifier with labels of type bool; {SAME_TYPE}",
         ),
         (
             DecisionTreeClassifier().fit(X, Y.astype(float)),
-            f"holds a DecisionTreeClassifier whose labels are of type float, {WANTED}",
+            f"contains a DecisionTreeClassifier with labels of type float; {SAME_TYPE}",
         ),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_no_fitted_classifier_is_refused(tmp_path: Path, thing: Any, reason: str) -> None:
+def test_what_is_not_a_fitted_classifier_is_refused(
+    tmp_path: Path, thing: Any, reason: str
+) -> None:
     assert refusal(pickled(tmp_path, thing)) == f"some.pickle {reason}"
 
 
@@ -313,30 +319,29 @@ def test_a_module_of_another_library_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_a_module_that_scikit_learn_no_longer_has_is_put_down_to_versions(tmp_path: Path) -> None:
+def test_a_module_that_scikit_learn_no_longer_has_is_blamed_on_versions(tmp_path: Path) -> None:
     text = refusal(written(tmp_path, b"csklearn.svm.classes\nSVC\n."))
     assert text.startswith("some.pickle needs the module sklearn.svm.classes, which")
     assert text.endswith(
-        "made with an unknown version of scikit-learn, "
-        f"and {sklearn.__version__} is installed here."
+        f"saved by an unknown version of scikit-learn, and {sklearn.__version__} is installed here."
     )
 
 
-def test_a_class_that_scikit_learn_no_longer_has_is_put_down_to_versions(tmp_path: Path) -> None:
+def test_a_class_that_scikit_learn_no_longer_has_is_blamed_on_versions(tmp_path: Path) -> None:
     content = as_made_by(without_frames(SVC().fit(X, Y)), "0.18")
     text = refusal(written(tmp_path, content.replace(b"\nSVC\n", b"\nVCS\n")))
     assert "cannot be loaded (" in text
     assert text.endswith(
-        f"; it was made with scikit-learn 0.18, and {sklearn.__version__} is installed here."
+        f"; it was saved by scikit-learn 0.18, and {sklearn.__version__} is installed here."
     )
 
 
 @pytest.mark.parametrize(
     ("attribute", "reason"),
     [
-        ("_n_support", "loads but cannot predict"),
-        ("n_features_in_", "does not say how many features it takes"),
-        ("classes_", "does not say its classes"),
+        ("_n_support", "that loads but cannot predict"),
+        ("n_features_in_", "without its number of features"),
+        ("classes_", "without its classes"),
     ],
 )
 def test_an_estimator_of_an_old_version_that_lacks_an_attribute_is_refused(
@@ -345,8 +350,8 @@ def test_an_estimator_of_an_old_version_that_lacks_an_attribute_is_refused(
     estimator = SVC().fit(X, Y)
     delattr(estimator, attribute)
     text = refusal(written(tmp_path, as_made_by(without_frames(estimator), "0.20.4")))
-    assert f"some.pickle holds a SVC that {reason}" in text
-    assert "it was made with scikit-learn 0.20.4" in text
+    assert f"some.pickle contains a SVC {reason}" in text
+    assert "it was saved by scikit-learn 0.20.4" in text
 
 
 def test_an_answer_outside_its_classes_is_refused(tmp_path: Path) -> None:
@@ -354,7 +359,7 @@ def test_an_answer_outside_its_classes_is_refused(tmp_path: Path) -> None:
     estimator.constant = np.array([[7]])
     estimator.classes_ = np.array([3, 4])
     estimator._strategy = "constant"
-    assert "answers with none of its own classes" in refusal(pickled(tmp_path, estimator))
+    assert "predicts none of its own classes" in refusal(pickled(tmp_path, estimator))
 
 
 def test_warnings_while_loading_are_kept_and_not_shown(tmp_path: Path) -> None:
@@ -364,7 +369,7 @@ def test_warnings_while_loading_are_kept_and_not_shown(tmp_path: Path) -> None:
         loaded = load(written(tmp_path, content))
     assert loaded.report.sklearn_version == "0.99"
     assert loaded.warnings == (
-        f"SVC was made with scikit-learn 0.99 and is read by {sklearn.__version__}.",
+        f"SVC was saved by scikit-learn 0.99 and loaded by {sklearn.__version__}.",
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from errors import ClientLeftError, OverloadedError
+from errors import ClientGoneError, OverloadedError
 from models.runtime import Outcome
 from serving.inference.batcher import INLINE_SECONDS, LONG_SECONDS, Batcher
 from serving.inference.pace import Cost
@@ -206,7 +206,7 @@ async def test_what_nobody_waits_for_any_more_costs_no_inference(
     fake.may_run.set()
     assert (await first).label_index == 1
     assert (await there).label_index == 3
-    with pytest.raises(ClientLeftError):
+    with pytest.raises(ClientGoneError):
         await gone
     assert fake.sizes == [1, 1]
 

@@ -3,30 +3,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn import datasets as sklearn_datasets
 
 from errors import DatasetError
 from images.decoding import read_pixels
+from images.files import MAX_FILE_BYTES
 from images.spec import ImageSpec
-from tests.drawing import draw_folder, flat, png
-from train.datasets import MAX_FILE_BYTES, Dataset, load_digits, load_folder, split
+from tests.drawing import draw_folder, flat, png, two_classes
+from train.folder import load_folder
 
-DIGITS = ImageSpec.parse("digits")
 GRAY = ImageSpec.parse("gray-8x8")
-
-
-def two_classes(folder: Path, images: int = 3) -> Path:
-    for label in ("cat", "dog"):
-        (folder / label).mkdir(parents=True)
-        for number in range(images):
-            (folder / label / f"{number}.png").write_bytes(flat(number))
-    return folder
-
-
-def labelled(*counts: int) -> Dataset:
-    targets = np.repeat(np.arange(len(counts)), counts)
-    pixels = np.arange(len(targets) * 64).astype(np.uint8).reshape(-1, 64)
-    return Dataset(pixels, targets, "made up", GRAY)
 
 
 def one_sentence(error: pytest.ExceptionInfo[DatasetError], folder: Path) -> str:
@@ -47,38 +32,6 @@ def test_the_declared_sizes_are_kept_with_their_images(tmp_path: Path) -> None:
     taken = dataset.take(np.array([4, 0])).sizes
     assert taken is not None
     assert taken.tolist() == [[30, 5], [8, 8]]
-
-
-def test_digits_features_are_the_original_ink() -> None:
-    dataset = load_digits(DIGITS)
-    original = sklearn_datasets.load_digits()
-    assert np.array_equal(dataset.features(), original.data)
-    assert np.array_equal(dataset.targets, original.target)
-
-
-def test_digits_come_in_any_spec() -> None:
-    assert load_digits(ImageSpec.parse("rgb-4x4")).pixels.shape == (1797, 48)
-
-
-def test_digits_labels_are_integers_with_their_counts() -> None:
-    dataset = load_digits(DIGITS)
-    assert dataset.labels == tuple(range(10))
-    assert dataset.counts["0"] == 178
-    assert sum(dataset.counts.values()) == len(dataset) == 1797
-
-
-def test_the_fingerprint_knows_pixels_and_labels() -> None:
-    dataset = labelled(3, 3)
-    pixels = dataset.pixels.copy()
-    pixels[0, 0] ^= 1
-    targets = dataset.targets[::-1].copy()
-    others = [
-        Dataset(pixels, dataset.targets, "", GRAY),
-        Dataset(dataset.pixels, targets, "", GRAY),
-        Dataset(dataset.pixels, dataset.targets.astype(str), "", GRAY),
-    ]
-    assert labelled(3, 3).sha256 == dataset.sha256
-    assert len({dataset.sha256, *(other.sha256 for other in others)}) == 4
 
 
 def test_folder_names_are_the_labels(tmp_path: Path) -> None:
@@ -125,7 +78,7 @@ def test_hidden_files_and_folders_are_ignored(tmp_path: Path) -> None:
         ("ünï cödé 猫.gif", b"GIF89a"),
     ],
 )
-def test_a_file_that_is_no_image_is_skipped_with_its_reason(
+def test_a_file_that_is_not_an_image_is_skipped_with_its_reason(
     tmp_path: Path, name: str, content: bytes
 ) -> None:
     two_classes(tmp_path)
@@ -147,26 +100,26 @@ def test_skipping_keeps_each_image_with_its_label(tmp_path: Path) -> None:
 def test_a_pipe_is_skipped_and_not_waited_for(tmp_path: Path) -> None:
     two_classes(tmp_path)
     os.mkfifo(tmp_path / "cat" / "pipe.png")
-    assert load_folder(tmp_path, GRAY).skipped[0].reason == "not a regular file"
+    assert load_folder(tmp_path, GRAY).skipped[0].reason == "it is not a regular file"
 
 
 def test_a_huge_file_is_skipped_unread(tmp_path: Path) -> None:
     two_classes(tmp_path)
     with (tmp_path / "cat" / "huge.png").open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)
-    assert load_folder(tmp_path, GRAY).skipped[0].reason == "larger than 64 MiB"
+    assert load_folder(tmp_path, GRAY).skipped[0].reason == "it is larger than 64 MiB"
 
 
-def test_a_stray_file_beside_the_classes_is_skipped(tmp_path: Path) -> None:
+def test_a_file_outside_of_the_classes_is_skipped(tmp_path: Path) -> None:
     two_classes(tmp_path)
     (tmp_path / "LICENSE").write_text("free")
     skipped = load_folder(tmp_path, GRAY).skipped
     assert [(Path(entry.path).name, entry.reason) for entry in skipped] == [
-        ("LICENSE", "not in a class folder")
+        ("LICENSE", "it is not in a class folder")
     ]
 
 
-def test_links_lead_in_no_circle(tmp_path: Path) -> None:
+def test_links_do_not_form_a_cycle(tmp_path: Path) -> None:
     two_classes(tmp_path)
     (tmp_path / "cat" / "again").symlink_to(tmp_path / "cat")
     (tmp_path / "all").symlink_to(tmp_path)
@@ -220,7 +173,7 @@ def test_a_single_class(tmp_path: Path) -> None:
 def test_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as error:
         load_folder(tmp_path, GRAY)
-    assert "holds nothing" in one_sentence(error, tmp_path)
+    assert "contains nothing" in one_sentence(error, tmp_path)
 
 
 def test_an_empty_class(tmp_path: Path) -> None:
@@ -248,72 +201,10 @@ def test_a_class_name_must_be_utf8(tmp_path: Path) -> None:
         load_folder(tmp_path, GRAY)
 
 
-def test_more_pixels_than_memory_should_hold(
+def test_more_pixels_than_the_limit_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.datasets.MAX_PIXEL_BYTES", 6 * 64 - 1)
+    monkeypatch.setattr("train.folder.MAX_PIXEL_BYTES", 6 * 64 - 1)
     with pytest.raises(DatasetError) as error:
         load_folder(two_classes(tmp_path), GRAY)
     assert "smaller image spec" in one_sentence(error, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("side", "mode", "expected"),
-    [
-        (28, "L", "gray-28x28"),
-        (28, "RGB", "rgb-28x28"),
-        (4, "L", "gray-8x8"),
-        (300, "RGB", "rgb-64x64"),
-    ],
-)
-def test_auto_spec(tmp_path: Path, side: int, mode: str, expected: str) -> None:
-    for label in ("a", "b"):
-        (tmp_path / label).mkdir()
-        for number in range(2):
-            (tmp_path / label / f"{number}.png").write_bytes(flat(200, side, mode))
-    assert load_folder(tmp_path).spec.name == expected
-
-
-def test_auto_spec_takes_gray_saved_as_colour_for_gray(tmp_path: Path) -> None:
-    gray = np.random.default_rng(0).integers(0, 256, size=(20, 20, 1)).astype(np.uint8)
-    for label in ("a", "b"):
-        (tmp_path / label).mkdir()
-        for number in range(2):
-            (tmp_path / label / f"{number}.png").write_bytes(png(np.repeat(gray, 3, axis=2)))
-    assert load_folder(tmp_path).spec.name == "gray-20x20"
-
-
-def test_one_image_in_colour_makes_the_auto_spec_rgb(tmp_path: Path) -> None:
-    two_classes(tmp_path)
-    (tmp_path / "cat" / "red.png").write_bytes(flat(200, 8, "RGB"))
-    assert load_folder(tmp_path).spec.name == "rgb-8x8"
-
-
-@pytest.mark.parametrize("holdout", [0.01, 0.2, 0.5, 0.99])
-def test_every_class_is_in_both_parts(holdout: float) -> None:
-    parts = split(labelled(2, 3, 100), holdout, seed=0)
-    assert parts.train.labels == parts.holdout.labels == (0, 1, 2)
-
-
-def test_the_parts_share_no_image_and_lose_none() -> None:
-    dataset = labelled(10, 20)
-    parts = split(dataset, 0.3, seed=0)
-    assert parts.holdout.counts == {"0": 3, "1": 6}
-    together = np.concatenate([parts.train.pixels, parts.holdout.pixels])
-    assert sorted(map(bytes, together)) == sorted(map(bytes, dataset.pixels))
-
-
-def test_the_seed_decides_the_split() -> None:
-    first, again, other = (split(labelled(50, 50), 0.2, seed=seed).holdout for seed in (1, 1, 2))
-    assert first.sha256 == again.sha256 != other.sha256
-
-
-@pytest.mark.parametrize("holdout", [0.0, 1.0, -0.2, 1.5, float("nan")])
-def test_a_holdout_that_is_no_share(holdout: float) -> None:
-    with pytest.raises(DatasetError, match="between 0 and 1"):
-        split(labelled(5, 5), holdout, seed=0)
-
-
-def test_a_class_of_one_cannot_be_split() -> None:
-    with pytest.raises(DatasetError, match="Class 1 of made up has a single image"):
-        split(labelled(5, 1), 0.2, seed=0)

@@ -1,4 +1,4 @@
-"""k nearest neighbours by one matrix product."""
+"""k nearest neighbors with one matrix product."""
 
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
@@ -10,18 +10,18 @@ _EUCLIDEAN = frozenset({"euclidean", "l2", "sqeuclidean"})
 
 
 def is_plain(estimator: KNeighborsClassifier) -> bool:
-    """Uniform weights and Euclidean distance: all that is written here."""
+    """Whether it has uniform weights and Euclidean distance, which is all that is supported."""
     euclidean = estimator.metric in _EUCLIDEAN or (
         estimator.metric == "minkowski" and estimator.p == 2 and not estimator.metric_params
     )
     return bool(euclidean and estimator.weights == "uniform")
 
 
-def neighbour_probabilities(nodes: Nodes, estimator: KNeighborsClassifier, affine: Affine) -> str:
-    """float32 [N, C]: each class's share of the k nearest.
+def neighbor_probabilities(nodes: Nodes, estimator: KNeighborsClassifier, affine: Affine) -> str:
+    """float32 [N, C]: each class's proportion of the k nearest points.
 
-    Nearest is largest ``2 z.t - |t|²``, since |z|² is the same for all training points t; both
-    are taken about the mean of t, which keeps the numbers small.
+    The nearest training points t have the largest ``2 z.t - |t|²``, since |z|² is the same for all.
+    Both are relative to the mean of t, which keeps the numbers small.
     """
     points = np.asarray(estimator._fit_X, dtype=np.float64)
     mean = points.mean(axis=0)

@@ -1,0 +1,83 @@
+"""The image formats: those that are read, and those that are recognized only to be refused by name.
+
+To read another format, add a row to ``FORMATS`` here, its header to ``images/header.py`` and its
+decoder to ``images/decoding.py``.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from errors import ImageError
+
+
+class Format(NamedTuple):
+    """A format that is read.
+
+    ``name`` is what people write, and in upper case what Pillow calls it. ``signature`` matches a
+    file's first bytes. ``suffixes`` are in lower case, with their dot.
+    """
+
+    name: str
+    signature: re.Pattern[bytes]
+    suffixes: tuple[str, ...]
+    media_type: str
+
+
+class _Other(NamedTuple):
+    """A format that is not read; ``name`` has its article."""
+
+    name: str
+    signature: re.Pattern[bytes]
+
+
+def _bytes(pattern: bytes) -> re.Pattern[bytes]:
+    """A dot stands for any one byte."""
+    return re.compile(pattern, re.DOTALL)
+
+
+FORMATS: Final = (
+    Format("JPEG", _bytes(rb"\xff\xd8\xff"), (".jpg", ".jpeg"), "image/jpeg"),
+    Format("PNG", _bytes(rb"\x89PNG\r\n\x1a\n"), (".png",), "image/png"),
+    Format("WebP", _bytes(rb"RIFF....WEBP"), (".webp",), "image/webp"),
+    Format("BMP", _bytes(rb"BM"), (".bmp",), "image/bmp"),
+    Format("GIF", _bytes(rb"GIF8[79]a"), (".gif",), "image/gif"),
+)
+
+_OTHERS: Final = (
+    _Other("a TIFF", _bytes(rb"II\*\0|MM\0\*")),
+    _Other("an AVIF", _bytes(rb"....ftypavi[fs]")),
+    _Other("a HEIC", _bytes(rb"....ftyp(?:hei|mif1|msf1)")),
+    _Other("a video", _bytes(rb"....ftyp")),
+    _Other("a JPEG 2000", _bytes(rb"\0\0\0\x0cjP|\xff\x4f\xff\x51")),
+    _Other("a JPEG XL", _bytes(rb"\0\0\0\x0cJXL |\xff\x0a")),
+    _Other("an icon", _bytes(rb"\0\0\x01\0")),
+    _Other("a Photoshop document", _bytes(rb"8BPS")),
+    _Other("a PDF", _bytes(rb"%PDF")),
+    _Other("a ZIP archive", _bytes(rb"PK\x03\x04")),
+    _Other("an SVG", _bytes(rb"<svg")),
+    _Other("an XML document", _bytes(rb"<\?xml")),
+    _Other("an HTML or XML document", _bytes(rb"<")),
+)
+
+_NAMES: Final = [format_.name for format_ in FORMATS]
+
+ANY_FORMAT: Final = f"a {', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
+"""All formats that are read, as a sentence has them: ``a JPEG, PNG, … or GIF``."""
+
+SUFFIXES: Final = frozenset(suffix for format_ in FORMATS for suffix in format_.suffixes)
+
+
+def sniff(data: bytes) -> Format:
+    """The format that a file's first bytes show.
+
+    Raises ImageError, with the reason alone, unless it is one of ``FORMATS``.
+    """
+    for known in FORMATS:
+        if known.signature.match(data):
+            return known
+    if not data:
+        raise ImageError("it is empty")
+    for other in _OTHERS:
+        if other.signature.match(data):
+            raise ImageError(f"it is {other.name}, not {ANY_FORMAT}")
+    raise ImageError(f"it is not {ANY_FORMAT}")
