@@ -83,7 +83,7 @@ def test_export_and_import(own: Store, tmp_path: Path) -> None:
     archive = tmp_path / "clf.bentomodel"
     assert run("export", "clf", str(archive)).exit_code == 0
     assert archive.is_file()
-    assert run("import", str(archive)).stderr == f"Error: {version.tag} is in the store already.\n"
+    assert run("import", str(archive)).stderr == f"Error: {version.tag} is already in the store.\n"
     own.delete(version)
     assert run("import", str(archive)).output == f"Imported {version.tag}\n"
 
