@@ -103,7 +103,7 @@ def main(seconds: float, share: float, output: Path) -> None:
     """Kill the database under load."""
     with (
         tempfile.TemporaryDirectory(prefix="pupila-bench-") as folder,
-        postgres_server() as postgres,
+        postgres_server(Path(tempfile.gettempdir())) as postgres,
     ):
         home = make_material("logistic", Path(folder))
         url = postgres.database()
