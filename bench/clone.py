@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from bench.process import ROOT, free_port, running
 from bench.table import markdown
 
@@ -30,6 +32,10 @@ STEPS = {
     "cached": "installation from a full cache",
     "everything": "installation, the libraries' own tests compiled too",
 }
+
+
+class CloneError(click.ClickException):
+    """A step on the way from clone to answer that failed."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +59,19 @@ class Sample:
 
 
 def run(*commands: Sequence[str | Path], cwd: Path, **variables: str) -> Cost:
-    """The commands one after the other. Raises CalledProcessError."""
+    """The commands one after the other. Raises CloneError with the last words of one that fails."""
     before, started = _children_seconds(), time.perf_counter()
     for command in commands:
-        subprocess.run(command, cwd=cwd, env=os.environ | variables, check=True)
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=os.environ | variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise CloneError(f"{command[0]} failed: {done.stderr.strip()[-400:]}")
     return Cost(_children_seconds() - before, time.perf_counter() - started)
 
 
@@ -101,17 +116,17 @@ INSTALLERS: dict[str, Callable[..., Cost]] = {
 
 
 def samples(rounds: int, folder: Path) -> Iterator[Sample]:
-    """Every step of every round; the installers take turns."""
+    """Every step of every round, the full cache in the first alone; the installers take turns."""
     for number in range(rounds):
         for name, install in INSTALLERS.items():
             home = folder / f"{number}-{name.replace('/', '-')}"
             home.mkdir()
-            for step, cost in _steps(install, home):
+            for step, cost in _steps(install, home, cached=number == 0):
                 yield Sample(name, step, cost)
             shutil.rmtree(home)
 
 
-def _steps(install: Callable[..., Cost], home: Path) -> Iterator[tuple[str, Cost]]:
+def _steps(install: Callable[..., Cost], home: Path, cached: bool) -> Iterator[tuple[str, Cost]]:
     clone = home / "clone"
     caches = {"UV_CACHE_DIR": str(home / "uv"), "PIP_CACHE_DIR": str(home / "pip")}
     run(["git", "clone", "--quiet", str(ROOT), str(clone)], cwd=home)
@@ -125,8 +140,9 @@ def _steps(install: Callable[..., Cost], home: Path) -> Iterator[tuple[str, Cost
         [clone / ".venv/bin/python", "-m", "compileall", "-qq", clone / ".venv/lib"], cwd=clone
     )
     yield "everything", installation + everything
-    shutil.rmtree(clone / ".venv")
-    yield "cached", install(clone, **caches)
+    if cached:
+        shutil.rmtree(clone / ".venv")
+        yield "cached", install(clone, **caches)
 
 
 def _serve(clone: Path, home: Path) -> Cost:
