@@ -1,11 +1,10 @@
-"""How long a server takes until it is ready and what memory a worker holds at rest; with
-``--install``, what it takes from a clone to an answer.
+"""How long a server takes until it is ready, or with --install, a clone until its first answer.
 
     python -m bench.startup [--rounds 3] [--install] [--out bench/startup.md]
 
-A start uses the model store as it is (``BENTOML_HOME``), a free port, and one worker. The seconds
-run from ``bentoml serve`` to the first 200 of ``/readyz``. Memory is the worker's proportional set
-size (PSS) and resident set size (RSS), read from /proc, so Linux only.
+Without it, one worker serves the model store as it is (``BENTOML_HOME``). The seconds run from
+``bentoml serve`` to the first 200 of ``/readyz``. Memory is the worker's, at rest: its proportional
+set size (PSS) and resident set size (RSS), read from /proc, so Linux only.
 """
 
 import contextlib
@@ -24,7 +23,7 @@ import click
 
 from bench.clone import report, samples
 from bench.machine import heading
-from bench.process import ROOT, free_port
+from bench.process import ROOT, START_SECONDS, free_port
 from bench.table import markdown
 
 BODY = ROOT / "tests" / "data" / "predict_digit8.json"
@@ -32,29 +31,28 @@ BODY = ROOT / "tests" / "data" / "predict_digit8.json"
 
 @click.command(help=(__doc__ or "").partition("\n\n")[0])
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
-@click.option(
-    "--install", is_flag=True, help="Measure from clone to answer too; some minutes a round."
-)
+@click.option("--install", is_flag=True, help="From clone to answer instead; minutes a round.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the report to this file too.")
 def main(rounds: int, install: bool, out: Path | None) -> None:
-    # Where it is set, libraries that are not compiled at their installation never are.
+    # Where it is set, our own modules are compiled at every start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    text = [heading("Startup", ["python -m bench.startup", *sys.argv[1:]])]
-    if install:
-        found = []
-        with tempfile.TemporaryDirectory() as folder:
-            for sample in samples(rounds, Path(folder)):
-                cost = sample.cost
-                click.echo(
-                    f"{sample.installer}, {sample.step}: {cost.cpu:.1f} CPU s in {cost.wall:.1f} s",
-                    err=True,
-                )
-                found.append(sample)
-        text += ["## From clone to answer\n", report(found) + "\n"]
-    text += ["## A start, and a worker at rest\n", _ready_table(rounds)]
-    click.echo("\n".join(text))
+    head = heading("Startup", ["python -m bench.startup", *sys.argv[1:]])
+    text = f"{head}\n{_clone_report(rounds) if install else _ready_table(rounds)}\n"
+    click.echo(text, nl=False)
     if out:
-        out.write_text("\n".join(text) + "\n", encoding="utf-8")
+        out.write_text(text, encoding="utf-8")
+
+
+def _clone_report(rounds: int) -> str:
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for sample in samples(rounds, Path(folder)):
+            cpu, wall = sample.cost.cpu, sample.cost.wall
+            click.echo(
+                f"{sample.installer}, {sample.step}: {cpu:.1f} CPU s, {wall:.1f} s", err=True
+            )
+            found.append(sample)
+    return report(found)
 
 
 def _ready_table(rounds: int) -> str:
@@ -81,8 +79,8 @@ def measure() -> tuple[float, float, float, float]:
     try:
         url = f"http://127.0.0.1:{port}"
         while not _ready(url):
-            if server.poll() is not None:
-                sys.exit("The server ended before it was ready: run `bentoml serve` to see why.")
+            if server.poll() is not None or time.perf_counter() > started + START_SECONDS:
+                sys.exit("The server is not ready: `bentoml serve` and its /readyz say why.")
             time.sleep(0.01)
         seconds = time.perf_counter() - started
         request = urllib.request.Request(f"{url}/predict/", BODY.read_bytes())
