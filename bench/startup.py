@@ -1,47 +1,74 @@
-"""How long a server takes until it is ready, and what memory a worker holds at rest.
+"""How long a server takes until it is ready, or with --install, a clone until its first answer.
 
-    python bench/startup.py [--rounds 5]
+    python -m bench.startup [--rounds 3] [--install] [--out bench/startup.md]
 
-Uses the model store as it is (``BENTOML_HOME``), a free port, and one worker. The seconds run from
-``bentoml serve`` to the first 200 of ``/readyz``. Memory is the worker's proportional set size
-(PSS) and resident set size (RSS), read from /proc, so Linux only.
+Without it, one worker serves the model store as it is (``BENTOML_HOME``). The seconds run from
+``bentoml serve`` to the first 200 of ``/readyz``. Memory is the worker's, at rest: its proportional
+set size (PSS) and resident set size (RSS), read from /proc, so Linux only.
 """
 
-import argparse
 import contextlib
 import os
 import re
 import signal
-import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+import click
+
+from bench.clone import report, samples
+from bench.machine import heading
+from bench.process import ROOT, START_SECONDS, free_port
+from bench.table import markdown
+
 BODY = ROOT / "tests" / "data" / "predict_digit8.json"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    print(f"{'round':>5}  {'ready s':>7}  {'CPU s':>6}  {'RSS MiB':>7}  {'PSS MiB':>7}")
-    rows = []
-    for number in range(1, rounds + 1):
-        rows.append(measure())
-        print(f"{number:>5}  " + _line(rows[-1]), flush=True)
-    medians = tuple(statistics.median(column) for column in zip(*rows, strict=True))
-    print(f"{'median':>5} " + _line(medians))
+@click.command(help=(__doc__ or "").partition("\n\n")[0])
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--install", is_flag=True, help="From clone to answer instead; minutes a round.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the report to this file too.")
+def main(rounds: int, install: bool, out: Path | None) -> None:
+    # Where it is set, our own modules are compiled at every start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    head = heading("Startup", ["python -m bench.startup", *sys.argv[1:]])
+    text = f"{head}\n{_clone_report(rounds) if install else _ready_table(rounds)}\n"
+    click.echo(text, nl=False)
+    if out:
+        out.write_text(text, encoding="utf-8")
+
+
+def _clone_report(rounds: int) -> str:
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for sample in samples(rounds, Path(folder)):
+            cpu, wall = sample.cost.cpu, sample.cost.wall
+            click.echo(
+                f"{sample.installer}, {sample.step}: {cpu:.1f} CPU s, {wall:.1f} s", err=True
+            )
+            found.append(sample)
+    return report(found)
+
+
+def _ready_table(rounds: int) -> str:
+    rows = [measure() for _ in range(rounds)]
+    rows.append(tuple(statistics.median(column) for column in zip(*rows, strict=True)))
+    names = [*(f"round {number}" for number in range(1, rounds + 1)), "median"]
+    cells = [
+        [name, f"{row[0]:.2f}", f"{row[1]:.2f}", f"{row[2]:.1f}", f"{row[3]:.1f}"]
+        for name, row in zip(names, rows, strict=True)
+    ]
+    return markdown(["", "ready s", "CPU s", "RSS MiB", "PSS MiB"], cells)
 
 
 def measure() -> tuple[float, float, float, float]:
     """Seconds until ready, CPU seconds of all processes, and a worker's RSS and PSS in MiB."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     command = [str(Path(sys.executable).with_name("bentoml")), "serve"]
     # The interpreter's environment as it is, with a port of our own.
     environment = os.environ | {"PORT": str(port), "PUPILA_WORKERS": "1"}
@@ -52,8 +79,8 @@ def measure() -> tuple[float, float, float, float]:
     try:
         url = f"http://127.0.0.1:{port}"
         while not _ready(url):
-            if server.poll() is not None:
-                sys.exit("The server ended before it was ready: run `bentoml serve` to see why.")
+            if server.poll() is not None or time.perf_counter() > started + START_SECONDS:
+                sys.exit("The server is not ready: `bentoml serve` and its /readyz say why.")
             time.sleep(0.01)
         seconds = time.perf_counter() - started
         request = urllib.request.Request(f"{url}/predict/", BODY.read_bytes())
@@ -89,10 +116,6 @@ def _pss(process: int) -> float:
 def _kilobytes(text: str, name: str) -> int:
     match = re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE)
     return int(match[1]) if match else 0
-
-
-def _line(row: tuple[float, ...]) -> str:
-    return f"{row[0]:>7.2f}  {row[1]:>6.2f}  {row[2]:>7.1f}  {row[3]:>7.1f}"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
 SETS = ("serving", "train", "dask", "score", "monitor", "evidently", "dev")
-LOCKS = (*SETS, "image")
+LOCKS = (*SETS, "image", "uv")
 WITHIN = (
     ("train", "image"),
     ("score", "image"),
@@ -21,6 +21,7 @@ WITHIN = (
     ("dask", "dev"),
     ("score", "dev"),
     ("monitor", "dev"),
+    ("uv", "dev"),
 )
 TRAINING = {"skl2onnx", "onnx", "scikit-learn", "scipy", "skops", "matplotlib", "joblib"}
 
@@ -100,3 +101,7 @@ def test_only_developers_get_uv(name: str) -> None:
 def test_a_pin_without_hashes_would_be_seen() -> None:
     text = "a==1 ; x < '2' \\\n    --hash=sha256:00\n    # via b\nb==2\n"
     assert entries(text) == {"a==1 ; x < '2'": ("sha256:00",), "b==2": ()}
+
+
+def test_the_installer_is_one_wheel() -> None:
+    assert libraries("uv") == {"uv"}
