@@ -167,9 +167,9 @@ def wheel(folder: Path, name: str, version: str, files: dict[str, str]) -> str:
         f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = ""
-    for path, text in files.items():
+    for member, text in files.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
-        record += f"{path},sha256={digest.decode()},{len(text.encode())}\n"
+        record += f"{member},sha256={digest.decode()},{len(text.encode())}\n"
     path = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for member, text in (files | {f"{info}/RECORD": f"{record}{info}/RECORD,,\n"}).items():
