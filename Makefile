@@ -46,6 +46,7 @@ fix: $(INSTALLED)-dev ## mend what can be mended: lint, formatting, docs/setting
 
 docs: $(INSTALLED)-dev ## run the examples in the documentation and write down what they print now
 	@$(MAKE) fix
+	@$(PYTHON_HERE) -m bench.figure
 	@unset PORT $(filter-out BENTOML_DO_NOT_TRACK,$(filter BENTOML_% PUPILA_%,$(.VARIABLES))); \
 	WRITE_DOCS=1 exec $(PYTHON_HERE) -m pytest --quiet tests/live/test_docs.py $(ARGS)
 

@@ -115,11 +115,8 @@ def command_reference(commands: Mapping[str, click.Command]) -> str:
 
 def _helps(commands: Mapping[str, click.Command]) -> Iterator[tuple[str, str]]:
     for name, command in commands.items():
-        context_settings = command.context_settings | {
-            "terminal_width": _WIDTH,
-            "max_content_width": _WIDTH,
-        }
-        context = click.Context(command, info_name=name, **context_settings)
+        widths = {"terminal_width": _WIDTH, "max_content_width": _WIDTH}
+        context = click.Context(command, info_name=name, **{**command.context_settings, **widths})
         yield name, "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
         if isinstance(command, click.Group):
             yield from _helps({f"{name} {key}": sub for key, sub in command.commands.items()})

@@ -177,7 +177,11 @@ class Reader:
         done = subprocess.run(
             [sys.executable, "-c", source.replace(URL, self.url)]
             if example.language == "python"
-            else ["sh", "-c" if example.language == "console" else "-ec", source.replace(URL, self.url)],
+            else [
+                "sh",
+                "-c" if example.language == "console" else "-ec",
+                source.replace(URL, self.url),
+            ],
             cwd=self._checkout,
             env=self._environment,
             stdin=subprocess.DEVNULL,

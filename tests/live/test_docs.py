@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import figure
 from tests.drawing import draw_folder
 from tests.examples import Reader, Result, examples, fences, rewritten
 from tests.servers import ROOT, Server
@@ -117,6 +118,12 @@ def test_every_reason_is_needed() -> None:
     lines = [line for _, script in not_run() for line in script.splitlines()]
     for start in NOT_RUN:
         assert any(line.startswith(start) for line in lines), start
+
+
+def test_the_picture_is_that_of_the_table() -> None:
+    results = figure.RESULTS.read_text(encoding="utf-8")
+    drawn = figure.FIGURE.read_text(encoding="utf-8")
+    assert drawn == figure.figure(figure.rates(results)), "run make docs"
 
 
 def test_the_readme_is_short() -> None:
