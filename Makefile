@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 # Stamps outlive the interpreter they were made with: Homebrew removes it with the next release.
 GONE := $(shell test -x $(PYTHON_HERE) || echo always)
 
-.PHONY: help serve train test bench check fix bento image image-test lock clean always
+.PHONY: help serve train test bench check fix docs bento image image-test lock clean always
 
 help: ## list what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' Makefile
@@ -39,18 +39,30 @@ check: $(INSTALLED)-dev ## lint, formatting, types, documentation
 	@.venv/bin/mypy --no-error-summary
 	@$(PYTHON_HERE) -m scripts.check_docs
 
-fix: $(INSTALLED)-dev ## mend what can be mended: lint, formatting, the table of settings
+fix: $(INSTALLED)-dev ## mend what can be mended: lint, formatting, docs/settings.md, docs/commands.md
 	@.venv/bin/ruff check --fix --quiet --exit-zero
 	@.venv/bin/ruff format --quiet
 	@$(PYTHON_HERE) -m scripts.check_docs --write
+
+docs: $(INSTALLED)-dev ## run the examples in the documentation and write down what they print now
+	@$(MAKE) fix
+	@$(PYTHON_HERE) -m bench.figure
+	@unset PORT $(filter-out BENTOML_DO_NOT_TRACK,$(filter BENTOML_% PUPILA_%,$(.VARIABLES))); \
+	WRITE_DOCS=1 exec $(PYTHON_HERE) -m pytest --quiet tests/live/test_docs.py $(ARGS)
 
 # BentoML would fetch a uv of any version if the path had none.
 bento: $(INSTALLED)-dev ## build a Bento of the service and the champion of every model
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/bentoml build
 
-image: $(INSTALLED)-dev ## build the container image pupila:latest, after training clf where there is none
+image: $(INSTALLED)-dev .env ## build the container image pupila:latest, after training clf where there is none
 	@$(PYTHON_HERE) -m models show clf >/dev/null 2>&1 || $(PYTHON_HERE) -m train
 	@scripts/image "pupila:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" pupila:latest
+
+# For Compose: the example, with a new password for PostgreSQL, readable by its user only.
+.env:
+	@umask 077; password=$$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n'); \
+	sed "s/^POSTGRES_PASSWORD=$$/&$$password/" .env.example >$@.part && mv $@.part $@
+	@echo "Wrote .env, the settings of Compose, with a new password for PostgreSQL."
 
 image-test: $(INSTALLED)-dev ## build an image of the tests' own models, run it and attack it
 	@unset PORT $(filter-out BENTOML_DO_NOT_TRACK,$(filter BENTOML_% PUPILA_%,$(.VARIABLES))); \

@@ -1,4 +1,4 @@
-"""The stack of ``deploy/compose.yaml``, with stand-ins for the images that cannot be pulled."""
+"""The stack of ``compose.yaml``, with stand-ins for the images that cannot be pulled."""
 
 import contextlib
 import json
@@ -16,8 +16,8 @@ import httpx2
 from tests.containers import docker
 from tests.servers import ROOT, free_port
 
-COMPOSE = ROOT / "deploy" / "compose.yaml"
-EXAMPLE = ROOT / "deploy" / ".env.example"
+COMPOSE = ROOT / "compose.yaml"
+EXAMPLE = ROOT / ".env.example"
 STAND_INS = ROOT / "tests" / "container" / "standins" / "compose.yaml"
 PATIENCE_SECONDS = 60
 
@@ -136,7 +136,8 @@ def stack(folder: Path, image: str, **settings: object) -> Iterator[Stack]:
     program = programs()[0]
     running = Stack(program, env, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{prometheus}")
     try:
-        running.compose("up", "--detach", "--build")
+        running.compose("build", "postgres", "prometheus")
+        running.compose("up", "--detach")
         for service in ("postgres", "api", "prometheus"):
             running.wait_for(service)
         yield running

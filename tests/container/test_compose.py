@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -124,6 +125,27 @@ def test_no_password_is_no_stack(program: Program, tmp_path: Path) -> None:
     done = run(program, write_env(tmp_path / ".env"), "config")
     assert done.returncode != 0
     assert "set POSTGRES_PASSWORD in .env" in done.stderr
+
+
+def test_without_the_image_it_says_how_to_build_it(program: Program, tmp_path: Path) -> None:
+    env = write_env(tmp_path / ".env", POSTGRES_PASSWORD="secret", API_IMAGE="pupila:missing")
+    done = run(program, env, "up", "--detach", "--no-deps", "api")
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "not found. Build it with make image, then try again." in said
+
+
+def test_the_stack_is_found_in_the_root(program: Program) -> None:
+    done = subprocess.run(
+        [*program, "config", "--services"],
+        cwd=ROOT,
+        env=os.environ | {"POSTGRES_PASSWORD": "secret"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {"api", "monitor", "prune", "postgres"} <= set(done.stdout.split())
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,15 @@ import pytest
 import yaml
 from prometheus_client import Counter, Gauge, Histogram
 
-from scripts.check_docs import variables
+from scripts.generated import variables
 from serving import metrics
 from settings import Settings
 
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
-TEXT = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
-EXAMPLE = (DEPLOY / ".env.example").read_text(encoding="utf-8")
+EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "pupila.json").read_bytes())
 PROMETHEUS = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
 EXPRESSIONS = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
@@ -88,6 +90,27 @@ def test_grafana_does_not_start_without_a_password() -> None:
         assert ("set GRAFANA_PASSWORD in .env" in done.stderr) != starts
 
 
+def test_make_writes_the_settings_with_a_password_for_their_user_alone(tmp_path: Path) -> None:
+    for name in ("Makefile", ".env.example"):
+        shutil.copy(ROOT / name, tmp_path)
+    written = tmp_path / ".env"
+    subprocess.run(["make", ".env"], cwd=tmp_path, capture_output=True, check=True)
+    first = written.read_text(encoding="utf-8")
+    (password,) = re.findall(r"^POSTGRES_PASSWORD=([0-9a-f]{48})$", first, re.MULTILINE)
+    assert first.replace(password, "") == EXAMPLE
+    assert written.stat().st_mode & 0o777 == 0o600
+    subprocess.run(["make", ".env"], cwd=tmp_path, capture_output=True, check=True)
+    assert written.read_text(encoding="utf-8") == first
+
+
+def test_a_missing_image_is_never_built_but_explained() -> None:
+    ours = [service for service in COMPOSE["services"].values() if "pupila" in service["image"]]
+    assert len(ours) == 3
+    assert {service["build"] for service in ours} == {"./deploy/compose"}
+    dockerfile = (DEPLOY / "compose" / "Dockerfile").read_text(encoding="utf-8")
+    assert "Build it with make image, then try again.}" in dockerfile.splitlines()[-1]
+
+
 def test_only_profiles_bring_metrics_and_dashboard() -> None:
     always = {name for name, one in COMPOSE["services"].items() if "profiles" not in one}
     assert always == {"api", "postgres", "monitor", "prune"}
@@ -118,7 +141,7 @@ def test_every_server_has_a_health_check(name: str) -> None:
 def test_what_is_mounted_is_there() -> None:
     mounts = re.findall(r"- (\./\S+?):", TEXT)
     assert mounts
-    assert all((DEPLOY / mount).exists() for mount in mounts)
+    assert all((ROOT / mount).exists() for mount in mounts)
 
 
 ENDINGS = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import click
 import pytest
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from scripts import check_docs
+from scripts import check_docs, generated
 
 
 class Example(BaseSettings):
@@ -17,16 +18,31 @@ class Example(BaseSettings):
     key: str | None = Field(default=None, description="who may ask")
 
 
-README = f"""# Example
+@click.group()
+def main() -> None:
+    """Things that were made."""
+
+
+@main.command()
+@click.option("--all", is_flag=True, help="Hidden ones too.")
+def show() -> None:
+    """Show them."""
+
+
+COMMANDS: dict[str, click.Command] = {"python -m example": main}
+SETTINGS, HELP = generated.sections(Example, COMMANDS)
+README = """# Example
 
 See [the notes](notes.md#why-it-is-so) and [below](#settings), run `make serve`.
 
 ## Settings
 
-{check_docs.BEGIN}
-{check_docs.settings_table(Example)}
-{check_docs.END}
+`python -m example show --all` lists them.
 """
+
+
+def page(title: str, section: generated.Section) -> str:
+    return f"# {title}\n\n{section.begin}\n{section.text}\n{section.end}\n\nThat is all.\n"
 
 
 @pytest.fixture
@@ -34,6 +50,8 @@ def project(tmp_path: Path) -> Path:
     files = {
         "README.md": README,
         "notes.md": "# Notes\n\n## Why it *is* `so`\n\n[x](https://example.org/) [up](README.md)\n",
+        "docs/settings.md": page("Settings", SETTINGS),
+        "docs/commands.md": page("Commands", HELP),
         "CHANGELOG.md": "# Changelog\n\n## Unreleased\n",
         "pyproject.toml": '[project]\nversion = "0.1.0"\n',
         "Makefile": "serve: stamp ## start the server\n\t@true\n",
@@ -46,7 +64,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def faults(project: Path) -> list[str]:
-    return check_docs.faults(project, Example)
+    return check_docs.faults(project, Example, COMMANDS)
 
 
 def change(project: Path, name: str, old: str, new: str) -> None:
@@ -69,11 +87,23 @@ def test_finds_nothing_where_all_is_well(project: Path) -> None:
         ("README.md", "(notes.md#why-it-is-so)", "(../x.md)", "3: link ../x.md leads out"),
         ("README.md", "(#settings)", "[nowhere]", "3: link [below][nowhere] leads nowhere."),
         ("notes.md", "[up](README.md)", '<img src="a.png">', "5: link a.png leads nowhere."),
-        ("README.md", "`8000`", "`9000`", "7: the table of settings is not"),
-        ("README.md", "| `PUPILA_KEY`", "| `PUPILA_KEYS`", " PUPILA_KEYS is no setting."),
-        ("README.md", check_docs.BEGIN, "", " has no table of settings"),
-        ("README.md", "make serve", "make tea", "3: there is no make tea."),
-        ("notes.md", "[up](README.md)", "PUPILA_HOUSE", " PUPILA_HOUSE is no setting."),
+        ("docs/settings.md", "`8000`", "`9000`", "3: the settings differ from settings.py"),
+        ("docs/settings.md", "| `PUPILA_KEY`", "| `PUPILA_KEYS`", " PUPILA_KEYS is not a setting."),
+        ("docs/settings.md", SETTINGS.begin, "", " has no settings between"),
+        ("docs/commands.md", "Show them.", "Show all.", "3: the commands differ from --help"),
+        ("docs/commands.md", HELP.end, "", " has no commands between"),
+        ("README.md", "make serve", "make tea", "3: make tea does not exist."),
+        ("README.md", "example", "examples", "7: python -m examples does not exist."),
+        ("README.md", "example show", "example list", "7: python -m example list does not exist."),
+        ("README.md", "--all", "--most", "7: python -m example show has no option --most."),
+        ("README.md", "show --all", "--all", "7: python -m example has no option --all."),
+        (
+            "README.md",
+            "show",
+            "show \\\n --new=1",
+            "7: python -m example show has no option --new.",
+        ),
+        ("notes.md", "[up](README.md)", "PUPILA_HOUSE", " PUPILA_HOUSE is not a setting."),
         ("Makefile", " ## start the server", "", " make help does not say what serve does."),
         ("CHANGELOG.md", "Unreleased", "0.0.9", " has neither"),
         ("requirements/dev.txt", "six", "--index-url https://pypi.org\nsix", "1: a lock names"),
@@ -91,15 +121,15 @@ def test_finds_a_setting_without_description(project: Path) -> None:
     class Bare(Example):
         bare: int = 1
 
-    found = list(check_docs.setting_faults(project, Bare))
+    found = check_docs.faults(project, Bare, COMMANDS)
     assert "settings.py: PUPILA_BARE has no description." in found
 
 
 def test_a_missing_page_is_a_fault_and_no_traceback(project: Path) -> None:
-    (project / "README.md").unlink()
+    (project / "docs" / "settings.md").unlink()
     (project / "CHANGELOG.md").unlink()
     found = faults(project)
-    assert any(fault.startswith("README.md: has no table") for fault in found)
+    assert any(fault.startswith("docs/settings.md: has no settings") for fault in found)
     assert any(fault.startswith("CHANGELOG.md: has neither") for fault in found)
 
 
@@ -126,14 +156,32 @@ def test_pages_in_hidden_and_built_folders_are_left_alone(project: Path) -> None
 
 
 def test_table_gives_names_defaults_and_meanings() -> None:
-    assert check_docs.settings_table(Example).splitlines()[2:] == [
+    assert generated.settings_table(Example).splitlines()[2:] == [
         "| `PORT` | `8000` | where to listen |",
         "| `PUPILA_HOME` | `~/.pupila` | where things are kept |",
         "| `PUPILA_KEY` | none | who may ask |",
     ]
 
 
-def test_write_mends_the_table_and_nothing_else(project: Path) -> None:
-    change(project, "README.md", "`8000`", "`9000`")
-    check_docs.write_settings(project, Example)
-    assert (project / "README.md").read_text(encoding="utf-8") == README
+def test_the_reference_has_every_command_and_option() -> None:
+    text = generated.command_reference(COMMANDS)
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "## python -m example",
+        "### python -m example show",
+    ]
+    assert "--all   Hidden ones too." in text
+
+
+@pytest.mark.parametrize("section", [SETTINGS, HELP], ids=lambda section: section.name)
+def test_write_mends_the_section_and_nothing_else(
+    project: Path, section: generated.Section
+) -> None:
+    right = (project / section.page).read_text(encoding="utf-8")
+    change(project, section.page, section.text, "Something else.")
+    generated.write_section(project, section)
+    assert (project / section.page).read_text(encoding="utf-8") == right
+
+
+def test_commands_of_other_programs_are_left_alone(project: Path) -> None:
+    change(project, "notes.md", "[up](README.md)", "`python -m pip install six --quiet`")
+    assert faults(project) == []
