@@ -28,7 +28,7 @@ train: $(INSTALLED)-train ## train a new version of clf; ARGS="--help" tells wha
 
 test: $(INSTALLED)-dev ## run every test, on a model store of their own
 	@unset PORT $(filter-out BENTOML_DO_NOT_TRACK,$(filter BENTOML_% PUPILA_%,$(.VARIABLES))); \
-	exec $(PYTHON_HERE) -m pytest --quiet $(ARGS)
+	exec $(PYTHON_HERE) -m pytest --quiet -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(INSTALLED)-dev ## compare with other servers, into bench/results.md; ARGS="--help" tells what is compared
 	@$(PYTHON_HERE) -m bench.serving $(ARGS)

@@ -1,17 +1,27 @@
-"""A model store of this run's own: no test ever sees, or touches, the user's."""
+"""A model store of this run's own: no test ever sees, or touches, the user's.
 
-import atexit
+``make test`` runs the files in several processes. Each has a store and records of its own, so no
+test meets what another is doing; the training that all of them begin with is done once.
+"""
+
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-HOME = Path(tempfile.mkdtemp(prefix="pupila-tests-"))
-atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+import httpx2
+import pytest
+
+from tests.progress import Progress
+from tests.servers import DEADLINE_MS, ROOT, Server, environment, serve
+from tests.sharing import HOME, WORKER, once, usable_cpus
+from tests.waiting import PATIENCE_SECONDS
 
 for name in list(os.environ):
     if name.startswith(("PUPILA_", "BENTOML_")) or name == "PORT":
@@ -22,28 +32,64 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # Before anything imports BentoML, which reads it once.
 os.environ["BENTOML_HOME"] = str(HOME)
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
-# The records of the service that runs in this process.
-os.environ["PUPILA_HOME"] = str(HOME / "in-process")
-# Every prediction is kept, however many tests there are in a minute.
+# The records of the service that runs in this process, and its settings: every prediction is kept,
+# however many tests there are in a minute.
 KEPT = 1_000_000
+os.environ["PUPILA_HOME"] = str(HOME / "in-process")
 os.environ["PUPILA_RECORD_PER_MINUTE"] = str(KEPT)
+os.environ["PUPILA_DEADLINE_MS"] = str(DEADLINE_MS)
 # Where BentoML keeps its metrics; `bentoml serve` makes a folder for this by itself.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(HOME / "metrics")
-(HOME / "metrics").mkdir()
+(HOME / "metrics").mkdir(exist_ok=True)
 # A shell's background job ignores it, and so would every process that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-import httpx2  # noqa: E402
-import pytest  # noqa: E402
-from starlette.testclient import TestClient  # noqa: E402
+# More of them than this would wait for the longest file, and each collects all tests.
+MAX_PROCESSES = 8
 
-from tests.drawing import draw_folder  # noqa: E402
-from tests.servers import ROOT, Server, environment, serve  # noqa: E402
+# Begun first, in this order, so that no process has one of them left when the others are done.
+SLOWEST = ("tests/live/test_document.py",)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None and not WORKER:
+        config.pluginmanager.register(Progress(config, reporter), "progress")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """For ``-n auto``; 0 runs the tests in the one process."""
+    cpus = usable_cpus()
+    return min(cpus, MAX_PROCESSES) if cpus > 1 else 0
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if WORKER:
+        ranks = {path: rank for rank, path in enumerate(SLOWEST)}
+        items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def measure(
+    record_property: Callable[[str, object], None],
+) -> Callable[[str], AbstractContextManager[None]]:
+    """Times a block, and has its seconds printed at the end of the run."""
+
+    @contextmanager
+    def measuring(what: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        record_property(what, f"{time.monotonic() - began:.1f} s")
+
+    return measuring
 
 
 def run(*arguments: str, home: Path = HOME) -> str:
@@ -56,14 +102,26 @@ def run(*arguments: str, home: Path = HOME) -> str:
     return done.stdout
 
 
+def train_all(home: Path) -> None:
+    """The default model, one of a user's own images, and a pickle's; side by side."""
+    from tests.drawing import draw_folder
+
+    folder = draw_folder(home / "shapes", 60)
+    pickle = str(ROOT / "tests" / "data" / "clf.pickle")
+    commands: Sequence[tuple[str, ...]] = (
+        ("train",),
+        ("train", "--data", str(folder), "--name", "shapes"),
+        ("models", "import", pickle, "--name", "old", "--image-spec", "digits", "--trust"),
+    )
+    with ThreadPoolExecutor(len(commands)) as pool:
+        list(pool.map(lambda command: run(*command, home=home), commands))
+
+
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home() -> Path:
     """A store as users have it: the default model, one of their own images, and a pickle's."""
-    folder = draw_folder(tmp_path_factory.mktemp("shapes"), 60)
-    run("train")
-    run("train", "--data", str(folder), "--name", "shapes")
-    pickle = ROOT / "tests" / "data" / "clf.pickle"
-    run("models", "import", str(pickle), "--name", "old", "--image-spec", "digits", "--trust")
+    trained = once("trained", train_all)
+    shutil.copytree(trained / "models", HOME / "models", dirs_exist_ok=True)
     return HOME
 
 
@@ -75,12 +133,14 @@ def server(home: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def http(server: Server) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=server.url, timeout=30) as client:
+    with httpx2.Client(base_url=server.url, timeout=PATIENCE_SECONDS) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def in_process(home: Path) -> Iterator[httpx2.Client]:
+    from starlette.testclient import TestClient
+
     from service import service
 
     with TestClient(service.to_asgi(), raise_server_exceptions=False) as client:

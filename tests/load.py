@@ -3,13 +3,12 @@
 import contextlib
 import http.client
 import threading
-import time
 from collections import Counter
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-PATIENCE_SECONDS = 30
+from tests.waiting import PATIENCE_SECONDS, until
 
 
 class Load:
@@ -46,10 +45,10 @@ class Load:
     def wait_for(self, answers: int) -> None:
         """Until so many more requests were answered with 200."""
         wanted = self.outcomes[200] + answers
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while self.outcomes[200] < wanted:
-            assert time.monotonic() < deadline, dict(self.outcomes)
-            time.sleep(0.01)
+        until(
+            lambda: self.outcomes[200] >= wanted,
+            lambda: f"{wanted} answers of 200, not {dict(self.outcomes)}",
+        )
 
     def _ask(self) -> None:
         connection = http.client.HTTPConnection(self._address, timeout=PATIENCE_SECONDS)
@@ -58,7 +57,7 @@ class Load:
                 outcome = self._outcome(connection)
                 with self._lock:
                     self.outcomes[outcome] += 1
-                time.sleep(0.01 if outcome == "refused" else self._pause)
+                self._done.wait(0.01 if outcome == "refused" else self._pause)
 
     def _outcome(self, connection: http.client.HTTPConnection) -> int | str:
         try:

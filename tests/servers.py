@@ -2,19 +2,32 @@
 
 import contextlib
 import os
+import random
 import signal
 import socket
+import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
+from tests.sharing import NUMBER
+from tests.waiting import PATIENCE_SECONDS, until
+
 ROOT = Path(__file__).parent.parent
-START_SECONDS = 60
+
+# Of a request, as long as may be: a busy machine is no reason to refuse any.
+DEADLINE_MS = 60_000
+
+# httpx2 would read all certificates of the machine for each client: 15 ms of CPU.
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+# Below those that Linux and macOS give to connections, and no two processes of a run the same.
+_PORTS = range(20_000 + NUMBER % 10 * 1000, 20_000 + NUMBER % 10 * 1000 + 1000)
 
 
 @dataclass(frozen=True)
@@ -23,6 +36,19 @@ class Server:
     home: Path
     process: subprocess.Popen[bytes]
     log: Path
+
+    def get(self, path: str) -> httpx2.Response:
+        """On a connection of its own, so that any worker may take it; ``post`` too."""
+        return self._ask("GET", path)
+
+    def post(self, path: str, json: object = None, content: bytes | None = None) -> httpx2.Response:
+        return self._ask("POST", path, json=json, content=content)
+
+    def _ask(self, method: str, path: str, **body: Any) -> httpx2.Response:
+        with httpx2.Client(
+            base_url=self.url, timeout=PATIENCE_SECONDS, verify=_NO_TLS, trust_env=False
+        ) as client:
+            return client.request(method, path, **body)
 
     def workers(self) -> list[int]:
         """The process ids of the workers."""
@@ -37,6 +63,7 @@ def environment(home: Path, **settings: object) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("PUPILA_", "BENTOML_"))
     }
+    settings = {"deadline_ms": DEADLINE_MS} | settings
     chosen = {f"PUPILA_{name.upper()}": str(value) for name, value in settings.items()}
     fixed = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
     # Records of its own too, beside its store.
@@ -44,14 +71,18 @@ def environment(home: Path, **settings: object) -> dict[str, str]:
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nobody else is given before it is used: not by the kernel, and not by us."""
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 @contextlib.contextmanager
 def serve(
     home: Path,
+    /,
     *,
     target: str = ".",
     folder: Path = ROOT,
@@ -80,7 +111,7 @@ def serve(
         _wait(server)
         yield server
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
         _, traceback, rest = log.read_text().partition("Traceback")
         assert not traceback, rest[:3000]
     except BaseException:
@@ -93,11 +124,10 @@ def serve(
 
 
 def _wait(server: Server) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+    def answers() -> bool:
         assert server.process.poll() is None, "the server ended"
         with contextlib.suppress(httpx2.TransportError):
-            if httpx2.get(f"{server.url}/livez").status_code == 200:
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"no answer within {START_SECONDS} seconds")
+            return server.get("/livez").status_code == 200
+        return False
+
+    until(answers, "an answer of the server")

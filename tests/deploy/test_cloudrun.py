@@ -143,7 +143,7 @@ def test_nothing_is_left_to_be_put_in(
 
 
 def test_probes_ask_for_what_the_service_answers(
-    service: dict[str, Any], http: httpx2.Client
+    service: dict[str, Any], in_process: httpx2.Client
 ) -> None:
     server = container(service)
     (port,) = server["ports"]
@@ -152,7 +152,7 @@ def test_probes_ask_for_what_the_service_answers(
         assert server[kind]["httpGet"] == {"path": path, "port": 8080}
         # Cloud Run's own bounds.
         assert server[kind]["timeoutSeconds"] <= server[kind]["periodSeconds"]
-        assert http.get(path).status_code == 200
+        assert in_process.get(path).status_code == 200
     probe = server["startupProbe"]
     assert probe["periodSeconds"] * probe["failureThreshold"] <= 240
 
@@ -186,4 +186,4 @@ def test_settings_are_ours_and_right(service: dict[str, Any]) -> None:
     # As measured under load: 300 MiB.
     assert 300 * 2**20 + held < 512 * 2**20
     assert spec["containerConcurrency"] <= Settings().queue_size
-    assert spec["timeoutSeconds"] * 1000 > Settings().deadline_ms
+    assert spec["timeoutSeconds"] * 1000 > Settings.model_fields["deadline_ms"].default

@@ -164,7 +164,7 @@ def test_ports_are_named_and_are_the_service_s(objects: tuple[Object, ...]) -> N
 
 
 def test_probes_ask_for_what_the_service_answers(
-    objects: tuple[Object, ...], http: httpx2.Client
+    objects: tuple[Object, ...], in_process: httpx2.Client
 ) -> None:
     server = _server(objects)
     asked = {
@@ -175,17 +175,17 @@ def test_probes_ask_for_what_the_service_answers(
     assert asked["liveness"]["path"] != asked["readiness"]["path"] == "/readyz"
     scraped = pods(objects)["server"]["metadata"]["annotations"]["prometheus.io/path"]
     for path in {scraped, *(probe["path"] for probe in asked.values())}:
-        assert http.get(path).status_code == 200, path
+        assert in_process.get(path).status_code == 200, path
 
 
 def test_the_autoscaler_s_metric_is_one_that_the_service_has(
-    cloud: tuple[Object, ...], http: httpx2.Client
+    cloud: tuple[Object, ...], in_process: httpx2.Client
 ) -> None:
     spec = named(cloud, "HorizontalPodAutoscaler")["spec"]
     metrics = {metric["type"]: metric for metric in spec["metrics"]}
     assert metrics["Resource"]["resource"]["name"] == "cpu"
     name = metrics["Pods"]["pods"]["metric"]["name"]
-    assert f"\n# TYPE {name} gauge\n" in http.get("/metrics").text
+    assert f"\n# TYPE {name} gauge\n" in in_process.get("/metrics").text
     (rule,) = yaml.safe_load((KUBERNETES / "adapter.yaml").read_text())["rules"]["custom"]
     assert rule["seriesQuery"].partition("{")[0] == name
     target = spec["scaleTargetRef"]

@@ -2,16 +2,16 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from models.store import Store
 from models.version import Version
 from tests.drafts import LinearDraft
-from tests.servers import ROOT, environment, serve
+from tests.servers import ROOT, Server, environment, serve
 from tests.test_layout import MAY_IMPORT
 
 BODY = Path("tests/data/predict_digit8.json").read_bytes()
@@ -45,6 +45,20 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return Built(home, done.stdout.strip().rpartition("__tag__:")[2], champions)
 
 
+@pytest.fixture(scope="module")
+def served(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """From an empty folder, where packages are installed that are named like rooms of ours."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    for name in ("records", "models", "serving"):
+        (elsewhere / name).mkdir()
+        text = f"raise ImportError('another package {name}')"
+        (elsewhere / name / "__init__.py").write_text(text)
+    extra = {"PYTHONPATH": str(elsewhere)}
+    folder = tmp_path_factory.mktemp("empty")
+    with serve(built.home, target="pupila:latest", folder=folder, variables=extra) as server:
+        yield server
+
+
 def program(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
@@ -65,12 +79,11 @@ def test_a_bento_holds_what_the_jobs_need_and_nothing_else(built: Built) -> None
     assert {path.name for path in (source / "requirements").iterdir()} == {"image.txt"}
 
 
-def test_a_bento_serves_from_any_folder(built: Built, tmp_path: Path) -> None:
-    with serve(built.home, target="pupila:latest", folder=tmp_path) as server:
-        response = httpx2.post(f"{server.url}/predict/", content=BODY)
-        assert response.json() == {"request_id": "123", "prediction": 8}
-        assert response.headers["x-model-version"] == built.champions[0].tag
-        assert httpx2.get(f"{server.url}/docs.json").json()["info"]["version"] in built.tag
+def test_a_bento_serves_from_any_folder(built: Built, served: Server) -> None:
+    response = served.post("/predict/", content=BODY)
+    assert response.json() == {"request_id": "123", "prediction": 8}
+    assert response.headers["x-model-version"] == built.champions[0].tag
+    assert served.get("/docs.json").json()["info"]["version"] in built.tag
 
 
 def test_every_module_and_template_is_in_the_bento(built: Built) -> None:
@@ -105,16 +118,8 @@ def test_every_module_and_template_is_in_the_bento(built: Built) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_package_named_like_a_room_is_not_imported_in_its_place(
-    built: Built, tmp_path: Path
-) -> None:
-    for name in ("records", "models", "serving"):
-        package = tmp_path / "elsewhere" / name
-        package.mkdir(parents=True)
-        (package / "__init__.py").write_text(f"raise ImportError('another package {name}')")
-    extra = {"PYTHONPATH": str(tmp_path / "elsewhere")}
-    with serve(built.home, target="pupila:latest", folder=tmp_path, variables=extra) as server:
-        assert httpx2.post(f"{server.url}/predict/", content=BODY).status_code == 200
+def test_a_package_named_like_a_room_is_not_imported_in_its_place(served: Server) -> None:
+    assert served.post("/predict/", content=BODY).status_code == 200
 
 
 def test_its_dockerfile_is_clean(built: Built) -> None:

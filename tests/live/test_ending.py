@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,32 +12,18 @@ from models.store import Store
 from tests.drafts import LinearDraft
 from tests.load import Load
 from tests.servers import Server, serve
+from tests.waiting import PATIENCE_SECONDS, until
 
 BODY = Path("tests/data/predict_digit8.json").read_bytes()
-PATIENCE_SECONDS = 30
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Server]:
-    Store(tmp_path / "models").save(LinearDraft(answer=8))
-    with serve(tmp_path, workers=2, drain_ms=1000) as server:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Two workers; the last test ends them."""
+    home = tmp_path_factory.mktemp("home")
+    Store(home / "models").save(LinearDraft(answer=8))
+    with serve(home, workers=2, drain_ms=2000) as server:
         yield server
-
-
-def test_told_to_end_under_load_it_loses_no_request(running: Server) -> None:
-    with Load(running.url, BODY) as load:
-        load.wait_for(200)
-        running.process.send_signal(signal.SIGTERM)
-        said = httpx2.Response(200)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while said.status_code == 200:
-            assert time.monotonic() < deadline
-            said = httpx2.get(f"{running.url}/readyz")
-        assert running.process.wait(PATIENCE_SECONDS) == 0
-    assert said.status_code == 503
-    assert said.json() == {"detail": "The server is shutting down."}
-    assert said.headers["connection"] == "close"
-    assert load.outcomes.keys() == {200, "refused"}, load.outcomes
 
 
 def test_a_killed_worker_is_replaced(running: Server) -> None:
@@ -48,10 +33,26 @@ def test_a_killed_worker_is_replaced(running: Server) -> None:
         load.wait_for(100)
         killed = min(before)
         os.kill(killed, signal.SIGKILL)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while len(after := set(running.workers()) - {killed}) < len(before):
-            assert time.monotonic() < deadline
+        until(lambda: len(set(running.workers()) - {killed}) == len(before), "a new worker")
+        after = set(running.workers()) - {killed}
         load.wait_for(100)
     assert len(after - before) == 1
     assert load.outcomes.keys() <= {200, "lost"}, load.outcomes
     assert load.outcomes["lost"] <= clients
+
+
+def test_told_to_end_under_load_it_loses_no_request(running: Server) -> None:
+    def refusal() -> httpx2.Response | None:
+        answer = running.get("/readyz")
+        return None if answer.status_code == 200 else answer
+
+    with Load(running.url, BODY) as load:
+        load.wait_for(200)
+        running.process.send_signal(signal.SIGTERM)
+        said = until(refusal, "not ready any more")
+        assert running.process.wait(PATIENCE_SECONDS) == 0
+    assert said is not None
+    assert said.status_code == 503
+    assert said.json() == {"detail": "The server is shutting down."}
+    assert said.headers["connection"] == "close"
+    assert load.outcomes.keys() == {200, "refused"}, load.outcomes

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from tests.servers import ROOT, Server, environment
+from tests.waiting import PATIENCE_SECONDS
 
 FORBIDDEN = ("sklearn", "scipy", "skl2onnx", "onnx", "skops", "matplotlib", "joblib", "pandas")
 
@@ -56,7 +57,7 @@ def test_a_wrong_setting_ends_the_start_with_one_sentence(tmp_path: Path) -> Non
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 1
     assert "PUPILA_DEADLINE_MS is 'soon', but should be a valid integer" in done.stderr

@@ -1,6 +1,7 @@
 """A running server and its database: what is acknowledged stays, what is away harms nobody."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -8,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -19,18 +20,28 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from models.store import Store
+from records.database import Database
 from tests.databases import Postgres, postgres_server
 from tests.drafts import LinearDraft
 from tests.servers import ROOT, Server, environment, serve
+from tests.waiting import PATIENCE_SECONDS, until
 
 BODY = json.loads(Path("tests/data/predict_digit8.json").read_bytes())
-SECONDS = 30.0
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     Store(tmp_path / "models").save(LinearDraft(answer=8))
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Two workers on one database, which keep whatever they are asked."""
+    home = tmp_path_factory.mktemp("pair")
+    Store(home / "models").save(LinearDraft(answer=8))
+    with serve(home, workers=2, record_per_minute=1_000_000) as server:
+        yield server
 
 
 def file(home: Path) -> Path:
@@ -44,34 +55,17 @@ def count(home: Path, query: str) -> int:
 
 def metric(server: Server, name: str) -> float:
     """The sum over all its labels and workers."""
-    families = text_string_to_metric_families(httpx2.get(f"{server.url}/metrics").text)
+    families = text_string_to_metric_families(server.get("/metrics").text)
     samples = (sample for family in families for sample in family.samples)
     return sum(sample.value for sample in samples if sample.name == name)
 
 
 def predict(server: Server, request_id: object) -> int:
-    """On a connection of its own, so that either worker may take it."""
-    body = BODY | {"request_id": request_id}
-    return httpx2.post(f"{server.url}/predict/", json=body, timeout=10).status_code
+    return server.post("/predict/", json=BODY | {"request_id": request_id}).status_code
 
 
 def say(server: Server, request_id: object, label: object = 8) -> httpx2.Response:
-    body = {"request_id": request_id, "label": label}
-    return httpx2.post(f"{server.url}/feedback/", json=body, timeout=20)
-
-
-def until(happened: Callable[[], bool], seconds: float = SECONDS) -> bool:
-    """Ask again until it has happened, or the time is over."""
-    over = threading.Event()
-    timer = threading.Timer(seconds, over.set)
-    timer.start()
-    try:
-        while not happened():
-            if over.wait(0.05):
-                return False
-        return True
-    finally:
-        timer.cancel()
+    return server.post("/feedback/", json={"request_id": request_id, "label": label})
 
 
 class Crowd:
@@ -84,14 +78,14 @@ class Crowd:
         self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
 
     def _ask(self) -> None:
-        with httpx2.Client(base_url=self.server.url, timeout=10) as client:
+        with httpx2.Client(base_url=self.server.url, timeout=PATIENCE_SECONDS) as client:
             while not self._done.is_set():
                 self.statuses.append(client.post("/predict/", json=BODY).status_code)
 
     def more(self, number: int = 200) -> None:
         """Return when as many more have been answered."""
         wanted = len(self.statuses) + number
-        assert until(lambda: len(self.statuses) >= wanted)
+        until(lambda: len(self.statuses) >= wanted, f"{wanted} answers")
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -104,27 +98,27 @@ class Crowd:
             thread.join()
 
 
-def test_a_label_right_after_its_prediction_whichever_worker_has_it(home: Path) -> None:
-    with serve(home, workers=2) as server, ThreadPoolExecutor(4) as pool:
+def test_a_label_right_after_its_prediction_whichever_worker_has_it(pair: Server) -> None:
+    def both(number: int) -> tuple[int, int]:
+        return predict(pair, f"both-{number}"), say(pair, f"both-{number}").status_code
 
-        def both(number: int) -> tuple[int, int]:
-            return predict(server, number), say(server, number).status_code
-
+    with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(both, range(40))) == {(200, 200)}
-        assert say(server, "nobody").status_code == 404
-    assert count(home, "select count(*) from labels") == 40
+    assert say(pair, "nobody").status_code == 404
+    assert count(pair.home, "select count(*) from labels where request_id like 'both-%'") == 40
 
 
-def test_a_database_that_is_deleted_and_comes_back(home: Path) -> None:
-    with serve(home, workers=2, record_per_minute=100_000) as server, Crowd(server) as crowd:
+def test_a_database_that_is_deleted_and_comes_back(pair: Server) -> None:
+    database = file(pair.home)
+    with Crowd(pair) as crowd:
         crowd.more()
-        for path in file(home).parent.iterdir():
+        for path in database.parent.iterdir():
             path.unlink()
         crowd.more()
-        assert until(lambda: file(home).exists() and say(server, BODY["request_id"]).is_success)
+        until(lambda: database.exists() and say(pair, BODY["request_id"]).is_success, "a label")
         crowd.more()
     assert set(crowd.statuses) == {200}
-    assert count(home, "select count(*) from predictions") > 0
+    assert count(pair.home, "select count(*) from predictions") > 0
 
 
 def test_a_database_that_is_locked(home: Path) -> None:
@@ -138,11 +132,11 @@ def test_a_database_that_is_locked(home: Path) -> None:
             answer = say(server, BODY["request_id"])
             assert answer.status_code == 503
             assert answer.headers["retry-after"]
-            assert until(lambda: metric(server, "pupila_records_dropped_total") > 0)
+            until(lambda: metric(server, "pupila_records_dropped_total") > 0, "records dropped")
             connection.execute("rollback")
-        before = metric(server, "pupila_records_written_total")
-        assert until(lambda: metric(server, "pupila_records_written_total") > before + 100)
-        assert until(lambda: say(server, BODY["request_id"]).is_success)
+        enough = metric(server, "pupila_records_written_total") + 100
+        until(lambda: metric(server, "pupila_records_written_total") > enough, "records written")
+        until(lambda: say(server, BODY["request_id"]).is_success, "a label")
     assert set(crowd.statuses) == {200}
     asked = len(crowd.statuses)
     assert count(home, "select sum(count) from traffic where kind = 'status'") == asked
@@ -154,7 +148,7 @@ def test_a_database_that_cannot_be_reached_at_the_start(home: Path) -> None:
         assert predict(server, "a") == 200
         assert say(server, "a").status_code == 503
         (home / "pupila").unlink()
-        assert until(lambda: say(server, "a").status_code == 200)
+        until(lambda: say(server, "a").status_code == 200, "a label")
 
 
 @pytest.fixture(scope="module")
@@ -167,51 +161,67 @@ def test_postgresql_stopped_under_load(home: Path, postgres: Postgres) -> None:
     url = postgres.database()
     with serve(home, workers=2, database_url=url) as server, Crowd(server) as crowd:
         crowd.more()
-        assert until(lambda: say(server, BODY["request_id"]).is_success)
+        until(lambda: say(server, BODY["request_id"]).is_success, "a label")
         postgres.stop()
         try:
-            assert until(lambda: say(server, BODY["request_id"]).status_code == 503)
+            until(lambda: say(server, BODY["request_id"]).status_code == 503, "no label")
             crowd.more()
         finally:
             postgres.start()
-        assert until(lambda: say(server, BODY["request_id"], 3).is_success)
+        until(lambda: say(server, BODY["request_id"], 3).is_success, "a label again")
         crowd.more()
     assert set(crowd.statuses) == {200}
 
 
-def test_every_label_that_was_acknowledged_survives_a_kill(home: Path) -> None:
-    acknowledged: list[int] = []
-    with serve(home, workers=2, record_per_minute=100_000) as server:
-        done = threading.Event()
+class Labelling:
+    """Clients that predict and label all the time, and the ids of the labels acknowledged."""
 
-        def stream(first: int) -> None:
-            number = first
-            while not done.is_set():
-                with contextlib.suppress(httpx2.TransportError):
-                    predict(server, number)
-                    if say(server, number).status_code == 200:
-                        acknowledged.append(number)
-                number += 4
+    def __init__(self, server: Server, clients: int = 4) -> None:
+        self.server = server
+        self.acknowledged: list[str] = []
+        self._done = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._stream, args=(client,)) for client in range(clients)
+        ]
 
-        clients = [threading.Thread(target=stream, args=(first,)) for first in range(4)]
-        for client in clients:
-            client.start()
+    def _stream(self, client: int) -> None:
+        for number in itertools.takewhile(lambda _: not self._done.is_set(), itertools.count()):
+            name = f"kill-{client}-{number}"
+            with contextlib.suppress(httpx2.TransportError):
+                predict(self.server, name)
+                if say(self.server, name).status_code == 200:
+                    self.acknowledged.append(name)
+
+    def more(self, number: int) -> None:
+        wanted = len(self.acknowledged) + number
+        until(lambda: len(self.acknowledged) >= wanted, f"{wanted} labels")
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_every_label_that_was_acknowledged_survives_a_kill(pair: Server) -> None:
+    with Labelling(pair) as labelling:
         for _ in range(3):
-            wanted = len(acknowledged) + 25
-            assert until(lambda wanted=wanted: len(acknowledged) >= wanted)  # type: ignore[misc]
-            os.kill(server.workers()[0], signal.SIGKILL)
-        done.set()
-        for client in clients:
-            client.join()
-        with closing(sqlite3.connect(file(home))) as connection:
-            kept = {int(row[0]) for row in connection.execute("select request_id from labels")}
-    assert len(acknowledged) >= 75
-    assert set(acknowledged) <= kept
+            labelling.more(25)
+            os.kill(pair.workers()[0], signal.SIGKILL)
+    query = "select request_id from labels where request_id like 'kill-%'"
+    with closing(sqlite3.connect(file(pair.home))) as connection:
+        kept = {row[0] for row in connection.execute(query)}
+    assert len(labelling.acknowledged) >= 75
+    assert set(labelling.acknowledged) <= kept
 
 
 def test_another_schema_ends_the_start_with_one_sentence(home: Path) -> None:
-    with serve(home):
-        pass
+    with Database(f"sqlite:///{file(home)}", create=True) as database:
+        database.prepare()
     with closing(sqlite3.connect(file(home))) as connection, connection:
         [(name,)] = connection.execute("select name from sqlite_master where name like '%version'")
         connection.execute(f"update {name} set version_num = '9999'")  # noqa: S608
@@ -222,7 +232,7 @@ def test_another_schema_ends_the_start_with_one_sentence(home: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 1
     assert "was written by a newer Pupila" in done.stderr

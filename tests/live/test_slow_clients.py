@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from tests.servers import Server
+from tests.waiting import PATIENCE_SECONDS
 
 BODY = Path("tests/data/predict_digit8.json").read_bytes()
 
@@ -16,7 +17,8 @@ BODY = Path("tests/data/predict_digit8.json").read_bytes()
 @contextlib.contextmanager
 def connection(server: Server) -> Iterator[socket.socket]:
     address = urlsplit(server.url)
-    with socket.create_connection((str(address.hostname), address.port or 80), 20) as connected:
+    place = (str(address.hostname), address.port or 80)
+    with socket.create_connection(place, PATIENCE_SECONDS) as connected:
         yield connected
 
 

@@ -14,6 +14,7 @@ from errors import ClientGoneError, OverloadedError
 from models.runtime import Outcome
 from serving.inference.batcher import INLINE_SECONDS, LONG_SECONDS, Batcher
 from serving.inference.pace import Cost
+from tests.waiting import PATIENCE_SECONDS, until_async
 
 QUICK = 0.0
 SLOW = 10.0
@@ -31,7 +32,7 @@ class FakeClassifier:
 
     def run(self, features: NDArray[np.float32]) -> Outcome:
         self.running.set()
-        self.may_run.wait(10)
+        self.may_run.wait(PATIENCE_SECONDS)
         self.sizes.append(len(features))
         self.threads.add(threading.current_thread().name)
         if (features < 0).any():
@@ -59,13 +60,7 @@ def batcher_of(
     return Batcher(run, executor, max_batch_size, lambda _size, _waited: None, single)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
-
-
-def later(seconds: float = 30.0) -> float:
+def later(seconds: float = PATIENCE_SECONDS) -> float:
     return time.monotonic() + seconds
 
 
@@ -97,9 +92,9 @@ async def test_arrivals_during_a_slow_batch_form_the_next(executor: ThreadPoolEx
     fake.may_run.clear()
     batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
     first = asyncio.create_task(batcher.submit(image(1), later()))
-    await until(fake.running.is_set)
+    await until_async(fake.running.is_set)
     others = [asyncio.create_task(batcher.submit(image(n), later())) for n in (2, 3, 4)]
-    await until(lambda: batcher.queued == 3)
+    await until_async(lambda: batcher.queued == 3)
     fake.may_run.set()
     assert [answer.label_index for answer in await asyncio.gather(first, *others)] == [1, 2, 3, 4]
     assert fake.sizes == [1, 3]
@@ -144,10 +139,10 @@ async def test_a_cancelled_item_leaves_the_queue(executor: ThreadPoolExecutor) -
     fake.may_run.clear()
     batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
     first = asyncio.create_task(batcher.submit(image(1), later()))
-    await until(fake.running.is_set)
+    await until_async(fake.running.is_set)
     leaving = asyncio.create_task(batcher.submit(image(2), later()))
     staying = asyncio.create_task(batcher.submit(image(3), later()))
-    await until(lambda: batcher.queued == 2)
+    await until_async(lambda: batcher.queued == 2)
     leaving.cancel()
     fake.may_run.set()
     assert (await first).label_index == 1
@@ -162,7 +157,7 @@ async def test_an_expired_item_is_refused_and_costs_no_inference(
     fake.may_run.clear()
     batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
     first = asyncio.create_task(batcher.submit(image(1), later()))
-    await until(fake.running.is_set)
+    await until_async(fake.running.is_set)
     with pytest.raises(OverloadedError, match="in time"):
         await batcher.submit(image(2), later(0.01))
     fake.may_run.set()
@@ -183,7 +178,7 @@ async def test_a_busy_batcher_expects_to_wait_for_the_batches_ahead(
     fake.may_run.clear()
     batcher = batcher_of(fake.run, executor, 2, expected_seconds=SLOW)
     tasks = [asyncio.create_task(batcher.submit(image(n), later())) for n in range(5)]
-    await until(lambda: batcher.queued == 3)
+    await until_async(lambda: batcher.queued == 3)
     # A batch of 2 runs and 3 items wait: with the newcomer two more batches of 2, and an item
     # is expected to take as long as the first did.
     assert batcher.expected_wait == 6 * SLOW
@@ -198,11 +193,12 @@ async def test_what_nobody_waits_for_any_more_costs_no_inference(
     fake.may_run.clear()
     batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
     first = asyncio.create_task(batcher.submit(image(1), later()))
-    await until(fake.running.is_set)
+    await until_async(fake.running.is_set)
     gone = asyncio.create_task(batcher.submit(image(2), later(), client_gone=lambda: True))
     there = asyncio.create_task(batcher.submit(image(3), later(), client_gone=lambda: False))
-    await until(lambda: batcher.queued == 2)
-    await asyncio.sleep(LONG_SECONDS)
+    await until_async(lambda: batcher.queued == 2)
+    long_ago = later(LONG_SECONDS)
+    await until_async(lambda: time.monotonic() > long_ago)
     fake.may_run.set()
     assert (await first).label_index == 1
     assert (await there).label_index == 3

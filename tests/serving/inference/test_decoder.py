@@ -4,17 +4,15 @@ import asyncio
 import io
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from errors import BadRequestError, OverloadedError
-from images.decoding import Encoded
 from images.spec import ImageSpec
 from serving.inference.decoder import THREADS, Decoder
+from tests.waiting import PATIENCE_SECONDS
 
 SPEC = ImageSpec.parse("gray-8x8")
 
@@ -32,34 +30,31 @@ def png(width: int, height: int) -> bytes:
     return buffer.getvalue()
 
 
-def later(seconds: float = 30.0) -> float:
+def later(seconds: float = PATIENCE_SECONDS) -> float:
     return time.monotonic() + seconds
 
 
 @pytest.fixture
-def threads(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The names of the threads that decoded."""
-    names: set[str] = set()
-    decode = Encoded.pixels
-
-    def noting(self: Encoded, spec: ImageSpec) -> NDArray[np.uint8]:
-        names.add(threading.current_thread().name.partition("_")[0])
-        return decode(self, spec)
-
-    monkeypatch.setattr(Encoded, "pixels", noting)
-    return names
+def started() -> Callable[[], set[str]]:
+    """The kinds of threads that have been started since."""
+    before = set(threading.enumerate())
+    return lambda: {new.name.partition("_")[0] for new in set(threading.enumerate()) - before}
 
 
-async def test_a_small_image_is_decoded_at_once(decoder: Decoder, threads: set[str]) -> None:
+async def test_a_small_image_is_decoded_at_once(
+    decoder: Decoder, started: Callable[[], set[str]]
+) -> None:
     pixels = await decoder.pixels(png(20, 30), SPEC, later())
     assert pixels.tolist() == [100] * 64
-    assert threads == {"MainThread"}
+    assert started() == set()
 
 
-async def test_a_large_image_is_decoded_on_a_thread(decoder: Decoder, threads: set[str]) -> None:
+async def test_a_large_image_is_decoded_on_a_thread(
+    decoder: Decoder, started: Callable[[], set[str]]
+) -> None:
     pixels = await decoder.pixels(png(1000, 900), SPEC, later())
     assert pixels.tolist() == [100] * 64
-    assert threads == {"decode"}
+    assert started() == {"decode"}
 
 
 async def test_what_is_no_image(decoder: Decoder) -> None:
@@ -72,17 +67,10 @@ async def test_too_many_pixels(decoder: Decoder) -> None:
         await decoder.pixels(png(2000, 1001), SPEC, later())
 
 
-async def test_an_image_that_waits_too_long_is_refused(
-    decoder: Decoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_image_that_waits_too_long_is_refused(decoder: Decoder) -> None:
     may_run = threading.Event()
-    decode = Encoded.pixels
-
-    def slow(self: Encoded, spec: ImageSpec) -> NDArray[np.uint8]:
-        may_run.wait(10)
-        return decode(self, spec)
-
-    monkeypatch.setattr(Encoded, "pixels", slow)
+    for _ in range(THREADS):
+        decoder._threads.submit(may_run.wait)
     large = png(1000, 900)
     ahead = [asyncio.create_task(decoder.pixels(large, SPEC, later())) for _ in range(THREADS)]
     await asyncio.sleep(0)

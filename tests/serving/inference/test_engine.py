@@ -15,6 +15,7 @@ from serving.inference.decoder import Decoder
 from serving.inference.engine import Engine
 from settings import Settings
 from tests.drafts import LinearDraft
+from tests.waiting import PATIENCE_SECONDS
 
 JPEG = Path("tests/data/digit8.jpg").read_bytes()
 
@@ -40,7 +41,7 @@ def stays() -> bool:
     return False
 
 
-def later(seconds: float = 30.0) -> float:
+def later(seconds: float = PATIENCE_SECONDS) -> float:
     return time.monotonic() + seconds
 
 

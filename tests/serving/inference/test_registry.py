@@ -12,6 +12,7 @@ from models.version import Version
 from serving.inference.registry import Registry
 from settings import Settings
 from tests.drafts import LinearDraft
+from tests.waiting import until_async
 
 SETTINGS = Settings(max_loaded_versions=2, refresh_ms=50)
 
@@ -79,10 +80,13 @@ async def test_a_new_version_takes_over_by_itself(registry: Registry, store: Sto
     store.save(LinearDraft())
     await registry.refresh()
     newest = store.save(LinearDraft())
-    async with asyncio.timeout(10):
-        while (engine := registry.loaded("clf")) is None or engine.version != newest:
-            assert engine is not None, "there is an answer at every moment"
-            await asyncio.sleep(0.01)
+
+    def took_over() -> bool:
+        engine = registry.loaded("clf")
+        assert engine is not None, "there is an answer at every moment"
+        return engine.version == newest
+
+    await until_async(took_over)
 
 
 async def test_a_version_that_does_not_load_never_takes_over(
@@ -204,9 +208,7 @@ async def test_watching_survives_what_goes_wrong(store: Store, tmp_path: Path) -
     async with registry.watching():
         (tmp_path / "models").unlink()
         store.save(LinearDraft())
-        async with asyncio.timeout(10):
-            while registry.loaded("clf") is None:  # noqa: ASYNC110 - it has no event
-                await asyncio.sleep(0.01)
+        await until_async(lambda: registry.loaded("clf"))
 
 
 async def test_the_catalog_names_no_champion_that_is_gone(registry: Registry, store: Store) -> None:
