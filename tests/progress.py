@@ -6,7 +6,7 @@ here, and never asserted, since a busy machine makes any time longer.
 
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 
 import pytest
 
@@ -23,7 +23,7 @@ class Progress:
         self._reporter = reporter
         self._processes = len(config.getoption("tx", None) or [])
         self._started: dict[str, float] = {}
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._figures: list[tuple[str, object]] = []
         self._printed = time.monotonic()
         self._lock = threading.Lock()
