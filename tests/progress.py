@@ -58,7 +58,7 @@ class Progress:
         self._ended.set()
 
     def pytest_terminal_summary(self) -> None:
-        files: Counter[str] = Counter()
+        files: defaultdict[str, float] = defaultdict(float)
         for nodeid, seconds in self._seconds.items():
             files[nodeid.partition("::")[0]] += seconds
         slow = [(name, s) for name, s in files.most_common(SLOWEST_FILES) if s >= SLOW_SECONDS]
