@@ -61,7 +61,8 @@ class Progress:
         files: defaultdict[str, float] = defaultdict(float)
         for nodeid, seconds in self._seconds.items():
             files[nodeid.partition("::")[0]] += seconds
-        slow = [(name, s) for name, s in files.most_common(SLOWEST_FILES) if s >= SLOW_SECONDS]
+        slowest = sorted(files.items(), key=lambda file: -file[1])[:SLOWEST_FILES]
+        slow = [(name, seconds) for name, seconds in slowest if seconds >= SLOW_SECONDS]
         if slow:
             self._say("Slowest files: " + ", ".join(f"{name} {s:.0f} s" for name, s in slow))
         for name, value in self._figures:
