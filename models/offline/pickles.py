@@ -19,9 +19,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from errors import PickleError, first_line
-from models.offline.pickle_report import PickleReport, inspect, printable
-
-__all__ = ["LoadedPickle", "PickleReport", "inspect", "load"]
+from models.offline.pickle_machine import escaped
+from models.offline.pickle_report import PickleReport, inspect
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ def _with_version(report: PickleReport, caught: Sequence[warnings.WarningMessage
     for warning in caught:
         original = getattr(warning.message, "original_sklearn_version", None)
         if isinstance(original, str):
-            return replace(report, sklearn_version=printable(original))
+            return replace(report, sklearn_version=escaped(original))
     return report
 
 
@@ -148,7 +147,7 @@ def _texts(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
             ours = getattr(message, "current_sklearn_version", "another")
             texts[f"{made} was saved by scikit-learn {original} and loaded by {ours}."] = None
         elif str(message):
-            texts[printable(str(message).strip().splitlines()[0])] = None
+            texts[escaped(str(message).strip().splitlines()[0])] = None
     return tuple(texts)
 
 
@@ -162,4 +161,4 @@ def _versions(report: PickleReport) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return printable(first_line(error))
+    return escaped(first_line(error))

@@ -1,10 +1,7 @@
 import io
 import json
 import struct
-import warnings
-import zlib
 from base64 import b64decode
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +9,25 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from errors import ImageError
-from images import formats
 from images.decoding import image_size, read_pixels
 from images.spec import ImageSpec
+from tests.images.encoded import (
+    COLOR,
+    DIGITS,
+    FORMATS,
+    GRAY,
+    encode,
+    noise,
+    picture,
+    pixels,
+    png,
+    refusal,
+    spec_for,
+)
 
 DATA = Path(__file__).parents[1] / "data"
-DIGITS = ImageSpec.parse("digits")
-FORMATS = [format_.name for format_ in formats.FORMATS]
 DIGIT8 = [
     [0, 1, 9, 14, 8, 0, 0, 0],
     [0, 0, 12, 14, 14, 12, 1, 0],
@@ -32,70 +37,6 @@ DIGIT8 = [
     [0, 3, 15, 8, 10, 13, 1, 0],
     [0, 1, 16, 2, 3, 16, 8, 0],
     [0, 0, 11, 15, 15, 11, 1, 0],
-]
-
-
-def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def picture(values: Any, mode: str | None = None) -> Image.Image:
-    image = Image.fromarray(np.array(values, dtype=np.uint8))
-    return image if mode is None else image.convert(mode)
-
-
-def noise(*shape: int, seed: int = 0) -> Image.Image:
-    return picture(np.random.default_rng(seed).integers(0, 256, shape))
-
-
-def spec_for(image: Image.Image, mode: str = "gray") -> ImageSpec:
-    return ImageSpec.parse(f"{mode}-{image.width}x{image.height}")
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def png(
-    width: int, height: int, depth: int, color: int, rows: bytes, *between: tuple[bytes, bytes]
-) -> bytes:
-    """A PNG made by hand: ``rows`` with their filter bytes, ``between`` header and pixels."""
-    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
-    chunks = [(b"IHDR", header), *between, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, body) for kind, body in chunks)
-
-
-def pixels(data: bytes, name: str) -> list[int]:
-    result: list[int] = read_pixels(data, ImageSpec.parse(name)).tolist()
-    return result
-
-
-def refusal(data: bytes, spec: ImageSpec = DIGITS, max_pixels: int = 25_000_000) -> str:
-    with pytest.raises(ImageError) as caught:
-        read_pixels(data, spec, max_pixels)
-    return str(caught.value)
-
-
-# The examples to damage, one for each way of encoding a format.
-_GRAY, _COLOUR, _CLEAR = noise(7, 9), noise(7, 9, 3), noise(7, 9, 4)
-_TURNED = Image.Exif()
-_TURNED[0x0112] = 6
-DAMAGEABLE = [
-    encode(_GRAY, "JPEG"),
-    encode(_COLOUR, "JPEG", progressive=True, exif=_TURNED),
-    encode(_COLOUR.convert("CMYK"), "JPEG"),
-    encode(_GRAY, "PNG"),
-    encode(_CLEAR, "PNG", exif=_TURNED),
-    encode(_COLOUR.quantize(9), "PNG", transparency=3),
-    encode(_COLOUR, "WebP"),
-    encode(_CLEAR, "WebP", lossless=True, exif=_TURNED),
-    encode(_CLEAR, "WebP", save_all=True, append_images=[_COLOUR]),
-    encode(_COLOUR, "BMP"),
-    encode(_COLOUR.quantize(9), "BMP"),
-    encode(_CLEAR, "GIF"),
-    encode(_COLOUR, "GIF", save_all=True, append_images=[_GRAY], disposal=2),
 ]
 
 
@@ -356,182 +297,18 @@ def test_the_size_of_no_image_is_unknown() -> None:
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_bytes_after_the_end_are_ignored(kind: str) -> None:
-    data = encode(_COLOUR, kind)
-    spec = spec_for(_COLOUR, "rgb")
+    data = encode(COLOR, kind)
+    spec = spec_for(COLOR, "rgb")
     assert read_pixels(data + b"ftypmp42" * 99, spec).tolist() == read_pixels(data, spec).tolist()
 
 
 def test_a_photo_with_a_second_picture_behind_it_is_read() -> None:
-    data = encode(_COLOUR, "MPO", save_all=True, append_images=[_GRAY.convert("RGB")])
+    data = encode(COLOR, "MPO", save_all=True, append_images=[GRAY.convert("RGB")])
     assert data.count(b"\xff\xd9") == 2
-    assert pixels(data, "rgb-9x7") == pixels(encode(_COLOUR, "JPEG"), "rgb-9x7")
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (b"", "it is empty"),
-        (b"hello", "it is not a JPEG, PNG, WebP, BMP or GIF"),
-        (b"II*\0....", "it is a TIFF, not a JPEG, PNG, WebP, BMP or GIF"),
-        (b"\0\0\0\x1cftypheic", "it is a HEIC, not a JPEG, PNG, WebP, BMP or GIF"),
-        (b"\0\0\0\x1cftypavif", "it is an AVIF, not a JPEG, PNG, WebP, BMP or GIF"),
-        (b"%PDF-1.7", "it is a PDF, not a JPEG, PNG, WebP, BMP or GIF"),
-        (b"<svg/>", "it is an SVG, not a JPEG, PNG, WebP, BMP or GIF"),
-    ],
-)
-def test_another_format_is_refused_by_its_name(data: bytes, reason: str) -> None:
-    assert refusal(data) == reason
-
-
-@pytest.mark.parametrize("kind", FORMATS)
-def test_too_many_pixels_are_refused_with_both_numbers(kind: str) -> None:
-    data = encode(noise(17, 31), kind)
-    assert refusal(data, max_pixels=526) == "it has 31x17 pixels; the limit is 526"
-    read_pixels(data, DIGITS, 527)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        png(50_000, 50_000, 8, 6, b""),
-        b"GIF89a" + struct.pack("<HHBBB", 50_000, 50_000, 0, 0, 0) + b"," + bytes(20),
-        b"GIF89a\1\0\1\0\0\0\0!\xf9\4\x08\0\0\0\0,"
-        + struct.pack("<HHHHB", 0, 0, 50_000, 50_000, 0),
-        b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + b"\x4f\xc3\0" * 2,
-        b"BM" + bytes(12) + struct.pack("<IIiHH", 40, 50_000, -50_000, 1, 8) + bytes(99),
-    ],
-    ids=["png", "gif", "gif frame", "webp", "bmp"],
-)
-def test_a_bomb_is_refused_by_its_header(data: bytes) -> None:
-    assert refusal(data) == "it has 50000x50000 pixels; the limit is 25000000"
-
-
-def test_a_line_too_long_to_resize_cheaply_is_refused() -> None:
-    reason = refusal(png(65_536, 1, 8, 0, bytes(65_537)))
-    assert reason == "it has 65536x1 pixels; the limit for a side is 65535"
-
-
-@pytest.mark.parametrize("at", [16, 20])
-def test_an_image_without_pixels_is_refused(at: int) -> None:
-    data = bytearray(encode(noise(8, 8), "PNG"))
-    data[at : at + 4] = bytes(4)
-    assert refusal(bytes(data)).startswith("it has no pixels")
-
-
-@pytest.mark.parametrize("kind", FORMATS)
-def test_half_an_image_is_truncated(kind: str) -> None:
-    data = encode(noise(40, 40, 3), kind)
-    assert refusal(data[: len(data) // 2]) == "the image is truncated"
-    assert refusal(data[:20]) == "the image is truncated"
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP"])
-def test_an_image_one_byte_short_is_truncated(kind: str) -> None:
-    assert refusal(encode(noise(40, 40, 3), kind)[:-1]) == "the image is truncated"
-
-
-def test_a_png_with_a_wrong_checksum_is_corrupt() -> None:
-    data = bytearray(encode(noise(8, 8), "PNG", compress_level=0))
-    data[data.index(b"IDAT") + 20] ^= 1
-    assert refusal(bytes(data)) == "the image is corrupt (checksum of IDAT)"
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"\xff\xd8\xff\xd9",
-        png(8, 8, 8, 7, bytes(72)),
-        png(2, 2, 8, 3, bytes(6), (b"PLTE", bytes(6)), (b"tRNS", bytes(300))),
-        b"RIFF\xff\0\0\0WEBPVP8 " + bytes(300),
-        b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\xff\2\0\0\0",
-    ],
-    ids=["empty JPEG", "color type", "alphas", "no WebP frame", "GIF code size"],
-)
-def test_a_corrupt_image_is_refused(data: bytes) -> None:
-    assert refusal(data) in {"the image is corrupt", "the image is truncated"}
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        png(1, 1, 8, 0, b"\0\x07", *[(b"teSt", b"")] * 5_000),
-        b"GIF89a\1\0\1\0\0\0\0!\xfe" + b"\1a" * 5_000,
-    ],
-    ids=["png", "gif"],
-)
-def test_more_blocks_than_any_image_has_are_refused(data: bytes) -> None:
-    assert refusal(data) == "it has more than 4000 blocks"
-
-
-def test_a_large_run_length_coded_bmp_is_refused() -> None:
-    data = bytearray(encode(noise(8, 8).quantize(4), "BMP"))
-    data[30] = 1
-    assert refusal(bytes(data) + bytes(1_000_000)) == (
-        "it is a run-length coded BMP of more than 100000 bytes or pixels"
-    )
+    assert pixels(data, "rgb-9x7") == pixels(encode(COLOR, "JPEG"), "rgb-9x7")
 
 
 @pytest.mark.parametrize("name", [b"transparency", b"bbox", b"interlace", b"exif", b"gamma"])
 def test_text_in_a_png_does_not_change_its_pixels(name: bytes) -> None:
     data = png(2, 1, 8, 2, b"\0\1\2\3\4\5\6", (b"tEXt", name + b"\0(1, 2, 3)"))
     assert pixels(data, "rgb-2x1") == [1, 2, 3, 4, 5, 6]
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.binary(max_size=300), st.sampled_from(DAMAGEABLE), st.integers(0, 64))
-def test_random_bytes_raise_nothing_but_image_errors(tail: bytes, start: bytes, kept: int) -> None:
-    read_or_refuse(start[:kept] + tail)
-
-
-@settings(max_examples=600, deadline=None)
-@given(st.data())
-def test_damaged_files_raise_nothing_but_image_errors(draw: st.DataObject) -> None:
-    data = bytearray(draw.draw(st.sampled_from(DAMAGEABLE)))
-    for _ in range(draw.draw(st.integers(1, 4))):
-        at = draw.draw(st.integers(0, len(data) - 1))
-        with_ = draw.draw(st.binary(max_size=3))
-        data[at : at + draw.draw(st.integers(0, 3))] = with_ or b"\0"
-    read_or_refuse(with_right_checksums(bytes(data)) if draw.draw(st.booleans()) else bytes(data))
-
-
-def with_right_checksums(data: bytes) -> bytes:
-    """A damaged PNG with right checksums, so that the decoder sees the damage."""
-    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return data
-    result, at = data[:8], 8
-    while at + 8 <= len(data):
-        length = struct.unpack_from(">I", data, at)[0] % 1000
-        result += chunk(data[at + 4 : at + 8], data[at + 8 : at + 8 + length])
-        at += 12 + length
-    return result
-
-
-def read_or_refuse(data: bytes) -> None:
-    image_size(data)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        result = outcome(data)
-    if isinstance(result, ImageError):
-        assert str(result)
-        assert not isinstance(result.__cause__, Warning)
-    else:
-        assert result.shape == (64,)
-
-
-def outcome(data: bytes) -> NDArray[np.uint8] | ImageError:
-    try:
-        return read_pixels(data, DIGITS, 100_000)
-    except ImageError as refused:
-        return refused
-
-
-def test_threads_do_not_disturb_each_other() -> None:
-    readable = [data for data in DAMAGEABLE for _ in range(20)]
-
-    def digits(data: bytes) -> NDArray[np.uint8]:
-        return read_pixels(data, DIGITS)
-
-    alone = [digits(data).tolist() for data in readable]
-    with ThreadPoolExecutor(8) as pool:
-        together = [got.tolist() for got in pool.map(digits, readable)]
-    assert together == alone

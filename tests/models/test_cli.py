@@ -8,6 +8,8 @@ from click.testing import CliRunner, Result
 
 from models import store
 from models.__main__ import main
+from models.manifest import Speed
+from models.offline import parity
 from models.store import Store
 from tests.drafts import LinearDraft
 
@@ -104,6 +106,18 @@ def test_a_trusted_pickle_becomes_a_version(own: Store) -> None:
     assert version.manifest.labels == tuple(range(10))
     assert not version.manifest.gives_probabilities
     assert "4200 images: 0 labels differ" in result.output
+
+
+def test_a_graph_that_is_slow_but_correct_is_saved_with_a_warning(
+    own: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Speed(batch_1=0.5, batch_32=2.0, batch_128=2.0)
+    monkeypatch.setattr(parity, "speed", lambda *_: slow)
+    result = run("import", PICKLE, "--name", "old", "--image-spec", "digits", "--trust")
+    assert result.exit_code == 0, result.output
+    assert "Warning: The graph was slower than scikit-learn" in result.stderr
+    (version,) = own.versions()
+    assert version.manifest.speed == slow
 
 
 def test_a_pickle_of_another_size(own: Store) -> None:

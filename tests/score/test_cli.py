@@ -10,18 +10,14 @@ from models import store as store_module
 from models.store import Store
 from score.__main__ import main
 from score.progress import Pace, progress
-from tests.drafts import LinearDraft
 from tests.score.scoring import folder, rows
 from tests.servers import ROOT
 
 
 @pytest.fixture(autouse=True)
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """The store that the command line finds."""
-    own = Store(tmp_path / "models")
-    own.save(LinearDraft())
-    monkeypatch.setattr(store_module, "Store", lambda: own)
-    return own
+def found_store(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line finds the store of the test."""
+    monkeypatch.setattr(store_module, "Store", lambda: store)
 
 
 def run(*arguments: object) -> Result:

@@ -21,13 +21,6 @@ IMAGES = 45
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "models")
-    store.save(LinearDraft())
-    return store
-
-
-@pytest.fixture
 def images(tmp_path: Path) -> Path:
     return folder(tmp_path / "images", IMAGES)
 

@@ -50,13 +50,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 worker.wait()
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "models")
-    store.save(LinearDraft())
-    return store
-
-
 def on_workers(address: str, function: Any) -> list[Any]:
     with Client(address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
         return list(client.run(function).values())

@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 
 import cli
 from errors import DatasetError
+from models.manifest import Speed
+from models.offline import parity
 from models.store import Store
 from tests.drawing import draw_folder
 from train.__main__ import RECIPES as NAMED
@@ -116,6 +118,18 @@ def test_the_estimator_itself_can_be_served(shapes: Path) -> None:
     options = ("--recipe", "logistic", "--image-spec", "gray-8x8", "--backend", "sklearn")
     assert run("--data", str(shapes), "--name", "cli-sklearn", *options).exit_code == 0
     assert Store().champion("cli-sklearn").manifest.backend == "sklearn"
+
+
+def test_a_graph_that_is_slow_but_correct_is_saved_with_a_warning(
+    shapes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Speed(batch_1=2.0, batch_32=2.0, batch_128=0.5)
+    monkeypatch.setattr(parity, "speed", lambda *_: slow)
+    options = ("--recipe", "logistic", "--image-spec", "gray-8x8", "--name", "cli-slow")
+    result = run("--data", str(shapes), *options)
+    assert result.exit_code == 0, result.output
+    assert "Warning: The graph was slower than scikit-learn" in result.stderr
+    assert Store().champion("cli-slow").manifest.speed == slow
 
 
 @pytest.mark.parametrize(
