@@ -3,6 +3,7 @@ import struct
 import pytest
 
 from images.decoding import read_pixels
+from images.formats import ANY_FORMAT
 from tests.images.encoded import DIGITS, FORMATS, encode, noise, png, refusal
 
 
@@ -10,12 +11,12 @@ from tests.images.encoded import DIGITS, FORMATS, encode, noise, png, refusal
     ("data", "reason"),
     [
         (b"", "it is empty"),
-        (b"hello", "it is not a JPEG, PNG, WebP, BMP or GIF"),
-        (b"II*\0....", "it is a TIFF, not a JPEG, PNG, WebP, BMP or GIF"),
-        (b"\0\0\0\x1cftypheic", "it is a HEIC, not a JPEG, PNG, WebP, BMP or GIF"),
-        (b"\0\0\0\x1cftypavif", "it is an AVIF, not a JPEG, PNG, WebP, BMP or GIF"),
-        (b"%PDF-1.7", "it is a PDF, not a JPEG, PNG, WebP, BMP or GIF"),
-        (b"<svg/>", "it is an SVG, not a JPEG, PNG, WebP, BMP or GIF"),
+        (b"hello", f"it is not {ANY_FORMAT}"),
+        (b"II*\0....", f"it is a TIFF, not {ANY_FORMAT}"),
+        (b"\0\0\0\x1cftypheic", f"it is a HEIC, not {ANY_FORMAT}"),
+        (b"\0\0\0\x1cftypavif", f"it is an AVIF, not {ANY_FORMAT}"),
+        (b"%PDF-1.7", f"it is a PDF, not {ANY_FORMAT}"),
+        (b"<svg/>", f"it is an SVG, not {ANY_FORMAT}"),
     ],
 )
 def test_another_format_is_refused_by_its_name(data: bytes, reason: str) -> None:

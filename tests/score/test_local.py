@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from images.formats import ANY_FORMAT
 from models.store import Store
 from score import local
 from score.local import LocalEngine
@@ -44,4 +45,4 @@ def test_threads_give_the_same_answers(scorer: Scorer, monkeypatch: pytest.Monke
         np.testing.assert_array_equal(alone.indices, together.indices)
         np.testing.assert_array_equal(alone.scores, together.scores)
         assert alone.reasons == together.reasons
-    assert there[-1][1].reasons[-2:] == ["it is not a JPEG, PNG, WebP, BMP or GIF", "not there"]
+    assert there[-1][1].reasons[-2:] == [f"it is not {ANY_FORMAT}", "not there"]

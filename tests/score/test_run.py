@@ -10,6 +10,7 @@ import pytest
 
 from errors import PupilaError, ScoreError, UnknownVersionError
 from images.decoding import read_pixels
+from images.formats import ANY_FORMAT
 from models.store import Store
 from score import run as run_module
 from score import source
@@ -80,7 +81,7 @@ def test_an_unreadable_image_has_the_reason_and_nothing_else(
     run(store, images, out, probabilities=True)
     found = rows(out)
     assert [row["id"] for row in found if row["error"]] == ["000/0007.png"]
-    assert found[BROKEN]["error"] == "it is not a JPEG, PNG, WebP, BMP or GIF"
+    assert found[BROKEN]["error"] == f"it is not {ANY_FORMAT}"
     assert found[BROKEN]["prediction"] is None
     assert found[BROKEN]["p_3"] is None
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope
 
+from images.formats import ANY_FORMAT
 from models.store import Store
 from serving.feedback import Feedback
 from serving.inference.admission import Admission
@@ -169,7 +170,7 @@ async def test_an_image_of_a_prediction_that_is_kept_is_not_kept_twice(house: Ho
         ),
         (
             {"request_id": "b", "label": 1, "model": "clf", "image": "aGVsbG8="},
-            "Invalid image data: it is not a JPEG, PNG, WebP, BMP or GIF",
+            f"Invalid image data: it is not {ANY_FORMAT}",
         ),
         ([], "Feedback must be an object or an array of 1 to 1000 objects, not 0 of them."),
         (
