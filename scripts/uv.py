@@ -7,6 +7,7 @@ change what is installed, or whether hashes are verified, are dropped: the lock 
 
 import ast
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -54,8 +55,13 @@ def pip_settings(listing: str) -> dict[str, str]:
     return settings
 
 
-def uv_environment(pip: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables to run uv with, from pip's settings and the user's variables."""
+def uv_environment(
+    pip: Mapping[str, str], environment: Mapping[str, str], system_certificates: bool = False
+) -> dict[str, str]:
+    """The variables to run uv with, from pip's settings and the user's variables.
+
+    ``system_certificates`` says whether the system has certificates, which pip trusts since 24.2.
+    """
     result = {
         name: value
         for name, value in environment.items()
@@ -74,9 +80,13 @@ def uv_environment(pip: Mapping[str, str], environment: Mapping[str, str]) -> di
         or environment.get("REQUESTS_CA_BUNDLE")
         or environment.get("CURL_CA_BUNDLE")
     )
-    if certificates and not (environment.get("SSL_CERT_FILE") or environment.get("SSL_CERT_DIR")):
+    if environment.get("SSL_CERT_FILE") or environment.get("SSL_CERT_DIR"):
+        return result
+    if certificates:
         name = "SSL_CERT_DIR" if Path(certificates).is_dir() else "SSL_CERT_FILE"
         result[name] = certificates
+    elif system_certificates and "UV_NATIVE_TLS" not in result:
+        result.setdefault("UV_SYSTEM_CERTS", "1")
     return result
 
 
@@ -84,6 +94,11 @@ def uv_arguments(pip: Mapping[str, str]) -> list[str]:
     """What uv has no variable for."""
     offline = pip.get("no-index", "").lower() in {"1", "true", "yes", "on", "t", "y"}
     return ["--no-index"] if offline else []
+
+
+def has_system_certificates() -> bool:
+    paths = ssl.get_default_verify_paths()
+    return sys.platform == "darwin" or bool(paths.cafile or paths.capath)
 
 
 def on_one_disk(uv: Path, environment: Mapping[str, str]) -> bool:
@@ -101,7 +116,7 @@ def main() -> None:
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     )
     pip = pip_settings(listed.stdout)
-    environment = uv_environment(pip, os.environ)
+    environment = uv_environment(pip, os.environ, has_system_certificates())
     uv = Path(sys.executable).with_name("uv")
     if "UV_LINK_MODE" not in environment and not on_one_disk(uv, environment):
         environment["UV_LINK_MODE"] = "copy"

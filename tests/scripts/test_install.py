@@ -108,6 +108,8 @@ def test_pip_tries_where_uv_cannot_connect(fake: Path) -> None:
     done = install(fake, "train", FAILS="scripts.uv", STATUS="2", SAYS="error: invalid certificate")
     assert done.returncode == 0
     assert calls(fake)[-1].startswith("-m pip install")
+    # uv may have left a package half installed.
+    assert "--force-reinstall" in calls(fake)[-1]
 
 
 def test_no_network_is_one_sentence(fake: Path) -> None:

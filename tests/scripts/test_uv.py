@@ -66,6 +66,14 @@ def test_certificates_named_as_pip_reads_them() -> None:
         )
 
 
+def test_certificates_of_the_system_are_trusted_where_none_are_named() -> None:
+    assert uv_environment({}, {}, system_certificates=True)["UV_SYSTEM_CERTS"] == "1"
+    for named in ({"SSL_CERT_FILE": "/mine.pem"}, {"UV_NATIVE_TLS": "0"}):
+        assert "UV_SYSTEM_CERTS" not in uv_environment({}, named, system_certificates=True)
+    company = {"cert": "/etc/company.pem"}
+    assert "UV_SYSTEM_CERTS" not in uv_environment(company, {}, system_certificates=True)
+
+
 def test_no_variable_changes_what_is_installed() -> None:
     user = {
         "UV_NO_VERIFY_HASHES": "1",
