@@ -48,7 +48,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 MAX_PROCESSES = 8
 
 # Begun first, in this order, so that no process has one of them left when the others are done.
-SLOWEST = ("tests/live/test_document.py",)
+SLOWEST = ("tests/live/test_docs.py", "tests/live/test_document.py")
 
 
 @pytest.hookimpl(trylast=True)

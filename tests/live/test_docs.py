@@ -14,7 +14,8 @@ import pytest
 
 from bench import figure
 from tests.drawing import draw_folder
-from tests.examples import Reader, Result, examples, fences, rewritten
+from tests.examples import Result, examples, fences, rewritten
+from tests.reader import Reader
 from tests.servers import ROOT, Server
 from tests.test_layout import MAY_IMPORT
 
@@ -58,15 +59,17 @@ def results(
 ) -> Iterator[dict[str, Future[list[Result]]]]:
     """The pages' results, each as soon as somebody has worked through it."""
     shapes = draw_folder(tmp_path_factory.mktemp("drawn") / "shapes", 30)
+    texts = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
 
     def read(page: str) -> list[Result]:
-        text = (ROOT / page).read_text(encoding="utf-8")
         with Reader(tmp_path_factory.mktemp("reader"), server.url) as reader:
-            reader.prepare(text, home, shapes)
-            return [reader.run(example) for example in examples(text)]
+            reader.prepare(texts[page], home, shapes)
+            return [reader.run(example) for example in examples(texts[page])]
 
     with ThreadPoolExecutor(READERS) as pool:
-        yield {page: pool.submit(read, page) for page in PAGES}
+        # Those with most to do first, so that none of them is alone at the end.
+        longest_first = sorted(PAGES, key=lambda page: -len(examples(texts[page])))
+        yield {page: pool.submit(read, page) for page in longest_first}
         pool.shutdown(cancel_futures=True)
 
 
