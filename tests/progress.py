@@ -6,7 +6,7 @@ here, and never asserted, since a busy machine makes any time longer.
 
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 
 import pytest
 
@@ -23,7 +23,7 @@ class Progress:
         self._reporter = reporter
         self._processes = len(config.getoption("tx", None) or [])
         self._started: dict[str, float] = {}
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._figures: list[tuple[str, object]] = []
         self._printed = time.monotonic()
         self._lock = threading.Lock()
@@ -58,12 +58,13 @@ class Progress:
         self._ended.set()
 
     def pytest_terminal_summary(self) -> None:
-        files: Counter[str] = Counter()
+        files: defaultdict[str, float] = defaultdict(float)
         for nodeid, seconds in self._seconds.items():
             files[nodeid.partition("::")[0]] += seconds
-        slow = [(name, s) for name, s in files.most_common(SLOWEST_FILES) if s >= SLOW_SECONDS]
+        slowest = sorted(files.items(), key=lambda file: -file[1])[:SLOWEST_FILES]
+        slow = [f"{name} {seconds:.0f} s" for name, seconds in slowest if seconds >= SLOW_SECONDS]
         if slow:
-            self._say("Slowest files: " + ", ".join(f"{name} {s:.0f} s" for name, s in slow))
+            self._say("Slowest files: " + ", ".join(slow))
         for name, value in self._figures:
             self._say(f"{name}: {value}")
 
