@@ -6,23 +6,22 @@ import math
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 
 from tests.containers import docker
 from tests.servers import ROOT, free_port
+from tests.waiting import PATIENCE_SECONDS, until
 
 COMPOSE = ROOT / "compose.yaml"
 EXAMPLE = ROOT / ".env.example"
 STAND_INS = ROOT / "tests" / "container" / "standins" / "compose.yaml"
-PATIENCE_SECONDS = 60
 
 Program = tuple[str, ...]
-Found = TypeVar("Found")
 
 
 def programs() -> list[Program]:
@@ -53,15 +52,6 @@ def write_env(path: Path, **values: object) -> Path:
     lines += [f"{name}={value}" for name, value in values.items()]
     path.write_text("\n".join(lines) + "\n")
     return path
-
-
-def until(found: Callable[[], Found], what: str, seconds: float = PATIENCE_SECONDS) -> Found:
-    """What ``found`` gives once it gives something."""
-    deadline = time.monotonic() + seconds
-    while not (result := found()):
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} seconds"
-        time.sleep(0.2)
-    return result
 
 
 @dataclass(frozen=True)
@@ -98,12 +88,13 @@ class Stack:
 
     def metric(self, start: str) -> float:
         """The sum of the samples of ``/metrics`` whose lines start so."""
-        lines = httpx2.get(f"{self.url}/metrics").text.splitlines()
+        lines = httpx2.get(f"{self.url}/metrics", timeout=PATIENCE_SECONDS).text.splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(start))
 
     def ask(self, path: str, **parameters: str | float) -> Any:
         """Prometheus, whose answer must be that it understood."""
-        answer = httpx2.get(f"{self.prometheus}/api/v1/{path}", params=parameters).json()
+        url = f"{self.prometheus}/api/v1/{path}"
+        answer = httpx2.get(url, params=parameters, timeout=PATIENCE_SECONDS).json()
         assert answer["status"] == "success", (answer, parameters)
         return answer["data"]
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import platform
 import subprocess
 import time
@@ -12,15 +11,11 @@ from typing import Any
 
 import httpx2
 
+from tests.servers import DEADLINE_MS
+from tests.waiting import PATIENCE_SECONDS, until
+
 IMAGE = "pupila:test"
 HARDENED = ("--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges")
-START_SECONDS = 30
-STOP_SECONDS = 10
-
-
-def allowed(seconds: float) -> float:
-    """As long as what takes an idle machine ``seconds`` may take one that has more to do."""
-    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def docker(*arguments: str) -> str:
@@ -58,6 +53,10 @@ class Container:
     def run(self, *arguments: str) -> str:
         return docker("exec", self.id, *arguments)
 
+    def stop(self) -> None:
+        """By SIGTERM, however long it takes over what follows."""
+        docker("stop", f"--time={PATIENCE_SECONDS:.0f}", self.id)
+
     def log(self) -> str:
         done = subprocess.run(["docker", "logs", self.id], capture_output=True, check=True)
         return (done.stdout + done.stderr).decode()
@@ -75,14 +74,16 @@ class Container:
 
     def wait(self) -> None:
         url = self.url
-        while (waited := time.monotonic() - self._started) < START_SECONDS:
+
+        def is_ready() -> bool:
             with contextlib.suppress(httpx2.TransportError):
-                if httpx2.get(f"{url}/readyz").status_code == 200:
-                    self.ready_seconds = waited
-                    return
+                if httpx2.get(f"{url}/readyz", timeout=PATIENCE_SECONDS).status_code == 200:
+                    return True
             assert self.state()["Running"], self.log()
-            time.sleep(0.05)
-        raise AssertionError(self.log())
+            return False
+
+        until(is_ready, self.log)
+        self.ready_seconds = time.monotonic() - self._started
 
     def __post_init__(self) -> None:
         self._started = time.monotonic()
@@ -97,7 +98,8 @@ def running(
 ) -> Iterator[Container]:
     """A container that is ready; after the block, it has ended by SIGTERM, unless that has ended
     it, with 0 and, if ``quiet``, no traceback."""
-    variables = [f"--env={name}={value}" for name, value in (environment or {}).items()]
+    chosen = {"PUPILA_DEADLINE_MS": str(DEADLINE_MS)} | dict(environment or {})
+    variables = [f"--env={name}={value}" for name, value in chosen.items()]
     published = f"--publish=127.0.0.1::{port}"
     container = Container(
         docker("run", "--detach", *HARDENED, published, *variables, *options, IMAGE), port
@@ -106,7 +108,7 @@ def running(
         container.wait()
         yield container
         if container.state()["Running"]:
-            docker("stop", f"--time={STOP_SECONDS}", container.id)
+            container.stop()
         assert container.state()["ExitCode"] == 0, container.log()
         assert not quiet or "Traceback" not in container.log(), container.log()
     finally:

@@ -62,9 +62,9 @@ class Progress:
         for nodeid, seconds in self._seconds.items():
             files[nodeid.partition("::")[0]] += seconds
         slowest = sorted(files.items(), key=lambda file: -file[1])[:SLOWEST_FILES]
-        slow = [(name, seconds) for name, seconds in slowest if seconds >= SLOW_SECONDS]
+        slow = [f"{name} {seconds:.0f} s" for name, seconds in slowest if seconds >= SLOW_SECONDS]
         if slow:
-            self._say("Slowest files: " + ", ".join(f"{name} {s:.0f} s" for name, s in slow))
+            self._say("Slowest files: " + ", ".join(slow))
         for name, value in self._figures:
             self._say(f"{name}: {value}")
 

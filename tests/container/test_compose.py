@@ -13,13 +13,14 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.compose import PATIENCE_SECONDS, Program, Stack, programs, run, stack, until, write_env
+from tests.compose import Program, Stack, programs, run, stack, write_env
 from tests.container.conftest import FIGURES
 from tests.load import Load
-from tests.servers import ROOT
+from tests.servers import DEADLINE_MS, ROOT
 
 # The contract with clients, by the fixture client below.
 from tests.test_service import *  # noqa: F403
+from tests.waiting import PATIENCE_SECONDS, until
 
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "pupila.json").read_bytes())
 BODY = (ROOT / "tests" / "data" / "predict_digit8.json").read_bytes()
@@ -40,14 +41,14 @@ def running(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
     folder = tmp_path_factory.mktemp("stack")
     # Time enough for 256 images while the others work too, and few places.
     with stack(
-        folder, image, PUPILA_DEADLINE_MS=10_000, PUPILA_QUEUE_SIZE=512, PUPILA_WORKERS=2
+        folder, image, PUPILA_DEADLINE_MS=DEADLINE_MS, PUPILA_QUEUE_SIZE=512, PUPILA_WORKERS=2
     ) as ready:
         yield ready
 
 
 @pytest.fixture(scope="module")
 def client(running: Stack) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=running.url, timeout=30) as asking:
+    with httpx2.Client(base_url=running.url, timeout=PATIENCE_SECONDS) as asking:
         yield asking
 
 
@@ -66,7 +67,7 @@ def refused(running: Stack) -> httpx2.Response:
     body = json.dumps({"model": "clf", "items": items})
 
     def ask(_: int) -> httpx2.Response:
-        return httpx2.post(f"{running.url}/predict/batch/", content=body, timeout=30)
+        return httpx2.post(f"{running.url}/predict/batch/", content=body, timeout=PATIENCE_SECONDS)
 
     with ThreadPoolExecutor(16) as clients:
         for response in clients.map(ask, range(320)):
@@ -246,7 +247,7 @@ def test_every_panel_shows_something(
         return any(named <= labels.keys() for labels in running.graph(expression))
 
     # The service reads the newest reports twice a minute.
-    until(shown, expression, PATIENCE_SECONDS)
+    until(shown, expression)
 
 
 def test_the_dashboard_tells_models_and_versions_apart(running: Stack) -> None:
