@@ -33,13 +33,13 @@ def draw_shape(shape: str, rng: np.random.Generator, side: int = 64) -> Image.Im
     return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
 
 
-def draw_folder(folder: Path, images: int, seed: int = 0) -> Path:
-    """A folder of three classes of 64x64 RGB PNGs, ``images`` of each."""
+def draw_folder(folder: Path, images: int, seed: int = 0, side: int = 64) -> Path:
+    """A folder of three classes of square RGB PNGs, ``images`` of each."""
     rng = np.random.default_rng(seed)
     for shape in SHAPES:
         (folder / shape).mkdir(parents=True)
         for number in range(images):
-            draw_shape(shape, rng).save(folder / shape / f"{number:03d}.png")
+            draw_shape(shape, rng, side).save(folder / shape / f"{number:03d}.png")
     return folder
 
 

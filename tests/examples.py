@@ -25,8 +25,7 @@ VARYING = {
     r"\b\d\.\d+e-\d\d": "<difference>",
     r"\b0\.\d{3,}": "<fraction>",
     r"\d+(\.\d+)? ?%": "<percentage>",
-    r"\d+(\.\d+)? times faster": "<speed>",
-    r"\b\d+(\.\d+)?x at\b": "<speed> at",
+    r"(\b\d+(\.\d+)?(, | and | ))+times\b": "<speed> times",
     r"\b\d+(\.\d+)? [kKM]i?B\b": "<size>",
     r"\b[0-9a-f]{12}\b": "<digest>",
 }

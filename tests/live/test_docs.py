@@ -58,7 +58,7 @@ def results(
     server: Server, home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[list[Result]]]]:
     """The pages' results, each as soon as somebody has worked through it."""
-    shapes = draw_folder(tmp_path_factory.mktemp("drawn") / "shapes", 30)
+    shapes = draw_folder(tmp_path_factory.mktemp("drawn") / "shapes", images=30, side=32)
     texts = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
 
     def read(page: str) -> list[Result]:
