@@ -1,7 +1,7 @@
 """The image formats: those that are read, and those that are recognized only to be refused by name.
 
-To read another format, add a row to ``FORMATS`` here, its header to ``images/header.py`` and its
-decoder to ``images/decoding.py``.
+To read another format, add a row to ``FORMATS`` here, a function for its size to
+``images/header.py``, and its plugin and a row of decoders to ``images/decoding.py``.
 """
 
 import re
@@ -30,33 +30,33 @@ class _Other(NamedTuple):
     signature: re.Pattern[bytes]
 
 
-def _bytes(pattern: bytes) -> re.Pattern[bytes]:
-    """A dot stands for any one byte."""
+def _starts(pattern: bytes) -> re.Pattern[bytes]:
+    """A pattern for the first bytes of a file; a dot stands for any byte."""
     return re.compile(pattern, re.DOTALL)
 
 
 FORMATS: Final = (
-    Format("JPEG", _bytes(rb"\xff\xd8\xff"), (".jpg", ".jpeg"), "image/jpeg"),
-    Format("PNG", _bytes(rb"\x89PNG\r\n\x1a\n"), (".png",), "image/png"),
-    Format("WebP", _bytes(rb"RIFF....WEBP"), (".webp",), "image/webp"),
-    Format("BMP", _bytes(rb"BM"), (".bmp",), "image/bmp"),
-    Format("GIF", _bytes(rb"GIF8[79]a"), (".gif",), "image/gif"),
+    Format("JPEG", _starts(rb"\xff\xd8\xff"), (".jpg", ".jpeg"), "image/jpeg"),
+    Format("PNG", _starts(rb"\x89PNG\r\n\x1a\n"), (".png",), "image/png"),
+    Format("WebP", _starts(rb"RIFF....WEBP"), (".webp",), "image/webp"),
+    Format("BMP", _starts(rb"BM"), (".bmp",), "image/bmp"),
+    Format("GIF", _starts(rb"GIF8[79]a"), (".gif",), "image/gif"),
 )
 
 _OTHERS: Final = (
-    _Other("a TIFF", _bytes(rb"II\*\0|MM\0\*")),
-    _Other("an AVIF", _bytes(rb"....ftypavi[fs]")),
-    _Other("a HEIC", _bytes(rb"....ftyp(?:hei|mif1|msf1)")),
-    _Other("a video", _bytes(rb"....ftyp")),
-    _Other("a JPEG 2000", _bytes(rb"\0\0\0\x0cjP|\xff\x4f\xff\x51")),
-    _Other("a JPEG XL", _bytes(rb"\0\0\0\x0cJXL |\xff\x0a")),
-    _Other("an icon", _bytes(rb"\0\0\x01\0")),
-    _Other("a Photoshop document", _bytes(rb"8BPS")),
-    _Other("a PDF", _bytes(rb"%PDF")),
-    _Other("a ZIP archive", _bytes(rb"PK\x03\x04")),
-    _Other("an SVG", _bytes(rb"<svg")),
-    _Other("an XML document", _bytes(rb"<\?xml")),
-    _Other("an HTML or XML document", _bytes(rb"<")),
+    _Other("a TIFF", _starts(rb"II\*\0|MM\0\*")),
+    _Other("an AVIF", _starts(rb"....ftypavi[fs]")),
+    _Other("a HEIC", _starts(rb"....ftyp(?:hei|mif1|msf1)")),
+    _Other("a video", _starts(rb"....ftyp")),
+    _Other("a JPEG 2000", _starts(rb"\0\0\0\x0cjP|\xff\x4f\xff\x51")),
+    _Other("a JPEG XL", _starts(rb"\0\0\0\x0cJXL |\xff\x0a")),
+    _Other("an icon", _starts(rb"\0\0\x01\0")),
+    _Other("a Photoshop document", _starts(rb"8BPS")),
+    _Other("a PDF", _starts(rb"%PDF")),
+    _Other("a ZIP archive", _starts(rb"PK\x03\x04")),
+    _Other("an SVG", _starts(rb"<svg")),
+    _Other("an XML document", _starts(rb"<\?xml")),
+    _Other("an HTML or XML document", _starts(rb"<")),
 )
 
 _NAMES: Final = [format_.name for format_ in FORMATS]

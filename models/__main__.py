@@ -108,7 +108,7 @@ def export(tag: str, path: Path) -> None:
     type=click.Choice(["onnx", "sklearn"]),
     default="onnx",
     show_default=True,
-    help="What serves a pickle: its ONNX graph, or the estimator itself if it cannot be converted.",
+    help="onnx serves the graph; sklearn the estimator itself, if it cannot be converted.",
 )
 def import_(
     path: Path, name: str | None, image_spec: str | None, trust: bool, backend: str

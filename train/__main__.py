@@ -89,7 +89,7 @@ def _data(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "--backend",
     type=click.Choice(["onnx", "sklearn"]),
     default="onnx",
-    help="What serves: the ONNX graph, or the estimator itself if it cannot be converted.",
+    help="onnx serves the graph; sklearn the estimator itself, if it cannot be converted.",
 )
 def main(
     data: str,
