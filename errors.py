@@ -24,6 +24,7 @@ PupilaError
     ├── NotFoundError         404
     ├── BodyTimeoutError      408
     ├── BodyTooLargeError     413
+    ├── HeadTooLargeError     431
     ├── ClientGoneError       499, which nobody receives
     ├── InternalError         500
     └── OverloadedError       503, with the seconds after which to try again
@@ -135,6 +136,10 @@ class BodyTimeoutError(RequestError):
 
 class BodyTooLargeError(RequestError):
     status = 413
+
+
+class HeadTooLargeError(RequestError):
+    status = 431
 
 
 class ClientGoneError(RequestError):

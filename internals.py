@@ -151,6 +151,16 @@ def supervise(supervisor: Any = None) -> None:
     supervisor.check_delay = property(lambda _: _CHECK_SECONDS, lambda _, __: None)
 
 
+def use_http_protocol(path: str) -> None:
+    """Have uvicorn make its connections of the class at ``path``, such as ``module:Class``.
+
+    BentoML passes no ``http`` option on to uvicorn, which then reads this table.
+    """
+    from uvicorn.config import HTTP_PROTOCOLS
+
+    HTTP_PROTOCOLS["auto"] = path
+
+
 class HttpServer:
     """The uvicorn server of this process."""
 

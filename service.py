@@ -23,6 +23,8 @@ from serving.http.body import BODY_SECONDS
 from serving.http.document import openapi
 from serving.http.drain import Drain
 from serving.http.front import Answer, Front
+from serving.http.guard import Limits
+from serving.http.protocol import HEAD_SECONDS, HttpProtocol
 from serving.http.routes import FEEDBACK, PREDICT, PREDICT_BATCH
 from serving.http.schema import BatchRequest, FeedbackRequest, FeedbackResponse, PredictRequest
 from serving.inference.admission import Admission
@@ -44,6 +46,10 @@ WORKERS = SETTINGS.workers or internals.available_cpus()
 DRAIN = Drain(SETTINGS.drain_ms / 1000)
 TRACED = internals.is_traced()
 ANSWERS: dict[str, Answer] = {}
+HttpProtocol.limits = Limits(
+    HEAD_SECONDS, BODY_SECONDS + 1, SETTINGS.keep_alive_seconds, SETTINGS.max_connections
+)
+internals.use_http_protocol("serving.http.protocol:HttpProtocol")
 
 
 class Unread:

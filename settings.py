@@ -51,6 +51,18 @@ class Settings(BaseSettings):
         description="limit of requests that a worker handles at the same time; more get 503",
     )
     max_batch_size: int = Field(default=64, ge=1, le=4096, description="limit of images in a batch")
+    max_connections: int = Field(
+        default=4096,
+        ge=16,
+        le=100_000,
+        description="limit of connections to a worker; the oldest idle ones are closed for new ones",
+    )
+    keep_alive_seconds: float = Field(
+        default=75.0,
+        ge=1,
+        le=3600,
+        description="seconds that an idle connection stays open; load balancers usually keep theirs for 60",
+    )
     max_body_bytes: int = Field(
         default=10 * 1024 * 1024,
         ge=1024,

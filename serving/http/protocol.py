@@ -1,0 +1,313 @@
+"""HTTP/1.1 for a server that strangers can reach, on top of uvicorn's protocol.
+
+By itself, uvicorn reads headers of any size for as long as it takes, answers what it cannot parse
+in plain text, skips the body of a request that asks for an upgrade and then reads it as the next
+request, and closes a connection with unread data, which resets it before the client has its answer.
+Here the headers of a request have limits, every error is ``{"detail": …}``, an upgrade is ignored,
+and what a client still sends after its last answer is read and dropped for a while.
+"""
+
+import asyncio
+import re
+from http import HTTPStatus
+from typing import Any, ClassVar, Final
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from errors import (
+    BadRequestError,
+    BodyTimeoutError,
+    HeadTooLargeError,
+    OverloadedError,
+    RequestError,
+)
+from serving.http.guard import Guard, Limits
+from serving.http.reply import error_reply
+
+MAX_HEAD_BYTES: Final = 32_768
+MAX_HEADERS: Final = 100
+HEAD_SECONDS: Final = 10.0
+
+# How long, and how much, is read of what a client still sends after its last answer.
+_LINGER_SECONDS: Final = 5.0
+_LINGER_BYTES: Final = 64 * 1024 * 1024
+
+_END: Final = b"\r\n\r\n"
+_UPGRADES: Final = re.compile(
+    rb"\r\n(?:upgrade|http2-settings):[^\r\n]*|(?<=\r\nconnection:)[^\r\n]*\bupgrade\b[^\r\n]*",
+    re.IGNORECASE,
+)
+_ENCODINGS: Final = re.compile(rb"\r\ntransfer-encoding:[ \t]*([^\r\n]*?)[ \t]*\r\n")
+_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n")
+
+# The body of a request whose length is told by its chunks.
+_CHUNKED: Final = -1
+
+_TOO_LARGE = HeadTooLargeError(
+    f"The headers are larger than {MAX_HEAD_BYTES} bytes or more than {MAX_HEADERS}."
+)
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One connection.
+
+    The parser gets the headers of a request only once they are complete and checked, and then
+    exactly its body, so that it never reads across the end of a request by itself.
+    """
+
+    limits: ClassVar[Limits]
+    _guards: ClassVar[dict[asyncio.AbstractEventLoop, Guard]] = {}
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        guard = self._guards.get(self.loop)
+        if guard is None:
+            guard = self._guards[self.loop] = Guard(self.limits, self.loop)
+        self._guard = guard
+        self._head = b""
+        self._in_head = True
+        self._body_left = 0
+        self._ended = False
+        self._dropped = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(_LingeringTransport(transport, self))  # type: ignore[arg-type]
+        if not self._guard.admit(self):
+            self._end(OverloadedError("The server has no free connection; try again.", "capacity"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
+        self._guard.forget(self)
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """A client may close its side and still wait for its answer."""
+        cycle = self.cycle
+        if self._ended or cycle is None or cycle.response_complete or not self._in_head:
+            return None
+        cycle.keep_alive = False
+        return True
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the client has not sent all of a request."""
+        return self._ended or not self._in_head or bool(self._head)
+
+    def drop_input(self) -> None:
+        """Read on, but only to drop what comes."""
+        self._ended = True
+        self._guard.busy(self)
+        self.flow.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        while data and not self._ended:
+            data = self._read_head(data) if self._in_head else self._read_body(data)
+        if self._ended:
+            self._dropped += len(data)
+            if self._dropped > _LINGER_BYTES:
+                self.transport.abort()
+
+    def _read_head(self, data: bytes) -> bytes:
+        """Take the headers of a request out of the data; returns what is after them."""
+        known = len(self._head)
+        head = self._head + data if known else data.lstrip(b"\r\n")
+        end = head.find(_END, max(0, known - len(_END)))
+        if end < 0 or end > MAX_HEAD_BYTES - len(_END):
+            self._wait_for_head(head)
+            return b""
+        end += len(_END)
+        rest = head[end:]
+        if rest or known:
+            head = head[:end]
+        self._head = b""
+        fault = self._check(head)
+        if fault is not None:
+            self._end(fault)
+            return rest
+        self._in_head = False
+        self._feed(head if b"\r\nupgrade:" not in head.lower() else _UPGRADES.sub(b"", head))
+        if not self._in_head and not self._ended:
+            self._guard.reads_body(self)
+        return rest
+
+    def _wait_for_head(self, head: bytes) -> None:
+        if len(head) > MAX_HEAD_BYTES or head.count(b"\n") > MAX_HEADERS + 1:
+            self._end(_TOO_LARGE)
+        elif head and (not head[:1].isalpha() or b"\n" in head.replace(b"\r\n", b"")):
+            # What cannot become a request, such as TLS, is not waited for.
+            self._end(_not_http())
+        elif head:
+            if not self._head:
+                self._guard.reads_head(self)
+            self._head = head
+
+    def _check(self, head: bytes) -> RequestError | None:
+        """What is wrong with complete headers that the parser would accept."""
+        if head.count(b"\n") > MAX_HEADERS + 2:
+            return _TOO_LARGE
+        lower = head.lower()
+        first = lower[: lower.find(b"\r\n")]
+        is_old = first.endswith(b" http/1.0")
+        hosts = lower.count(b"\r\nhost:")
+        if hosts > 1 or (hosts == 0 and not is_old):
+            return BadRequestError(f"A request has one Host header, not {hosts}.")
+        if first.startswith(b"connect "):
+            return BadRequestError("CONNECT is for proxies, and this server is not one.")
+        encodings = _ENCODINGS.findall(lower) if b"\r\ntransfer-encoding:" in lower else []
+        if encodings and (is_old or encodings != [b"chunked"]):
+            return BadRequestError("Transfer-Encoding may only be chunked, and only in HTTP/1.1.")
+        length = _LENGTH.search(lower)
+        self._body_left = _CHUNKED if encodings else int(length[1]) if length else 0
+        return None
+
+    def _read_body(self, data: bytes) -> bytes:
+        """Take the body of a request out of the data; returns what is after it."""
+        left = self._body_left
+        if left == _CHUNKED or len(data) <= left:
+            body, rest = data, b""
+        else:
+            body, rest = data[:left], data[left:]
+        if left != _CHUNKED:
+            self._body_left = left - len(body)
+        self._feed(body)
+        return rest
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._end(_not_http())
+
+    def on_message_begin(self) -> None:
+        if self._in_head:
+            # The next request, in one packet with the last chunk of this one, of which only the
+            # parser knows where it ends: this one is answered, and the client asks again.
+            self._close_after_answers()
+            return
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        if not self._ended:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._ended:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if not self._ended:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._ended:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._ended:
+            return
+        self._in_head = True
+        super().on_message_complete()
+        self._rest()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # The guard closes what is idle for too long.
+        self._unset_keepalive_if_required()
+        self._rest()
+
+    def _rest(self) -> None:
+        """Note what the connection does once a request is complete, or answered."""
+        if self._ended or not self._in_head or self._head:
+            return
+        if self.cycle.response_complete and not self.pipeline:
+            self._guard.idle(self)
+        else:
+            self._guard.busy(self)
+
+    def time_out(self) -> None:
+        what = "body" if not self._in_head else "head"
+        self._end(BodyTimeoutError(f"The {what} of the request did not arrive in time."))
+
+    def close_idle(self) -> None:
+        self.transport.close()
+
+    def _end(self, error: RequestError) -> None:
+        """Answer a request that cannot be read with an error, and read no other."""
+        unread = not self._in_head
+        waiting = self.cycle is not None and not self.cycle.response_complete
+        if waiting and (not unread or self.pipeline):
+            # An earlier request is being answered, and answers keep their order.
+            self._close_after_answers()
+            return
+        self._ended = True
+        self._guard.busy(self)
+        if waiting:
+            # The application is reading this body; nothing that it sends goes out any more.
+            started = self.cycle.response_started
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if started:
+                self.transport.close()
+                return
+        reply = error_reply(error)
+        headers = [*self.server_state.default_headers, *reply.headers]
+        names = {name for name, _ in headers}
+        if b"connection" not in names:
+            headers.append((b"connection", b"close"))
+        lines = [b"HTTP/1.1 %d %s" % (reply.status, HTTPStatus(reply.status).phrase.encode())]
+        lines += [name + b": " + value for name, value in headers]
+        self.transport.write(b"\r\n".join(lines) + _END + reply.body)
+        self.transport.close()
+
+    def _close_after_answers(self) -> None:
+        self._ended = True
+        self._guard.busy(self)
+        for cycle, _ in self.pipeline:
+            cycle.keep_alive = False
+        if not self.pipeline:
+            self.cycle.keep_alive = False
+
+
+class _LingeringTransport:
+    """A transport that reads on for a while after it is told to close before the client is done.
+
+    To close a socket with unread data resets it, and the client may never see its answer.
+    """
+
+    def __init__(self, transport: asyncio.Transport, protocol: HttpProtocol) -> None:
+        self._transport = transport
+        self._protocol = protocol
+        self._closing = False
+        self.write = transport.write
+        self.pause_reading = transport.pause_reading
+        self.resume_reading = transport.resume_reading
+        self.get_extra_info = transport.get_extra_info
+        self.set_protocol = transport.set_protocol
+        self.abort = transport.abort
+
+    def is_closing(self) -> bool:
+        return self._closing or self._transport.is_closing()
+
+    def close(self) -> None:
+        if self.is_closing():
+            return
+        self._closing = True
+        if not self._protocol.is_sending or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._transport.write_eof()
+        self._protocol.drop_input()
+        self._protocol.loop.call_later(_LINGER_SECONDS, self._transport.close)
+
+
+def _not_http() -> BadRequestError:
+    return BadRequestError("The request is not valid HTTP/1.1.")
