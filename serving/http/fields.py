@@ -1,10 +1,9 @@
 """One field at a time: what a client may put there, and the sentence if it is something else."""
 
-import binascii
+import codecs
 from typing import Any
 
 import orjson
-import pybase64
 
 from errors import BadRequestError
 from models.manifest import Label
@@ -13,6 +12,12 @@ from serving.http.schema import MAX_LABEL, MAX_MODEL, MAX_REQUEST_ID, MAX_SOURCE
 _LARGE_BODY = 65_536
 _MAX_PARTS = 10_000
 _STRUCTURE = (b"[", b"{", b",")
+
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 
 _TYPES = {
     bool: "a boolean",
@@ -42,9 +47,21 @@ def read_json(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
+        text = _unmarked(body)
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
         raise BadRequestError(
             "Body is not valid JSON: send an object, as /docs.json describes it."
         ) from None
+
+
+def _unmarked(body: bytes) -> bytes:
+    """The body in UTF-8 without a byte-order mark, where it has one; it tells UTF-16 too."""
+    for mark, encoding in _MARKS.items():
+        if body.startswith(mark):
+            return body[len(mark) :].decode(encoding, "replace").encode()
+    return b""
 
 
 def _has_many_parts(body: bytes) -> bool:
@@ -123,26 +140,6 @@ def items_of(value: Any, maximum: int, expected: str) -> list[Any]:
     if type(value) is list and 1 <= len(value) <= maximum:
         return value
     raise _wrong(f"{expected} an array of 1 to {maximum} objects", value)
-
-
-def decode_base64(image: str) -> bytes:
-    """The bytes in base64 text, with or without a ``data:`` prefix and line breaks."""
-    if image.startswith("data:"):
-        _, comma, image = image.partition(",")
-        if not comma:
-            raise BadRequestError("Invalid image data: a data: URL has a comma before its data")
-    if not image.isascii():
-        raise BadRequestError("Invalid image data: it is not base64")
-    try:
-        content = pybase64.b64decode(image, validate=True)
-    except (binascii.Error, ValueError):
-        try:
-            content = pybase64.b64decode("".join(image.split()), validate=True)
-        except (binascii.Error, ValueError):
-            raise BadRequestError("Invalid image data: it is not base64") from None
-    if not content:
-        raise BadRequestError("Invalid image data: it is empty")
-    return content
 
 
 def not_an_object(value: Any) -> BadRequestError:

@@ -60,7 +60,7 @@ class Front:
             send = closing(send)
         if scope["path"] in HOT:
             await self._hot(scope, receive, send)
-        elif self._is_known(scope):
+        elif self._is_known(scope) or self._is_known_without_slash(scope):
             await self._shaped(scope, receive, send)
         else:
             # Not passed on: BentoML would keep a metric for each path that anybody ever tries.
@@ -128,6 +128,15 @@ class Front:
                 return route.app.lookup_path(name)[1] is not None
             return True
         return False
+
+    def _is_known_without_slash(self, scope: Scope) -> bool:
+        """Whether the path is one with a slash too many, which is then taken away."""
+        path = scope["path"]
+        if not path.endswith("/") or not self._is_known({**scope, "path": path.rstrip("/")}):
+            return False
+        scope["path"] = path.rstrip("/")
+        scope["raw_path"] = scope["raw_path"].rstrip(b"/")
+        return True
 
 
 def _detail(status: int, headers: MutableHeaders, body: bytes, scope: Scope) -> bytes:

@@ -4,8 +4,8 @@ from typing import Any, Literal, NamedTuple
 
 from errors import BadRequestError
 from models.manifest import Label
+from serving.http.base64text import decode_base64
 from serving.http.fields import (
-    decode_base64,
     image_of,
     items_of,
     label_of,

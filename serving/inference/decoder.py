@@ -14,6 +14,10 @@ from images.spec import ImageSpec
 # An image that is expected to take longer would block the event loop.
 INLINE_SECONDS = 0.003
 
+# How long the inline decoding of one turn of the event loop may take together: the items of a batch
+# all decode in one.
+TURN_SECONDS = 0.01
+
 # The most that a decoder spends on bytes that are not pixels.
 _SECONDS_PER_BYTE = 1e-8
 
@@ -33,6 +37,7 @@ class Decoder:
         self._max_pixels = max_pixels
         self._threads = ThreadPoolExecutor(THREADS, "decode")
         self._waiting_seconds = 0.0
+        self._turn_seconds = 0.0
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -46,11 +51,17 @@ class Decoder:
         try:
             encoded = examine(image, self._max_pixels)
             seconds = encoded.seconds + len(image) * _SECONDS_PER_BYTE
-            if seconds < INLINE_SECONDS:
+            if seconds < INLINE_SECONDS and self._turn_seconds + seconds < TURN_SECONDS:
+                if not self._turn_seconds:
+                    asyncio.get_running_loop().call_soon(self._end_turn)
+                self._turn_seconds += seconds
                 return encoded.pixels(spec)
             return await self._on_thread(encoded, spec, seconds, expires)
         except ImageError as error:
             raise RejectedImageError(str(error)) from None
+
+    def _end_turn(self) -> None:
+        self._turn_seconds = 0.0
 
     async def _on_thread(
         self, encoded: Encoded, spec: ImageSpec, seconds: float, expires: float
