@@ -55,13 +55,13 @@ class Settings(BaseSettings):
         default=4096,
         ge=16,
         le=100_000,
-        description="limit of connections to a worker; the oldest idle ones are closed for new ones",
+        description="limit of connections to a worker; new ones close the oldest idle one",
     )
     keep_alive_seconds: float = Field(
         default=75.0,
         ge=1,
         le=3600,
-        description="seconds that an idle connection stays open; load balancers usually keep theirs for 60",
+        description="seconds that an idle connection stays open; most load balancers use 60",
     )
     max_body_bytes: int = Field(
         default=10 * 1024 * 1024,

@@ -40,11 +40,16 @@ def _decode_loosely(text: str) -> bytes:
         raise _invalid("it is the text of a Python bytes object, b'…': decode it to a string first")
     if not text.isascii():
         raise _invalid("it is not base64")
-    plain = text.encode().translate(_ORDINARY, _BREAKS).rstrip(b"=")
-    if b" " in plain:
-        raise _invalid(
-            "it is base64 with spaces, as when a form turns + into a space: send it percent-encoded"
-        )
+    plain = text.encode().translate(_ORDINARY, _BREAKS)
+    spaces = plain.count(b" ")
+    if spaces:
+        # Complete with them, and not without: they were a plus.
+        if len(plain) % 4 == 0 or (len(plain) - spaces) % 4:
+            raise _invalid(
+                "it is base64 with spaces, as a form makes of +: send it percent-encoded"
+            )
+        plain = plain.translate(None, b" ")
+    plain = plain.rstrip(b"=")
     try:
         return bytes(pybase64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True))
     except (binascii.Error, ValueError):

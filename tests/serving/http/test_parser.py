@@ -161,7 +161,6 @@ def test_a_request_id_of_another_kind(request_id: Any, given: str) -> None:
     ("image", "why"),
     [
         ("a", "it is not base64"),
-        ("aGVsbG8", "it is not base64"),
         ("aGVsbG8=!", "it is not base64"),
         ("äöü", "it is not base64"),
         ("  ", "it is empty"),
