@@ -83,6 +83,29 @@ def _stored(model: Any) -> StoredModel:
     return StoredModel(model.tag.name, str(model.tag.version), Path(model.path))
 
 
+def silent_onnxruntime() -> Any:
+    """ONNX Runtime, kept from reporting to its developers.
+
+    Since 1.32 it connects to their event collector within a minute, on Linux too, whatever
+    ``disable_telemetry_events`` was told; it reads this variable when it is first imported.
+    """
+    os.putenv("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+def do_not_track(silent: bool) -> None:
+    """Have BentoML report its use to its developers, or not, whatever it read at its start.
+
+    It asks the environment once, before it imports a service, and reports by default.
+    """
+    from bentoml._internal.utils.analytics import usage_stats
+
+    usage_stats.do_not_track = lambda: silent  # type: ignore[assignment]
+
+
 def available_cpus() -> int:
     """The CPUs that this process may use, by the limits of its container; at least 1."""
     from bentoml._internal.resource import CpuResource

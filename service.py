@@ -46,6 +46,7 @@ WORKERS = SETTINGS.workers or internals.available_cpus()
 DRAIN = Drain(SETTINGS.drain_ms / 1000)
 TRACED = internals.is_traced()
 ANSWERS: dict[str, Answer] = {}
+internals.do_not_track(SETTINGS.do_not_track)
 HttpProtocol.limits = Limits(
     HEAD_SECONDS, BODY_SECONDS + 1, SETTINGS.keep_alive_seconds, SETTINGS.max_connections
 )

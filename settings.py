@@ -27,6 +27,11 @@ class Settings(BaseSettings):
         validation_alias="PORT",
         description="TCP port of the server",
     )
+    do_not_track: bool = Field(
+        default=True,
+        validation_alias="BENTOML_DO_NOT_TRACK",
+        description="whether BentoML leaves out its usage reports to its developers",
+    )
     workers: int | None = Field(
         default=None,
         ge=1,

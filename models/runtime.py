@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+import internals
 from errors import ArtifactError, first_line
 
 
@@ -36,10 +37,7 @@ class OnnxRuntime:
 
     def __init__(self, model: bytes) -> None:
         # Here, because the process that supervises the workers imports this module too.
-        import onnxruntime
-
-        # Since 1.32 it reports each session to its developers, on Linux too.
-        onnxruntime.disable_telemetry_events()
+        onnxruntime = internals.silent_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

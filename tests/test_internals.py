@@ -6,6 +6,8 @@ A test that fails after an upgrade names what the new release no longer has.
 import asyncio
 import inspect
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +25,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 import internals
+from tests.servers import ROOT
 
 
 def test_these_are_the_releases_that_were_read() -> None:
@@ -45,6 +48,25 @@ def test_bentoml_s_home_and_store_are_folders() -> None:
 def test_bentoml_traces_nothing_by_default() -> None:
     assert BentoMLContainer.tracing.exporter_type.get() is None
     assert not internals.is_traced()
+
+
+def test_bentoml_asks_this_function_before_it_reports() -> None:
+    from bentoml._internal.utils.analytics import usage_stats
+
+    assert "do_not_track()" in inspect.getsource(usage_stats.track)
+    internals.do_not_track(True)
+    assert usage_stats.do_not_track()
+
+
+def test_onnx_runtime_is_told_to_report_nothing_before_it_is_imported() -> None:
+    program = (
+        "import internals, sys; internals.silent_onnxruntime(); import subprocess; "
+        "print(subprocess.run(['sh', '-c', 'echo $ORT_DISABLE_TELEMETRY'], stdout=-1).stdout)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "b'1\\n'\n"
 
 
 def test_bentoml_counts_the_cpus() -> None:
