@@ -39,7 +39,7 @@ check: $(INSTALLED)-dev ## lint, formatting, types, documentation
 	@.venv/bin/mypy --no-error-summary
 	@$(PYTHON_HERE) -m scripts.check_docs
 
-fix: $(INSTALLED)-dev ## mend what can be mended: lint, formatting, docs/settings.md, docs/commands.md
+fix: $(INSTALLED)-dev ## fix what can be fixed automatically: lint, formatting, docs/settings.md, docs/commands.md
 	@.venv/bin/ruff check --fix --quiet --exit-zero
 	@.venv/bin/ruff format --quiet
 	@$(PYTHON_HERE) -m scripts.check_docs --write
