@@ -26,9 +26,9 @@ from tests.waiting import PATIENCE_SECONDS
 for name in list(os.environ):
     if name.startswith(("PUPILA_", "BENTOML_")) or name == "PORT":
         del os.environ[name]
-# Before anything imports NumPy: on a busy machine, several threads of BLAS wait for each other. The
-# multi-layer perceptrons of these tests took 10 times as long.
-os.environ["OMP_NUM_THREADS"] = "1"
+# Before anything imports NumPy: every CPU has a process of tests already, and on a busy machine the
+# threads of BLAS wait for each other. A training of 60 drawings took 94 s of CPU instead of 14.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 # Before anything imports BentoML, which reads it once.
 os.environ["BENTOML_HOME"] = str(HOME)
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
@@ -41,9 +41,6 @@ os.environ["PUPILA_DEADLINE_MS"] = str(DEADLINE_MS)
 # Where BentoML keeps its metrics; `bentoml serve` makes a folder for this by itself.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(HOME / "metrics")
 (HOME / "metrics").mkdir(exist_ok=True)
-# Every CPU has a process of tests already. With BLAS threads of its own, a training of 60 drawings
-# took 94 s of CPU instead of 14 on a busy machine: they wait for each other. Before NumPy's import.
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 # A shell's background job ignores it, and so would every process that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
