@@ -49,9 +49,10 @@ def _decode_loosely(text: str) -> bytes:
                 "it is base64 with spaces, as a form makes of +: send it percent-encoded"
             )
         plain = plain.translate(None, b" ")
-    plain = plain.rstrip(b"=")
+    if not plain.endswith(b"="):
+        plain += b"=" * (-len(plain) % 4)
     try:
-        return bytes(pybase64.b64decode(plain + b"=" * (-len(plain) % 4), validate=True))
+        return bytes(pybase64.b64decode(plain, validate=True))
     except (binascii.Error, ValueError):
         raise _invalid("it is not base64") from None
 
