@@ -25,14 +25,14 @@ from errors import (
     RequestError,
 )
 from serving.http.guard import Guard, Limits
+from serving.http.linger import LingeringTransport
 from serving.http.reply import error_reply
 
 MAX_HEAD_BYTES: Final = 32_768
 MAX_HEADERS: Final = 100
 HEAD_SECONDS: Final = 10.0
 
-# How long, and how much, is read of what a client still sends after its last answer.
-_LINGER_SECONDS: Final = 5.0
+# How much is read, and dropped, of what a client still sends after its last answer.
 _LINGER_BYTES: Final = 64 * 1024 * 1024
 
 _END: Final = b"\r\n\r\n"
@@ -80,7 +80,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._dropped = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(_LingeringTransport(transport, self))  # type: ignore[arg-type]
+        super().connection_made(LingeringTransport(transport, self))  # type: ignore[arg-type]
         if not self._guard.admit(self):
             self._end(OverloadedError("The server has no free connection; try again.", "capacity"))
 
@@ -275,38 +275,6 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.keep_alive = False
         if not self.pipeline:
             self.cycle.keep_alive = False
-
-
-class _LingeringTransport:
-    """A transport that reads on for a while after it is told to close before the client is done.
-
-    To close a socket with unread data resets it, and the client may never see its answer.
-    """
-
-    def __init__(self, transport: asyncio.Transport, protocol: HttpProtocol) -> None:
-        self._transport = transport
-        self._protocol = protocol
-        self._closing = False
-        self.write = transport.write
-        self.pause_reading = transport.pause_reading
-        self.resume_reading = transport.resume_reading
-        self.get_extra_info = transport.get_extra_info
-        self.set_protocol = transport.set_protocol
-        self.abort = transport.abort
-
-    def is_closing(self) -> bool:
-        return self._closing or self._transport.is_closing()
-
-    def close(self) -> None:
-        if self.is_closing():
-            return
-        self._closing = True
-        if not self._protocol.is_sending or not self._transport.can_write_eof():
-            self._transport.close()
-            return
-        self._transport.write_eof()
-        self._protocol.drop_input()
-        self._protocol.loop.call_later(_LINGER_SECONDS, self._transport.close)
 
 
 def _not_http() -> BadRequestError:

@@ -50,6 +50,9 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     server = await loop.create_server(lambda: HttpProtocol(config, state, {}), "127.0.0.1", 0)
     yield int(server.sockets[0].getsockname()[1])
     server.close()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while state.connections:
+            await asyncio.sleep(0)
 
 
 async def talk(port: int, *parts: bytes, half: bool = False) -> bytes:

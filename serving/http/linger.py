@@ -1,0 +1,52 @@
+"""Closing a connection so that its client still sees the last answer."""
+
+import asyncio
+from typing import Final, Protocol
+
+# How long is read of what a client still sends after its last answer.
+_SECONDS: Final = 5.0
+
+
+class Lingering(Protocol):
+    """What the transport asks of its protocol."""
+
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the client has not sent all of a request."""
+
+    def drop_input(self) -> None:
+        """Read on, but only to drop what comes."""
+
+
+class LingeringTransport:
+    """A transport that reads on for a while after it is told to close before the client is done.
+
+    To close a socket with unread data resets it, and the client may never see its answer.
+    """
+
+    def __init__(self, transport: asyncio.Transport, protocol: Lingering) -> None:
+        self._transport = transport
+        self._protocol = protocol
+        self._closing = False
+        self.write = transport.write
+        self.pause_reading = transport.pause_reading
+        self.resume_reading = transport.resume_reading
+        self.get_extra_info = transport.get_extra_info
+        self.set_protocol = transport.set_protocol
+        self.abort = transport.abort
+
+    def is_closing(self) -> bool:
+        return self._closing or self._transport.is_closing()
+
+    def close(self) -> None:
+        if self.is_closing():
+            return
+        self._closing = True
+        if not self._protocol.is_sending or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._transport.write_eof()
+        self._protocol.drop_input()
+        self._protocol.loop.call_later(_SECONDS, self._transport.close)
