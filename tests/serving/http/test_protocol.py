@@ -51,7 +51,7 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     yield int(server.sockets[0].getsockname()[1])
     server.close()
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while state.connections:
+        while state.connections:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0)
 
 
