@@ -15,9 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from starlette.types import Send
-
 if TYPE_CHECKING:
+    from starlette.types import Send
     from uvicorn import Server
 
 # circus looks for dead workers every 10 seconds as BentoML configures it.
@@ -243,7 +242,7 @@ class one_write:  # noqa: N801 - a context manager, and a generator would cost a
 
     __slots__ = ("_collector", "_cycle", "_transport")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: "Send") -> None:
         self._cycle: Any = getattr(send, "__self__", None)
         self._transport = getattr(self._cycle, "transport", None)
 

@@ -67,7 +67,7 @@ def _private_modules(folder: Any) -> tuple[Any, Any]:
     import importlib
     import sys
 
-    ours = {"errors", "images", "models", "score"}
+    ours = {"errors", "images", "internals", "models", "score"}
     before = {name: sys.modules.pop(name) for name in list(sys.modules) if _root(name) in ours}
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()

@@ -32,6 +32,7 @@ MUST_MATCH = ("numpy", "onnxruntime", "pillow", "pydantic", "simplejpeg")
 
 MODULES = (
     "errors.py",
+    "internals.py",
     "images/__init__.py",
     "images/decoding.py",
     "images/formats.py",

@@ -294,7 +294,7 @@ def test_the_page_asks_nobody_else(client: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/models/", "/predict/x", "/predict/batch/x", "/models/clf", "/%ff"]
+    "path", ["/nothing", "/nothing/", "/predict/x", "/predict/batch/x", "/models/clf", "/%ff"]
 )
 def test_an_unknown_path(client: httpx2.Client, path: str) -> None:
     response = client.get(path)
@@ -351,3 +351,8 @@ def test_the_document_names_every_route(client: httpx2.Client) -> None:
     }  # fmt: skip
     responses = document["paths"]["/predict/"]["post"]["responses"]
     assert set(responses) == {"200", "400", "408", "413", "500", "503"}
+
+
+@pytest.mark.parametrize("path", ["/models/", "/livez/", "/metrics/", "/docs.json/"])
+def test_a_slash_too_many_changes_nothing(client: httpx2.Client, path: str) -> None:
+    assert client.get(path, follow_redirects=False).status_code == 200
