@@ -1,10 +1,12 @@
 """Where the processor time of a prediction goes: by server, by connections, and by part.
 
-    python -m bench.parts [--rounds 5]
+    python -m bench.parts [--rounds 5] [--against ../earlier]
 
 The servers take turns, as in ``bench.serving``: Pupila, the same through BentoML's own layers, and
 the floor, which reads nothing. The parts are timed alone in this process, so their caches are warm:
-what they leave of the whole is the server's, the event loop's and the kernel's. Linux only.
+what they leave of the whole is the server's, the event loop's and the kernel's. With the folder of
+another checkout, the server of that one takes its turns too: a comparison within one run is the
+only one that a shared machine allows. Linux only.
 """
 
 import asyncio
@@ -43,6 +45,7 @@ MODEL = "logistic"
 CONNECTIONS = (32, 128, 512, 2048)
 BATCH = 32
 REPEATS = 200
+OTHER = "Pupila in "
 
 
 def native() -> Server:
@@ -55,6 +58,21 @@ def native() -> Server:
         return Launch([target if word == "." else word for word in made.command], made.settings)
 
     return replace(base, name="native", title="Pupila through BentoML's layers", launch=launch)
+
+
+def other(folder: Path) -> Server:
+    """Pupila as it is in another checkout, on the libraries of this one."""
+    base = SERVERS["pupila"]
+
+    def launch(binaries: Path, port: int, model: Path) -> Launch:
+        made = base.launch(binaries, port, model)
+        home = {"PUPILA_HOME": str(model / "other")}
+        return Launch(
+            [str(folder) if word == "." else word for word in made.command],
+            {**made.settings, **home},
+        )
+
+    return replace(base, name="other", title=f"{OTHER}{folder.name}", launch=launch)
 
 
 def by_connections(
@@ -124,6 +142,17 @@ def report(
         [title, *(f"{statistics.median(found[title, count]):.0f}" for count in CONNECTIONS)]
         for title in titles
     ]
+    mine, *others = titles
+    for title in others:
+        if title.startswith(OTHER):
+            ratios = (
+                statistics.median(
+                    here / there
+                    for here, there in zip(found[mine, count], found[title, count], strict=True)
+                )
+                for count in CONNECTIONS
+            )
+            rows.append([f"ratio to {title}, round by round", *map("{:.2f}".format, ratios)])
     head = ("µs of processor time a request", *(f"{count} connections" for count in CONNECTIONS))
     timed = [[name, f"{cost:.1f}"] for name, cost in parts]
     lines = [
@@ -139,14 +168,20 @@ def report(
 @click.command(context_settings={"show_default": True, "max_content_width": 100})
 @click.option("--rounds", default=5, type=click.IntRange(1))
 @click.option("--seconds", default=1.0, type=click.FloatRange(0.1), help="Of each measurement.")
+@click.option(
+    "--against",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    help="Another checkout, whose server is measured too.",
+)
 @click.option("--output", default=ROOT / "bench" / "parts.md", type=click.Path(path_type=Path))
-def main(rounds: int, seconds: float, output: Path) -> None:
+def main(rounds: int, seconds: float, against: Path | None, output: Path) -> None:
     """Say where the time of a prediction goes."""
     with tempfile.TemporaryDirectory(prefix="pupila-bench-") as folder:
         home = make_material(MODEL, Path(folder))
         with contextlib.ExitStack() as stack:
             runners = []
-            for server in (SERVERS["pupila"], native(), SERVERS["floor"]):
+            servers = [SERVERS["pupila"], *([other(against)] if against else [])]
+            for server in (*servers, native(), SERVERS["floor"]):
                 runners.append(stack.enter_context(start(server, home)))
                 runners[-1].tree.freeze()
             found = by_connections(runners, rounds, seconds)
