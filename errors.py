@@ -160,7 +160,7 @@ class OverloadedError(RequestError):
     def __init__(
         self,
         detail: str,
-        reason: Literal["capacity", "deadline", "expired", "loading", "records"],
+        reason: Literal["capacity", "deadline", "expired", "loading", "records", "shutdown"],
         retry_after: int = 1,
     ) -> None:
         super().__init__(detail)

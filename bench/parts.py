@@ -80,7 +80,9 @@ def by_connections(
 ) -> dict[tuple[str, int], list[float]]:
     """Microseconds of processor time a request, for each server and number of connections."""
     found: dict[tuple[str, int], list[float]] = {}
-    for _, count, runner in itertools.product(range(rounds), CONNECTIONS, runners):
+    for number, count, place in itertools.product(range(rounds), CONNECTIONS, range(len(runners))):
+        # Back and forth, so that none always comes first.
+        runner = runners[place if number % 2 else -1 - place]
         runner.tree.thaw()
         result = run(runner.plan(count, seconds, warm=SETTLE_SECONDS + 0.3))
         runner.tree.freeze()

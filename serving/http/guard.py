@@ -22,17 +22,15 @@ class Guarded(Protocol):
 
 
 class Limits(NamedTuple):
-    """Seconds for the headers and the body of a request, and for an idle connection; and how many
-    connections a worker holds."""
+    """Seconds for the headers and the body of a request, and for an idle connection; how many
+    connections a worker holds; and how often the late ones are looked for."""
 
     head_seconds: float
     body_seconds: float
     idle_seconds: float
     connections: int
+    check_seconds: float = 0.5
 
-
-# How often late connections are looked for.
-_CHECK_SECONDS = 0.5
 
 # Of the connections allowed, those that stay free for new clients: idle ones are closed above it.
 _FREE_SHARE = 1 / 16
@@ -58,7 +56,7 @@ class Guard:
         self._open.add(connection)
         self.idle(connection)
         if self._timer is None:
-            self._timer = self._loop.call_later(_CHECK_SECONDS, self._check)
+            self._timer = self._loop.call_later(self._limits.check_seconds, self._check)
         limit = self._limits.connections
         while len(self._open) > limit * (1 - _FREE_SHARE) and len(self._idle) > 1:
             oldest = next(iter(self._idle))
@@ -82,9 +80,9 @@ class Guard:
 
     def busy(self, connection: Guarded) -> None:
         """All of the request is there."""
-        self._idle.pop(connection, None)
-        self._heads.pop(connection, None)
-        self._bodies.pop(connection, None)
+        if self._idle.pop(connection, None) is None:
+            self._heads.pop(connection, None)
+            self._bodies.pop(connection, None)
 
     def forget(self, connection: Guarded) -> None:
         self._open.discard(connection)
@@ -99,7 +97,9 @@ class Guard:
             connection.time_out()
         for connection in _late(self._idle, now - limits.idle_seconds):
             connection.close_idle()
-        self._timer = self._loop.call_later(_CHECK_SECONDS, self._check) if self._open else None
+        self._timer = (
+            self._loop.call_later(limits.check_seconds, self._check) if self._open else None
+        )
 
 
 def _late(queue: OrderedDict[Guarded, float], before: float) -> list[Guarded]:

@@ -3,8 +3,9 @@
 import asyncio
 from typing import Final, Protocol
 
-# How long is read of what a client still sends after its last answer.
+# How long is read of what a client still sends after its last answer; and when the server ends.
 _SECONDS: Final = 5.0
+_LAST_SECONDS: Final = 0.5
 
 
 class Lingering(Protocol):
@@ -30,6 +31,7 @@ class LingeringTransport:
         self._transport = transport
         self._protocol = protocol
         self._closing = False
+        self._seconds = _SECONDS
         self.write = transport.write
         self.pause_reading = transport.pause_reading
         self.resume_reading = transport.resume_reading
@@ -49,4 +51,10 @@ class LingeringTransport:
             return
         self._transport.write_eof()
         self._protocol.drop_input()
-        self._protocol.loop.call_later(_SECONDS, self._transport.close)
+        self._protocol.loop.call_later(self._seconds, self._transport.close)
+
+    def hurry(self) -> None:
+        """Read on for a short time only: the server ends."""
+        self._seconds = _LAST_SECONDS
+        if self._closing:
+            self._protocol.loop.call_later(_LAST_SECONDS, self._transport.close)

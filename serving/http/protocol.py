@@ -32,6 +32,9 @@ MAX_HEAD_BYTES: Final = 32_768
 MAX_HEADERS: Final = 100
 HEAD_SECONDS: Final = 10.0
 
+# How long a body that is still arriving when the server ends has until it is given up.
+_LAST_BODY_SECONDS: Final = 2.0
+
 # How much is read, and dropped, of what a client still sends after its last answer.
 _LINGER_BYTES: Final = 64 * 1024 * 1024
 
@@ -51,11 +54,15 @@ _TOO_LARGE = HeadTooLargeError(
 )
 
 
+class _NextRequest(Exception):  # noqa: N818 - it stops the parser, and is nobody's fault
+    """The parser has begun to read the next request."""
+
+
 class HttpProtocol(HttpToolsProtocol):
     """One connection.
 
-    The parser gets the headers of a request only once they are complete and checked, and then
-    exactly its body, so that it never reads across the end of a request by itself.
+    The parser gets the headers of a request only once they are complete and checked, and nothing
+    after its body, so that it never reads across the end of a request by itself.
     """
 
     limits: ClassVar[Limits]
@@ -80,7 +87,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._dropped = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(LingeringTransport(transport, self))  # type: ignore[arg-type]
+        self._lingering = LingeringTransport(transport, self)
+        super().connection_made(self._lingering)  # type: ignore[arg-type]
         if not self._guard.admit(self):
             self._end(OverloadedError("The server has no free connection; try again.", "capacity"))
 
@@ -117,27 +125,35 @@ class HttpProtocol(HttpToolsProtocol):
                 self.transport.abort()
 
     def _read_head(self, data: bytes) -> bytes:
-        """Take the headers of a request out of the data; returns what is after them."""
+        """Take the headers of a request, and of its body what is there; returns what is after."""
         known = len(self._head)
-        head = self._head + data if known else data.lstrip(b"\r\n")
-        end = head.find(_END, max(0, known - len(_END)))
+        if known:
+            data = self._head + data
+        elif data[:1] in b"\r\n":
+            data = data.lstrip(b"\r\n")
+        end = data.find(_END, max(0, known - len(_END)))
         if end < 0 or end > MAX_HEAD_BYTES - len(_END):
-            self._wait_for_head(head)
+            self._wait_for_head(data)
             return b""
         end += len(_END)
-        rest = head[end:]
-        if rest or known:
-            head = head[:end]
         self._head = b""
+        head = data[:end].lower()
         fault = self._check(head)
         if fault is not None:
             self._end(fault)
-            return rest
+            return data[end:]
         self._in_head = False
-        self._feed(head if b"\r\nupgrade:" not in head.lower() else _UPGRADES.sub(b"", head))
+        if self._body_left == _CHUNKED or b"\r\nupgrade:" in head:
+            self._feed(_UPGRADES.sub(b"", data[:end]))
+        else:
+            # One call for all of a request, as most arrive.
+            whole = end + self._body_left
+            end = min(whole, len(data))
+            self._body_left = whole - end
+            self._feed(data if end == len(data) else data[:end])
         if not self._in_head and not self._ended:
             self._guard.reads_body(self)
-        return rest
+        return data[end:]
 
     def _wait_for_head(self, head: bytes) -> None:
         if len(head) > MAX_HEAD_BYTES or head.count(b"\n") > MAX_HEADERS + 1:
@@ -151,22 +167,26 @@ class HttpProtocol(HttpToolsProtocol):
             self._head = head
 
     def _check(self, head: bytes) -> RequestError | None:
-        """What is wrong with complete headers that the parser would accept."""
+        """What is wrong with complete headers, in lower case, that the parser would accept."""
         if head.count(b"\n") > MAX_HEADERS + 2:
             return _TOO_LARGE
-        lower = head.lower()
-        first = lower[: lower.find(b"\r\n")]
-        is_old = first.endswith(b" http/1.0")
-        hosts = lower.count(b"\r\nhost:")
-        if hosts > 1 or (hosts == 0 and not is_old):
-            return BadRequestError(f"A request has one Host header, not {hosts}.")
-        if first.startswith(b"connect "):
+        hosts = head.count(b"\r\nhost:")
+        chunked = b"\r\ntransfer-encoding:" in head
+        if hosts != 1 or chunked:
+            is_old = head[: head.find(b"\r\n")].endswith(b" http/1.0")
+            if hosts > 1 or (hosts == 0 and not is_old):
+                return BadRequestError(f"A request has one Host header, not {hosts}.")
+            if chunked and (is_old or _ENCODINGS.findall(head) != [b"chunked"]):
+                return BadRequestError(
+                    "Transfer-Encoding may only be chunked, and only in HTTP/1.1."
+                )
+        if head.startswith(b"connect "):
             return BadRequestError("CONNECT is for proxies, and this server is not one.")
-        encodings = _ENCODINGS.findall(lower) if b"\r\ntransfer-encoding:" in lower else []
-        if encodings and (is_old or encodings != [b"chunked"]):
-            return BadRequestError("Transfer-Encoding may only be chunked, and only in HTTP/1.1.")
-        length = _LENGTH.search(lower)
-        self._body_left = _CHUNKED if encodings else int(length[1]) if length else 0
+        if chunked:
+            self._body_left = _CHUNKED
+        else:
+            length = _LENGTH.search(head)
+            self._body_left = int(length[1]) if length else 0
         return None
 
     def _read_body(self, data: bytes) -> bytes:
@@ -185,31 +205,16 @@ class HttpProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._end(_not_http())
+            if not self._ended:
+                self._end(_not_http())
 
     def on_message_begin(self) -> None:
         if self._in_head:
             # The next request, in one packet with the last chunk of this one, of which only the
             # parser knows where it ends: this one is answered, and the client asks again.
             self._close_after_answers()
-            return
+            raise _NextRequest
         super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        if not self._ended:
-            super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._ended:
-            super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        if not self._ended:
-            super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        if not self._ended:
-            super().on_body(body)
 
     def on_message_complete(self) -> None:
         if self._ended:
@@ -219,9 +224,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._rest()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
-        # The guard closes what is idle for too long.
-        self._unset_keepalive_if_required()
+        # As uvicorn's, but without a timer for each connection: the guard closes the idle ones.
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
         self._rest()
 
     def _rest(self) -> None:
@@ -236,6 +245,17 @@ class HttpProtocol(HttpToolsProtocol):
     def time_out(self) -> None:
         what = "body" if not self._in_head else "head"
         self._end(BodyTimeoutError(f"The {what} of the request did not arrive in time."))
+
+    def shutdown(self) -> None:
+        """The server ends: answer what was asked, and give up what does not arrive soon."""
+        self._lingering.hurry()
+        if not self._in_head:
+            self.loop.call_later(_LAST_BODY_SECONDS, self._give_up)
+        super().shutdown()
+
+    def _give_up(self) -> None:
+        if not self._in_head and not self._ended:
+            self._end(OverloadedError("The server is shutting down; send it again.", "shutdown"))
 
     def close_idle(self) -> None:
         self.transport.close()

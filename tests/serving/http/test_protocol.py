@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -39,16 +40,34 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+@dataclass(frozen=True)
+class OpenPort:
+    number: int
+    state: ServerState
+
+    def connections(self) -> list[HttpProtocol]:
+        return [known for known in self.state.connections if isinstance(known, HttpProtocol)]
+
+
 @pytest.fixture
-async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
-    limits = Limits(head_seconds=0.5, body_seconds=0.5, idle_seconds=1, connections=16)
+async def port(open_port: OpenPort) -> int:
+    return open_port.number
+
+
+@pytest.fixture
+def limits() -> Limits:
+    return Limits(0.5, 0.5, idle_seconds=0.2, connections=16, check_seconds=0.1)
+
+
+@pytest.fixture
+async def open_port(monkeypatch: pytest.MonkeyPatch, limits: Limits) -> AsyncIterator[OpenPort]:
     monkeypatch.setattr(HttpProtocol, "limits", limits, raising=False)
     monkeypatch.setattr(HttpProtocol, "_guards", {})
     config, state = Config(app=echo, lifespan="off", http=HttpProtocol), ServerState()
     config.load()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: HttpProtocol(config, state, {}), "127.0.0.1", 0)
-    yield int(server.sockets[0].getsockname()[1])
+    yield OpenPort(int(server.sockets[0].getsockname()[1]), state)
     server.close()
     async with asyncio.timeout(PATIENCE_SECONDS):
         while state.connections:  # noqa: ASYNC110 - uvicorn has no event for it
@@ -200,3 +219,21 @@ async def test_a_connection_too_many_is_refused(port: int, monkeypatch: pytest.M
     monkeypatch.setattr(HttpProtocol, "limits", none)
     (answer,) = answers(await talk(port))
     assert (answer[0], detail(answer)) == (503, "The server has no free connection; try again.")
+
+
+@pytest.mark.parametrize("limits", [Limits(60, 60, 60, connections=16)])
+async def test_a_body_that_does_not_arrive_before_the_end_is_given_up(
+    open_port: OpenPort,
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", open_port.number)
+    writer.write(POST + b"Content-Length: 9\r\n\r\n")
+    await writer.drain()
+    while not any(connection.cycle for connection in open_port.connections()):  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    for connection in open_port.connections():
+        connection.shutdown()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        (answer,) = answers(await reader.read())
+    writer.close()
+    assert answer[0] == 503
+    assert "shutting down" in detail(answer)
