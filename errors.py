@@ -138,6 +138,12 @@ class BodyTooLargeError(RequestError):
     status = 413
 
 
+class UnsupportedEncodingError(RequestError):
+    """The body has a Content-Encoding that is not read."""
+
+    status = 415
+
+
 class HeadTooLargeError(RequestError):
     status = 431
 

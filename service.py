@@ -26,7 +26,13 @@ from serving.http.front import Answer, Front
 from serving.http.guard import Limits
 from serving.http.protocol import HEAD_SECONDS, HttpProtocol
 from serving.http.routes import FEEDBACK, PREDICT, PREDICT_BATCH
-from serving.http.schema import BatchRequest, FeedbackRequest, FeedbackResponse, PredictRequest
+from serving.http.schema import (
+    BatchRequest,
+    FeedbackRequest,
+    FeedbackResponse,
+    PredictRequest,
+    PredictResponse,
+)
 from serving.inference.admission import Admission
 from serving.inference.registry import Registry
 from serving.metrics import forget_dead_workers
@@ -143,7 +149,7 @@ class Pupila:
     async def stop(self) -> None:
         await self.running.aclose()
 
-    @bentoml.api(route=PREDICT.path, input_spec=PredictInput, output_spec=PREDICT.response)
+    @bentoml.api(route=PREDICT.path, input_spec=PredictInput, output_spec=PredictResponse)
     async def predict(self, request: Request) -> Response:
         """Classify one image."""
         return await self._answer(PREDICT.path, request)

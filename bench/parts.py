@@ -139,13 +139,13 @@ def _best(part: Callable[[], object]) -> float:
 def report(
     found: dict[tuple[str, int], list[float]], parts: list[tuple[str, float]], arguments: str
 ) -> str:
-    titles = list(dict.fromkeys(title for title, _ in found))
+    titles = sorted({title for title, _ in found}, key=len)
     rows = [
         [title, *(f"{statistics.median(found[title, count]):.0f}" for count in CONNECTIONS)]
         for title in titles
     ]
-    mine, *others = titles
-    for title in others:
+    mine = SERVERS["pupila"].title
+    for title in titles:
         if title.startswith(OTHER):
             ratios = (
                 statistics.median(

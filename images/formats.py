@@ -81,3 +81,10 @@ def sniff(data: bytes) -> Format:
         if other.signature.match(data):
             raise ImageError(f"it is {other.name}, not {ANY_FORMAT}")
     raise ImageError(f"it is not {ANY_FORMAT}")
+
+
+def is_recognized(data: bytes) -> bool:
+    """Whether a file's first bytes are those of an image, even unread, or another binary file."""
+    return not data.startswith(b"<") and any(
+        known.signature.match(data) for known in (*FORMATS, *_OTHERS)
+    )

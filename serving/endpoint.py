@@ -7,7 +7,7 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from starlette.types import Receive, Scope
@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope
 from errors import InternalError, OverloadedError, RequestError
 from serving.access import AccessLog
 from serving.http.body import is_client_gone, read_body
-from serving.http.reply import INTERNAL, Reply, error_reply
+from serving.http.reply import INTERNAL, Headers, Reply, error_reply
 from serving.http.routes import Route
 from serving.inference.admission import Admission
 from serving.inference.batcher import Answer
@@ -33,9 +33,12 @@ ClientGone = Callable[[], bool]
 class Exchange:
     """What is known of a request so far, for its log line, metrics and record.
 
-    ``image`` and ``answer`` are those of a single prediction.
+    ``image`` and ``answer`` are those of a single prediction; ``headers`` go with the answer, even
+    if it is an error.
     """
 
+    scope: Scope
+    headers: Headers = field(default_factory=list)
     request_id: str | int | None = None
     engine: Engine | None = None
     image: bytes = b""
@@ -54,7 +57,7 @@ class Endpoint(ABC):
 
     async def __call__(self, scope: Scope, receive: Receive) -> Reply:
         started = time.perf_counter()
-        exchange = Exchange()
+        exchange = Exchange(scope)
         try:
             with self._admission.bodies() as hold:
                 body = await read_body(scope, receive, self._max_body_bytes, hold)
@@ -68,6 +71,7 @@ class Endpoint(ABC):
         except Exception:
             logger.exception("request %r failed", exchange.request_id)
             reply = error_reply(INTERNAL)
+        reply.headers.extend(exchange.headers)
         seconds = time.perf_counter() - started
         engine = exchange.engine
         path = self.route.path

@@ -7,10 +7,11 @@ from http import HTTPStatus
 
 from errors import OverloadedError, RejectedImageError, RequestError
 from serving.endpoint import ClientGone, Endpoint, Exchange
-from serving.http.parser import ImageItem, parse_batch, parse_query
-from serving.http.reply import Reply, json_reply
+from serving.http.parser import BatchQuery, ImageItem, Query, parse_batch, parse_query
+from serving.http.reply import Headers, Reply, json_reply
 from serving.http.routes import PREDICT, PREDICT_BATCH
 from serving.http.schema import BatchResponse, ItemError, PredictResponse
+from serving.http.uploads import parse_upload
 from serving.inference.admission import Admission
 from serving.inference.engine import Engine, Prediction
 from serving.inference.registry import Registry
@@ -59,38 +60,10 @@ class _Classifying(Endpoint):
         except TimeoutError:
             raise OverloadedError(f"{model} is being loaded; try again.", "loading") from None
 
-
-class Predict(_Classifying):
-    """Classifies one image."""
-
-    route = PREDICT
-
-    async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:
-        with self._admission.slots(1):
-            query = parse_query(body)
-            exchange.request_id = query.request_id
-            expires = self._expires()
-            engine = exchange.engine = await self._engine(query.model, expires)
-            try:
-                prediction = await engine.predict(
-                    query.image, query.probabilities, expires, client_gone
-                )
-            except RejectedImageError as error:
-                if self._recorder is not None:
-                    self._recorder.rejected(engine, query.request_id, query.image, error.reason)
-                raise
-        reply = json_reply(_response(query.request_id, prediction), engine.header)
-        exchange.image, exchange.answer = query.image, prediction.answer
-        return reply
-
-
-class PredictBatch(_Classifying):
-    """Classifies the items of a request, each of which succeeds or fails alone."""
-
-    route = PREDICT_BATCH
-
-    async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:
-        query = parse_batch(body)
+    async def _classify(
+        self, exchange: Exchange, query: BatchQuery, client_gone: ClientGone
+    ) -> Reply:
+        """Each item succeeds or fails alone."""
         with self._admission.slots(len(query.items)):
             expires = self._expires()
             engine = exchange.engine = await self._engine(query.model, expires)
@@ -126,6 +99,56 @@ class PredictBatch(_Classifying):
                     self._recorder.rejected(engine, item.request_id, item.image, answer.reason)
             elif isinstance(item.image, bytes):
                 self._recorder.predicted(engine, item.request_id, item.image, answer.answer)
+
+
+class Predict(_Classifying):
+    """Classifies one image, or those of a form."""
+
+    route = PREDICT
+
+    async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:
+        scope = exchange.scope
+        with self._admission.slots(1):
+            if body[:1] == b"{" and not scope.get("query_string") and "path_params" not in scope:
+                query: Query | BatchQuery = parse_query(body)
+            else:
+                query = parse_upload(scope, body)
+            if isinstance(query, Query):
+                return await self._one(exchange, query, client_gone)
+        exchange.headers += _id_header(query.request_id)
+        return await self._classify(exchange, query, client_gone)
+
+    async def _one(self, exchange: Exchange, query: Query, client_gone: ClientGone) -> Reply:
+        exchange.request_id = query.request_id
+        if query.in_header:
+            exchange.headers += _id_header(query.request_id)
+        expires = self._expires()
+        engine = exchange.engine = await self._engine(query.model, expires)
+        try:
+            prediction = await engine.predict(
+                query.image, query.probabilities, expires, client_gone
+            )
+        except RejectedImageError as error:
+            if self._recorder is not None:
+                self._recorder.rejected(engine, query.request_id, query.image, error.reason)
+            raise
+        exchange.image, exchange.answer = query.image, prediction.answer
+        return json_reply(_response(query.request_id, prediction), engine.header)
+
+
+class PredictBatch(_Classifying):
+    """Classifies the items of a request."""
+
+    route = PREDICT_BATCH
+
+    async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:
+        return await self._classify(exchange, parse_batch(body), client_gone)
+
+
+def _id_header(request_id: str | int | None) -> Headers:
+    """The header for an id that a header can carry; the body has any."""
+    text = str(request_id)
+    return [(b"x-request-id", text.encode())] if text.isascii() and text.isprintable() else []
 
 
 def _expected(outcomes: Sequence[Prediction | BaseException]) -> list[Prediction | RequestError]:

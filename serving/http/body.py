@@ -6,6 +6,7 @@ from collections.abc import Callable
 from starlette.types import Message, Receive, Scope
 
 from errors import BadRequestError, BodyTimeoutError, BodyTooLargeError
+from serving.http.coding import decode
 
 BODY_SECONDS = 10.0
 SMALL_BYTES = 16_384
@@ -14,16 +15,21 @@ SMALL_BYTES = 16_384
 async def read_body(
     scope: Scope, receive: Receive, max_bytes: int, hold: Callable[[int], None]
 ) -> bytes:
-    """The body, whatever its declared type.
+    """The body, decompressed, whatever its declared type.
 
-    A body that is declared too large is refused before any of it is read, a streamed one at the
-    first byte over ``max_bytes``. ``hold`` is called with the size of each piece of a body that is
-    large or arrives in several. Raises BodyTooLargeError, BodyTimeoutError, or BadRequestError if
-    the client disconnects before the end.
+    A body that is declared too large is refused before any of it is read, a streamed or compressed
+    one at the first byte over ``max_bytes``. ``hold`` is called with the size of each piece of a
+    body that is large, compressed or arrives in several. Raises BodyTooLargeError,
+    BodyTimeoutError, UnsupportedEncodingError, or BadRequestError if it is damaged or the client
+    disconnects before the end.
     """
+    coding = b""
     for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > max_bytes:
-            raise _too_large(max_bytes)
+        if name == b"content-length":
+            if value.isdigit() and int(value) > max_bytes:
+                raise _too_large(max_bytes)
+        elif name == b"content-encoding":
+            coding = coding + b", " + value if coding else value
     # Most bodies arrive together with their headers, and a time limit costs 4 µs.
     message = _next_now(receive)
     try:
@@ -39,7 +45,7 @@ async def read_body(
         ) from None
     if len(body) > max_bytes:
         raise _too_large(max_bytes)
-    return body
+    return await decode(body, coding, max_bytes, hold) if coding else body
 
 
 async def _all(

@@ -9,12 +9,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from images.formats import FORMATS
 from serving.http.routes import ROUTES, Route
-from serving.http.schema import ErrorResponse
+from serving.http.schema import MAX_MODEL, MAX_REQUEST_ID, ErrorResponse, PredictForm
 
 _REF = "#/components/schemas/{model}"
 _SERVICE = "Service APIs"
 _INFRASTRUCTURE = "Infrastructure"
+_BINARY: Mapping[str, Any] = {"schema": {}}
 _FAILED = {500: "The server failed"}
 
 _Schemas = Mapping[str, Mapping[str, Any]]
@@ -42,7 +44,8 @@ def openapi(name: str, version: str, description: str) -> dict[str, Any]:
 
 def _schemas(routes: list[Route]) -> tuple[_Schemas, dict[str, Any]]:
     """The content of each request and response by a key, and the definitions that they refer to."""
-    types = {"error": ErrorResponse}
+    types: dict[str, Any] = {"error": ErrorResponse}
+    types["form"] = PredictForm
     types |= {f"{route.name} request": route.request for route in routes if route.request}
     types |= {f"{route.name} response": route.response for route in routes}
     found, definitions = TypeAdapter.json_schemas(
@@ -61,7 +64,12 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
     if route.request is not None:
         content = {"schema": schemas[f"{route.name} request"], "example": route.example}
         operation["x-bentoml-name"] = route.name
-        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+        bodies: dict[str, Any] = {"application/json": content}
+        if route.takes_images:
+            bodies |= {known.media_type: _BINARY for known in FORMATS}
+            bodies["multipart/form-data"] = {"schema": schemas["form"]}
+            operation["parameters"] = _parameters(route)
+        operation["requestBody"] = {"required": True, "content": bodies}
     kind = "text/plain" if route.response is str else "application/json"
     answer: dict[str, Any] = {
         "description": route.summary,
@@ -74,6 +82,25 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
         for status, description in sorted({**route.errors, **_FAILED}.items())
     }
     return operation
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    """What may be said of an image outside of the body."""
+    model = {"type": "string", "minLength": 1, "maxLength": MAX_MODEL}
+    in_path = {"name": "model", "in": "path", "required": True, "schema": model, "example": "clf"}
+    request_id = {
+        "name": "X-Request-ID",
+        "in": "header",
+        "description": "of an image or a form; without one, the server makes one",
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_REQUEST_ID},
+    }
+    probabilities = {
+        "name": "probabilities",
+        "in": "query",
+        "description": "true adds the probability of every label",
+        "schema": {"type": "boolean", "default": False},
+    }
+    return [*([in_path] if "{model}" in route.path else []), request_id, probabilities]
 
 
 def _error(status: int, description: str, schema: Mapping[str, Any]) -> dict[str, Any]:

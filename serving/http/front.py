@@ -24,7 +24,8 @@ from starlette.types import Message, Receive, Scope, Send
 from errors import NotFoundError
 from serving.http.drain import closing
 from serving.http.reply import INTERNAL, Reply, error_reply
-from serving.http.routes import DOCUMENT, HOT
+from serving.http.routes import DOCUMENT, HOT, PREDICT, Route, model_in
+from serving.http.uploads import ORIGINAL_TYPE
 
 logger = logging.getLogger("pupila.front")
 
@@ -58,16 +59,19 @@ class Front:
             return
         if self._draining():
             send = closing(send)
-        if scope["path"] in HOT:
-            await self._hot(scope, receive, send)
+        route = HOT.get(scope["path"])
+        if route is None and (model := model_in(scope["path"])) is not None:
+            route = PREDICT
+            scope["path_params"] = {"model": model}
+        if route is not None:
+            await self._hot(route, scope, receive, send)
         elif self._is_known(scope) or self._is_known_without_slash(scope):
             await self._shaped(scope, receive, send)
         else:
             # Not passed on: BentoML would keep a metric for each path that anybody ever tries.
             await error_reply(_UNKNOWN).send(send)
 
-    async def _hot(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = HOT[scope["path"]]
+    async def _hot(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
         answer = self._answers.get(route.path)
         if answer is not None and scope["method"] == route.method:
             reply = await answer(scope, receive)
@@ -76,9 +80,11 @@ class Front:
                 await reply.send(send)
             return
         scope["path"] = route.path
-        # The body is read as JSON whatever its type says; for some types BentoML would refuse it,
-        # and log a traceback.
-        scope["headers"] = [item for item in scope["headers"] if item[0] != b"content-type"]
+        # For some types BentoML would refuse the body, and log a traceback.
+        scope["headers"] = [
+            (ORIGINAL_TYPE if name == b"content-type" else name, value)
+            for name, value in scope["headers"]
+        ]
         await self._shaped(scope, receive, send)
 
     async def _shaped(self, scope: Scope, receive: Receive, send: Send) -> None:

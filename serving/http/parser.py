@@ -21,12 +21,16 @@ from serving.http.schema import MAX_ITEMS, MAX_LABELS
 
 
 class Query(NamedTuple):
-    """A checked request; ``image`` is the decoded base64, which may not be an image."""
+    """A checked request; ``image`` is the decoded base64, which may not be an image.
+
+    ``in_header``: whether the response has the request's id in a header too.
+    """
 
     request_id: str | int
     model: str
     image: bytes
     probabilities: bool
+    in_header: bool = False
 
 
 class ImageItem(NamedTuple):
@@ -37,11 +41,15 @@ class ImageItem(NamedTuple):
 
 
 class BatchQuery(NamedTuple):
-    """A checked batch request; its items may have errors of their own."""
+    """A checked batch request; its items may have errors of their own.
+
+    ``request_id``: of the whole, for a header of the response.
+    """
 
     model: str
     items: list[ImageItem]
     probabilities: bool
+    request_id: str | None = None
 
 
 class TrueLabel(NamedTuple):
@@ -73,7 +81,11 @@ def parse_query(body: bytes) -> Query:
     Written by hand because it runs for every request: orjson and these checks take about 2 µs,
     and an invalid request costs no more than a valid one. Raises BadRequestError.
     """
-    fields = read_object(body)
+    return query_of(read_object(body))
+
+
+def query_of(fields: dict[str, Any]) -> Query:
+    """As ``parse_query``, of a JSON object's fields."""
     image = image_of(fields)
     model = model_of(fields)
     request_id = request_id_of(fields)

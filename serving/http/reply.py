@@ -46,5 +46,7 @@ def error_reply(error: RequestError) -> Reply:
     if error.status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
         # Without this, the client could go on sending a body that nobody reads.
         headers.append((b"connection", b"close"))
+    elif error.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+        headers.append((b"accept-encoding", b"gzip, deflate, br"))
     content: ErrorResponse = {"detail": str(error)}
     return json_reply(content, *headers, status=error.status)

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from serving.http.schema import (
@@ -17,6 +17,7 @@ from serving.http.schema import (
     FeedbackRequest,
     FeedbackResponse,
     ItemError,
+    PredictModelRequest,
     PredictRequest,
     PredictResponse,
 )
@@ -35,6 +36,7 @@ class Route:
 
     ``answered_by``: ``front`` for the hot routes, which bypass BentoML's middlewares and also work
     without their trailing slash; ``catalog`` for our own pages; ``bentoml`` for what it brings.
+    ``takes_images``: the body may also be an image as it is, or a form.
     ``request`` and ``response`` are types that pydantic makes a JSON schema of; a response of
     ``str`` is plain text. ``errors``: what each status means here, beyond those of every route.
     """
@@ -49,6 +51,7 @@ class Route:
     response: Any = str
     headers: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[int, str] = field(default_factory=dict)
+    takes_images: bool = False
     for_operators: bool = False
     documented: bool = True
 
@@ -57,6 +60,7 @@ _BODY_ERRORS: Final = {
     400: "The request is not valid",
     408: "The body did not arrive in time",
     413: "The body is too large",
+    415: "The body has a Content-Encoding that is not supported",
     503: "The server has no capacity, or cannot answer before the deadline",
 }
 _VERSION_HEADER: Final = {"X-Model-Version": "the version that answered"}
@@ -69,9 +73,18 @@ PREDICT: Final = Route(
     method="POST",
     request=PredictRequest,
     example={"request_id": "123", "model": "clf", "image": _DIGIT},
-    response=PredictResponse,
+    response=PredictResponse | BatchResponse,
     headers=_VERSION_HEADER,
     errors=_BODY_ERRORS,
+    takes_images=True,
+)
+PREDICT_MODEL: Final = replace(
+    PREDICT,
+    name="predict_model",
+    path="/predict/{model}",
+    summary="Classify one image by a model that the path names",
+    request=PredictModelRequest,
+    example={"request_id": "123", "image": _DIGIT},
 )
 PREDICT_BATCH: Final = Route(
     "predict_batch",
@@ -123,6 +136,7 @@ METRICS: Final = Route("metrics", "/metrics", "Prometheus metrics", "bentoml", f
 
 ROUTES: Final = (
     PREDICT,
+    PREDICT_MODEL,
     PREDICT_BATCH,
     FEEDBACK,
     MODELS,
@@ -136,7 +150,16 @@ ROUTES: Final = (
 HOT: Final[Mapping[str, Route]] = {
     path: route
     for route in ROUTES
-    if route.answered_by == "front"
+    if route.answered_by == "front" and route is not PREDICT_MODEL
     for path in (route.path, route.path.removesuffix("/"))
 }
 """The hot routes by path, with and without the trailing slash."""
+
+
+def model_in(path: str) -> str | None:
+    """The model that a path of the form of PREDICT_MODEL names."""
+    prefix = PREDICT.path
+    if not path.startswith(prefix):
+        return None
+    name = path[len(prefix) :].removesuffix("/")
+    return name if name and "/" not in name else None

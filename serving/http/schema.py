@@ -58,6 +58,27 @@ class PredictRequest(BaseModel):
     )
 
 
+class PredictModelRequest(PredictRequest):
+    """An image for the model that the path names."""
+
+    model: str | None = Field(  # type: ignore[assignment]
+        default=None, max_length=MAX_MODEL, description="if sent, as in the path"
+    )
+
+
+class PredictForm(BaseModel):
+    """A form with an image, or with several, which are answered as a batch."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    image: bytes = Field(description=f"{ANY_FORMAT}; a field of text is read as base64")
+    model: str = Field(default="", max_length=MAX_MODEL, description="unless the path has it")
+    request_id: str = Field(
+        default="", max_length=MAX_REQUEST_ID, description="one, or one for each image"
+    )
+    probabilities: Literal["true", "false"] = "false"
+
+
 class PredictResponse(TypedDict):
     """The predicted label of an image."""
 

@@ -32,7 +32,7 @@ def test_no_answer_that_the_document_does_not_describe(server: Server, tmp_path:
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert "Selected: 8/8" in done.stdout
+    assert "Selected: 9/9" in done.stdout
     assert "POST /predict/" not in done.stdout, "no operation is left out or fails"
 
 

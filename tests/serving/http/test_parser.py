@@ -203,7 +203,7 @@ def batch(**changes: Any) -> bytes:
 
 
 def test_a_batch() -> None:
-    assert parse_batch(batch()) == ("clf", [(1, b"hello")], False)
+    assert parse_batch(batch()) == ("clf", [(1, b"hello")], False, None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,149 @@
+"""Images that arrive as they are, not as base64 in JSON: alone, or in a form.
+
+A body is a form by its type, an image by its type or its first bytes, and otherwise JSON.
+"""
+
+import uuid
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from starlette.types import Scope
+
+from errors import BadRequestError
+from images.formats import is_recognized
+from serving.http.base64text import decode_base64
+from serving.http.fields import model_of, read_object, request_id_of
+from serving.http.multipart import MULTIPART, Part, parse_form
+from serving.http.parser import BatchQuery, ImageItem, Query, query_of
+from serving.http.schema import MAX_ITEMS, MAX_REQUEST_ID
+
+ORIGINAL_TYPE: Final = b"x-original-content-type"
+"""The header in which a body's type is passed on through BentoML's layers."""
+
+_OTHER_FIELDS: Final = 16
+
+_TRUE: Final = ("true", "1", "on")
+_FALSE: Final = ("false", "0", "off", "")
+
+
+def parse_upload(scope: Scope, body: bytes) -> Query | BatchQuery:
+    """What is asked by any body of a prediction, of which the path or the query may say more.
+
+    Several images in a form are a batch. Raises BadRequestError.
+    """
+    content_type = _header(scope, b"content-type") or _header(scope, ORIGINAL_TYPE)
+    if body[:1] != b"{":
+        if content_type[: len(MULTIPART)].lower() == MULTIPART:
+            return _form(scope, parse_form(body, content_type, MAX_ITEMS + _OTHER_FIELDS))
+        if content_type[:6].lower() == b"image/" or is_recognized(body):
+            return _query(scope, [body] if body else [], {}, [])
+    fields = read_object(body)
+    probabilities = _parameters(scope).get("probabilities")
+    if probabilities is not None:
+        fields.setdefault("probabilities", _boolean(probabilities))
+    named = scope.get("path_params", {}).get("model")
+    if named is not None:
+        model = fields.get("model") or named
+        if not _is_same(model, named):
+            raise _two_models(named, model)
+        fields["model"] = named
+    return query_of(fields)
+
+
+def _form(scope: Scope, parts: list[Part]) -> Query | BatchQuery:
+    texts: dict[str, str] = {}
+    request_ids: list[str] = []
+    images: list[bytes] = []
+    for part in parts:
+        if part.filename is not None or part.name == "image":
+            # A browser sends a file input that was left empty too.
+            if part.content or part.filename:
+                images.append(_image(part))
+        elif part.name == "request_id":
+            request_ids.append(part.text)
+        elif (
+            part.name in ("model", "probabilities")
+            and texts.setdefault(part.name, part.text) != part.text
+        ):
+            raise BadRequestError(f"The form has more than one {part.name}.")
+    return _query(scope, images, texts, request_ids)
+
+
+def _image(part: Part) -> bytes:
+    """The bytes of a file, or of a field of text, which is base64 as in JSON."""
+    if part.filename is not None or is_recognized(part.content):
+        return part.content
+    return decode_base64(part.text)
+
+
+def _query(
+    scope: Scope, images: list[bytes], texts: dict[str, str], request_ids: list[str]
+) -> Query | BatchQuery:
+    """Checks in the order of JSON's fields: image, then model, then request_id, then the rest."""
+    if not images:
+        raise BadRequestError("Image data is required")
+    if len(images) > MAX_ITEMS:
+        raise BadRequestError(f"A form may have {MAX_ITEMS} images at most.")
+    named = scope.get("path_params", {}).get("model")
+    model = texts.get("model") or named
+    if named is not None and not _is_same(model, named):
+        raise _two_models(named, model)
+    model = model_of({"model": model})
+    text = texts.get("probabilities", _parameters(scope).get("probabilities", ""))
+    request_id, items = _request_ids(scope, request_ids, len(images))
+    probabilities = _boolean(text)
+    if len(images) == 1:
+        return Query(request_id, model, images[0], probabilities, in_header=True)
+    named_items = [ImageItem(*item) for item in zip(items, images, strict=True)]
+    return BatchQuery(model, named_items, probabilities, request_id)
+
+
+def _request_ids(scope: Scope, given: list[str], count: int) -> tuple[str, list[str]]:
+    """The id of the request, and of each of its images: one of the form's fields for each, or the
+    form's only one, the header's, or a new one, with a number."""
+    if len(given) not in (0, 1, count):
+        raise BadRequestError(
+            f"The form has {len(given)} request ids for {count} images; send one for each, or one."
+        )
+    header = _header(scope, b"x-request-id").decode("latin-1").strip()
+    if header and (len(header) > MAX_REQUEST_ID or not (header.isascii() and header.isprintable())):
+        raise BadRequestError(
+            f"X-Request-ID must be 1 to {MAX_REQUEST_ID} printable ASCII characters."
+        )
+    whole = given[0] if len(given) == 1 else header
+    whole = whole or uuid.uuid4().hex
+    items = given if len(given) == count else [f"{whole}-{number + 1}" for number in range(count)]
+    for item in (whole, *items):
+        request_id_of({"request_id": item})
+    return whole, items
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    for known, value in scope["headers"]:
+        if known == name:
+            content: bytes = value
+            return content
+    return b""
+
+
+def _parameters(scope: Scope) -> dict[str, str]:
+    query = scope.get("query_string", b"")
+    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {}
+
+
+def _boolean(text: str) -> bool:
+    lower = text.lower()
+    if lower not in _TRUE + _FALSE:
+        raise BadRequestError(f"probabilities must be true or false, not {text[:40]!r}.")
+    return lower in _TRUE
+
+
+def _is_same(model: Any, named: str) -> bool:
+    """Whether both are one name: older clients send a pickle's."""
+    return type(model) is str and model.removesuffix(".pickle") == named.removesuffix(".pickle")
+
+
+def _two_models(path: str, body: Any) -> BadRequestError:
+    return BadRequestError(
+        f"The path names the model {path[:100]!r} and the body {str(body)[:100]!r}; name it once."
+    )

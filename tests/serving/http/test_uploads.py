@@ -1,0 +1,128 @@
+"""What is asked by a body that is no JSON, by the path and by the query."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.types import Scope
+
+from errors import BadRequestError
+from serving.http.parser import BatchQuery, Query
+from serving.http.uploads import parse_upload
+from tests.serving.http.test_multipart import TYPE, form
+
+JPEG = Path("tests/data/digit8.jpg").read_bytes()
+FILE = b'name="image"; filename="8.jpg"\r\n\r\n' + JPEG
+MODEL = b'name="model"\r\n\r\nclf'
+
+
+def scope(
+    type_: bytes = b"", model: str | None = None, query: bytes = b"", request_id: bytes = b""
+) -> Scope:
+    headers = [(b"content-type", type_)] if type_ else []
+    headers += [(b"x-request-id", request_id)] if request_id else []
+    made: Scope = {"type": "http", "headers": headers, "query_string": query}
+    if model is not None:
+        made["path_params"] = {"model": model}
+    return made
+
+
+def one(scope: Scope, body: bytes) -> Query:
+    query = parse_upload(scope, body)
+    assert isinstance(query, Query)
+    return query
+
+
+def several(scope: Scope, *parts: bytes) -> BatchQuery:
+    query = parse_upload(scope, form(*parts))
+    assert isinstance(query, BatchQuery)
+    return query
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [b"", b"image/jpeg", b"application/octet-stream", b"application/x-www-form-urlencoded"],
+)
+def test_an_image_as_it_is(type_: bytes) -> None:
+    query = one(scope(type_, "clf", request_id=b"7"), JPEG)
+    assert query == ("7", "clf", JPEG, False, True)
+
+
+def test_an_image_without_an_id_is_given_one() -> None:
+    first, second = (one(scope(model="clf"), JPEG).request_id for _ in range(2))
+    assert first != second
+    assert len(str(first)) == 32
+
+
+def test_an_unreadable_image_is_an_image_by_its_type() -> None:
+    assert one(scope(b"image/heic", "clf"), b"?").image == b"?"
+    assert one(scope(model="clf"), b"II*\0abc").image == b"II*\0abc"
+
+
+def test_a_form() -> None:
+    ident = b'name="request_id"\r\n\r\n7'
+    yes = b'name="probabilities"\r\n\r\ntrue'
+    assert one(scope(TYPE), form(FILE, MODEL, ident, yes)) == ("7", "clf", JPEG, True, True)
+
+
+def test_a_form_may_have_base64_as_text() -> None:
+    text = b'name="image"\r\n\r\n' + base64.b64encode(JPEG)
+    assert one(scope(TYPE), form(text, MODEL)).image == JPEG
+
+
+def test_an_empty_file_input_is_no_image() -> None:
+    empty = b'name="other"; filename=""\r\n\r\n'
+    assert one(scope(TYPE), form(empty, FILE, MODEL)).image == JPEG
+
+
+def test_several_images_are_a_batch() -> None:
+    query = several(scope(TYPE, "clf", request_id=b"7"), FILE, FILE)
+    assert query == ("clf", [("7-1", JPEG), ("7-2", JPEG)], False, "7")
+
+
+def test_each_image_may_have_an_id() -> None:
+    ids = [b'name="request_id"\r\n\r\na', b'name="request_id"\r\n\r\nb']
+    assert [item.request_id for item in several(scope(TYPE, "clf"), FILE, FILE, *ids).items] == [
+        "a",
+        "b",
+    ]
+
+
+def test_json_may_leave_the_model_to_the_path() -> None:
+    body = json.dumps({"request_id": 1, "image": "aGVsbG8="}).encode()
+    assert one(scope(model="clf"), body) == (1, "clf", b"hello", False, False)
+
+
+@pytest.mark.parametrize(
+    ("query", "sent", "probabilities"),
+    [(b"probabilities=true", {}, True), (b"probabilities=1&x=y", {"probabilities": False}, False)],
+)
+def test_json_and_the_query(query: bytes, sent: dict[str, Any], probabilities: bool) -> None:
+    body = json.dumps({"request_id": 1, "model": "clf", "image": "aGVsbG8="} | sent).encode()
+    assert one(scope(query=query), body).probabilities is probabilities
+
+
+@pytest.mark.parametrize(
+    ("asked", "body", "why"),
+    [
+        (scope(b"image/jpeg"), b"", "^Image data is required$"),
+        (scope(TYPE), form(MODEL), "^Image data is required$"),
+        (scope(TYPE), form(FILE), "^Model name is required$"),
+        (scope(), JPEG, "^Model name is required$"),
+        (scope(model="a"), b'{"request_id":1,"model":"b","image":"aGVsbG8="}', "'a'.*'b'"),
+        (scope(TYPE, "a"), form(FILE, MODEL), "'a'.*'clf'"),
+        (scope(TYPE), form(FILE, MODEL, b'name="model"\r\n\r\nb'), "more than one model"),
+        (scope(model="clf", request_id=b"a" * 129), JPEG, "X-Request-ID must be"),
+        (scope(model="clf", request_id=b"\xe9"), JPEG, "X-Request-ID must be"),
+        (scope(model="clf", query=b"probabilities=maybe"), JPEG, "true or false, not 'maybe'"),
+        (scope(TYPE, "clf"), form(*[FILE] * 3, *[b'name="request_id"\r\n\r\na'] * 2), "2 request"),
+        (scope(TYPE, "clf"), form(*[FILE] * 257), "256 images at most"),
+        (scope(), b"hello", "^Body is not valid JSON"),
+        (scope(), b"<svg>", "^Body is not valid JSON"),
+    ],
+)
+def test_what_is_refused(asked: Scope, body: bytes, why: str) -> None:
+    with pytest.raises(BadRequestError, match=why):
+        parse_upload(asked, body)
