@@ -126,6 +126,12 @@ class RejectedImageError(BadRequestError):
         self.reason = reason
 
 
+class ForbiddenError(RequestError):
+    """The client may not ask this."""
+
+    status = 403
+
+
 class NotFoundError(RequestError):
     status = 404
 

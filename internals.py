@@ -119,6 +119,16 @@ def is_traced() -> bool:
     return BentoMLContainer.tracing.exporter_type.get() is not None
 
 
+def service_configuration(service: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """BentoML's configuration of a service: as users have set it, and as it is without them."""
+    from bentoml._internal.configuration.containers import BentoMLContainer, get_default_config
+    from bentoml._internal.utils import deep_merge
+
+    service.inject_config()
+    given = BentoMLContainer.config.services[service.name].get()
+    return given, deep_merge(get_default_config(version=2)["services"], service.config)
+
+
 def metrics_folder() -> Path:
     """Where the workers of this server keep the files of their metrics."""
     from bentoml._internal.configuration.containers import BentoMLContainer

@@ -19,7 +19,9 @@ from serving.catalog import Catalog
 from serving.endpoint import Endpoint
 from serving.feedback import Feedback
 from serving.gauges import Gauges
+from serving.http import descriptors
 from serving.http.body import BODY_SECONDS
+from serving.http.cors import Cors
 from serving.http.document import openapi
 from serving.http.drain import Drain
 from serving.http.front import Answer, Front
@@ -39,6 +41,7 @@ from serving.metrics import forget_dead_workers
 from serving.predictions import Predict, PredictBatch
 from serving.recording.connection import RecordsConnection, load, prepare
 from serving.recording.recorder import Recorder
+from serving.unsupported import refuse_unsupported
 from settings import settings
 
 try:
@@ -51,10 +54,14 @@ STORE = Store()
 WORKERS = SETTINGS.workers or internals.available_cpus()
 DRAIN = Drain(SETTINGS.drain_ms / 1000)
 TRACED = internals.is_traced()
+CORS = Cors(SETTINGS.allowed_origins)
 ANSWERS: dict[str, Answer] = {}
 internals.do_not_track(SETTINGS.do_not_track)
 HttpProtocol.limits = Limits(
-    HEAD_SECONDS, BODY_SECONDS + 1, SETTINGS.keep_alive_seconds, SETTINGS.max_connections
+    HEAD_SECONDS,
+    BODY_SECONDS + 1,
+    SETTINGS.keep_alive_seconds,
+    descriptors.connections(SETTINGS.max_connections),
 )
 internals.use_http_protocol("serving.http.protocol:HttpProtocol")
 
@@ -122,8 +129,9 @@ class Pupila:
         # of our folders must not be imported in its place.
         sys.path.insert(0, str(Path(__file__).parent))
         try:
+            refuse_unsupported(*internals.service_configuration(service), traced=TRACED)
             prepare(SETTINGS)
-        except RecordsError as error:
+        except (RecordsError, SettingsError) as error:
             sys.exit(str(error))
 
     @bentoml.on_startup
@@ -185,7 +193,7 @@ class FrontedService(bentoml.Service[Pupila]):
     """A BentoML service with ``Front`` around everything that BentoML puts around it."""
 
     def to_asgi(self, is_main: bool = True) -> Front:
-        return Front(super().to_asgi(is_main), ANSWERS, lambda: DRAIN.begun)
+        return Front(super().to_asgi(is_main), ANSWERS, lambda: DRAIN.begun, CORS)
 
 
 service: Any = bentoml.service(

@@ -1,13 +1,18 @@
 """All settings in one frozen object, read once. Nothing else reads the environment."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from errors import SettingsError
+
+# A scheme, a host and its port, as browsers write them.
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-_]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
 
 
 class Settings(BaseSettings):
@@ -77,6 +82,11 @@ class Settings(BaseSettings):
         default=256 * 1024 * 1024,
         ge=1024,
         description="limit of bytes in all large request bodies that a worker holds; more get 503",
+    )
+    cors_origins: str = Field(
+        default="",
+        description="origins of the pages that may ask from a browser, such as "
+        "`https://example.com`, separated by commas; `*` for all",
     )
     max_image_pixels: int = Field(
         default=25_000_000,
@@ -162,6 +172,22 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, text: str) -> str:
+        for origin in _listed(text):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise PydanticCustomError(
+                    "origin",
+                    "Input should be a list of origins such as https://example.com, without a path",
+                )
+        return text
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """``cors_origins``, one by one."""
+        return _listed(self.cors_origins)
+
     @classmethod
     def read(cls) -> Self:
         """The settings of this environment; raises SettingsError for the first invalid one."""
@@ -173,6 +199,10 @@ class Settings(BaseSettings):
             variable = name if name.isupper() else f"PUPILA_{name.upper()}"
             expected = first["msg"].replace("Input should", "but should", 1)
             raise SettingsError(f"{variable} is {first['input']!r}, {expected}.") from None
+
+
+def _listed(text: str) -> list[str]:
+    return [part for part in (item.strip() for item in text.split(",")) if part]
 
 
 @cache

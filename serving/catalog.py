@@ -17,7 +17,12 @@ from serving.http.schema import CatalogResponse, ModelListing, VersionListing
 from serving.inference.registry import Registry
 
 _PAGE = Path(__file__).with_name("index.html")
-_ONLY_OURS = "default-src 'self' 'unsafe-inline' data:"
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self' 'unsafe-inline' data:; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 class Catalog:
@@ -54,7 +59,7 @@ class Catalog:
 
     async def _page(self, _: Request) -> Response:
         # BentoML's own page reports each view to an advertising company.
-        return FileResponse(_PAGE, headers={"Content-Security-Policy": _ONLY_OURS})
+        return FileResponse(_PAGE, headers=_PAGE_HEADERS)
 
     async def _docs(self, _: Request) -> Response:
         return Response(orjson.dumps(self._document()), media_type="application/json")

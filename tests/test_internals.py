@@ -34,7 +34,7 @@ def test_these_are_the_releases_that_were_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["bentoml_home", "model_store", "tracing", "prometheus_multiproc_dir"]
+    "name", ["bentoml_home", "config", "model_store", "tracing", "prometheus_multiproc_dir"]
 )
 def test_bentoml_s_container_has(name: str) -> None:
     assert hasattr(BentoMLContainer, name)

@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
 from errors import NotFoundError
+from serving.http.cors import Cors
 from serving.http.drain import closing
 from serving.http.reply import INTERNAL, Reply, error_reply
 from serving.http.routes import DOCUMENT, HOT, PREDICT, Route, model_in
@@ -40,7 +41,8 @@ class Front:
     """ASGI application around BentoML's.
 
     ``answers``: what answers the hot routes, by their path; BentoML answers those that are missing.
-    ``draining``: whether clients should send their next request elsewhere.
+    ``draining``: whether clients should send their next request elsewhere. ``cors``: which pages of
+    other sites may ask; by default none.
     """
 
     def __init__(
@@ -48,10 +50,12 @@ class Front:
         app: Starlette,
         answers: Mapping[str, Answer],
         draining: Callable[[], bool] = lambda: False,
+        cors: Cors | None = None,
     ) -> None:
         self._app = app
         self._answers = answers
         self._draining = draining
+        self._cors = cors or Cors()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -59,6 +63,11 @@ class Front:
             return
         if self._draining():
             send = closing(send)
+        preflight = self._cors.preflight(scope)
+        if preflight is not None:
+            await preflight.send(send)
+            return
+        send = self._cors.marked(scope, send)
         route = HOT.get(scope["path"])
         if route is None and (model := model_in(scope["path"])) is not None:
             route = PREDICT

@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serving.http.cors import Cors
 from serving.http.front import Answer, Front
 from serving.http.reply import Reply
 
@@ -163,3 +164,20 @@ def test_a_draining_server_sends_its_clients_elsewhere(path: str) -> None:
         assert "connection" not in asking.post(path).headers
         draining = True
         assert asking.post(path).headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("path", ["/predict/", "/predict/clf", "/x", "/nowhere", "/models"])
+@pytest.mark.parametrize(("origins", "status"), [([], 403), (["https://a.com"], 204)])
+def test_a_preflight_is_answered_on_every_path(path: str, origins: list[str], status: int) -> None:
+    app = Front(Starlette(), ECHO, cors=Cors(origins))
+    asked = {"origin": "https://a.com", "access-control-request-method": "POST"}
+    got = TestClient(app).options(path, headers=asked)
+    assert got.status_code == status
+    assert got.headers.get("access-control-allow-origin") == (origins[0] if origins else None)
+
+
+@pytest.mark.parametrize("path", ["/predict/", "/nowhere"])
+def test_a_page_of_an_allowed_origin_may_read_every_answer(path: str) -> None:
+    app = Front(Starlette(), ECHO, cors=Cors(["https://a.com"]))
+    got = TestClient(app).post(path, content=b"a", headers={"origin": "https://a.com"})
+    assert got.headers["access-control-allow-origin"] == "https://a.com"
