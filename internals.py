@@ -121,7 +121,8 @@ def is_traced() -> bool:
 
 def service_configuration(service: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """BentoML's configuration of a service: as users have set it, and as it is without them."""
-    from bentoml._internal.configuration.containers import BentoMLContainer, get_default_config
+    from bentoml._internal.configuration.containers import BentoMLContainer
+    from bentoml._internal.configuration.helpers import get_default_config
     from bentoml._internal.utils import deep_merge
 
     service.inject_config()

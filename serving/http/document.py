@@ -91,8 +91,9 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     request_id = {
         "name": "X-Request-ID",
         "in": "header",
-        "description": "of an image or a form; without one, the server makes one",
-        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_REQUEST_ID},
+        "description": f"of an image or a form, up to {MAX_REQUEST_ID} printable ASCII characters; "
+        "without one, the server makes one; JSON has its own",
+        "schema": {"type": "string"},
     }
     probabilities = {
         "name": "probabilities",
