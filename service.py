@@ -109,7 +109,7 @@ class Pupila:
         parts = (self.registry, SETTINGS, Admission(SETTINGS), self.recorder)
         # Other servers may write to a database that is shared.
         shared = WORKERS > 1 or SETTINGS.database_url is not None
-        self.labels = Feedback(*parts, self.records, shared=shared)
+        self.labels = Feedback(*parts, self.records, shared=shared, workers=WORKERS)
         self.endpoints: dict[str, Endpoint] = {
             PREDICT.path: Predict(*parts),
             PREDICT_BATCH.path: PredictBatch(*parts),

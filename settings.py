@@ -159,6 +159,19 @@ class Settings(BaseSettings):
         description="limit of bytes that a worker buffers for the database; more is dropped",
     )
 
+    label_per_minute: int = Field(
+        default=6000,
+        ge=1,
+        description="limit of labels kept per minute, over all workers; a burst may use a whole "
+        "minute's; more get 503",
+    )
+    label_bytes_per_minute: int = Field(
+        default=64 * 1024 * 1024,
+        ge=1024,
+        description="limit of bytes of images that come with labels per minute, over all workers; "
+        "more get 503",
+    )
+
     # Not in the repr either, since the URLs of chat programs contain a secret.
     webhook_url: str | None = Field(
         default=None,

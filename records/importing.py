@@ -12,7 +12,7 @@ from errors import ImageError, RecordsError
 from images.decoding import MAX_PIXELS, read_pixels
 from images.spec import ImageSpec
 from records.database import Database
-from records.labels import NewLabel, add_labels
+from records.labels import MAX_PER_PREDICTION, NewLabel, add_labels
 from records.prediction import Label
 from records.sources import Sample, read_file
 
@@ -87,6 +87,11 @@ def import_samples(
                 # Only the model store knows which classes a model has.
                 written = add_labels(connection, pending.labels, lambda _model: None, "import")
             outcomes.update(outcome.status for outcome in written)
+            faults.extend(
+                Fault(outcome.request_id, f"it has {MAX_PER_PREDICTION} labels already")
+                for outcome in written
+                if outcome.status == "full"
+            )
         pending.labels, pending.bytes = [], 0
 
     for number, sample in enumerate(samples, start=1):

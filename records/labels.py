@@ -3,15 +3,19 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, func, insert, select, text, update
 
+from images.trailer import without_trailer
 from records.chunks import chunks
 from records.database import Database
 from records.prediction import KeptPrediction, Label, Origin
 from records.schema import images, labels, predictions
 from records.writer import add_predictions
+
+MAX_PER_PREDICTION: Final = 100
+"""Limit of labels of one prediction, of all sources and with those that were corrected."""
 
 ClassesOf = Callable[[str], Collection[Label] | None]
 """The classes of a model, by its name; None if they cannot be determined."""
@@ -37,12 +41,13 @@ class Outcome:
     """What was done with one label.
 
     ``added``, ``unchanged`` (this source gave the same label before), ``corrected`` (it gave the
-    label ``previous`` before, which is kept too), or ``unknown`` (no such prediction: nothing was
-    stored). ``known``: whether the model has this class, None if that cannot be determined.
-    ``conflict``: whether the current label of another source is different.
+    label ``previous`` before, which is kept too), ``unknown`` (no such prediction: nothing was
+    stored), or ``full`` (it has MAX_PER_PREDICTION labels already: nothing was stored). ``known``:
+    whether the model has this class, None if that cannot be determined. ``conflict``: whether the
+    current label of another source is different.
     """
 
-    status: Literal["added", "unchanged", "corrected", "unknown"]
+    status: Literal["added", "unchanged", "corrected", "unknown", "full"]
     request_id: str
     model: str | None = None
     version: str | None = None
@@ -53,13 +58,14 @@ class Outcome:
 
 @dataclass
 class _Target:
-    """A prediction that is labelled, and the current label of each source."""
+    """A prediction that is labelled, its number of labels, and the current one of each source."""
 
     id: int
     request_id: str
     model: str
     version: str
     has_image: bool
+    count: int = 0
     current: dict[str, Label] = field(default_factory=dict)
 
 
@@ -101,12 +107,15 @@ def add_labels(
         if target is None:
             outcomes.append(Outcome("unknown", item.request_id, item.model))
             continue
-        if item.image and not target.has_image:
-            target.has_image = True
-            contents[target.id] = item.image
         outcome = _outcome(target, item, classes_of(target.model))
         outcomes.append(outcome)
+        if outcome.status == "full":
+            continue
+        if item.image and not target.has_image:
+            target.has_image = True
+            contents[target.id] = without_trailer(item.image)
         if outcome.status != "unchanged":
+            target.count += 1
             target.current[item.source] = item.label
             rows.append(
                 {
@@ -127,9 +136,11 @@ def add_labels(
 
 def _outcome(target: _Target, item: NewLabel, classes: Collection[Label] | None) -> Outcome:
     previous = target.current.get(item.source)
-    status: Literal["added", "unchanged", "corrected"] = "added"
+    status: Literal["added", "unchanged", "corrected", "full"] = "added"
     if previous is not None:
         status = "unchanged" if _same(previous, item.label) else "corrected"
+    if status != "unchanged" and target.count >= MAX_PER_PREDICTION:
+        status = "full"
     return Outcome(
         status,
         item.request_id,
@@ -191,6 +202,7 @@ def _find(connection: Connection, items: Iterable[NewLabel]) -> dict[str, list[_
         )
         for id_, source, label in history:
             by_id[id_].current[source] = label
+            by_id[id_].count += 1
     return by_request
 
 

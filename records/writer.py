@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, insert
 
+from images.trailer import without_trailer
 from records.database import Database
 from records.prediction import KeptPrediction
 from records.schema import images, predictions
@@ -36,15 +37,17 @@ def add_predictions(connection: Connection, kept: Sequence[KeptPrediction]) -> N
     if not kept:
         return
     statement = insert(predictions).returning(predictions.c.id, sort_by_parameter_order=True)
+    # Whatever else is in the file would fill the disk.
+    files = [without_trailer(one.image or b"") for one in kept]
     rows = [
-        {name: getattr(one, name) for name in _FIELDS} | {"image_bytes": len(one.image or b"")}
-        for one in kept
+        {name: getattr(one, name) for name in _FIELDS} | {"image_bytes": len(file)}
+        for one, file in zip(kept, files, strict=True)
     ]
     ids = connection.execute(statement, rows).scalars()
     contents = [
-        {"prediction_id": id_, "content": one.image}
-        for id_, one in zip(ids, kept, strict=True)
-        if one.image
+        {"prediction_id": id_, "content": file}
+        for id_, file in zip(ids, files, strict=True)
+        if file
     ]
     if contents:
         connection.execute(insert(images), contents)

@@ -2,17 +2,20 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Sequence
 
 from errors import DatabaseError, NotFoundError, OverloadedError, RequestError, SchemaError
 from serving.endpoint import ClientGone, Endpoint, Exchange
-from serving.http.parser import FeedbackQuery, LabelItem, parse_feedback
+from serving.http.parser import FeedbackQuery, LabelItem, TrueLabel, parse_feedback
 from serving.http.reply import Reply, json_reply
 from serving.http.routes import FEEDBACK
-from serving.http.schema import FeedbackListResponse, FeedbackResponse, ItemError
+from serving.http.schema import MAX_LABELS, FeedbackListResponse, FeedbackResponse, ItemError
 from serving.inference.admission import Admission
 from serving.inference.registry import Registry
 from serving.metrics import LABELS
+from serving.recording.allowance import Allowance
 from serving.recording.connection import RecordsConnection
 from serving.recording.labels import LabelWriter, Result, not_kept
 from serving.recording.recorder import Recorder
@@ -42,9 +45,15 @@ class Feedback(Endpoint):
         records: RecordsConnection,
         *,
         shared: bool,
+        workers: int = 1,
     ) -> None:
         """``shared``: whether another worker may hold the prediction in memory."""
         super().__init__(settings, admission)
+        now = time.monotonic()
+        self._labels = Allowance(settings.label_per_minute / workers, now, MAX_LABELS)
+        self._bytes = Allowance(
+            settings.label_bytes_per_minute / workers, now, settings.max_body_bytes
+        )
         self._recorder = recorder
         self._pauses = _PAUSES if shared and recorder is not None else ()
         self._writer = LabelWriter(registry.labels, records, settings.max_image_pixels)
@@ -73,6 +82,7 @@ class Feedback(Endpoint):
                 f"The server is busy with the labels of {_MAX_REQUESTS} requests; try again.",
                 "capacity",
             )
+        self._admit(items)
         self._requests += 1
         try:
             if self._recorder is not None:
@@ -99,6 +109,25 @@ class Feedback(Endpoint):
                 "refused" if isinstance(result, RequestError) else result["outcome"]
             ).inc()
         return results
+
+    def _admit(self, items: Sequence[LabelItem]) -> None:
+        """Raises OverloadedError if that many labels, and bytes of images, are too many now."""
+        size = sum(
+            len(item.true_label.image or b"")
+            for item in items
+            if isinstance(item.true_label, TrueLabel)
+        )
+        now = time.monotonic()
+        wait = max(self._labels.wait(len(items), now), self._bytes.wait(size, now))
+        if wait:
+            raise OverloadedError(
+                "More labels, or images with labels, arrived in a minute than the server keeps; "
+                "try again later.",
+                "capacity",
+                retry_after=math.ceil(wait),
+            )
+        self._labels.take(len(items))
+        self._bytes.take(size)
 
     async def _keep(
         self, items: Sequence[LabelItem], results: list[Result], *, with_images: bool

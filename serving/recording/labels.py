@@ -58,7 +58,9 @@ class LabelWriter:
                     results[valid[position]] = fault
                 continue
             for index, outcome in zip(valid, outcomes, strict=True):
-                if outcome.status != "unknown":
+                if outcome.status == "full":
+                    results[index] = _full(items[index])
+                elif outcome.status != "unknown":
                     results[index] = _response(items[index], outcome)
             return results
 
@@ -124,6 +126,15 @@ def not_kept(item: LabelItem) -> NotFoundError:
     )
 
 
+def _full(item: LabelItem) -> BadRequestError:
+    from records.labels import MAX_PER_PREDICTION
+
+    return BadRequestError(
+        f"The prediction with request_id {item.request_id!r} has {MAX_PER_PREDICTION} labels "
+        "already, which is the limit."
+    )
+
+
 def _stored(item: LabelItem, with_images: bool) -> Any:
     from records.labels import NewLabel
 
@@ -141,6 +152,7 @@ def _stored(item: LabelItem, with_images: bool) -> Any:
 def _response(item: LabelItem, outcome: "Outcome") -> FeedbackResponse:
     assert item.request_id is not None  # noqa: S101 - an item without one is an error
     assert outcome.status != "unknown"  # noqa: S101 - for the type checker
+    assert outcome.status != "full"  # noqa: S101 - for the type checker
     return {
         "request_id": item.request_id,
         "outcome": outcome.status,

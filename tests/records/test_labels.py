@@ -5,7 +5,7 @@ import pytest
 
 from errors import RecordsError
 from records.database import Database
-from records.labels import NewLabel, add
+from records.labels import MAX_PER_PREDICTION, NewLabel, add
 from records.prediction import Label
 from records.windows import window
 from tests.records.processes import label_requests, start
@@ -150,6 +150,16 @@ def test_any_text_may_be_an_id_a_label_or_a_source(database: Database, odd: str)
     assert label(database, odd, odd, source=odd).status == "added"
     assert label(database, odd, odd, source=odd).status == "unchanged"
     assert window(database, "clf")[0].labels == ((odd, odd),)
+
+
+def test_a_prediction_has_a_limited_number_of_labels(database: Database) -> None:
+    keep(database, row("a"))
+    flood = [NewLabel("a", 1, source=str(number)) for number in range(MAX_PER_PREDICTION + 5)]
+    outcomes = [outcome.status for outcome in add(database, flood, lambda _: None)]
+    assert outcomes == ["added"] * MAX_PER_PREDICTION + ["full"] * 5
+    flips = [NewLabel("a", number, source="0") for number in (2, 3)]
+    assert [outcome.status for outcome in add(database, flips, lambda _: None)] == ["full"] * 2
+    assert add(database, [NewLabel("a", 1, source="0")], lambda _: None)[0].status == "unchanged"
 
 
 def test_a_thousand_labels_in_one_call(database: Database) -> None:

@@ -227,3 +227,47 @@ async def test_a_database_that_is_away(tmp_path: Path) -> None:
     (tmp_path / "pupila").unlink()
     feedback.close()
     records.close()
+
+
+async def test_a_flood_for_one_prediction_is_not_kept(house: House) -> None:
+    await house.predict("a")
+    flood = [{"request_id": "a", "label": 8, "source": str(number)} for number in range(200)]
+    _, answers = await house.say(flood)
+    assert sum("outcome" in answer for answer in answers) == 100
+    assert answers[-1]["detail"].startswith("The prediction with request_id 'a' has 100 labels")
+
+
+async def test_what_follows_an_image_is_not_kept(house: House) -> None:
+    jpeg = base64.b64decode(IMAGE)
+    junk = base64.b64encode(jpeg + bytes(1_000_000)).decode()
+    await house.say({"request_id": "a", "label": 8, "model": "clf", "image": junk})
+    assert house.rows("SELECT image_bytes FROM predictions") == [(len(jpeg),)]
+    assert house.rows("SELECT content FROM images") == [(jpeg,)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "label"),
+    [
+        ({"label_per_minute": 1}, {"label": 8}),
+        (
+            {"label_bytes_per_minute": 1024, "max_body_bytes": 1024},
+            {"label": 8, "model": "clf", "image": IMAGE},
+        ),
+    ],
+)
+async def test_a_minute_has_a_limited_number_of_labels(
+    tmp_path: Path, limit: dict[str, int], label: dict[str, Any]
+) -> None:
+    settings = Settings(home=tmp_path / "pupila", **limit)  # type: ignore[arg-type]
+    prepare(settings)
+    registry = Registry(Store(tmp_path / "models"), settings)
+    records = RecordsConnection(settings)
+    feedback = Feedback(registry, settings, Admission(settings), None, records, shared=False)
+    many = settings.max_body_bytes == 1024
+    content = [{"request_id": str(number)} | label for number in range(1 if many else 1000)]
+    replies = [await feedback(SCOPE, sending(content)) for _ in range(3)]
+    assert replies[0].status == 200
+    assert replies[-1].status == 503
+    assert dict(replies[-1].headers)[b"retry-after"].isdigit()
+    feedback.close()
+    records.close()
