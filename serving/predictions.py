@@ -33,6 +33,7 @@ class _Classifying(Endpoint):
         super().__init__(settings, admission)
         self._registry = registry
         self._recorder = recorder
+        self._default_model = settings.default_model
 
     def record(self, exchange: Exchange, status: int, seconds: float) -> None:
         if self._recorder is None:
@@ -112,7 +113,7 @@ class Predict(_Classifying):
             if body[:1] == b"{" and not scope.get("query_string") and "path_params" not in scope:
                 query: Query | BatchQuery = parse_query(body)
             else:
-                query = parse_upload(scope, body)
+                query = parse_upload(scope, body, self._default_model)
             if isinstance(query, Query):
                 return await self._one(exchange, query, client_gone)
         exchange.headers += _id_header(query.request_id)

@@ -72,7 +72,11 @@ class PredictForm(BaseModel):
     model_config = ConfigDict(protected_namespaces=())
 
     image: bytes = Field(description=f"{ANY_FORMAT}; a field of text is read as base64")
-    model: str = Field(default="", max_length=MAX_MODEL, description="unless the path has it")
+    model: str = Field(
+        default="",
+        max_length=MAX_MODEL,
+        description="if the path has none, by default the server's default model",
+    )
     request_id: str = Field(
         default="", max_length=MAX_REQUEST_ID, description="one, or one for each image"
     )

@@ -26,17 +26,19 @@ _TRUE: Final = ("true", "1", "on")
 _FALSE: Final = ("false", "0", "off", "")
 
 
-def parse_upload(scope: Scope, body: bytes) -> Query | BatchQuery:
+def parse_upload(scope: Scope, body: bytes, default_model: str) -> Query | BatchQuery:
     """What is asked by any body of a prediction, of which the path or the query may say more.
 
-    Several images in a form are a batch. Raises BadRequestError.
+    Several images in a form are a batch. ``default_model`` answers an image or a form that names
+    none; JSON must. Raises BadRequestError.
     """
     content_type = _header(scope, b"content-type") or _header(scope, ORIGINAL_TYPE)
     if body[:1] != b"{":
         if content_type[: len(MULTIPART)].lower() == MULTIPART:
-            return _form(scope, parse_form(body, content_type, MAX_ITEMS + _OTHER_FIELDS))
+            parts = parse_form(body, content_type, MAX_ITEMS + _OTHER_FIELDS)
+            return _form(scope, parts, default_model)
         if content_type[:6].lower() == b"image/" or is_recognized(body):
-            return _query(scope, [body] if body else [], {}, [])
+            return _query(scope, [body] if body else [], {}, [], default_model)
     fields = read_object(body)
     probabilities = _parameters(scope).get("probabilities")
     if probabilities is not None:
@@ -50,7 +52,7 @@ def parse_upload(scope: Scope, body: bytes) -> Query | BatchQuery:
     return query_of(fields)
 
 
-def _form(scope: Scope, parts: list[Part]) -> Query | BatchQuery:
+def _form(scope: Scope, parts: list[Part], default_model: str) -> Query | BatchQuery:
     texts: dict[str, str] = {}
     request_ids: list[str] = []
     images: list[bytes] = []
@@ -66,7 +68,7 @@ def _form(scope: Scope, parts: list[Part]) -> Query | BatchQuery:
             and texts.setdefault(part.name, part.text) != part.text
         ):
             raise BadRequestError(f"The form has more than one {part.name}.")
-    return _query(scope, images, texts, request_ids)
+    return _query(scope, images, texts, request_ids, default_model)
 
 
 def _image(part: Part) -> bytes:
@@ -77,7 +79,11 @@ def _image(part: Part) -> bytes:
 
 
 def _query(
-    scope: Scope, images: list[bytes], texts: dict[str, str], request_ids: list[str]
+    scope: Scope,
+    images: list[bytes],
+    texts: dict[str, str],
+    request_ids: list[str],
+    default_model: str,
 ) -> Query | BatchQuery:
     """Checks in the order of JSON's fields: image, then model, then request_id, then the rest."""
     if not images:
@@ -85,10 +91,9 @@ def _query(
     if len(images) > MAX_ITEMS:
         raise BadRequestError(f"A form may have {MAX_ITEMS} images at most.")
     named = scope.get("path_params", {}).get("model")
-    model = texts.get("model") or named
+    model = model_of({"model": texts.get("model") or named or default_model})
     if named is not None and not _is_same(model, named):
         raise _two_models(named, model)
-    model = model_of({"model": model})
     text = texts.get("probabilities", _parameters(scope).get("probabilities", ""))
     request_id, items = _request_ids(scope, request_ids, len(images))
     probabilities = _boolean(text)

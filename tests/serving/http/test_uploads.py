@@ -30,13 +30,13 @@ def scope(
 
 
 def one(scope: Scope, body: bytes) -> Query:
-    query = parse_upload(scope, body)
+    query = parse_upload(scope, body, "default")
     assert isinstance(query, Query)
     return query
 
 
 def several(scope: Scope, *parts: bytes) -> BatchQuery:
-    query = parse_upload(scope, form(*parts))
+    query = parse_upload(scope, form(*parts), "default")
     assert isinstance(query, BatchQuery)
     return query
 
@@ -59,6 +59,11 @@ def test_an_image_without_an_id_is_given_one() -> None:
 def test_an_unreadable_image_is_an_image_by_its_type() -> None:
     assert one(scope(b"image/heic", "clf"), b"?").image == b"?"
     assert one(scope(model="clf"), b"II*\0abc").image == b"II*\0abc"
+
+
+def test_an_image_that_names_no_model_is_for_the_default() -> None:
+    assert one(scope(), JPEG).model == "default"
+    assert one(scope(TYPE), form(FILE)).model == "default"
 
 
 def test_a_form() -> None:
@@ -109,8 +114,7 @@ def test_json_and_the_query(query: bytes, sent: dict[str, Any], probabilities: b
     [
         (scope(b"image/jpeg"), b"", "^Image data is required$"),
         (scope(TYPE), form(MODEL), "^Image data is required$"),
-        (scope(TYPE), form(FILE), "^Model name is required$"),
-        (scope(), JPEG, "^Model name is required$"),
+        (scope(query=b"a=b"), b'{"request_id":1,"image":"aGVsbG8="}', "^Model name is required$"),
         (scope(model="a"), b'{"request_id":1,"model":"b","image":"aGVsbG8="}', "'a'.*'b'"),
         (scope(TYPE, "a"), form(FILE, MODEL), "'a'.*'clf'"),
         (scope(TYPE), form(FILE, MODEL, b'name="model"\r\n\r\nb'), "more than one model"),
@@ -125,4 +129,4 @@ def test_json_and_the_query(query: bytes, sent: dict[str, Any], probabilities: b
 )
 def test_what_is_refused(asked: Scope, body: bytes, why: str) -> None:
     with pytest.raises(BadRequestError, match=why):
-        parse_upload(asked, body)
+        parse_upload(asked, body, "default")
