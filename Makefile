@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 # Stamps outlive the interpreter they were made with: Homebrew removes it with the next release.
 GONE := $(shell test -x $(PYTHON_HERE) || echo always)
 
-.PHONY: help serve train test bench check fix docs bento image image-test lock clean always
+.PHONY: help serve train test bench check fix docs bento image image-test fuzz silence lock clean always
 
 help: ## list what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' Makefile
@@ -67,6 +67,13 @@ image: $(INSTALLED)-dev .env ## build the container image pupila:latest, after t
 image-test: $(INSTALLED)-dev ## build an image of the tests' own models, run it and attack it
 	@unset PORT $(filter-out BENTOML_DO_NOT_TRACK,$(filter BENTOML_% PUPILA_%,$(.VARIABLES))); \
 	exec scripts/image-test $(ARGS)
+
+fuzz: $(INSTALLED)-dev ## send 20,000 broken images, bodies and conversations; CASES=100 SEED=2 for others
+	@FUZZ_CASES=$(or $(CASES),20000) FUZZ_SEED=$(or $(SEED),1) \
+	$(PYTHON_HERE) -m pytest --quiet tests/fuzz tests/live/test_document.py
+
+silence: $(INSTALLED)-dev ## listen for a minute whether any command, or a server, opens a connection by itself
+	@SILENCE_SECONDS=60 REQUIRE_NETNS=1 $(PYTHON_HERE) -m pytest --quiet tests/live/test_silence.py
 
 lock: $(INSTALLED)-dev ## compile requirements/ from pyproject.toml; ARGS=--upgrade takes newer releases
 	@scripts/lock $(ARGS)

@@ -98,7 +98,8 @@ def silent_onnxruntime() -> Any:
 def do_not_track(silent: bool) -> None:
     """Have BentoML report its use to its developers, or not, whatever it read at its start.
 
-    It asks the environment once, before it imports a service, and reports by default.
+    It asks the environment once, before it imports a service, and reports by default: each start,
+    and each model that is saved.
     """
     from bentoml._internal.utils.analytics import usage_stats
 

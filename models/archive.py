@@ -10,7 +10,7 @@ import internals
 from errors import ArtifactError, ModelError
 from models.artifact import MANIFEST, Artifact, read_artifact
 from models.names import is_name
-from models.store import BENTOML_INFO, Store
+from models.store import BENTOML_INFO, Store, track_as_configured
 from models.version import Version
 
 SUFFIX = ".bentomodel"
@@ -29,6 +29,7 @@ def export_version(store: Store, version: Version, path: Path) -> Path:
     path = path.absolute()  # BentoML would resolve a relative one from the root.
     target = path / name if path.is_dir() else path.with_suffix(SUFFIX)
     with store.staging.folder() as folder:
+        track_as_configured()
         archive = internals.export_model(version.tag, version.path.parent.parent, folder / name)
         try:
             with target.open("xb") as file, archive.open("rb") as source:
@@ -49,6 +50,7 @@ def import_version(
     Raises ModelError or ArtifactError; the store is then unchanged.
     """
     with store.staging.folder() as folder:
+        track_as_configured()
         try:
             model = internals.import_model(path, folder)
         except Exception as error:

@@ -18,6 +18,7 @@ from models.manifest import Manifest
 from models.names import RULE, is_name
 from models.staging import Staging, sync
 from models.version import Version
+from settings import settings
 
 BENTOML_INFO = "model.yaml"
 
@@ -115,6 +116,7 @@ class Store:
         if not is_name(unsaved.name):
             raise ModelError(f"Model name {unsaved.name!r} is not valid: {RULE}.")
         with self.staging.folder() as folder:
+            track_as_configured()
             return self.publish(internals.create_model(unsaved.name, folder, unsaved.write))
 
     def delete(self, version: Version) -> None:
@@ -221,3 +223,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def no_model(name: str) -> str:
     """The sentence for a model that the store does not have."""
     return f"The store has no model {name!r}; train one with: python -m train --name {name}"
+
+
+def track_as_configured() -> None:
+    """Before BentoML saves, writes or reads a model, which it would report to its developers."""
+    internals.do_not_track(settings().do_not_track)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx2
 
+from tests.fuzz.attack import WHOLE
 from tests.servers import Server
 
 
@@ -18,7 +19,7 @@ def test_no_answer_that_the_document_does_not_describe(server: Server, tmp_path:
             "--checks=all",
             # It takes any text for an image, since a schema cannot say what an image is.
             "--exclude-checks=positive_data_acceptance",
-            "--max-examples=200",
+            f"--max-examples={500 if WHOLE else 30}",
             "--seed=1",
             # With one it looks for the best of all examples: half of its time.
             "--generation-database=none",
