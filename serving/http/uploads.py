@@ -45,8 +45,8 @@ def parse_upload(scope: Scope, body: bytes, default_model: str) -> Query | Batch
         fields.setdefault("probabilities", _boolean(probabilities))
     named = scope.get("path_params", {}).get("model")
     if named is not None:
-        model = fields.get("model") or named
-        if not _is_same(model, named):
+        model = fields.get("model")
+        if model not in (None, "") and not _is_same(model, named):
             raise _two_models(named, model)
         fields["model"] = named
     return query_of(fields)

@@ -116,6 +116,7 @@ def test_json_and_the_query(query: bytes, sent: dict[str, Any], probabilities: b
         (scope(TYPE), form(MODEL), "^Image data is required$"),
         (scope(query=b"a=b"), b'{"request_id":1,"image":"aGVsbG8="}', "^Model name is required$"),
         (scope(model="a"), b'{"request_id":1,"model":"b","image":"aGVsbG8="}', "'a'.*'b'"),
+        (scope(model="a"), b'{"request_id":1,"model":false,"image":"aGVsbG8="}', "'a'.*'False'"),
         (scope(TYPE, "a"), form(FILE, MODEL), "'a'.*'clf'"),
         (scope(TYPE), form(FILE, MODEL, b'name="model"\r\n\r\nb'), "more than one model"),
         (scope(model="clf", request_id=b"a" * 129), JPEG, "X-Request-ID must be"),
