@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 # Stamps outlive the interpreter they were made with: Homebrew removes it with the next release.
 GONE := $(shell test -x $(PYTHON_HERE) || echo always)
 
-.PHONY: help serve train test bench check fix docs bento image image-test fuzz silence lock clean always
+.PHONY: help serve train test bench check fix docs bento image image-test fuzz chaos silence lock clean always
 
 help: ## list what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,9 @@ image-test: $(INSTALLED)-dev ## build an image of the tests' own models, run it 
 fuzz: $(INSTALLED)-dev ## send 20,000 broken images, bodies and conversations; CASES=100 SEED=2 for others
 	@FUZZ_CASES=$(or $(CASES),20000) FUZZ_SEED=$(or $(SEED),1) \
 	$(PYTHON_HERE) -m pytest --quiet tests/fuzz tests/live/test_document.py
+
+chaos: $(INSTALLED)-dev ## break everything under load for ten minutes, into bench/chaos.md; ARGS="--seed 2"
+	@$(PYTHON_HERE) -m bench.chaos $(ARGS)
 
 silence: $(INSTALLED)-dev ## listen for a minute whether any command, or a server, opens a connection by itself
 	@SILENCE_SECONDS=60 REQUIRE_NETNS=1 $(PYTHON_HERE) -m pytest --quiet tests/live/test_silence.py
