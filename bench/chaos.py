@@ -4,9 +4,10 @@
 
 Good clients ask and label all the time, while workers are killed, the database is locked or its
 disk is full, clients are slow, files of a few KB decode to 25 megapixels, and versions arrive, good
-ones and broken ones. Exits with 1 unless every answer to a good client was right, at least 99.9 % of its
-requests were answered outside of the two seconds after a kill, and every label that the server
-acknowledged is in the database. Writes ``chaos.md``, and ``chaos.svg`` with the events. Linux only.
+ones and broken ones. Exits with 1 unless every answer to a good client was right, at least 99.9 %
+of its requests were answered outside of the two seconds after a kill, and every label that the
+server acknowledged is in the database. Writes ``chaos.md``, and ``chaos.svg`` with the events.
+Linux only.
 """
 
 import base64
@@ -271,8 +272,8 @@ def main(seconds: float, seed: int, output: Path) -> None:
     rows.append(["labels acknowledged and lost", str(len(lost)), ""])
     head = ("", "outside of 2 s after a kill", "within")
     told = (
-        f"{len(log.events)} events in {log.now():.0f} s, {CLIENTS} good clients, 2 workers. Of their "
-        f"predictions outside of the two seconds after a kill, {share:.3%} were right; of "
+        f"{len(log.events)} events in {log.now():.0f} s, {CLIENTS} good clients, 2 workers. Of "
+        f"their predictions outside of the two seconds after a kill, {share:.3%} were right; of "
         f"{len(log.acknowledged)} labels that were acknowledged, {len(lost)} were lost.\n"
     )
     title = heading("Chaos", ["python -m bench.chaos", " ".join(sys.argv[1:])])
