@@ -68,16 +68,6 @@ def export_model(tag: str, store: Path, path: Path) -> Path:
     return Path(bentoml.models.export_model(tag, str(path), _model_store=ModelStore(store)))
 
 
-def import_model(path: Path, store: Path) -> StoredModel:
-    """Unpack a ``.bentomodel`` archive into ``store``. Raises what BentoML raises."""
-    import bentoml
-    from bentoml._internal.models import ModelStore
-
-    return _stored(
-        bentoml.models.import_model(str(path.absolute()), _model_store=ModelStore(store))
-    )
-
-
 def _stored(model: Any) -> StoredModel:
     return StoredModel(model.tag.name, str(model.tag.version), Path(model.path))
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import internals
-from errors import RecordsError, SettingsError
+from errors import ModelError, RecordsError, SettingsError
 from models.store import Store
 from serving.catalog import Catalog
 from serving.endpoint import Endpoint
@@ -50,7 +50,10 @@ except SettingsError as error:
     sys.exit(str(error))
 
 # One store for the Bento's models below and for the worker: each manifest is read once.
-STORE = Store()
+try:
+    STORE = Store()
+except ModelError as error:
+    sys.exit(str(error))
 WORKERS = SETTINGS.workers or internals.available_cpus()
 DRAIN = Drain(SETTINGS.drain_ms / 1000)
 TRACED = internals.is_traced()

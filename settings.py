@@ -1,13 +1,14 @@
 """All settings in one frozen object, read once. Nothing else reads the environment."""
 
+import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from errors import SettingsError
 
@@ -92,6 +93,11 @@ class Settings(BaseSettings):
         default=25_000_000,
         ge=1,
         description="limit of width x height of an image; more gets 400",
+    )
+    trusted_keys: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(),
+        description="files with Ed25519 public keys, separated by `:`; versions that none of them "
+        "signed are refused. By default, all versions are trusted",
     )
     max_loaded_versions: int = Field(
         default=8,
@@ -179,6 +185,13 @@ class Settings(BaseSettings):
         description="URL that `python -m monitor` posts its reports to, as JSON with a `text` that "
         "chat programs show",
     )
+
+    @field_validator("trusted_keys", mode="before")
+    @classmethod
+    def _separate(cls, paths: object) -> object:
+        if not isinstance(paths, str):
+            return paths
+        return tuple(Path(path).expanduser() for path in paths.split(os.pathsep) if path)
 
     @field_validator("home")
     @classmethod

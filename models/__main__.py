@@ -1,4 +1,4 @@
-"""``python -m models``: list, show, compare, delete, export and import versions."""
+"""``python -m models``: list, show, compare, delete, verify, sign, export and import versions."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,15 +45,17 @@ def list_(name: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def show(tag: str, as_json: bool) -> None:
     """Show a version's manifest."""
-    version = _store().get(tag)
+    store = _store()
+    version = store.get(tag)
     if as_json:
         click.echo(version.manifest.model_dump_json(indent=2))
         return
 
     from models.report import version_tables
+    from models.signing import signed_by
 
     console = _console()
-    for table in version_tables(version):
+    for table in version_tables(version, signed_by(version, store.trusted)):
         console.print(table)
 
 
@@ -80,6 +82,46 @@ def delete(tag: str, yes: bool) -> None:
         click.confirm(f"Delete {version.tag}?", abort=True)
     store.delete(version)
     click.echo(f"Deleted {version.tag}.")
+
+
+@main.command()
+@click.argument("tag")
+def verify(tag: str) -> None:
+    """Check a version's files and signature, and have it predict its golden examples."""
+    from models.offline.trial import try_apart
+
+    version = _store().get(tag)
+    try_apart(version.artifact)
+    click.echo(f"{version.tag} is as it was saved.")
+
+
+@main.command()
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+def keygen(path: Path) -> None:
+    """Make a pair of keys: PATH to sign versions, and PATH.pub to check them."""
+    from models.signature import PrivateKey
+
+    public = PrivateKey.generate().write(path)
+    click.echo(f"Keep {path} secret. Give {public} to servers, in PUPILA_TRUSTED_KEYS.")
+
+
+@main.command()
+@click.argument("tag")
+@click.option(
+    "--key",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Private key in PEM, as keygen makes it.",
+)
+def sign(tag: str, key: Path) -> None:
+    """Sign a version, so that servers that trust the key serve it."""
+    from models.signature import PrivateKey
+    from models.signing import sign as sign_version
+
+    store = _store()
+    version = store.get(tag)
+    public = sign_version(store, version, PrivateKey.read(key))
+    click.echo(f"Signed {version.tag} with the key {public.fingerprint[:12]}.")
 
 
 @main.command()
@@ -120,9 +162,9 @@ def import_(
                 "--name, --image-spec and --trust are only for a pickle: leave them out."
             )
         from models.archive import import_version
-        from models.offline.conversion import check_artifact
+        from models.offline.trial import try_apart
 
-        version = import_version(_store(), path, check_artifact)
+        version = import_version(_store(), path, try_apart)
         click.echo(f"Imported {version.tag}")
         return
     if name is None or image_spec is None:

@@ -4,9 +4,10 @@ Nothing here unpickles, and serving never reads ``estimator.skops`` of an ONNX v
 """
 
 import hashlib
-import io
-import stat
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -16,8 +17,11 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from errors import ArtifactError, first_line
-from models.manifest import Manifest
+from models.files import load_arrays, open_regular, read_regular, size_of
+from models.limits import limited_memory
+from models.manifest import Label, Manifest, content_digest
 from models.runtime import OnnxRuntime, Runtime
+from models.signature import TrustedKeys
 
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
@@ -29,6 +33,9 @@ HALVES = ("half_a.onnx", "half_b.onnx")
 # The confusion matrix of a thousand classes takes some megabytes.
 _MAX_MANIFEST_BYTES = 16 * 2**20
 
+# Larger files are brought into memory only after their SHA-256 was found right.
+_HASHED_FIRST = 64 * 2**20
+
 # Limit of the difference of a replayed score, since another processor sums in another order; the
 # same as in the parity check.
 TOLERANCE = 1e-4
@@ -36,26 +43,41 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Artifact:
-    """The files of one version."""
+    """The files of one version.
+
+    ``sha256``: of ``manifest.json``; ``content``: what its ``content`` should be. Whatever a method
+    reads comes from a version that ``trusted`` has signed, if there are keys.
+    """
 
     path: Path
     manifest: Manifest
+    sha256: str
+    content: str
+    trusted: TrustedKeys = field(default_factory=TrustedKeys)
 
     def read(self, name: str) -> bytes:
         """A file's content, once its SHA-256 was found equal to the manifest's.
 
-        Raises ArtifactError if the file is missing, altered, or not in the manifest.
+        Raises ArtifactError if the file is missing, altered, no regular file, or not in the
+        manifest; and if the manifest is altered, or not signed by a trusted key.
         """
+        self._checked  # noqa: B018 - raises
         expected = self.manifest.files.get(name)
         if expected is None:
             raise ArtifactError(f"The manifest of {self.path.name} does not list {name}.")
         try:
-            content = (self.path / name).read_bytes()
+            with open_regular(self.path / name) as file:
+                right, content = True, b""
+                if size_of(file) > _HASHED_FIRST:
+                    right = hashlib.file_digest(file, "sha256").hexdigest() == expected
+                    file.seek(0)
+                if right:
+                    content = file.read(size_of(file))
         except OSError as error:
             raise ArtifactError(
                 f"{name} of {self.path.name} cannot be read: {error.strerror}."
             ) from error
-        if hashlib.sha256(content).hexdigest() != expected:
+        if not right or hashlib.sha256(content).hexdigest() != expected:
             raise ArtifactError(
                 f"{name} of {self.path.name} is not the file that was saved: its SHA-256 differs "
                 "from the manifest's; restore it, or save the version again."
@@ -66,15 +88,15 @@ class Artifact:
         """The arrays of a verified ``.npz`` file; raises ArtifactError, also for pickled arrays."""
         content = self.read(name)
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                return dict(archive)
-        except (ValueError, OSError, EOFError, BadZipFile) as error:
+            return load_arrays(content)
+        except (ValueError, OSError, EOFError, BadZipFile, MemoryError) as error:
             raise ArtifactError(
                 f"{name} of {self.path.name} cannot be read as arrays: {first_line(error)}."
             ) from error
 
     def verify(self) -> None:
-        """Check every file's SHA-256; raises ArtifactError for the first that differs."""
+        """Check the manifest and every file; raises ArtifactError for the first that is wrong."""
+        self._checked  # noqa: B018 - raises
         for name in self.manifest.files:
             self.read(name)
 
@@ -84,21 +106,9 @@ class Artifact:
         Raises ArtifactError if a file was altered, or if a prediction has changed since the version
         was saved.
         """
-        runtime: Runtime
-        if self.manifest.backend == "sklearn":
-            # Only for a version saved with --backend sklearn.
-            try:
-                from models.offline.estimator import EstimatorRuntime
-            except ImportError:
-                raise ArtifactError(
-                    f"{self.path.name} was saved with --backend sklearn and needs scikit-learn, "
-                    "which is not installed: pip install -r requirements/train.txt."
-                ) from None
-
-            runtime = EstimatorRuntime(self.read(ESTIMATOR), self.manifest)
-        else:
-            runtime = OnnxRuntime(self.read(GRAPH))
-        self._replay(runtime)
+        with limited_memory():
+            runtime = self._runtime()
+            self._replay(runtime)
         return runtime
 
     def halves(self) -> tuple[Runtime, Runtime] | None:
@@ -112,6 +122,34 @@ class Artifact:
             return None
         first, second = HALVES
         return OnnxRuntime(self.read(first)), OnnxRuntime(self.read(second))
+
+    @cached_property
+    def _checked(self) -> bool:
+        """Checked once; what is wrong is checked again, since a signature may be added."""
+        if self.manifest.content not in ("", self.content):
+            raise ArtifactError(
+                f"{MANIFEST} of {self.path.name} is not the file that was saved: its content has "
+                "another SHA-256; restore it, or save the version again."
+            )
+        if self.trusted.keys:
+            manifest = _read_manifest(self.path)
+            if hashlib.sha256(manifest).hexdigest() != self.sha256:
+                raise ArtifactError(f"{MANIFEST} of {self.path.name} has changed; load it again.")
+            self.trusted.check(self.path, manifest)
+        return True
+
+    def _runtime(self) -> Runtime:
+        if self.manifest.backend == "onnx":
+            return OnnxRuntime(self.read(GRAPH))
+        # Only for a version saved with --backend sklearn.
+        try:
+            from models.offline.estimator import EstimatorRuntime
+        except ImportError:
+            raise ArtifactError(
+                f"{self.path.name} was saved with --backend sklearn and needs scikit-learn, "
+                "which is not installed: pip install -r requirements/train.txt."
+            ) from None
+        return EstimatorRuntime(self.read(ESTIMATOR), self.manifest)
 
     def _replay(self, runtime: Runtime) -> None:
         golden = self.arrays(GOLDEN)
@@ -131,6 +169,13 @@ class Artifact:
                 f"{self.path.name} does not reproduce the features of its golden examples: its "
                 "image spec was changed, or another version of Pupila saved it."
             )
+        labels = golden.get("labels")
+        # Versions that were saved before golden examples had labels have none.
+        if labels is not None and not np.array_equal(labels, golden_labels(self.manifest.labels)):
+            raise ArtifactError(
+                f"{self.path.name} does not have the labels of its golden examples, or not in "
+                "their order, so it would answer with wrong ones."
+            )
         outcome = runtime.run(features)
         expected = (len(features), len(self.manifest.labels))
         if outcome.scores.shape != expected or outcome.indices.shape != expected[:1]:
@@ -147,27 +192,38 @@ class Artifact:
             )
 
 
-def read_artifact(path: Path) -> Artifact:
-    """The artifact in a folder, once its manifest was checked.
+def golden_labels(labels: Sequence[Label]) -> NDArray[np.uint8]:
+    """The labels as an array, uint8: their JSON, since NumPy's text loses a NUL at its end."""
+    return np.frombuffer(json.dumps(list(labels)).encode(), np.uint8)
+
+
+def read_artifact(path: Path, trusted: TrustedKeys | None = None) -> Artifact:
+    """The artifact in a folder, once its manifest was found to follow the schema.
 
     Raises ArtifactError if there is no manifest, or one of another schema.
     """
-    unreadable = ArtifactError(
-        f"{path.name} has no readable {MANIFEST}, so it is not a version saved by Pupila."
-    )
-    try:
-        status = (path / MANIFEST).stat()
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_MANIFEST_BYTES:
-            raise unreadable
-        text = (path / MANIFEST).read_bytes()
-    except OSError as error:
-        raise unreadable from error
+    text = _read_manifest(path)
     try:
         manifest = Manifest.model_validate_json(text)
+        content = content_digest(json.loads(text))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ArtifactError(
             f"{MANIFEST} of {path.name} does not follow schema 1: {where}: {first['msg'].lower()}."
         ) from error
-    return Artifact(path, manifest)
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(
+            f"{MANIFEST} of {path.name} does not follow schema 1: {first_line(error)}."
+        ) from error
+    sha256 = hashlib.sha256(text).hexdigest()
+    return Artifact(path, manifest, sha256, content, trusted or TrustedKeys())
+
+
+def _read_manifest(path: Path) -> bytes:
+    try:
+        return read_regular(path / MANIFEST, _MAX_MANIFEST_BYTES)
+    except OSError as error:
+        raise ArtifactError(
+            f"{path.name} has no readable {MANIFEST}, so it is not a version saved by Pupila."
+        ) from error

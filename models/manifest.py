@@ -1,6 +1,9 @@
 """The manifest: a version's metadata, in a JSON file next to its other files."""
 
-from typing import Annotated, Any, Literal, Self
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -132,7 +135,11 @@ class Manifest(_Frozen):
         description="why a trained version has no half models, half_a.onnx and half_b.onnx",
     )
     files: dict[FileName, Sha256] = Field(description="SHA-256 of every other file")
-    content: str = Field(description="SHA-256 of everything that the same seed and data reproduce")
+    content: str = Field(
+        default="",
+        description="SHA-256 of everything that the same seed and data reproduce; see "
+        "``content_digest``",
+    )
 
     @model_validator(mode="after")
     def _labels_are_of_one_type(self) -> Self:
@@ -146,3 +153,18 @@ class Manifest(_Frozen):
     @property
     def gives_probabilities(self) -> bool:
         return self.output == "probabilities"
+
+
+# Two trainings with the same seed and data may differ in these.
+_NOT_CONTENT: Final = frozenset({"created_at", "speed", "parent", "content"})
+
+
+def content_digest(fields: Mapping[str, Any]) -> str:
+    """SHA-256 of a manifest's fields, as its JSON has them, that the same seed and data reproduce.
+
+    Those of the file, not of a ``Manifest``: a field that is added later has a default there, and
+    the digests of older versions would no longer fit.
+    """
+    kept = {name: value for name, value in fields.items() if name not in _NOT_CONTENT}
+    canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

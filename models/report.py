@@ -30,14 +30,19 @@ def versions_table(versions: Sequence[Version], champions: set[str]) -> Table:
     return table
 
 
-def version_tables(version: Version) -> Iterator[Table]:
-    """A manifest as one table, and its metrics by class as another."""
+def version_tables(version: Version, signature: str) -> Iterator[Table]:
+    """A manifest as one table, and its metrics by class as another.
+
+    ``signature``: who signed it, in words.
+    """
     manifest = version.manifest
     table = Table(title=version.tag, box=None, show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in _facts(manifest):
         table.add_row(name, value)
+    table.add_row("manifest", _manifest_state(version))
+    table.add_row("signature", signature)
     table.add_row("files", str(version.path))
     yield table
     if manifest.metrics is not None:
@@ -86,8 +91,16 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
             else "-",
         ),
         ("parent", manifest.parent or "-"),
-        ("content", manifest.content[:12]),
+        ("content", manifest.content[:12] or "-"),
     ]
+
+
+def _manifest_state(version: Version) -> str:
+    """Whether it was changed, as far as that can be seen."""
+    content = version.manifest.content
+    if not content:
+        return "has no SHA-256 of its content, so a change of it would not be noticed"
+    return "as saved" if content == version.artifact.content else "ALTERED: not served"
 
 
 def _metrics(left: Metrics, right: Metrics) -> Iterator[tuple[str, float, float]]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 import internals
 from errors import ArtifactError, first_line
+from models.graph import Contents
 
 
 class Outcome(NamedTuple):
@@ -32,10 +33,13 @@ class OnnxRuntime:
     """A graph in ONNX Runtime, on one thread, since the server scales with processes.
 
     The session is created from bytes whose SHA-256 was checked, never from a path, so that what
-    was verified is what runs.
+    was verified is what runs. Raises ArtifactError for a graph that may not run or cannot.
     """
 
     def __init__(self, model: bytes) -> None:
+        fault = Contents.of(model).fault
+        if fault is not None:
+            raise ArtifactError(f"The graph cannot be used: it has {fault}.")
         # Here, because the process that supervises the workers imports this module too.
         onnxruntime = internals.silent_onnxruntime()
         options = onnxruntime.SessionOptions()

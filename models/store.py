@@ -2,27 +2,36 @@
 
 A version is saved whole or not at all: it is written into a staging folder next to the store, and
 one rename makes it visible. The store is read by path, so that a check for new versions costs a few
-``stat`` calls and never parses what was seen before.
+``stat`` calls and never parses what was seen before. Each version is read by itself and within a
+limited time, so that none keeps the others from being found.
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
 
 import internals
 from errors import ArtifactError, ModelError, UnknownVersionError
 from models.artifact import MANIFEST
+from models.detached import detached
+from models.info import BENTOML_INFO, read_info
 from models.manifest import Manifest
 from models.names import RULE, is_name
+from models.signature import TrustedKeys
 from models.staging import Staging, sync
 from models.version import Version
 from settings import settings
 
-BENTOML_INFO = "model.yaml"
+logger = logging.getLogger("pupila.store")
 
 _LATEST = "latest"
+
+# A manifest takes milliseconds to read. One that takes longer is on a disk that does not answer.
+_READ_SECONDS = 2.0
 
 
 class Unsaved(Protocol):
@@ -42,7 +51,12 @@ class Store:
     store under ``BENTOML_HOME``.
     """
 
-    def __init__(self, root: Path | None = None) -> None:
+    def __init__(self, root: Path | None = None, trusted: TrustedKeys | None = None) -> None:
+        """``trusted``: the keys that must have signed a version; by default those of the settings.
+
+        Raises ModelError if BentoML's folder or a key cannot be used.
+        """
+        self._trusted = TrustedKeys.of(settings().trusted_keys) if trusted is None else trusted
         try:
             home = internals.bentoml_home() / "models"
             bundled = internals.current_model_store()
@@ -56,6 +70,11 @@ class Store:
         self._roots = (root,) if root else tuple(dict.fromkeys(roots))
         self._seen: dict[Path, Version] = {}
         self._rejected: dict[Path, int] = {}
+        self._reading: dict[Path, Future[Version | None]] = {}
+
+    @property
+    def trusted(self) -> TrustedKeys:
+        return self._trusted
 
     def versions(self, name: str | None = None) -> list[Version]:
         """All complete versions, oldest first within each model, the models in order of name.
@@ -67,7 +86,7 @@ class Store:
         for root in self._roots:
             for path in _version_paths(root, name):
                 present.add(path)
-                version = self._seen.get(path) or self._read(path)
+                version = self._seen.get(path) or self._read_in_time(path)
                 if version is not None:
                     self._seen[path] = version
                     found.setdefault(version.tag, version)
@@ -124,8 +143,7 @@ class Store:
 
         It disappears in one step: its folder is renamed out of the store, then removed.
         """
-        if version.path.parent.parent != self._root:
-            raise ModelError(f"{version.tag} is part of the Bento, which cannot be changed.")
+        self._check_ours(version)
         with self.staging.folder() as folder, self.staging.locked():
             try:
                 version.path.rename(folder / version.version)
@@ -136,10 +154,29 @@ class Store:
                 # Only if no other version is left, or is being saved.
                 version.path.parent.rmdir()
 
+    def attach(self, version: Version, name: str, content: bytes) -> None:
+        """Add a file beside those that the manifest names, or replace it, in one step."""
+        self._check_ours(version)
+        with self.staging.folder() as folder:
+            staged = folder / name
+            try:
+                staged.write_bytes(content)
+                staged.chmod(0o644)
+                sync(staged)
+                staged.replace(version.path / name)
+            except OSError as error:
+                raise ModelError(
+                    f"{version.path / name} cannot be written: {error.strerror}."
+                ) from error
+
+    def _check_ours(self, version: Version) -> None:
+        if version.path.parent.parent != self._root:
+            raise ModelError(f"{version.tag} is part of the Bento, which cannot be changed.")
+
     def publish(self, model: internals.StoredModel) -> Version:
         """Make a staged version visible, by one rename after all of it is on the disk."""
         path = self._root / model.name / model.version
-        version = Version(model.name, model.version, path)
+        version = Version(model.name, model.version, path, self._trusted)
         for staged in (*model.path.iterdir(), model.path):
             # BentoML creates the folder for its owner alone; a server may run as another user.
             staged.chmod(0o755 if staged.is_dir() else 0o644)
@@ -168,29 +205,52 @@ class Store:
         if not newest:
             (model / _LATEST).unlink(missing_ok=True)
 
+    def _read_in_time(self, path: Path) -> Version | None:
+        """``_read``; None while it does not return, which is waited for once."""
+        reading = self._reading.get(path)
+        if reading is None:
+            reading = self._reading[path] = detached("read a version", self._read, path)
+            patience = _READ_SECONDS
+        else:
+            patience = 0.0
+        try:
+            version = reading.result(patience)
+        except TimeoutError:
+            if patience:
+                logger.warning("%s does not answer, so it is left out until it does", path)
+            return None
+        del self._reading[path]
+        return version
+
     def _read(self, path: Path) -> Version | None:
         """The version in a folder; None if the folder holds none, or is not complete yet.
 
         A folder that was rejected is not read again until its manifest changes.
         """
-        version = Version(path.parent.name, path.name, path)
+        version = Version(path.parent.name, path.name, path, self._trusted)
         if not is_name(version.name) or not is_name(version.version):
             return None
         try:
-            changed = (path / MANIFEST).stat().st_mtime_ns
+            changed = (path / MANIFEST).lstat().st_mtime_ns
             if self._rejected.get(path) == changed:
                 return None
-            if not (path / BENTOML_INFO).is_file():
+            if not (path / BENTOML_INFO).exists():
                 return None
-            if version.manifest.name == version.name:
+            if self._is_whole(version):
                 self._rejected.pop(path, None)
                 return version
             self._rejected[path] = changed
-        except ArtifactError:
+        except ArtifactError as error:
             self._rejected[path] = changed
+            logger.warning("%s is left out: %s", path, error)
         except OSError:
             pass
         return None
+
+    def _is_whole(self, version: Version) -> bool:
+        """Whether the version that its files describe is this one; raises ArtifactError."""
+        read_info(version.path)
+        return version.manifest.name == version.name
 
 
 def _packed(source: Path) -> Iterator[Path]:

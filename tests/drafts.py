@@ -1,21 +1,29 @@
 """Real versions made without training: a linear classifier with weights from a seed."""
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from images.spec import ImageSpec
-from models.artifact import GOLDEN, GRAPH, MANIFEST
-from models.manifest import Label, Manifest
+from models.artifact import GOLDEN, GRAPH, MANIFEST, golden_labels
+from models.manifest import Label, Manifest, content_digest
 from models.runtime import OnnxRuntime
 
 DIGITS = ImageSpec.parse("digits")
+
+
+def rewrite_manifest(folder: Path, fields: dict[str, Any]) -> None:
+    """Write a manifest whose content is right."""
+    fields = fields | {"content": content_digest(fields)}
+    (folder / MANIFEST).write_text(json.dumps(fields))
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,8 @@ class LinearDraft:
         features = self.spec.features(pixels)
         outcome = OnnxRuntime(model).run(features)
         golden = BytesIO()
-        np.savez(golden, pixels=pixels, features=features, **outcome._asdict())
+        labels = golden_labels(self.labels)
+        np.savez(golden, pixels=pixels, features=features, labels=labels, **outcome._asdict())
         files = {GRAPH: model, GOLDEN: golden.getvalue()}
         manifest = Manifest(
             name=self.name,
@@ -61,12 +70,11 @@ class LinearDraft:
             libraries={},
             parent=None,
             files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
-            content="0" * 64,
         )
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        (folder / MANIFEST).write_text(manifest.model_dump_json())
-        return manifest
+        rewrite_manifest(folder, json.loads(manifest.model_dump_json()))
+        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
 
     def _graph(self) -> bytes:
         weights, bias = self._weights()

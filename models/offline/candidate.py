@@ -16,8 +16,24 @@ from numpy.typing import NDArray
 
 from errors import ConversionError
 from images.spec import ImageSpec
-from models.artifact import ESTIMATOR, GOLDEN, GRAPH, HALVES, MANIFEST, REFERENCE
-from models.manifest import DataFingerprint, Label, Manifest, Metrics, Parity, Speed
+from models.artifact import (
+    ESTIMATOR,
+    GOLDEN,
+    GRAPH,
+    HALVES,
+    MANIFEST,
+    REFERENCE,
+    golden_labels,
+)
+from models.manifest import (
+    DataFingerprint,
+    Label,
+    Manifest,
+    Metrics,
+    Parity,
+    Speed,
+    content_digest,
+)
 from models.offline import parity
 from models.offline.conversion import Graph, convert
 from models.offline.estimator import EstimatorRuntime, dump_estimator
@@ -32,9 +48,6 @@ CHECKED_FEATURES = 1_000_000
 CHECKED_IMAGES = (40, 600)
 
 _LIBRARIES = ("bentoml", "numpy", "onnx", "onnxruntime", "pillow", "scikit-learn", "skl2onnx")
-
-# Two trainings with the same seed and data may differ in these.
-_NOT_CONTENT = {"created_at", "speed", "parent", "content"}
 
 
 @dataclass(frozen=True)
@@ -111,13 +124,16 @@ class Candidate:
         files[GOLDEN] = _npz(
             pixels=golden,
             features=golden_features,
+            labels=golden_labels(labels),
             **self._run(manifest, files, golden_features)._asdict(),
         )
         if reference is not None:
             files[REFERENCE] = reference.dump()
         hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
         manifest = _changed(manifest, files=hashes)
-        manifest = _changed(manifest, content=content_digest(manifest))
+        manifest = _changed(
+            manifest, content=content_digest(json.loads(manifest.model_dump_json()))
+        )
         for name, content in files.items():
             (folder / name).write_bytes(content)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
@@ -174,14 +190,6 @@ def libraries() -> dict[str, str]:
 def _changed(manifest: Manifest, **changes: Any) -> Manifest:
     """A copy with other values, validated again, which ``model_copy`` does not do."""
     return Manifest.model_validate(manifest.model_dump() | changes)
-
-
-def content_digest(manifest: Manifest) -> str:
-    """SHA-256 over everything in the manifest that the same seed and data reproduce."""
-    kept = manifest.model_dump(mode="json", exclude=_NOT_CONTENT)
-    return hashlib.sha256(
-        json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()
-    ).hexdigest()
 
 
 def _npz(**arrays: NDArray[Any]) -> bytes:

@@ -9,29 +9,12 @@ import onnx
 
 from errors import ConversionError, first_line
 from models.artifact import GRAPH, HALVES, Artifact
+from models.graph import Contents
 from models.manifest import Output
 from models.offline.graphs.nodes import Nodes, finish
 from models.offline.graphs.stock import stock
 from models.offline.graphs.written import write
 from models.runtime import OnnxRuntime
-
-# Operators of the standard domains without side effects or subgraphs. To allow another one, read
-# its specification, then add it.
-ALLOWED_OPERATORS = frozenset(
-    """
-    Abs Add And ArgMax ArgMin Cast Clip Concat ConstantOfShape Div Equal Erf Exp Expand Flatten
-    Gather GatherElements Gemm Greater GreaterOrEqual Identity IsInf IsNaN Less LessOrEqual Log
-    LpNormalization MatMul Max Mean Min Mul Neg Not OneHot Or Pow Reciprocal ReduceL1 ReduceL2
-    ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu
-    Reshape Shape Sigmoid Sign Slice Softmax Softplus Softsign Split Sqrt Squeeze Sub Sum Tanh Tile
-    TopK Transpose Unsqueeze Where Xor
-
-    ai.onnx.ml.ArrayFeatureExtractor ai.onnx.ml.Binarizer ai.onnx.ml.FeatureVectorizer
-    ai.onnx.ml.Imputer ai.onnx.ml.LinearClassifier ai.onnx.ml.LinearRegressor
-    ai.onnx.ml.Normalizer ai.onnx.ml.SVMClassifier ai.onnx.ml.SVMRegressor ai.onnx.ml.Scaler
-    ai.onnx.ml.TreeEnsembleClassifier ai.onnx.ml.TreeEnsembleRegressor
-    """.split()  # noqa: SIM905 - a list of quoted names would take two pages
-)
 
 
 @dataclass(frozen=True)
@@ -67,28 +50,16 @@ def convert(estimator: Any, n_features: int) -> Graph:
     else:
         origin = "skl2onnx"
         model, output = stock(estimator, n_features)
-    _check_model(model, type(estimator).__name__)
     content: bytes = model.SerializeToString(deterministic=True)
+    _check_model(content, type(estimator).__name__)
     _check_shapes(content, type(estimator).__name__, n_features, n_classes)
     return Graph(content, output.kind, origin)
 
 
 def check_artifact(artifact: Artifact) -> None:
-    """Raise ConversionError if an imported version has a graph that would not be saved here, with
-    other operators or with external data."""
+    """Raise ConversionError if an imported version has a graph that would not be saved here."""
     for name in sorted({GRAPH, *HALVES} & artifact.manifest.files.keys()):
-        model = onnx.load_model_from_string(artifact.read(name))
-        _check_model(model, artifact.manifest.estimator)
-
-
-def operators(model: bytes) -> tuple[str, ...]:
-    """The operators a graph uses, sorted: ``Gemm``, ``ai.onnx.ml.TreeEnsembleClassifier``."""
-    return _operators(onnx.load_model_from_string(model))
-
-
-def _operators(model: Any) -> tuple[str, ...]:
-    types = {(node.domain, node.op_type) for node in model.graph.node}
-    return tuple(sorted(f"{domain}.{name}" if domain else name for domain, name in types))
+        _check_model(artifact.read(name), artifact.manifest.estimator)
 
 
 def _check_classifier(estimator: Any, n_features: int) -> int:
@@ -135,18 +106,13 @@ def _check_classifier(estimator: Any, n_features: int) -> int:
     return values.size
 
 
-def _check_model(model: Any, name: str) -> None:
-    """Standard operators of the pinned opsets, no subgraphs, all data inside, and valid ONNX."""
-    for operator in _operators(model):
-        if operator not in ALLOWED_OPERATORS:
-            raise ConversionError(
-                f"{name} converts to a graph with the operator {operator}, which is not allowed "
-                "(see models/offline/conversion.py)."
-            )
-    if any(tensor.data_location for tensor in model.graph.initializer):
-        raise ConversionError(f"{name} converts to a graph with external data.")
+def _check_model(content: bytes, name: str) -> None:
+    """What ``models.graph`` checks, and valid ONNX."""
+    fault = Contents.of(content).fault
+    if fault is not None:
+        raise ConversionError(f"{name} converts to a graph with {fault}.")
     try:
-        onnx.checker.check_model(model, full_check=True)
+        onnx.checker.check_model(onnx.load_model_from_string(content), full_check=True)
     except Exception as error:
         raise ConversionError(f"{name} converts to a graph that is not valid ONNX.") from error
 

@@ -14,6 +14,7 @@ import skops.io
 from numpy.typing import NDArray
 
 from errors import ArtifactError, ConversionError, first_line
+from models.files import MAX_ARRAY_BYTES, check_members
 from models.manifest import Manifest
 from models.runtime import Outcome
 
@@ -55,6 +56,8 @@ def dump_estimator(estimator: object) -> bytes:
 def load_estimator(content: bytes) -> Any:
     """The estimator in skops bytes; raises ArtifactError if a type in it was not reviewed."""
     try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            check_members(archive, MAX_ARRAY_BYTES)
         return skops.io.loads(content, trusted=sorted(REVIEWED_TYPES))
     except Exception as error:
         raise ArtifactError(f"estimator.skops cannot be loaded: {first_line(error)}.") from error

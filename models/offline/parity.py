@@ -12,8 +12,9 @@ from sklearn.utils.multiclass import _ovr_decision_function
 
 from errors import ParityError
 from images.spec import ImageSpec
+from models.graph import Contents
 from models.manifest import Parity, Speed
-from models.offline.conversion import Graph, operators
+from models.offline.conversion import Graph
 from models.offline.graphs.affine import Affine
 from models.offline.graphs.unwrapped import unwrap
 from models.runtime import OnnxRuntime
@@ -96,7 +97,7 @@ def check(estimator: Any, graph: Graph, features: NDArray[np.float32]) -> Parity
         max_difference=float(differences.max()),
         tolerance=TOLERANCE,
         max_batch_difference=batch_difference / scale,
-        operators=operators(graph.model),
+        operators=Contents.of(graph.model).operators,
     )
     score = {"probabilities": "probability", "scores": "score"}[graph.output]
     if result.disagreements:

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 from errors import ModelError
+from models.detached import detached
 from models.version import Version
 from serving.inference.decoder import Decoder
 from serving.inference.engine import Engine
@@ -19,6 +21,10 @@ logger = logging.getLogger("pupila.engines")
 # How long a version that failed to load is not tried again, so that repeated requests for it cost
 # no more than requests for one that does not exist.
 _RETRY_SECONDS = 10.0
+
+# A version that takes longer is left out until it has loaded: its disk may never answer, or its
+# graph never end.
+_LOAD_SECONDS = 5.0
 
 # One batch of a version runs at a time; this many slow versions can run in parallel.
 _CLASSIFIERS = 4
@@ -35,9 +41,15 @@ class Engines:
     The least recently used engine is evicted first, but never one that ``pinned`` names.
     """
 
-    def __init__(self, settings: Settings, pinned: Callable[[], Collection[str | None]]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pinned: Callable[[], Collection[str | None]],
+        load_seconds: float = _LOAD_SECONDS,
+    ) -> None:
         self._settings = settings
         self._pinned = pinned
+        self._load_seconds = load_seconds
         self._decoder = Decoder(settings.max_image_pixels)
         self._classifiers = ThreadPoolExecutor(_CLASSIFIERS, "classify")
         self._engines: OrderedDict[str, Engine] = OrderedDict()
@@ -73,7 +85,7 @@ class Engines:
     async def load(self, version: Version) -> Engine:
         """The version's engine; the first caller loads it, on a thread, and the others wait.
 
-        Raises ModelError if it cannot be loaded.
+        Raises ModelError if it cannot be loaded, or takes too long.
         """
         tag = version.tag
         engine = self._engines.get(tag)
@@ -106,18 +118,44 @@ class Engines:
 
     async def _open(self, version: Version) -> Engine:
         tag = version.tag
+        loading = detached(
+            f"load {tag}", Engine, version, self._decoder, self._classifiers, self._settings
+        )
+        result = asyncio.wrap_future(loading)
+        await asyncio.wait([result], timeout=self._load_seconds)
+        if not result.done():
+            reason = f"{tag} has not loaded within {self._load_seconds:g} s."
+            # Not tried again before this attempt has ended; then it counts after all.
+            self._fail(tag, _Failure(math.inf, reason))
+            result.add_done_callback(lambda _: self._end_late(version, loading))
+            raise ModelError(reason)
+        return self._keep(version, loading)
+
+    def _end_late(self, version: Version, loading: "Future[Engine]") -> None:
+        if version.tag not in self._failures:
+            return  # The version was deleted meanwhile.
         try:
-            engine = await asyncio.to_thread(
-                Engine, version, self._decoder, self._classifiers, self._settings
-            )
+            self._keep(version, loading)
+        except ModelError as error:
+            logger.warning("%s is not served: %s", version.tag, error)
+
+    def _keep(self, version: Version, loading: "Future[Engine]") -> Engine:
+        """Have what was loaded in memory from now on; raises ModelError if it could not be."""
+        tag = version.tag
+        try:
+            engine = loading.result()
         except Exception as error:
             known = isinstance(error, ModelError)
             reason = str(error) if known else f"{tag} failed to load; see the log for the reason."
-            if tag not in self._failures:
-                logger.warning("%s is not served: %s", tag, reason, exc_info=not known)
-            self._failures[tag] = _Failure(time.monotonic() + _RETRY_SECONDS, reason)
+            failure = _Failure(time.monotonic() + _RETRY_SECONDS, reason)
+            self._fail(tag, failure, None if known else error)
             raise ModelError(reason) from error
         self._failures.pop(tag, None)
         self._engines[tag] = engine
         self.evict(keep=tag)
         return engine
+
+    def _fail(self, tag: str, failure: _Failure, error: Exception | None = None) -> None:
+        if tag not in self._failures:
+            logger.warning("%s is not served: %s", tag, failure.reason, exc_info=error)
+        self._failures[tag] = failure

@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from errors import BadRequestError, InternalError, ModelError
+from models.detached import detached
 from models.manifest import Label
 from models.store import Store, no_model
 from models.version import Version
@@ -19,6 +21,12 @@ from settings import Settings
 logger = logging.getLogger("pupila.registry")
 
 CHAMPION = "champion"
+
+# The first check waits this long for the store, and for versions to load; the others only for
+# this much. What takes longer goes on by itself, so that one disk or version that does not answer
+# keeps no other from being found.
+_PATIENCE_SECONDS = 8.0
+_WATCHING_PATIENCE_SECONDS = 1.0
 
 
 class Listing(NamedTuple):
@@ -50,6 +58,8 @@ class Registry:
         self._settings = settings
         self._versions: dict[str, dict[str, Version]] = {}
         self._champions: dict[str, str] = {}
+        self._reading: Future[list[Version]] | None = None
+        self._promotions: dict[str, asyncio.Task[Engine]] = {}
         self._engines = Engines(
             settings, pinned=lambda: [self._champions.get(settings.default_model)]
         )
@@ -64,13 +74,17 @@ class Registry:
             async with background(self._watch()):
                 yield
         finally:
+            for promotion in self._promotions.values():
+                promotion.cancel()
             self._engines.close()
 
-    async def refresh(self) -> None:
-        """Update the versions from the store; raises OSError, and changes nothing, if the store
-        cannot be read."""
+    async def refresh(self, patience: float = _PATIENCE_SECONDS) -> None:
+        """Update the versions from the store, and wait ``patience`` seconds for them to load.
+
+        Raises OSError, and changes nothing, if the store cannot be read, or does not answer.
+        """
         found: dict[str, dict[str, Version]] = {}
-        for version in await asyncio.to_thread(self._store.versions):
+        for version in await self._read_store(patience):
             found.setdefault(version.name, {})[version.version] = version
         self._versions = found
         known = {version.tag for versions in found.values() for version in versions.values()}
@@ -80,7 +94,9 @@ class Registry:
                 del self._champions[name]
         default = self._settings.default_model
         in_use = [n for n in found if n == default or self._champions.get(n) in self._engines]
-        await asyncio.gather(*map(self._promote, in_use), return_exceptions=True)
+        started = [promotion for name in in_use if (promotion := self._start_promotion(name))]
+        if started:
+            await asyncio.wait(started, timeout=patience)
 
     def loaded(self, model: str) -> Engine | None:
         """The engine that answers for ``clf``, ``clf:champion``, ``clf:<version>`` or, as older
@@ -154,13 +170,46 @@ class Registry:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._settings.refresh_ms / 1000)
-            await self._try_refresh()
+            await self._try_refresh(_WATCHING_PATIENCE_SECONDS)
 
-    async def _try_refresh(self) -> None:
+    async def _try_refresh(self, patience: float = _PATIENCE_SECONDS) -> None:
         try:
-            await self.refresh()
+            await self.refresh(patience)
+        except OSError as error:
+            logger.warning(
+                "the check for new versions failed, and loaded versions keep answering: %s", error
+            )
         except Exception:
             logger.exception("the check for new versions failed; loaded versions keep answering")
+
+    async def _read_store(self, patience: float) -> list[Version]:
+        """The versions in the store; raises OSError, or TimeoutError while it does not answer.
+
+        A reading that was given up goes on, and no other begins beside it.
+        """
+        if self._reading is None:
+            self._reading = detached("read the store", self._store.versions)
+        reading = asyncio.wrap_future(self._reading)
+        done, _ = await asyncio.wait([reading], timeout=patience)
+        if not done:
+            raise TimeoutError(f"the store has not answered within {patience:g} s")
+        self._reading = None
+        return reading.result()
+
+    def _start_promotion(self, name: str) -> "asyncio.Task[Engine] | None":
+        """Promote in the background; None if that goes on since an earlier check."""
+        newest = next(reversed(self._versions[name].values())).tag
+        if newest in self._promotions:
+            return None
+        promotion = asyncio.create_task(self._promote(name))
+        self._promotions[newest] = promotion
+        promotion.add_done_callback(lambda done: self._end_promotion(newest, done))
+        return promotion
+
+    def _end_promotion(self, newest: str, promotion: "asyncio.Task[Engine]") -> None:
+        del self._promotions[newest]
+        if not promotion.cancelled():
+            promotion.exception()  # Retrieved; the engines have logged it.
 
     async def _promote(self, name: str) -> Engine:
         """Make the newest version that loads the champion; raises ModelError if none loads."""

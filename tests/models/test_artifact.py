@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from errors import ArtifactError
 from models.artifact import Artifact, read_artifact
-from tests.drafts import LinearDraft
+from tests.drafts import LinearDraft, rewrite_manifest
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def rewrite(artifact: Artifact, name: str, content: bytes) -> Artifact:
     path = artifact.path / "manifest.json"
     manifest = json.loads(path.read_text())
     manifest["files"][name] = hashlib.sha256(content).hexdigest()
-    path.write_text(json.dumps(manifest))
+    rewrite_manifest(artifact.path, manifest)
     return read_artifact(artifact.path)
 
 
@@ -72,7 +72,7 @@ def test_other_features_than_when_saved_are_refused(artifact: Artifact) -> None:
     path = artifact.path / "manifest.json"
     manifest = json.loads(path.read_text())
     manifest["image_spec"]["scale"] = 15.0
-    path.write_text(json.dumps(manifest))
+    rewrite_manifest(artifact.path, manifest)
     with pytest.raises(ArtifactError, match="does not reproduce the features"):
         read_artifact(artifact.path).open()
 
@@ -115,7 +115,7 @@ def test_a_manifest_from_before_there_were_halves(artifact: Artifact) -> None:
     path = artifact.path / "manifest.json"
     manifest = json.loads(path.read_text())
     del manifest["without_halves"]
-    path.write_text(json.dumps(manifest))
+    rewrite_manifest(artifact.path, manifest)
     old = read_artifact(artifact.path)
     assert old.manifest.without_halves is None
     assert old.halves() is None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from errors import ArtifactError
 from models.artifact import Artifact, read_artifact
 from models.reference import Reference
-from tests.drafts import LinearDraft
+from tests.drafts import LinearDraft, rewrite_manifest
 
 
 def reference(images: int = 6, **changes: Any) -> Reference:
@@ -36,7 +36,7 @@ def artifact(folder: Path, content: bytes | None) -> Artifact:
         (folder / "reference.npz").write_bytes(content)
         manifest = json.loads((folder / "manifest.json").read_text())
         manifest["files"]["reference.npz"] = hashlib.sha256(content).hexdigest()
-        (folder / "manifest.json").write_text(json.dumps(manifest))
+        rewrite_manifest(folder, manifest)
     return read_artifact(folder)
 
 

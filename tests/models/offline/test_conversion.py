@@ -17,7 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from errors import ConversionError
-from models.offline.conversion import ALLOWED_OPERATORS, Graph, convert, operators
+from models.graph import ALLOWED_OPERATORS, Contents
+from models.offline.conversion import Graph, convert
 from models.runtime import OnnxRuntime
 
 DIGITS = load_digits()
@@ -77,7 +78,7 @@ def test_labels_leave_the_graph_alone() -> None:
 def test_only_allowed_operators_of_a_pinned_opset(estimator: Any) -> None:
     graph = convert(estimator.fit(X, Y), 64)
     model = onnx.load_model_from_string(graph.model)
-    assert set(operators(graph.model)) <= ALLOWED_OPERATORS
+    assert set(Contents.of(graph.model).operators) <= ALLOWED_OPERATORS
     assert model.ir_version == 8
     assert {opset.domain: opset.version for opset in model.opset_import}.items() <= {
         "": 18,
