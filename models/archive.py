@@ -14,7 +14,7 @@ import internals
 from errors import ArtifactError, ModelError
 from internals import StoredModel
 from models.artifact import MANIFEST, Artifact, read_artifact
-from models.files import MAX_FILE_BYTES
+from models.files import MAX_FILE_BYTES, open_regular
 from models.info import BENTOML_INFO, read_info
 from models.names import is_name
 from models.signature import SIGNATURE
@@ -116,7 +116,12 @@ def _decompressed(path: Path, folder: Path, limit: int) -> Path:
     target = folder / _TAR
     left = limit
     try:
-        with lzma.open(path) as source, target.open("xb") as file:
+        # A link is followed: it is the user who names it.
+        with (
+            open_regular(path.resolve()) as compressed,
+            lzma.open(compressed) as source,
+            target.open("xb") as file,
+        ):
             while piece := source.read(_CHUNK):
                 left -= len(piece)
                 if left < 0:

@@ -11,6 +11,7 @@ from typing import Final
 from errors import ImageError, RecordsError
 from images.decoding import MAX_PIXELS, read_pixels
 from images.spec import ImageSpec
+from labels import plain
 from records.database import Database
 from records.labels import MAX_PER_PREDICTION, NewLabel, add_labels
 from records.prediction import Label
@@ -117,7 +118,9 @@ def import_samples(
 def _label(value: object, *, integers: bool) -> Label:
     if isinstance(value, Decimal) and value == value.to_integral_value():
         value = int(value)
-    if value is None or value == "":
+    value = plain(value)
+    # pandas writes NaN where a table has no value.
+    if value is None or value == "" or value != value:
         raise RecordsError("it has no label")
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise RecordsError(f"its label {value!r} is not an integer or a string")
@@ -128,9 +131,13 @@ def _label(value: object, *, integers: bool) -> Label:
     if not integers:
         return value
     try:
-        return int(value)
+        # A spreadsheet writes 8 as 8.0.
+        number = plain(float(value)) if isinstance(value, str) and "." in value else int(value)
     except ValueError:
-        raise RecordsError(f"its label {value!r} is not an integer") from None
+        number = None
+    if not isinstance(number, int):
+        raise RecordsError(f"its label {value!r} is not an integer")
+    return number
 
 
 def _image(value: object, max_pixels: int) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Connection, func, insert, select, text, update
 
 from images.trailer import without_trailer
+from labels import plain
 from records.chunks import chunks
 from records.database import Database
 from records.prediction import KeptPrediction, Label, Origin
@@ -34,6 +35,9 @@ class NewLabel:
     model: str | None = None
     image: bytes | None = None
     source: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", plain(self.label))
 
 
 @dataclass(frozen=True)
@@ -157,8 +161,8 @@ def _outcome(target: _Target, item: NewLabel, classes: Collection[Label] | None)
 
 
 def _same(label: Label, other: Label) -> bool:
-    # True is 1 to Python, and 8.0 is 8.
-    return type(label) is type(other) and label == other
+    # True is 1 to Python. Labels that are kept since before they were normalized are in any form.
+    return type(label) is type(other) and plain(label) == plain(other)
 
 
 def _choose(targets: dict[str, list[_Target]], item: NewLabel) -> _Target | None:

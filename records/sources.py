@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, ResourceClosedError
 
 from errors import RecordsError
+from labels import twins
 from records.failures import translated_errors
 from records.parquet import pyarrow
 
@@ -50,6 +51,12 @@ def _folder(path: Path) -> Iterator[Sample]:
     classes = [entry for entry in sorted(path.iterdir()) if entry.is_dir() and entry.name[0] != "."]
     if not classes:
         raise RecordsError(f"{path} has no subfolders: put the images of each class into one.")
+    same = twins(folder.name for folder in classes)
+    if same is not None:
+        raise RecordsError(
+            f"{path} has the folders {same[0]!a} and {same[1]!a}, which have the same name "
+            "in Unicode's form C: merge them, or rename one."
+        )
 
     def files() -> Iterator[Sample]:
         for folder in classes:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, func, select, union
 
+from labels import plain
 from records.chunks import chunks
 from records.database import Database
 from records.prediction import KeptPrediction, Label
@@ -37,7 +38,7 @@ class Record(KeptPrediction):
     @property
     def _distinct(self) -> set[Label]:
         # 8 and "8" are two labels, and two values in Python.
-        return {label for _, label in self.labels}
+        return {plain(label) for _, label in self.labels}
 
 
 def window(

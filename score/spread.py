@@ -22,6 +22,7 @@ import cloudpickle
 import cluster
 from errors import ClusterError, PupilaError, first_line
 from models.artifact import GOLDEN, GRAPH, MANIFEST
+from models.files import read_regular
 from models.version import Version
 from score import remote
 from score.scorer import Answers, Image
@@ -41,8 +42,12 @@ MODULES = (
     "images/spec.py",
     "models/__init__.py",
     "models/artifact.py",
+    "models/files.py",
+    "models/graph.py",
+    "models/limits.py",
     "models/manifest.py",
     "models/runtime.py",
+    "models/signature.py",
     "score/__init__.py",
     "score/scorer.py",
 )
@@ -134,7 +139,7 @@ def pack(version: Version) -> bytes:
     files = {
         **{f"{remote.CODE}/{name}": (_ROOT / name).read_bytes() for name in MODULES},
         **{f"{remote.ARTIFACT}/{name}": artifact.read(name) for name in (GRAPH, GOLDEN)},
-        f"{remote.ARTIFACT}/{MANIFEST}": (artifact.path / MANIFEST).read_bytes(),
+        f"{remote.ARTIFACT}/{MANIFEST}": read_regular(artifact.path / MANIFEST),
         remote.EXPECTED: json.dumps(libraries).encode(),
     }
     kit = io.BytesIO()

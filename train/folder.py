@@ -12,6 +12,7 @@ from errors import DatasetError, ImageError
 from images.decoding import examine
 from images.files import FOLDER_LINK, path_text, read_image
 from images.spec import ImageSpec
+from labels import nfc, twins
 from train.auto_spec import choose_spec
 from train.dataset import Dataset, OnProgress, Skipped
 
@@ -30,11 +31,15 @@ def load_folder(
     links to folders below it are not followed, so that none can form a cycle. Without ``spec``,
     ``choose_spec`` chooses one. The order is that of the names, not that of the file system.
 
-    Raises DatasetError, naming the folder, if it does not exist, has fewer than two classes, or a
-    class has fewer than two readable images; or if the pixels would take more than 2 GiB.
+    Labels are in Unicode's form C, whatever the file system made of the names.
+
+    Raises DatasetError, naming the folder, if it does not exist, has fewer than two classes, two
+    that only differ in their form of Unicode, or a class with fewer than two readable images; or if
+    the pixels would take more than 2 GiB.
     """
     skipped: list[Skipped] = []
-    classes = _class_files(path, skipped)
+    folders = _class_files(path, skipped)
+    classes = dict(sorted((nfc(name), members) for name, members in folders.items()))
     files = [file for members in classes.values() for file in members]
     if spec is None:
         spec = choose_spec(files)
@@ -86,6 +91,13 @@ def _class_files(path: Path, skipped: list[Skipped]) -> dict[str, list[Path]]:
             )
         else:
             classes[entry.name] = _files_below(entry, skipped)
+    same = twins(classes)
+    if same is not None:
+        first, second = same
+        raise DatasetError(
+            f"The class folders {first!a} and {second!a} in {path_text(path)} have the "
+            "same name in Unicode's form C: merge them, or rename one."
+        )
     if len(classes) < 2:
         content = "nothing"
         if classes:

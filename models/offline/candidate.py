@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
@@ -27,7 +27,6 @@ from models.artifact import (
 )
 from models.manifest import (
     DataFingerprint,
-    Label,
     Manifest,
     Metrics,
     Parity,
@@ -35,6 +34,7 @@ from models.manifest import (
     content_digest,
 )
 from models.offline import parity
+from models.offline.classes import label_values
 from models.offline.conversion import Graph, convert
 from models.offline.estimator import EstimatorRuntime, dump_estimator
 from models.offline.halves import convert_halves
@@ -165,21 +165,6 @@ class Candidate:
         if self.backend == "sklearn":
             return EstimatorRuntime(files[ESTIMATOR], manifest).run(features)
         return OnnxRuntime(files[GRAPH]).run(features)
-
-
-def label_values(classes: Sequence[Any] | NDArray[Any]) -> tuple[Label, ...]:
-    """The labels as JSON has them: all integers, or all strings.
-
-    Raises ConversionError for any other type, such as 0.5 or True.
-    """
-    values = np.asarray(classes)
-    if values.ndim == 1 and np.issubdtype(values.dtype, np.integer):
-        return tuple(int(value) for value in values)
-    if values.ndim == 1 and all(isinstance(value, str) for value in values.tolist()):
-        return tuple(str(value) for value in values)
-    raise ConversionError(
-        f"The classifier's labels are {values.dtype}, but a label must be an integer or a string."
-    )
 
 
 def libraries() -> dict[str, str]:

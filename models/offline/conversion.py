@@ -11,6 +11,7 @@ from errors import ConversionError, first_line
 from models.artifact import GRAPH, HALVES, Artifact
 from models.graph import Contents
 from models.manifest import Output
+from models.offline.classes import label_values
 from models.offline.graphs.nodes import Nodes, finish
 from models.offline.graphs.stock import stock
 from models.offline.graphs.written import write
@@ -73,14 +74,7 @@ def _check_classifier(estimator: Any, n_features: int) -> int:
             f"{name} has several outputs, but only one label per image is supported."
         )
     values = np.asarray(classes)
-    if not (
-        np.issubdtype(values.dtype, np.integer)
-        or all(isinstance(value, str) for value in values.tolist())
-    ):
-        raise ConversionError(
-            f"{name} has labels of type {type(values.tolist()[0]).__name__}, "
-            "but a label must be an integer or a string."
-        )
+    label_values(values)
     if values.size < 2:
         raise ConversionError(f"{name} has a single class, but needs at least two.")
     if not (hasattr(estimator, "predict_proba") or hasattr(estimator, "decision_function")):

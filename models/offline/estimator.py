@@ -14,6 +14,7 @@ import skops.io
 from numpy.typing import NDArray
 
 from errors import ArtifactError, ConversionError, first_line
+from labels import plain
 from models.files import MAX_ARRAY_BYTES, check_members
 from models.manifest import Manifest
 from models.runtime import Outcome
@@ -79,7 +80,7 @@ class EstimatorRuntime:
         scores = np.asarray(self._method(features), dtype=np.float32)
         if scores.ndim == 1:
             scores = np.stack([-scores, scores], axis=1)
-        labels = self._estimator.predict(features).tolist()
+        labels = map(plain, self._estimator.predict(features).tolist())
         indices = np.array([self._index_of[label] for label in labels], dtype=np.int64)
         return Outcome(scores, indices)
 

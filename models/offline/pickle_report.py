@@ -2,17 +2,23 @@
 
 import mmap
 import pickletools
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Literal, cast
 
 from errors import PickleError
+from models.files import open_regular, size_of
 from models.offline.pickle_machine import ArrayFollowsError, PickleMachine
 
-MAX_OPERATIONS: Final = 5_000_000
-"""They take five seconds to read; gradient boosting of 1000 rounds, 10 classes has 1.3 million."""
+MAX_SECONDS: Final = 10.0
+"""Gradient boosting of 1000 rounds and 10 classes takes one or two: a million operations each."""
 
 MAX_IMPORTS: Final = 1_000
+
+# Between two looks at the clock.
+_OPERATIONS_PER_LOOK: Final = 1_000
 
 _COMPRESSED: Final = (
     b"\x1f\x8b",
@@ -45,23 +51,23 @@ class PickleReport:
     note: str | None
 
 
-def inspect(path: Path) -> PickleReport:
-    """Read the file's operations without running them (pickle protocols 0 to 5).
+def inspect(path: Path, seconds: float = MAX_SECONDS) -> PickleReport:
+    """Read the file's operations without running them (pickle protocols 0 to 5), for ``seconds``.
 
-    Raises PickleError for a file that is not a pickle, is truncated, or has more operations or
-    imports than any classifier.
+    Raises PickleError for a file that is not a pickle, is truncated, or has more imports than any
+    classifier.
     """
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_regular(path.resolve(), sys.maxsize) as file:
+            size = size_of(file)
             # Mapped, so that a wrong length does not allocate memory for bytes that are not there.
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
-            return _inspect(content, path.name, size)
+            return _inspect(content, path.name, size, seconds)
     except OSError as error:
         raise PickleError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _inspect(content: mmap.mmap | bytes, name: str, size: int) -> PickleReport:
+def _inspect(content: mmap.mmap | bytes, name: str, size: int, seconds: float) -> PickleReport:
     if not content:
         raise PickleError(f"{name} is empty, so it is not a pickle of a classifier.")
     if content[:4] == b"PK\x03\x04":
@@ -74,17 +80,21 @@ def _inspect(content: mmap.mmap | bytes, name: str, size: int) -> PickleReport:
     machine = PickleMachine()
     kind: Literal["pickle", "joblib"] = "pickle"
     incomplete: str | None = None
+    end = time.monotonic() + seconds
     try:
         for count, (operation, argument, _) in enumerate(
             pickletools.genops(cast("IO[bytes]", content))
         ):
-            if count >= MAX_OPERATIONS or len(machine.imports) > MAX_IMPORTS:
+            if len(machine.imports) > MAX_IMPORTS:
                 raise PickleError(
-                    f"{name} has more than {MAX_OPERATIONS} operations or {MAX_IMPORTS} imports, "
-                    "so it is not a pickle of a classifier."
+                    f"{name} has more than {MAX_IMPORTS} imports, so it is not a pickle of a "
+                    "classifier."
                 )
+            if count % _OPERATIONS_PER_LOOK == 0 and time.monotonic() > end:
+                incomplete = f"it takes more than {seconds:g} s to read, and was read in part"
+                break
             machine.step(operation, argument)
-        if machine.computed:
+        if machine.computed and incomplete is None:
             incomplete = "it computes some of the names that it imports, shown as ?"
     except ArrayFollowsError:
         kind = "joblib"

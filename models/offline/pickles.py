@@ -18,7 +18,8 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from errors import PickleError, first_line
+from errors import ConversionError, PickleError, first_line
+from models.offline.classes import label_values
 from models.offline.pickle_machine import escaped
 from models.offline.pickle_report import PickleReport, inspect
 
@@ -106,7 +107,7 @@ def _check(estimator: Any, name: str, report: PickleReport) -> None:
         raise PickleError(f"{name} contains a {kind} that predicts none of its own classes.")
 
 
-def _labels(estimator: Any, name: str) -> list[int] | list[str]:
+def _labels(estimator: Any, name: str) -> list[Any]:
     kind = type(estimator).__name__
     classes = estimator.classes_
     if isinstance(classes, list) or np.ndim(classes) != 1:
@@ -117,12 +118,10 @@ def _labels(estimator: Any, name: str) -> list[int] | list[str]:
     labels: list[Any] = np.asarray(classes).tolist()
     if len(labels) < 2:
         raise PickleError(f"{name} contains a {kind} with fewer than two classes.")
-    if {type(label) for label in labels} not in ({int}, {str}):
-        types = ", ".join(sorted({type(label).__name__ for label in labels}))
-        raise PickleError(
-            f"{name} contains a {kind} with labels of type {types}; they must be all integers or "
-            "all strings."
-        )
+    try:
+        label_values(classes)
+    except ConversionError as error:
+        raise PickleError(f"{name} contains a {kind} that cannot be used: {error}") from error
     return labels
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from errors import ImageError, MonitorError, RecordsError
 from images.decoding import read_pixels
 from images.spec import ImageSpec
+from labels import nfc, plain
 from models.manifest import Label
 from models.reference import COMPONENTS, Reference
 from models.runtime import Runtime
@@ -82,6 +83,13 @@ class MonitoredVersion:
         return self.answers(pixels, self.runtime)
 
 
+def _text(label: object) -> str:
+    """A label as the text that stands for it: a spreadsheet makes 8 into 8.0."""
+    text = nfc(str(plain(label)))
+    whole = text.removesuffix(".0")
+    return whole if whole.lstrip("-").isdecimal() else text
+
+
 def outputs_of(
     runtime: Runtime, spec: ImageSpec, pixels: NDArray[np.uint8], classes: int
 ) -> NDArray[np.float32]:
@@ -104,13 +112,13 @@ def reference_from(path: Path, monitored: MonitoredVersion) -> Reference:
     # Importing it takes half a second of CPU, and only such a version needs it.
     from sklearn.decomposition import PCA
 
-    index_of = {str(label): index for index, label in enumerate(monitored.labels)}
+    index_of = {nfc(str(label)): index for index, label in enumerate(monitored.labels)}
     pixels, indices = [], []
     for sample in from_path(path, "image", "label"):
         if sample.label is None:
             # An export of records contains disputed labels as null.
             continue
-        index = index_of.get(str(sample.label))
+        index = index_of.get(_text(sample.label))
         if index is None:
             raise MonitorError(
                 f"{path} contains the class {str(sample.label)!r} ({sample.where}), which "

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from errors import BadRequestError
+from labels import plain
 from models.manifest import Label
 from serving.http.schema import MAX_LABEL, MAX_MODEL, MAX_REQUEST_ID, MAX_SOURCE
 
@@ -102,6 +103,8 @@ def request_id_of(fields: dict[str, Any]) -> str | int:
     request_id = fields.get("request_id")
     if request_id is None or request_id == "":
         raise BadRequestError("Request id is required")
+    if type(request_id) is float:
+        request_id = plain(request_id)
     if type(request_id) is int or (type(request_id) is str and len(request_id) <= MAX_REQUEST_ID):
         return request_id
     raise _wrong(
@@ -118,7 +121,7 @@ def probabilities_of(fields: dict[str, Any]) -> bool:
 
 
 def label_of(fields: dict[str, Any]) -> Label:
-    label = fields.get("label")
+    label = plain(fields.get("label"))
     if label is None or label == "":
         raise BadRequestError("Label is required")
     if type(label) is int or (type(label) is str and len(label) <= MAX_LABEL):
