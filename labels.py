@@ -1,7 +1,7 @@
 """What makes two labels the same, wherever they come from.
 
 A Mac writes the folder ``café`` with five characters, a keyboard types four, and a spreadsheet
-makes 8 into 8.0. A label is a 64-bit integer or a string in Unicode's normalization form C (UAX 15).
+makes 8 into 8.0. A label is a 64-bit integer or a string in Unicode's form C (UAX 15).
 """
 
 import unicodedata

@@ -11,7 +11,7 @@ import os
 import stat
 import zipfile
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ _HEADER_READERS = {
 }
 
 
-def open_regular(path: Path, limit: int = MAX_FILE_BYTES) -> BinaryIO:
+def open_regular(path: Path, limit: int = MAX_FILE_BYTES) -> io.BufferedReader:
     """A regular file of at most ``limit`` bytes, opened for reading; links are not followed.
 
     Raises OSError, whose ``strerror`` is a reason without a subject.
@@ -42,7 +42,7 @@ def open_regular(path: Path, limit: int = MAX_FILE_BYTES) -> BinaryIO:
         raise
     status = os.fstat(descriptor)
     if stat.S_ISREG(status.st_mode) and status.st_size <= limit:
-        return os.fdopen(descriptor, "rb")
+        return open(descriptor, "rb")  # noqa: PTH123 - not by its path
     os.close(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise _not_regular()
@@ -55,7 +55,7 @@ def read_regular(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
         return file.read(size_of(file))
 
 
-def size_of(file: BinaryIO) -> int:
+def size_of(file: io.BufferedReader) -> int:
     """Bytes of an open file."""
     return os.fstat(file.fileno()).st_size
 

@@ -18,11 +18,9 @@ TOKENS: Final = "https://auth.docker.io/token"
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 # The list of all platforms' images, not the image of one of them.
-_LISTS: Final = ", ".join(
-    (
-        "application/vnd.oci.image.index.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-    )
+_LISTS: Final = (
+    "application/vnd.oci.image.index.v1+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json"
 )
 _SECONDS: Final = 30
 

@@ -26,6 +26,14 @@ def rewrite_manifest(folder: Path, fields: dict[str, Any]) -> None:
     (folder / MANIFEST).write_text(json.dumps(fields))
 
 
+def replace_graph(folder: Path, graph: bytes) -> None:
+    """Give a version another graph, under a manifest that fits it."""
+    (folder / GRAPH).write_bytes(graph)
+    fields = json.loads((folder / MANIFEST).read_text())
+    fields["files"][GRAPH] = hashlib.sha256(graph).hexdigest()
+    rewrite_manifest(folder, fields)
+
+
 @dataclass(frozen=True)
 class LinearDraft:
     """Writes what a trained candidate would: softmax of a linear function of the pixels.

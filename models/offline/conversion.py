@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import onnx
 
 from errors import ConversionError, first_line
-from models.artifact import GRAPH, HALVES, Artifact
-from models.graph import Contents
 from models.manifest import Output
 from models.offline.classes import label_values
 from models.offline.graphs.nodes import Nodes, finish
 from models.offline.graphs.stock import stock
 from models.offline.graphs.written import write
+from models.offline.validity import check_model
 from models.runtime import OnnxRuntime
 
 
@@ -52,15 +50,9 @@ def convert(estimator: Any, n_features: int) -> Graph:
         origin = "skl2onnx"
         model, output = stock(estimator, n_features)
     content: bytes = model.SerializeToString(deterministic=True)
-    _check_model(content, type(estimator).__name__)
+    check_model(content, type(estimator).__name__)
     _check_shapes(content, type(estimator).__name__, n_features, n_classes)
     return Graph(content, output.kind, origin)
-
-
-def check_artifact(artifact: Artifact) -> None:
-    """Raise ConversionError if an imported version has a graph that would not be saved here."""
-    for name in sorted({GRAPH, *HALVES} & artifact.manifest.files.keys()):
-        _check_model(artifact.read(name), artifact.manifest.estimator)
 
 
 def _check_classifier(estimator: Any, n_features: int) -> int:
@@ -98,17 +90,6 @@ def _check_classifier(estimator: Any, n_features: int) -> int:
             f"{name} has several outputs, but only one label per image is supported."
         )
     return values.size
-
-
-def _check_model(content: bytes, name: str) -> None:
-    """What ``models.graph`` checks, and valid ONNX."""
-    fault = Contents.of(content).fault
-    if fault is not None:
-        raise ConversionError(f"{name} converts to a graph with {fault}.")
-    try:
-        onnx.checker.check_model(onnx.load_model_from_string(content), full_check=True)
-    except Exception as error:
-        raise ConversionError(f"{name} converts to a graph that is not valid ONNX.") from error
 
 
 def _check_shapes(content: bytes, name: str, n_features: int, n_classes: int) -> None:

@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def _try(folder: Path, memory: int) -> None:
-    from models.offline.conversion import check_artifact
+    from models.offline.validity import check_artifact
 
     artifact = read_artifact(folder)
     check_artifact(artifact)

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 from errors import ModelError
-from models.detached import detached
+from models.detached import detached, finished, when_done
 from models.version import Version
 from serving.inference.decoder import Decoder
 from serving.inference.engine import Engine
@@ -121,13 +121,11 @@ class Engines:
         loading = detached(
             f"load {tag}", Engine, version, self._decoder, self._classifiers, self._settings
         )
-        result = asyncio.wrap_future(loading)
-        await asyncio.wait([result], timeout=self._load_seconds)
-        if not result.done():
+        if not await finished(loading, self._load_seconds):
             reason = f"{tag} has not loaded within {self._load_seconds:g} s."
             # Not tried again before this attempt has ended; then it counts after all.
             self._fail(tag, _Failure(math.inf, reason))
-            result.add_done_callback(lambda _: self._end_late(version, loading))
+            when_done(loading, lambda: self._end_late(version, loading))
             raise ModelError(reason)
         return self._keep(version, loading)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from errors import BadRequestError, InternalError, ModelError
-from models.detached import detached
+from models.detached import detached, finished
 from models.manifest import Label
 from models.store import Store, no_model
 from models.version import Version
@@ -189,9 +189,8 @@ class Registry:
         """
         if self._reading is None:
             self._reading = detached("read the store", self._store.versions)
-        reading = asyncio.wrap_future(self._reading)
-        done, _ = await asyncio.wait([reading], timeout=patience)
-        if not done:
+        reading = self._reading
+        if not await finished(reading, patience):
             raise TimeoutError(f"the store has not answered within {patience:g} s")
         self._reading = None
         return reading.result()

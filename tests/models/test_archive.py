@@ -1,6 +1,10 @@
 """Versions as files, on a real BentoML store in a temporary folder."""
 
+import io
 import json
+import lzma
+import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +12,8 @@ import pytest
 from errors import ArtifactError, ModelError
 from models.archive import export_version, import_version
 from models.artifact import Artifact
+from models.signature import PrivateKey, TrustedKeys
+from models.signing import sign
 from models.store import Store
 from tests.drafts import LinearDraft, rewrite_manifest
 
@@ -119,3 +125,99 @@ def test_what_a_caller_finds_wrong_is_not_imported(store: Store, tmp_path: Path)
     with pytest.raises(ModelError, match="no clf"):
         import_version(other, archive, refuse)
     assert other.versions() == []
+
+
+def archive_of(path: Path, *members: tuple[tarfile.TarInfo, bytes], headers: bytes = b"") -> Path:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for info, content in members:
+            archive.addfile(info, io.BytesIO(content))
+    path.write_bytes(lzma.compress(headers + buffer.getvalue()))
+    return path
+
+
+def member(name: str, content: bytes = b"", **fields: object) -> tuple[tarfile.TarInfo, bytes]:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    for field, value in fields.items():
+        setattr(info, field, value)
+    return info, content
+
+
+@pytest.mark.parametrize(
+    "unwanted",
+    [
+        member("../outside", b"x"),
+        member("/outside", b"x"),
+        member("folder/inside", b"x"),
+        member("link", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
+        member("link", type=tarfile.LNKTYPE, linkname="model.yaml"),
+        member("pipe", type=tarfile.FIFOTYPE),
+        member("device", type=tarfile.CHRTYPE, devmajor=1, devminor=5),
+    ],
+    ids=lambda unwanted: unwanted[0].name,
+)
+def test_an_archive_of_more_than_files(
+    store: Store, tmp_path: Path, unwanted: tuple[tarfile.TarInfo, bytes]
+) -> None:
+    path = archive_of(tmp_path / "x.bentomodel", unwanted)
+    with pytest.raises(ModelError, match="contains more than the files of a version"):
+        import_version(store, path)
+
+
+def test_an_archive_with_a_file_twice(store: Store, tmp_path: Path) -> None:
+    path = archive_of(tmp_path / "x.bentomodel", member("a", b"x"), member("a", b"x"))
+    with pytest.raises(ModelError, match="contains a file twice"):
+        import_version(store, path)
+
+
+def test_an_archive_that_unpacks_to_more_than_the_limit(store: Store, tmp_path: Path) -> None:
+    path = archive_of(tmp_path / "x.bentomodel", member("a", bytes(10_000_000)))
+    assert path.stat().st_size < 10_000
+    with pytest.raises(ModelError, match="unpacks to more than 1,000,000 bytes, the limit"):
+        import_version(store, path, limit=1_000_000)
+
+
+def test_a_header_that_claims_to_be_long(store: Store, tmp_path: Path) -> None:
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = tarfile.XHDTYPE, 2**30
+    path = archive_of(tmp_path / "x.bentomodel", headers=header.tobuf())
+    with pytest.raises(ModelError, match="is not a model archive that can be read"):
+        import_version(store, path)
+
+
+def test_a_pipe_is_not_waited_for(store: Store, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.bentomodel")
+    with pytest.raises(ModelError, match="it is not a regular file"):
+        import_version(store, tmp_path / "x.bentomodel")
+
+
+def test_aliases_are_not_followed(store: Store, tmp_path: Path) -> None:
+    yaml = b"name: &a clf\nversion: *a\n"
+    path = archive_of(tmp_path / "x.bentomodel", member("model.yaml", yaml))
+    with pytest.raises(ArtifactError, match=r"has no readable model\.yaml"):
+        import_version(store, path)
+
+
+def test_a_pipe_is_not_exported(store: Store, tmp_path: Path) -> None:
+    version = store.save(LinearDraft())
+    (version.path / "golden.npz").unlink()
+    os.mkfifo(version.path / "golden.npz")
+    with pytest.raises(ModelError, match=r"contains golden\.npz, which is not a regular file"):
+        export_version(store, version, tmp_path)
+
+
+def test_a_signature_travels_along(store: Store, tmp_path: Path) -> None:
+    key = PrivateKey.generate()
+    version = store.save(LinearDraft())
+    unsigned = export_version(store, version, tmp_path / "unsigned")
+    sign(store, version, key)
+    signed = export_version(store, version, tmp_path / "signed")
+    careful = Store(tmp_path / "careful" / "models", TrustedKeys((key.public(""),)))
+    with pytest.raises(ArtifactError, match="is not signed"):
+        import_version(careful, unsigned)
+    assert careful.versions() == []
+    assert import_version(careful, signed).tag == version.tag
+    suspicious = TrustedKeys((PrivateKey.generate().public(""),))
+    with pytest.raises(ArtifactError, match="is not signed by a key in PUPILA_TRUSTED_KEYS"):
+        import_version(Store(tmp_path / "other" / "models", suspicious), signed)

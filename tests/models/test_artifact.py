@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from errors import ArtifactError
 from models.artifact import Artifact, read_artifact
+from models.signature import PrivateKey, TrustedKeys
+from tests.bad_graphs import REFUSED, large_memory
 from tests.drafts import LinearDraft, rewrite_manifest
 
 
@@ -156,3 +159,100 @@ def test_a_manifest_that_is_not_a_json_object(tmp_path: Path, content: bytes) ->
 def test_a_folder_without_a_manifest(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="is not a version saved by Pupila"):
         read_artifact(tmp_path)
+
+
+def change(artifact: Artifact, **fields: object) -> Artifact:
+    """The artifact with other fields in its manifest, and nothing else."""
+    path = artifact.path / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+    return read_artifact(artifact.path)
+
+
+REORDERED = [*range(1, 10), 0]
+
+
+def test_reordered_labels_are_refused(artifact: Artifact) -> None:
+    with pytest.raises(ArtifactError, match=r"manifest\.json of .* is not the file that was saved"):
+        change(artifact, labels=REORDERED).open()
+
+
+@pytest.mark.parametrize("field", ["recipe", "estimator", "output", "without_halves"])
+def test_any_other_field_is_protected_too(artifact: Artifact, field: str) -> None:
+    with pytest.raises(ArtifactError, match="its content has another SHA-256"):
+        change(artifact, **{field: "scores"}).verify()
+
+
+def test_golden_examples_know_the_labels(artifact: Artifact) -> None:
+    """Of a manifest whose digest was computed again."""
+    rewrite_manifest(
+        artifact.path, json.loads(artifact.manifest.model_dump_json()) | {"labels": REORDERED}
+    )
+    with pytest.raises(ArtifactError, match="does not have the labels of its golden examples"):
+        read_artifact(artifact.path).open()
+
+
+def test_a_manifest_without_a_digest_loads(artifact: Artifact) -> None:
+    assert artifact.manifest.content
+    assert change(artifact, content="").open()
+
+
+def test_golden_examples_from_before_they_had_labels(artifact: Artifact) -> None:
+    golden = artifact.arrays("golden.npz")
+    del golden["labels"]
+    buffer = BytesIO()
+    np.savez(buffer, **golden)
+    assert rewrite(artifact, "golden.npz", buffer.getvalue()).open()
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "golden.npz"])
+def test_a_pipe_in_place_of_a_file(artifact: Artifact, name: str) -> None:
+    (artifact.path / name).unlink()
+    os.mkfifo(artifact.path / name)
+    with pytest.raises(ArtifactError, match=f"{name} of .* cannot be read: it is not a regular"):
+        artifact.open()
+
+
+def test_a_link_out_of_the_store(artifact: Artifact, tmp_path: Path) -> None:
+    graph = artifact.path / "model.onnx"
+    graph.rename(tmp_path / "elsewhere")
+    graph.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ArtifactError, match="it is not a regular file"):
+        artifact.open()
+
+
+def test_a_pipe_in_place_of_the_manifest(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "manifest.json")
+    with pytest.raises(ArtifactError, match=r"has no readable manifest\.json"):
+        read_artifact(tmp_path)
+
+
+def test_a_large_file_that_was_altered(artifact: Artifact) -> None:
+    with (artifact.path / "model.onnx").open("r+b") as file:
+        file.truncate(100 * 2**20)
+    with pytest.raises(ArtifactError, match="is not the file that was saved"):
+        artifact.open()
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+def test_a_graph_that_may_not_run(artifact: Artifact, fault: str) -> None:
+    with pytest.raises(ArtifactError, match=f"it has {fault.strip()}"):
+        rewrite(artifact, "model.onnx", REFUSED[fault]().SerializeToString()).open()
+
+
+def test_a_graph_that_asks_for_terabytes(artifact: Artifact) -> None:
+    with pytest.raises(ArtifactError, match="cannot run its golden examples"):
+        rewrite(artifact, "model.onnx", large_memory()).open()
+
+
+def test_a_version_is_used_only_if_a_trusted_key_signed_it(artifact: Artifact) -> None:
+    key = PrivateKey.generate()
+    trusted = TrustedKeys((key.public("a key"),))
+    asked = read_artifact(artifact.path, trusted)
+    for use in (asked.open, asked.verify, lambda: asked.read("golden.npz")):
+        with pytest.raises(ArtifactError, match="is not signed"):
+            use()
+    manifest = (artifact.path / "manifest.json").read_bytes()
+    (artifact.path / "manifest.json.sig").write_bytes(key.sign(manifest))
+    assert asked.open(), "what was refused is tried again"
+    with pytest.raises(ArtifactError, match=r"or its manifest was altered after"):
+        read_artifact(change(artifact, created_at="2020-01-01T00:00:00Z").path, trusted).open()

@@ -208,3 +208,23 @@ def test_more_pixels_than_the_limit_are_refused(
     with pytest.raises(DatasetError) as error:
         load_folder(two_classes(tmp_path), GRAY)
     assert "smaller image spec" in one_sentence(error, tmp_path)
+
+
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+def test_labels_are_in_form_c_whatever_the_folders_are_in(tmp_path: Path) -> None:
+    folder = two_classes(tmp_path)
+    (folder / "cat").rename(folder / DECOMPOSED)
+    dataset = load_folder(folder, GRAY)
+    assert dataset.labels == (COMPOSED, "dog")
+    assert dataset.counts == {COMPOSED: 3, "dog": 3}
+
+
+def test_two_folders_that_are_one_in_form_c_are_refused(tmp_path: Path) -> None:
+    folder = two_classes(tmp_path)
+    (folder / "cat").rename(folder / DECOMPOSED)
+    (folder / "dog").rename(folder / COMPOSED)
+    with pytest.raises(DatasetError, match="have the same name in Unicode's form C") as error:
+        load_folder(folder, GRAY)
+    assert r"'cafe\u0301' and 'caf\xe9'" in one_sentence(error, folder)

@@ -1,6 +1,5 @@
 """From a fitted classifier to a version's files."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from errors import ConversionError, ParityError
 from images.spec import ImageSpec
 from models.artifact import read_artifact
-from models.offline.candidate import Candidate, label_values
-from models.offline.conversion import check_artifact
+from models.offline.candidate import Candidate
+from models.offline.validity import check_artifact
 from models.reference import Reference
 
 DIGITS = ImageSpec.parse("digits")
@@ -159,23 +158,3 @@ def test_it_can_be_served_by_scikit_learn_instead(tmp_path: Path) -> None:
     outcome = read_artifact(tmp_path).open().run(features)
     np.testing.assert_allclose(outcome.scores, wrong.estimator.predict_proba(features), atol=1e-6)
     np.testing.assert_array_equal(outcome.indices, wrong.estimator.predict(features))
-
-
-@pytest.mark.parametrize(
-    ("classes", "labels"),
-    [
-        (np.array([3, 5], np.int8), (3, 5)),
-        (np.array(["a", "b"]), ("a", "b")),
-        (np.array(["a", "b"], object), ("a", "b")),
-    ],
-)
-def test_labels_as_json_has_them(classes: Any, labels: tuple[Any, ...]) -> None:
-    values = label_values(classes)
-    assert values == labels
-    assert json.loads(json.dumps(values)) == list(labels)
-
-
-@pytest.mark.parametrize("classes", [[0.5, 1.0], [True, False], [[1], [2]], [b"a", b"b"]])
-def test_labels_that_json_does_not_have(classes: Any) -> None:
-    with pytest.raises(ConversionError, match="must be an integer or a string"):
-        label_values(classes)

@@ -89,8 +89,7 @@ def test_only_allowed_operators_of_a_pinned_opset(estimator: Any) -> None:
 @pytest.mark.parametrize(
     ("estimator", "targets", "sentence"),
     [
-        (GaussianNB(), Y.astype(float), "labels of type float"),
-        (GaussianNB(), Y > 4, "labels of type bool"),
+        (GaussianNB(), Y > 4, "labels are of type bool"),
         (GaussianNB(), Y * 0, "has a single class"),
         (RandomForestClassifier(3), np.stack([Y, Y], axis=1), "several outputs"),
         (RidgeClassifier(), np.eye(10)[Y], "several outputs"),

@@ -93,7 +93,7 @@ def test_a_name_cannot_rewrite_the_screen(tmp_path: Path) -> None:
 
 def test_more_imports_than_any_classifier_has_are_refused(tmp_path: Path) -> None:
     content = b"".join(b"cos\nname%d\n" % number for number in range(MAX_IMPORTS + 2))
-    with pytest.raises(PickleError, match="more than 5000000 operations or 1000 imports"):
+    with pytest.raises(PickleError, match="has more than 1000 imports"):
         inspect(written(tmp_path, content + b"."))
 
 
@@ -141,3 +141,17 @@ def test_random_bytes_are_inspected_or_refused(
     except PickleError:
         return
     assert report.size == len(start + tail)
+
+
+def test_a_file_is_read_for_a_limited_time(tmp_path: Path) -> None:
+    path = written(tmp_path, pickle.dumps(list(range(10_000))))
+    report = inspect(path, seconds=-1)
+    assert not report.complete
+    assert report.note == "it takes more than -1 s to read, and was read in part"
+    assert inspect(path).complete
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(PickleError, match="it is not a regular file"):
+        inspect(tmp_path / "pipe")

@@ -1,18 +1,25 @@
 """The registry, over real stores of small real versions."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from errors import BadRequestError, InternalError
+from models.artifact import Artifact
+from models.runtime import Runtime
+from models.signature import PrivateKey, TrustedKeys
+from models.signing import sign
 from models.store import Store
 from models.version import Version
 from serving.inference.registry import Registry
 from settings import Settings
 from tests.drafts import LinearDraft
-from tests.waiting import until_async
+from tests.waiting import PATIENCE_SECONDS, until_async
 
 SETTINGS = Settings(max_loaded_versions=2, refresh_ms=50)
 
@@ -244,3 +251,118 @@ async def test_a_version_that_does_not_load_is_left_alone_for_a_while(
         with pytest.raises(InternalError):
             await registry.load("other")
         (version.path / "model.onnx").write_bytes(good)
+
+
+@dataclass(frozen=True)
+class Stalled(Artifact):
+    """On a disk that does not answer before ``answers`` is set."""
+
+    answers: threading.Event = field(default_factory=threading.Event)
+
+    def open(self) -> Runtime:
+        self.answers.wait(PATIENCE_SECONDS)
+        return super().open()
+
+
+class Stalling(Store):
+    """A store, one version of which, or all of which, do not answer for a while."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.stalled: Version | None = None
+        self.answers = threading.Event()
+        self.absent = threading.Event()
+        self.absent.set()
+
+    def stall(self, version: Version) -> None:
+        artifact = version.artifact
+        fields = (artifact.path, artifact.manifest, artifact.sha256, artifact.content)
+        slow = Stalled(*fields, answers=self.answers)
+        self.stalled = Version(version.name, version.version, version.path)
+        vars(self.stalled)["artifact"] = slow
+
+    def versions(self, name: str | None = None) -> list[Version]:
+        self.absent.wait(PATIENCE_SECONDS)
+        found = super().versions(name)
+        return [self.stalled if v == self.stalled and self.stalled else v for v in found]
+
+
+@pytest.fixture
+def stalling(tmp_path: Path) -> Iterator[Stalling]:
+    store = Stalling(tmp_path / "models")
+    yield store
+    store.answers.set()
+    store.absent.set()
+
+
+async def test_a_version_that_does_not_answer_keeps_no_other_waiting(stalling: Stalling) -> None:
+    good = stalling.save(LinearDraft())
+    registry = Registry(stalling, SETTINGS)
+    async with registry.watching():
+        stalled = stalling.save(LinearDraft())
+        stalling.stall(stalled)
+        other = stalling.save(LinearDraft("other"))
+        await until_async(lambda: registry.labels("other"))
+        assert (await registry.load("other")).version == other
+        assert (await registry.load("clf")).version == good
+        newer = stalling.save(LinearDraft())
+        await until_async(lambda: (e := registry.loaded("clf")) and e.version == newer)
+
+
+async def test_a_version_that_answers_late_counts(stalling: Stalling) -> None:
+    good = stalling.save(LinearDraft())
+    late = stalling.save(LinearDraft())
+    stalling.stall(late)
+    registry = Registry(stalling, SETTINGS)
+    async with registry.watching():
+        engine = registry.loaded("clf")
+        assert engine is not None, "the version before it answers"
+        assert engine.version == good
+        with pytest.raises(InternalError, match="cannot be loaded"):
+            await registry.load(late.tag)
+        stalling.answers.set()
+        await until_async(lambda: (e := registry.loaded("clf")) and e.version == late)
+
+
+async def test_a_store_that_does_not_answer_takes_nothing_away(
+    stalling: Stalling, tmp_path: Path
+) -> None:
+    good = stalling.save(LinearDraft())
+    registry = Registry(stalling, SETTINGS)
+    async with registry.watching():
+        stalling.absent.clear()
+        for _ in range(2):
+            with pytest.raises(TimeoutError, match="the store has not answered"):
+                await registry.refresh(patience=0.01)
+        assert registry.loaded("clf")
+        newer = Store(tmp_path / "models").save(LinearDraft())
+        assert good != newer
+        stalling.absent.set()
+        await until_async(lambda: (e := registry.loaded("clf")) and e.version == newer)
+
+
+async def test_a_pipe_in_place_of_a_graph(registry: Registry, store: Store) -> None:
+    store.save(LinearDraft())
+    broken = store.save(LinearDraft())
+    (broken.path / "model.onnx").unlink()
+    os.mkfifo(broken.path / "model.onnx")
+    newest = store.save(LinearDraft())
+    await registry.refresh()
+    assert (await registry.load("clf")).version == newest
+    with pytest.raises(InternalError, match="cannot be loaded"):
+        await registry.load(broken.tag)
+
+
+async def test_who_signed_a_version_decides_whether_it_answers(tmp_path: Path) -> None:
+    key = PrivateKey.generate()
+    store = Store(tmp_path / "models", TrustedKeys((key.public(""),)))
+    signed = store.save(LinearDraft())
+    sign(store, signed, key)
+    unsigned = store.save(LinearDraft())
+    registry = Registry(store, SETTINGS)
+    async with registry.watching():
+        engine = registry.loaded("clf")
+        assert engine is not None
+        assert engine.version == signed
+        with pytest.raises(InternalError, match="cannot be loaded"):
+            await registry.load(unsigned.tag)
