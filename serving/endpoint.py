@@ -66,7 +66,9 @@ class Endpoint(ABC):
             if isinstance(error, OverloadedError):
                 REJECTED.labels(error.reason).inc()
             elif isinstance(error, InternalError):
-                logger.exception("request %r failed", exchange.request_id)
+                # Raised on purpose, so its cause says more than a traceback.
+                cause = error.__cause__ or error
+                logger.error("request %r failed: %s", exchange.request_id, cause)
             reply = error_reply(error)
         except Exception:
             logger.exception("request %r failed", exchange.request_id)
