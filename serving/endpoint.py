@@ -68,7 +68,7 @@ class Endpoint(ABC):
             elif isinstance(error, InternalError):
                 # Raised on purpose, so its cause says more than a traceback.
                 cause = error.__cause__ or error
-                logger.error("request %r failed: %s", exchange.request_id, cause)
+                logger.error("request %r failed: %s", exchange.request_id, cause)  # noqa: TRY400
             reply = error_reply(error)
         except Exception:
             logger.exception("request %r failed", exchange.request_id)
