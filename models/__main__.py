@@ -87,7 +87,7 @@ def delete(tag: str, yes: bool) -> None:
 @main.command()
 @click.argument("tag")
 def verify(tag: str) -> None:
-    """Check a version's files and signature, and have it predict its golden examples."""
+    """Check a version's files, signature and predictions."""
     from models.offline.trial import try_apart
 
     version = _store().get(tag)

@@ -20,7 +20,7 @@ PICKLE = "tests/data/clf.pickle"
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """The store that the command line finds."""
     own = Store(tmp_path / "models")
-    monkeypatch.setattr(store, "Store", lambda: own)
+    monkeypatch.setattr(store, "Store", lambda: Store(tmp_path / "models"))
     return own
 
 
@@ -144,3 +144,55 @@ def test_wrong_arguments(own: Store, arguments: tuple[str, ...], sentence: str) 
     assert result.exit_code in (1, 2)
     assert sentence in result.stderr
     assert "Traceback" not in result.output
+
+
+def key(tmp_path: Path) -> Path:
+    assert run("keygen", str(tmp_path / "key")).exit_code == 0
+    return tmp_path / "key"
+
+
+def test_keygen_writes_a_pair_once(tmp_path: Path) -> None:
+    path = key(tmp_path)
+    assert path.stat().st_mode & 0o077 == 0
+    again = run("keygen", str(path))
+    assert again.exit_code == 1
+    assert again.stderr == f"Error: {path} exists already and is not overwritten.\n"
+
+
+def test_sign_and_show(own: Store, tmp_path: Path) -> None:
+    version = own.save(LinearDraft())
+    assert "signature      none" in run("show", "clf").output
+    signed = run("sign", "clf", "--key", str(key(tmp_path)))
+    assert signed.output.startswith(f"Signed {version.tag} with the key ")
+    output = run("show", "clf").output
+    assert "manifest       as saved" in output
+    assert "signature      not checked: PUPILA_TRUSTED_KEYS names no keys" in output
+
+
+def test_show_says_what_is_not_protected(own: Store) -> None:
+    version = own.save(LinearDraft())
+    path = version.path / "manifest.json"
+    fields = json.loads(path.read_text())
+    path.write_text(json.dumps(fields | {"content": ""}))
+    assert "has no SHA-256 of its content, so a change" in run("show", "clf").output
+    altered = own.save(LinearDraft("other"))
+    path = altered.path / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"labels": [*range(1, 10), 0]}))
+    assert "ALTERED: not served" in run("show", "other").output
+
+
+def test_verify(own: Store) -> None:
+    version = own.save(LinearDraft())
+    assert run("verify", "clf").output == f"{version.tag} is as it was saved.\n"
+    (version.path / "golden.npz").write_bytes(b"x")
+    result = run("verify", "clf")
+    assert result.exit_code == 1
+    assert "is not the file that was saved" in result.stderr
+
+
+def test_a_key_that_is_none(own: Store, tmp_path: Path) -> None:
+    own.save(LinearDraft())
+    (tmp_path / "key").write_text("no key")
+    result = run("sign", "clf", "--key", str(tmp_path / "key"))
+    assert result.exit_code == 1
+    assert "has no Ed25519 private key" in result.stderr

@@ -129,6 +129,43 @@ def test_labels_are_strings_unless_integers_are_asked_for(
     assert [fault.reason for fault in done.faults] == ["its label 'eight' is not an integer"]
 
 
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+def test_labels_are_kept_in_form_c(database: Database, tmp_path: Path) -> None:
+    draw(tmp_path, f"in/{DECOMPOSED}/1.png", encoded(1))
+    assert import_path(database, tmp_path / "in").added == 1
+    assert labels(database) == {encoded(1): COMPOSED}
+    draw(tmp_path, "1.png", encoded(1))
+    again = write_csv(tmp_path / "list.csv", "image,label", f"1.png,{COMPOSED}")
+    assert import_path(database, again).unchanged == 1
+
+
+def test_two_folders_that_are_one_in_form_c_are_refused(tmp_path: Path, database: Database) -> None:
+    for name in (COMPOSED, DECOMPOSED):
+        draw(tmp_path, f"in/{name}/1.png", encoded(1))
+    with pytest.raises(RecordsError, match="have the same name in Unicode's form C: merge them"):
+        import_path(database, tmp_path / "in")
+
+
+def test_integral_floats_are_integers(database: Database, tmp_path: Path) -> None:
+    """As a spreadsheet or pandas writes a column of integers with a gap."""
+    for number in (1, 2, 3):
+        draw(tmp_path, f"{number}.png", encoded(number))
+    table = {"image": ["1.png", "2.png", "3.png"], "label": [8.0, float("nan"), 8.5]}
+    pq.write_table(pa.table(table), tmp_path / "in.parquet")
+    done = import_path(database, tmp_path / "in.parquet")
+    assert labels(database) == {encoded(1): 8}
+    assert [fault.reason for fault in done.faults] == [
+        "it has no label",
+        "its label 8.5 is not an integer or a string",
+    ]
+    path = write_csv(tmp_path / "list.csv", "image,label", "2.png,3.0", "3.png,3.5")
+    done = import_path(database, path, integers=True)
+    assert labels(database)[encoded(2)] == 3
+    assert [fault.reason for fault in done.faults] == ["its label '3.5' is not an integer"]
+
+
 @pytest.mark.parametrize(
     "images",
     [

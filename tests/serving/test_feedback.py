@@ -24,6 +24,7 @@ from settings import Settings
 from tests.drafts import LinearDraft
 
 SCOPE: Scope = {"type": "http", "method": "POST", "headers": []}
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
 IMAGE = base64.b64encode(Path("tests/data/digit8.jpg").read_bytes()).decode()
 
 
@@ -65,6 +66,8 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     store = Store(tmp_path / "models")
     store.save(LinearDraft(answer=8))
     store.save(LinearDraft("pets", labels=("cat", "dog")))
+    # From a Mac, before labels were normalized.
+    store.save(LinearDraft("drinks", labels=("tea", DECOMPOSED)))
     registry = Registry(store, settings)
     connections = [RecordsConnection(settings), RecordsConnection(settings)]
     mine, other = (Recorder(settings, records, workers=2) for records in connections)
@@ -271,3 +274,28 @@ async def test_a_minute_has_a_limited_number_of_labels(
     assert dict(replies[-1].headers)[b"retry-after"].isdigit()
     feedback.close()
     records.close()
+
+
+@pytest.mark.parametrize("label", [COMPOSED, DECOMPOSED])
+async def test_a_label_is_known_in_any_form_of_unicode(house: House, label: str) -> None:
+    said = {"request_id": "a", "model": "drinks", "image": IMAGE, "label": label}
+    assert (await house.say(said))[1]["known"] is True
+    other = COMPOSED if label == DECOMPOSED else DECOMPOSED
+    assert (await house.say(said | {"label": other}))[1]["outcome"] == "unchanged"
+    assert house.rows("select label from labels") == [(r'"caf\u00e9"',)]
+
+
+async def test_an_integral_float_is_an_integer(house: House) -> None:
+    """Java and JavaScript libraries write 8.0; a table with a gap has floats."""
+    await house.predict(123)
+    status, answer = await house.say({"request_id": 123.0, "label": 8.0})
+    assert (status, answer["outcome"], answer["known"]) == (200, "added", True)
+    assert answer["request_id"] == 123
+    assert (await house.say({"request_id": 123, "label": 8}))[1]["outcome"] == "unchanged"
+
+
+@pytest.mark.parametrize("label", [8.5, 1e300])
+async def test_another_float_is_no_label(house: House, label: float) -> None:
+    status, answer = await house.say({"request_id": "a", "label": label})
+    assert status == 400
+    assert answer["detail"].startswith("label must be an integer or a string")
