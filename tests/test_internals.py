@@ -74,7 +74,7 @@ def test_bentoml_counts_the_cpus() -> None:
     assert internals.available_cpus() >= 1
 
 
-@pytest.mark.parametrize("name", ["create", "export_model", "import_model"])
+@pytest.mark.parametrize("name", ["create", "export_model"])
 def test_bentoml_s_models_take_a_store(name: str) -> None:
     parameters = inspect.signature(getattr(bentoml.models, name)).parameters
     assert "_model_store" in parameters

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ def test_bad_versions_are_not_served_and_good_ones_are_found(running: Server) ->
     for letter, alter in zip("abcdefg", ALTERED.values(), strict=True):
         bad = add(store, letter, alter)
         good = store.save(LinearDraft(answer=8))
-        until(lambda good=good: answers(running, good), "the good one beside a bad one")
+        until(partial(answers, running, good), "the good one beside a bad one")
         asked = json.loads(BODY) | {"model": bad.tag}
         assert running.post("/predict/", json=asked).status_code in (400, 500, 503)
     log = running.log.read_text()

@@ -200,7 +200,7 @@ def test_golden_examples_from_before_they_had_labels(artifact: Artifact) -> None
     golden = artifact.arrays("golden.npz")
     del golden["labels"]
     buffer = BytesIO()
-    np.savez(buffer, **golden)
+    np.savez(buffer, allow_pickle=False, **golden)
     assert rewrite(artifact, "golden.npz", buffer.getvalue()).open()
 
 
