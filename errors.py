@@ -11,6 +11,7 @@ PupilaError
 ├── RecordsError              records that cannot be written or read
 │   ├── SchemaError           a database with tables of another version of Pupila
 │   └── DatabaseError         a database that is unreachable, locked or full: try again later
+├── KeysError                 a key or a file of keys that cannot be used
 ├── MonitorError              a window that cannot be inspected, or a report that was not delivered
 ├── ModelError
 │   ├── PickleError           a pickle that is not a usable classifier
@@ -21,9 +22,13 @@ PupilaError
 └── RequestError              an answer to a client that is not 200, with its HTTP status
     ├── BadRequestError       400
     │   └── RejectedImageError    bytes that are not a readable image
+    ├── UnauthorizedError     401
+    ├── ForbiddenError        403
     ├── NotFoundError         404
     ├── BodyTimeoutError      408
     ├── BodyTooLargeError     413
+    ├── UnsupportedEncodingError  415
+    ├── TooManyRequestsError  429, with the key's limit and when to try again
     ├── HeadTooLargeError     431
     ├── ClientGoneError       499, which nobody receives
     ├── InternalError         500
@@ -80,6 +85,10 @@ class DatabaseError(RecordsError):
     """The database is unreachable, locked, full or slow; nothing was written. Try again later."""
 
 
+class KeysError(PupilaError):
+    """A key cannot be made, changed or read."""
+
+
 class MonitorError(PupilaError):
     """The window cannot be inspected, or its report cannot be delivered."""
 
@@ -126,8 +135,14 @@ class RejectedImageError(BadRequestError):
         self.reason = reason
 
 
+class UnauthorizedError(RequestError):
+    """No key, or none that counts; the sentence never repeats it."""
+
+    status = 401
+
+
 class ForbiddenError(RequestError):
-    """The client may not ask this."""
+    """The client may not ask this: by its key, or from its page."""
 
     status = 403
 
@@ -148,6 +163,17 @@ class UnsupportedEncodingError(RequestError):
     """The body has a Content-Encoding that is not read."""
 
     status = 415
+
+
+class TooManyRequestsError(RequestError):
+    """The ``limit`` of a key is used up for ``retry_after`` whole seconds."""
+
+    status = 429
+
+    def __init__(self, detail: str, limit: int, retry_after: int) -> None:
+        super().__init__(detail)
+        self.limit = limit
+        self.retry_after = retry_after
 
 
 class HeadTooLargeError(RequestError):
@@ -172,7 +198,9 @@ class OverloadedError(RequestError):
     def __init__(
         self,
         detail: str,
-        reason: Literal["capacity", "deadline", "expired", "loading", "records", "shutdown"],
+        reason: Literal[
+            "capacity", "deadline", "expired", "keys", "loading", "records", "shutdown"
+        ],
         retry_after: int = 1,
     ) -> None:
         super().__init__(detail)

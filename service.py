@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import internals
-from errors import ModelError, RecordsError, SettingsError
+from errors import KeysError, ModelError, RecordsError, SettingsError
 from models.store import Store
 from serving.catalog import Catalog
 from serving.endpoint import Endpoint
@@ -37,6 +37,9 @@ from serving.http.schema import (
 )
 from serving.inference.admission import Admission
 from serving.inference.registry import Registry
+from serving.keys.gate import Gate
+from serving.keys.keyring import Keyring
+from serving.keys.watch import KeyWatch, opening
 from serving.metrics import forget_dead_workers
 from serving.predictions import Predict, PredictBatch
 from serving.recording.connection import RecordsConnection, load, prepare
@@ -59,6 +62,8 @@ DRAIN = Drain(SETTINGS.drain_ms / 1000)
 TRACED = internals.is_traced()
 CORS = Cors(SETTINGS.allowed_origins)
 ANSWERS: dict[str, Answer] = {}
+KEYRING = Keyring(required=SETTINGS.is_closed)
+GATE = Gate(KEYRING, metrics_open=SETTINGS.metrics_open)
 internals.do_not_track(SETTINGS.do_not_track)
 HttpProtocol.limits = Limits(
     HEAD_SECONDS,
@@ -134,7 +139,8 @@ class Pupila:
         try:
             refuse_unsupported(*internals.service_configuration(service), traced=TRACED)
             prepare(SETTINGS)
-        except (RecordsError, SettingsError) as error:
+            sys.stderr.write(f"{opening(SETTINGS)}\n")
+        except (KeysError, RecordsError, SettingsError) as error:
             sys.exit(str(error))
 
     @bentoml.on_startup
@@ -143,6 +149,8 @@ class Pupila:
         DRAIN.listen()
         self.running.callback(self.records.close)
         self.running.callback(self.labels.close)
+        keys = KeyWatch(SETTINGS, self.records, KEYRING, WORKERS)
+        await self.running.enter_async_context(keys.running())
         await self.running.enter_async_context(self.registry.watching())
         if self.recorder is not None:
             # Before gc.freeze, which exempts what is imported by then.
@@ -196,7 +204,7 @@ class FrontedService(bentoml.Service[Pupila]):
     """A BentoML service with ``Front`` around everything that BentoML puts around it."""
 
     def to_asgi(self, is_main: bool = True) -> Front:
-        return Front(super().to_asgi(is_main), ANSWERS, lambda: DRAIN.begun, CORS)
+        return Front(super().to_asgi(is_main), ANSWERS, lambda: DRAIN.begun, CORS, GATE)
 
 
 service: Any = bentoml.service(

@@ -178,6 +178,20 @@ class Settings(BaseSettings):
         "more get 503",
     )
 
+    keys_file: Path | None = Field(
+        default=None,
+        description="file with a line for each key, written by `python -m keys create`; by default "
+        "keys are in the database",
+    )
+    require_keys: bool = Field(
+        default=False,
+        description="whether nobody gets in without a key, even if the server never had one",
+    )
+    metrics_open: bool = Field(
+        default=True,
+        description="whether `/metrics` needs no key; if false, one with the scope `read`",
+    )
+
     # Not in the repr either, since the URLs of chat programs contain a secret.
     webhook_url: str | None = Field(
         default=None,
@@ -193,10 +207,15 @@ class Settings(BaseSettings):
             return paths
         return tuple(Path(path).expanduser() for path in paths.split(os.pathsep) if path)
 
-    @field_validator("home")
+    @field_validator("home", "keys_file")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the settings alone say that a key is needed."""
+        return self.require_keys or self.keys_file is not None
 
     @field_validator("cors_origins")
     @classmethod

@@ -16,13 +16,14 @@ class Dialect:
     body: Callable[[str, str], object]
     label: Callable[[Any], object] | None
 
-    def request(self, number: int, image: str) -> bytes:
-        """The whole HTTP request."""
+    def request(self, number: int, image: str, secret: str = "") -> bytes:
+        """The whole HTTP request, with a key where there is a secret."""
         content = orjson.dumps(self.body(str(number), image))
         head = (
             f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(content)}\r\n\r\n"
+            f"Content-Length: {len(content)}\r\n"
         )
+        head += f"Authorization: Bearer {secret}\r\n\r\n" if secret else "\r\n"
         return head.encode() + content
 
 

@@ -194,16 +194,16 @@ class Connection(asyncio.Protocol):
             asyncio.get_running_loop().create_task(load.connect())
 
 
-def prepare(dialect: Dialect, images: Path) -> tuple[list[bytes], list[object]]:
+def prepare(dialect: Dialect, images: Path, secret: str = "") -> tuple[list[bytes], list[object]]:
     """The requests about the images in the file, and the label each must get."""
     pairs = orjson.loads(images.read_bytes())
-    requests = [dialect.request(number, image) for number, (image, _) in enumerate(pairs)]
+    requests = [dialect.request(number, image, secret) for number, (image, _) in enumerate(pairs)]
     return requests, [label for _, label in pairs]
 
 
 def main() -> None:
     plan = Plan(**json.load(sys.stdin))
-    requests, labels = prepare(DIALECTS[plan.dialect], Path(plan.images))
+    requests, labels = prepare(DIALECTS[plan.dialect], Path(plan.images), plan.secret)
     result = uvloop.run(Load(plan, requests, labels).run())
     print(json.dumps(asdict(result)))
 

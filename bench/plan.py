@@ -15,7 +15,7 @@ class Plan:
     """``rate`` in requests a second; without it, each connection asks again once it is answered.
 
     The first ``warm`` seconds come on top and are not measured; ``root`` and ``mark`` are a
-    ``Tree``'s, whose processor time is taken.
+    ``Tree``'s, whose processor time is taken. ``secret``: of the key that each request carries.
     """
 
     port: int
@@ -27,6 +27,7 @@ class Plan:
     rate: float | None = None
     root: int = 0
     mark: str = ""
+    secret: str = ""
 
 
 @dataclass(frozen=True)

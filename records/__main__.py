@@ -41,8 +41,8 @@ def migrate() -> None:
     with _database(create=True) as database:
         before = database.migrate()
         name = database.name
-    if before == REVISION:
-        click.echo(f"{name}: schema {REVISION} already.")
+    if before is not None and before >= REVISION:
+        click.echo(f"{name}: schema {before} already.")
     else:
         click.echo(f"{name}: schema {REVISION}, {f'was {before}' if before else 'new'}.")
 

@@ -19,7 +19,7 @@ from records.engines import (
     url_name,
 )
 from records.failures import translated_errors
-from records.schema import REVISION, VERSION_TABLE, metadata
+from records.schema import COMPATIBLE, REVISION, SCHEMA_TABLE, VERSION_TABLE, metadata
 from settings import Settings, settings
 
 
@@ -101,7 +101,10 @@ class Database:
             return _revision(connection, self.name)
 
     def check(self) -> None:
-        """Raises SchemaError unless the database has the schema that this code needs."""
+        """Raises SchemaError unless the database has the schema that this code needs.
+
+        A newer schema is fine as long as it only adds to this one's.
+        """
         if self.file and not file_exists(self.file):
             raise SchemaError(
                 f"There is no database at {self.file} yet: start the server, or run "
@@ -110,7 +113,6 @@ class Database:
         revision = self.revision()
         if revision is None:
             raise SchemaError(f"{self.name} has no tables yet: run python -m records migrate.")
-        _refuse_newer(revision, self.name)
         if revision < REVISION:
             raise SchemaError(
                 f"{self.name} has schema {revision}, but {REVISION} is needed: run "
@@ -118,9 +120,10 @@ class Database:
             )
 
     def prepare(self) -> None:
-        """Create the tables of a new database, or check the schema of an existing one."""
+        """Create the tables of a new database, or bring those of an older one up to date."""
         self._create_file()
-        if self.revision() is None:
+        revision = self.revision()
+        if revision is None or revision < REVISION:
             self.migrate()
         self.check()
 
@@ -138,11 +141,13 @@ class Database:
                 connection.execute(text("SET LOCAL lock_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('pupila'))"))
             before = _revision(connection, self.name)
-            _refuse_newer(before, self.name)
-            if before != REVISION:
+            if before is None or before < REVISION:
                 from records.migrations import upgrade
 
+                if before is not None:
+                    _set_version(connection, SCHEMA_TABLE, before)
                 upgrade(connection)
+                _set_version(connection, VERSION_TABLE, COMPATIBLE)
         return before
 
     def _create_file(self) -> None:
@@ -181,8 +186,14 @@ def _set_up_file(database: Database) -> None:
 def _revision(connection: Connection, name: str) -> str | None:
     tables = set(inspect(connection).get_table_names())
     if VERSION_TABLE in tables:
-        result = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608
-        return str(result.scalar_one_or_none() or "0000")
+        oldest = _version(connection, VERSION_TABLE)
+        if oldest > REVISION:
+            raise SchemaError(
+                f"{name} was written by a newer Pupila (schema {oldest}, this one supports "
+                f"{REVISION}): upgrade Pupila, or use another database."
+            )
+        # Version 0.1 had one table for both.
+        return _version(connection, SCHEMA_TABLE) if SCHEMA_TABLE in tables else oldest
     foreign = sorted(tables & metadata.tables.keys())
     if foreign:
         raise SchemaError(
@@ -192,9 +203,14 @@ def _revision(connection: Connection, name: str) -> str | None:
     return None
 
 
-def _refuse_newer(revision: str | None, name: str) -> None:
-    if revision is not None and revision > REVISION:
-        raise SchemaError(
-            f"{name} was written by a newer Pupila (schema {revision}, this one supports "
-            f"{REVISION}): upgrade Pupila, or use another database."
-        )
+def _version(connection: Connection, table: str) -> str:
+    result = connection.execute(text(f"SELECT version_num FROM {table}"))  # noqa: S608
+    return str(result.scalar_one_or_none() or "0000")
+
+
+def _set_version(connection: Connection, table: str, version: str) -> None:
+    connection.execute(
+        text(f"CREATE TABLE IF NOT EXISTS {table} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+    )
+    connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608
+    connection.execute(text(f"INSERT INTO {table} (version_num) VALUES ('{version}')"))  # noqa: S608

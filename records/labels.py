@@ -9,7 +9,9 @@ from sqlalchemy import Connection, func, insert, select, text, update
 
 from images.trailer import without_trailer
 from labels import plain
+from records.audit import OPEN, Act, add_acts
 from records.chunks import chunks
+from records.columns import label_text
 from records.database import Database
 from records.prediction import KeptPrediction, Label, Origin
 from records.schema import images, labels, predictions
@@ -27,7 +29,8 @@ class NewLabel:
     """A label for a request. ``model``: which one is meant if several models answered it.
 
     ``image`` is stored if the prediction has none; with ``model``, also if the prediction itself
-    was not kept. The newest label of each ``source`` counts.
+    was not kept. The newest label of each ``source`` counts. ``key``: the name of the key that the
+    label came with, None without one; ``remark``: what its sender called the source.
     """
 
     request_id: str
@@ -35,6 +38,8 @@ class NewLabel:
     model: str | None = None
     image: bytes | None = None
     source: str = ""
+    key: str | None = None
+    remark: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", plain(self.label))
@@ -105,6 +110,7 @@ def add_labels(
     now = datetime.now(UTC)
     outcomes = []
     rows: list[dict[str, Any]] = []
+    acts: list[Act] = []
     contents: dict[int, bytes] = {}
     for item in items:
         target = _choose(targets, item)
@@ -130,12 +136,24 @@ def add_labels(
                     "source": item.source,
                     "known": outcome.known,
                     "at": now,
+                    "key": item.key,
+                    "remark": item.remark,
                 }
             )
+            acts.append(_act(target, item, outcome))
     _add_images(connection, contents)
     if rows:
         connection.execute(insert(labels), rows)
+    if origin == "feedback":
+        add_acts(connection, acts, now)
     return outcomes
+
+
+def _act(target: _Target, item: NewLabel, outcome: Outcome) -> Act:
+    """By the prediction's own number: the request's id may have to be deleted."""
+    was = "" if outcome.previous is None else f", was {label_text(outcome.previous)}"
+    subject = f"prediction {target.id} of {target.model}"
+    return Act(item.key or OPEN, "label", subject, label_text(item.label) + was)
 
 
 def _outcome(target: _Target, item: NewLabel, classes: Collection[Label] | None) -> Outcome:

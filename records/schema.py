@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     Double,
     ForeignKey,
     Index,
@@ -20,9 +21,14 @@ from sqlalchemy import (
 from records.columns import AnyText, LabelText, UtcDateTime
 
 # The newest of records/migrations/versions; here, so that a server can check it without Alembic.
-REVISION: Final = "0001"
-# Not Alembic's default: another program in the same database may use that.
+REVISION: Final = "0002"
+# The oldest schema whose code can use a database of this one. It rises with a migration that does
+# more than add tables and nullable columns, and so do not newer servers lock out older ones.
+COMPATIBLE: Final = "0001"
+# Has COMPATIBLE, and is the only one that version 0.1 looks at.
 VERSION_TABLE: Final = "records_version"
+# Alembic's own; not its default, since another program in the same database may use that.
+SCHEMA_TABLE: Final = "records_schema"
 MAX_NAME_LENGTH: Final = 128
 
 metadata = MetaData(
@@ -87,10 +93,15 @@ labels = Table(
     Column("request_id", AnyText(MAX_NAME_LENGTH), nullable=False),
     Column("model", AnyText(MAX_NAME_LENGTH), nullable=False),
     Column("label", LabelText, nullable=False),
+    # Of a label that came with a key, the key's name.
     Column("source", AnyText(MAX_NAME_LENGTH), nullable=False),
     # Whether the model has this class; NULL if that could not be determined.
     Column("known", Boolean),
     Column("at", UtcDateTime, nullable=False),
+    # The name of the key that it came with; NULL for whoever reached a server without keys.
+    Column("key", AnyText(MAX_NAME_LENGTH)),
+    # What the sender of a label with a key called its source.
+    Column("remark", AnyText(MAX_NAME_LENGTH)),
     Index("labels_prediction_id_idx", "prediction_id"),
     Index("labels_model_at_idx", "model", "at"),
     sqlite_autoincrement=True,
@@ -128,5 +139,53 @@ reports = Table(
     Column("p_value", Double),
     Column("body", Text, nullable=False),
     Index("reports_model_kind_id_idx", "model", "kind", "id"),
+    sqlite_autoincrement=True,
+)
+
+# Rows are never deleted, so that a server can tell whether it ever had keys.
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("name", AnyText(MAX_NAME_LENGTH), nullable=False),
+    # Of the secret, in hexadecimal.
+    Column("sha256", Text, nullable=False),
+    # Separated by blanks.
+    Column("scopes", Text, nullable=False),
+    # A JSON array of names; NULL for all models.
+    Column("models", Text),
+    # Images or labels a second.
+    Column("rate", Double),
+    Column("daily", BigInteger),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    # Of the last change of this row: higher than that of any change before.
+    Column("version", BigInteger, nullable=False),
+    Index("keys_name_idx", "name", unique=True),
+    Index("keys_version_idx", "version"),
+    sqlite_autoincrement=True,
+)
+
+# Images and labels of a day, UTC, by the name of a key: those of a file are counted too.
+key_usage = Table(
+    "key_usage",
+    metadata,
+    Column("day", Date, nullable=False),
+    Column("name", AnyText(MAX_NAME_LENGTH), nullable=False),
+    Column("count", BigInteger, nullable=False),
+    PrimaryKeyConstraint("day", "name"),
+)
+
+# Append-only, by triggers; see records.audit.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", AnyText(MAX_NAME_LENGTH), nullable=False),
+    Column("action", AnyText(MAX_NAME_LENGTH), nullable=False),
+    Column("subject", AnyText, nullable=False),
+    Column("detail", AnyText, nullable=False),
     sqlite_autoincrement=True,
 )

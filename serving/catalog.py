@@ -15,6 +15,7 @@ from models.version import Version
 from serving.http.routes import DOCUMENT, MODELS, PAGE
 from serving.http.schema import CatalogResponse, ModelListing, VersionListing
 from serving.inference.registry import Registry
+from serving.keys.caller import CALLER, Caller
 
 _PAGE = Path(__file__).with_name("index.html")
 _PAGE_HEADERS = {
@@ -43,7 +44,9 @@ class Catalog:
         """Set the registry to list, once this worker has one."""
         self._registry = registry
 
-    async def _models(self, _: Request) -> Response:
+    async def _models(self, request: Request) -> Response:
+        """Those that the key may ask."""
+        caller: Caller | None = request.scope.get(CALLER)
         listings = self._registry.catalog() if self._registry else []
         answer = CatalogResponse(
             models=[
@@ -53,6 +56,7 @@ class Catalog:
                     versions=[_listing(version, loaded) for version, loaded in versions],
                 )
                 for name, champion, versions in listings
+                if caller is None or caller.key.allows(name)
             ]
         )
         return Response(answer.model_dump_json(), media_type="application/json")

@@ -20,6 +20,7 @@ from serving.http.routes import Route
 from serving.inference.admission import Admission
 from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
+from serving.keys.caller import CALLER, Caller
 from serving.metrics import NO_VERSION, REJECTED
 from settings import Settings
 
@@ -34,7 +35,8 @@ class Exchange:
     """What is known of a request so far, for its log line, metrics and record.
 
     ``image`` and ``answer`` are those of a single prediction; ``headers`` go with the answer, even
-    if it is an error.
+    if it is an error. ``caller``: who has the key that the request came with; None on a server
+    without keys.
     """
 
     scope: Scope
@@ -43,6 +45,17 @@ class Exchange:
     engine: Engine | None = None
     image: bytes = b""
     answer: Answer | None = None
+    caller: Caller | None = None
+
+    def charge(self, items: int) -> None:
+        """Count the images or labels of a request towards the limits of its key."""
+        if self.caller is not None:
+            self.caller.charge(items - 1)
+
+    def require(self, model: str) -> None:
+        """Raises ForbiddenError unless the key may ask this model."""
+        if self.caller is not None:
+            self.caller.require(model)
 
 
 class Endpoint(ABC):
@@ -57,7 +70,7 @@ class Endpoint(ABC):
 
     async def __call__(self, scope: Scope, receive: Receive) -> Reply:
         started = time.perf_counter()
-        exchange = Exchange(scope)
+        exchange = Exchange(scope, caller=scope.get(CALLER))
         try:
             with self._admission.bodies() as hold:
                 body = await read_body(scope, receive, self._max_body_bytes, hold)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from errors import DatabaseError, NotFoundError, OverloadedError, RequestError, SchemaError
+from records.key import Key
 from serving.endpoint import ClientGone, Endpoint, Exchange
 from serving.http.parser import FeedbackQuery, LabelItem, TrueLabel, parse_feedback
 from serving.http.reply import Reply, json_reply
@@ -70,12 +71,14 @@ class Feedback(Endpoint):
     ) -> Reply:
         query = parse_feedback(body)
         exchange.request_id = query.items[0].request_id
-        return _reply(query, await self._results(query.items))
+        exchange.charge(len(query.items))
+        key = exchange.caller.key if exchange.caller is not None else None
+        return _reply(query, await self._results(query.items, key))
 
     def record(self, exchange: Exchange, status: int, seconds: float) -> None:
         """Nothing: labels are kept before the answer, and are not predictions to be counted."""
 
-    async def _results(self, items: Sequence[LabelItem]) -> list[Result]:
+    async def _results(self, items: Sequence[LabelItem], key: Key | None) -> list[Result]:
         """One for each item, in order; raises OverloadedError if the database is unavailable."""
         if self._requests >= _MAX_REQUESTS:
             raise OverloadedError(
@@ -90,12 +93,12 @@ class Feedback(Endpoint):
             results: list[Result] = [not_kept(item) for item in items]
             for pause in self._pauses:
                 # Without their images, which would keep a second copy of the prediction.
-                await self._keep(items, results, with_images=False)
+                await self._keep(items, results, key, with_images=False)
                 if not any(isinstance(result, NotFoundError) for result in results):
                     break
                 await asyncio.sleep(pause)
             else:
-                await self._keep(items, results, with_images=True)
+                await self._keep(items, results, key, with_images=True)
         except (DatabaseError, SchemaError) as error:
             logger.warning("labels were refused: %s", error)
             raise OverloadedError(
@@ -130,11 +133,16 @@ class Feedback(Endpoint):
         self._bytes.take(size)
 
     async def _keep(
-        self, items: Sequence[LabelItem], results: list[Result], *, with_images: bool
+        self,
+        items: Sequence[LabelItem],
+        results: list[Result],
+        key: Key | None,
+        *,
+        with_images: bool,
     ) -> None:
         """Try again those items whose prediction was not found, and update their ``results``."""
         missing = [i for i, result in enumerate(results) if isinstance(result, NotFoundError)]
-        written = await self._writer.write([items[i] for i in missing], with_images)
+        written = await self._writer.write([items[i] for i in missing], with_images, key)
         for index, result in zip(missing, written, strict=True):
             results[index] = result
 

@@ -47,7 +47,7 @@ RECORDS_DROPPED = Counter(
     "pupila_records_dropped", "Predictions that should have been kept and were not", ("reason",)
 )
 # Created at the start, so that the first of each is an increase and not a new series.
-for _reason in ("capacity", "deadline", "expired", "loading", "records"):
+for _reason in ("capacity", "deadline", "expired", "keys", "loading", "records"):
     REJECTED.labels(_reason)
 for _reason in ("memory", "traffic", "refused", "failed", "stopped"):
     RECORDS_DROPPED.labels(_reason)

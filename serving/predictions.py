@@ -65,6 +65,8 @@ class _Classifying(Endpoint):
         self, exchange: Exchange, query: BatchQuery, client_gone: ClientGone
     ) -> Reply:
         """Each item succeeds or fails alone."""
+        exchange.require(query.model)
+        exchange.charge(len(query.items))
         with self._admission.slots(len(query.items)):
             expires = self._expires()
             engine = exchange.engine = await self._engine(query.model, expires)
@@ -123,6 +125,7 @@ class Predict(_Classifying):
         exchange.request_id = query.request_id
         if query.in_header:
             exchange.headers += _id_header(query.request_id)
+        exchange.require(query.model)
         expires = self._expires()
         engine = exchange.engine = await self._engine(query.model, expires)
         try:

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "images": {"errors"},
     "models": {"cli", "errors", "images", "internals", "labels", "settings"},
     "records": {"cli", "errors", "images", "labels", "settings"},
+    "keys": {"cli", "errors", "records", "settings"},
     "serving": {"errors", "images", "internals", "labels", "models", "records", "settings"},
     "service": {"errors", "internals", "models", "serving", "settings"},
     "train": {"cli", "cluster", "errors", "images", "labels", "models", "settings"},
@@ -33,7 +34,7 @@ MAY_IMPORT = {
 }
 # Within a room, from the ground up: no folder imports one that stands after it.
 FLOORS = {
-    "serving": ("http", "inference", "recording"),
+    "serving": ("http", "inference", "recording", "keys"),
     "models": ("", "offline"),
 }
 KNOW_BENTOML = {"service", "internals"}
@@ -43,7 +44,9 @@ OFFLINE_MODELS = "models.offline"
 # What the commands print, by click and rich; a server imports neither.
 COMMANDS = ("__main__", "report")
 # What a server imports of the records; migrations, tables and Parquet are for other processes.
-HOT_RECORDS = {f"records.{name}" for name in ("database", "writer", "labels", "windows", "reports")}
+HOT_RECORDS = {
+    f"records.{name}" for name in ("database", "writer", "labels", "windows", "reports", "keys")
+}
 OFFLINE = {"alembic", "click", "rich", "pyarrow", "PIL"}
 
 

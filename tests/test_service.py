@@ -350,7 +350,9 @@ def test_the_document_names_every_route(client: httpx2.Client) -> None:
         "/metrics",
     }  # fmt: skip
     responses = document["paths"]["/predict/"]["post"]["responses"]
-    assert set(responses) == {"200", "400", "408", "413", "500", "503"}
+    assert set(responses) == {
+        "200", "400", "401", "403", "408", "413", "429", "500", "503",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("path", ["/models/", "/livez/", "/metrics/", "/docs.json/"])

@@ -2,12 +2,12 @@
 
 from alembic import context
 
-from records.schema import VERSION_TABLE, metadata
+from records.schema import SCHEMA_TABLE, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    version_table=VERSION_TABLE,
+    version_table=SCHEMA_TABLE,
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -18,6 +18,30 @@ _SERVICE = "Service APIs"
 _INFRASTRUCTURE = "Infrastructure"
 _BINARY: Mapping[str, Any] = {"schema": {}}
 _FAILED = {500: "The server failed"}
+_WITH_KEYS = {
+    401: "A key is missing or not valid",
+    403: "The key is not for this",
+    429: "The key's limit is used up",
+}
+_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "basic": {"type": "http", "scheme": "basic", "description": "the key as the password"},
+}
+# The first is no key at all: on a server that has none.
+_SECURITY: list[dict[str, list[str]]] = [{}, {"bearer": []}, {"header": []}, {"basic": []}]
+
+_RETRY = ("Retry-After", "seconds after which to try again", "integer")
+_HEADERS = {
+    401: [("WWW-Authenticate", "Bearer", "string")],
+    429: [
+        _RETRY,
+        ("RateLimit-Limit", "images or labels that the key has a second or a day", "integer"),
+        ("RateLimit-Remaining", "what is left of them", "integer"),
+        ("RateLimit-Reset", "seconds until there are more", "integer"),
+    ],
+    503: [_RETRY],
+}
 
 _Schemas = Mapping[str, Mapping[str, Any]]
 
@@ -38,7 +62,7 @@ def openapi(name: str, version: str, description: str) -> dict[str, Any]:
             {"name": _INFRASTRUCTURE, "description": "For operators."},
         ],
         "paths": paths,
-        "components": {"schemas": definitions},
+        "components": {"schemas": definitions, "securitySchemes": _SCHEMES},
     }
 
 
@@ -77,9 +101,14 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
     }
     if route.headers:
         answer["headers"] = {name: _header(text, "string") for name, text in route.headers.items()}
+    errors = {**route.errors, **_FAILED}
+    if route.scope is not None:
+        errors |= _WITH_KEYS
+        operation["security"] = _SECURITY
+        operation["x-scope"] = route.scope
     operation["responses"] = {"200": answer} | {
         str(status): _error(status, description, schemas["error"])
-        for status, description in sorted({**route.errors, **_FAILED}.items())
+        for status, description in sorted(errors.items())
     }
     return operation
 
@@ -109,9 +138,8 @@ def _error(status: int, description: str, schema: Mapping[str, Any]) -> dict[str
         "description": description,
         "content": {"application/json": {"schema": schema}},
     }
-    if status == 503:
-        text = "seconds after which to try again"
-        error["headers"] = {"Retry-After": _header(text, "integer")}
+    if status in _HEADERS:
+        error["headers"] = {name: _header(text, kind) for name, text, kind in _HEADERS[status]}
     return error
 
 

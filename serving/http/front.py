@@ -36,13 +36,16 @@ _UNKNOWN = NotFoundError(f"Unknown path; {DOCUMENT.path} lists the known ones.")
 Answer = Callable[[Scope, Receive], Awaitable[Reply]]
 """What answers a hot route; in practice an ``Endpoint``."""
 
+Admit = Callable[[Scope], Reply | None]
+"""Whether a request comes in: None, or what to answer instead; in practice a ``Gate``."""
+
 
 class Front:
     """ASGI application around BentoML's.
 
     ``answers``: what answers the hot routes, by their path; BentoML answers those that are missing.
     ``draining``: whether clients should send their next request elsewhere. ``cors``: which pages of
-    other sites may ask; by default none.
+    other sites may ask; by default none. ``admit`` is asked before the body is read.
     """
 
     def __init__(
@@ -51,11 +54,13 @@ class Front:
         answers: Mapping[str, Answer],
         draining: Callable[[], bool] = lambda: False,
         cors: Cors | None = None,
+        admit: Admit = lambda _: None,
     ) -> None:
         self._app = app
         self._answers = answers
         self._draining = draining
         self._cors = cors or Cors()
+        self._admit = admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,6 +73,11 @@ class Front:
             await preflight.send(send)
             return
         send = self._cors.marked(scope, send)
+        refusal = self._admit(scope)
+        if refusal is not None:
+            with contextlib.suppress(RuntimeError, OSError):
+                await refusal.send(send)
+            return
         route = HOT.get(scope["path"])
         if route is None and (model := model_in(scope["path"])) is not None:
             route = PREDICT

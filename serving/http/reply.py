@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import orjson
 from starlette.types import Send
 
-from errors import InternalError, OverloadedError, RequestError
+from errors import InternalError, OverloadedError, RequestError, TooManyRequestsError
 from internals import one_write
 from serving.http.schema import ErrorResponse
 
@@ -43,6 +43,10 @@ def error_reply(error: RequestError) -> Reply:
     headers: Headers = []
     if isinstance(error, OverloadedError):
         headers.append((b"retry-after", b"%d" % error.retry_after))
+    elif isinstance(error, TooManyRequestsError):
+        headers += _limited(error)
+    elif error.status == HTTPStatus.UNAUTHORIZED:
+        headers.append((b"www-authenticate", b"Bearer"))
     if error.status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
         # Without this, the client could go on sending a body that nobody reads.
         headers.append((b"connection", b"close"))
@@ -50,3 +54,13 @@ def error_reply(error: RequestError) -> Reply:
         headers.append((b"accept-encoding", b"gzip, deflate, br"))
     content: ErrorResponse = {"detail": str(error)}
     return json_reply(content, *headers, status=error.status)
+
+
+def _limited(error: TooManyRequestsError) -> Headers:
+    wait = b"%d" % error.retry_after
+    return [
+        (b"retry-after", wait),
+        (b"ratelimit-limit", b"%d" % error.limit),
+        (b"ratelimit-remaining", b"0"),
+        (b"ratelimit-reset", wait),
+    ]

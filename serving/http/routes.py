@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
+from records.key import Scope
 from serving.http.schema import (
     BatchRequest,
     BatchResponse,
@@ -38,13 +39,15 @@ class Route:
     without their trailing slash; ``catalog`` for our own pages; ``bentoml`` for what it brings.
     ``takes_images``: the body may also be an image as it is, or a form.
     ``request`` and ``response`` are types that pydantic makes a JSON schema of; a response of
-    ``str`` is plain text. ``errors``: what each status means here, beyond those of every route.
+    ``str`` is plain text. ``scope``: what a key must allow; None for a route that never needs one.
+    ``errors``: what each status means here, beyond those of every route.
     """
 
     name: str
     path: str
     summary: str
     answered_by: Literal["front", "catalog", "bentoml"]
+    scope: Scope | None
     method: Literal["GET", "POST"] = "GET"
     request: Any = None
     example: Mapping[str, Any] | None = None
@@ -70,6 +73,7 @@ PREDICT: Final = Route(
     "/predict/",
     "Classify one image",
     "front",
+    "predict",
     method="POST",
     request=PredictRequest,
     example={"request_id": "123", "model": "clf", "image": _DIGIT},
@@ -91,6 +95,7 @@ PREDICT_BATCH: Final = Route(
     "/predict/batch/",
     "Classify up to 256 images, each answered separately",
     "front",
+    "predict",
     method="POST",
     request=BatchRequest,
     example={
@@ -109,6 +114,7 @@ FEEDBACK: Final = Route(
     "/feedback/",
     "Send the true labels of images: one, or an array of up to 1,000",
     "front",
+    "label",
     method="POST",
     request=FeedbackRequest | FeedbackList | FeedbackItems,
     example={"request_id": "123", "label": 8},
@@ -119,20 +125,28 @@ FEEDBACK: Final = Route(
         503: "The server has no capacity, or the database is unavailable",
     },
 )
-MODELS: Final = Route("models", "/models", "What is served", "catalog", response=CatalogResponse)
-DOCUMENT: Final = Route("docs", "/docs.json", "This document", "catalog", documented=False)
-PAGE: Final = Route("page", "/", "This document, as a page", "catalog", documented=False)
-LIVEZ: Final = Route("livez", "/livez", "The process is alive", "bentoml", for_operators=True)
-HEALTHZ: Final = Route("healthz", "/healthz", "Same as /livez", "bentoml", for_operators=True)
+MODELS: Final = Route(
+    "models", "/models", "What is served", "catalog", "read", response=CatalogResponse
+)
+DOCUMENT: Final = Route("docs", "/docs.json", "This document", "catalog", None, documented=False)
+PAGE: Final = Route("page", "/", "This document, as a page", "catalog", None, documented=False)
+LIVEZ: Final = Route("livez", "/livez", "The process is alive", "bentoml", None, for_operators=True)
+HEALTHZ: Final = Route("healthz", "/healthz", "Same as /livez", "bentoml", None, for_operators=True)
 READYZ: Final = Route(
     "readyz",
     "/readyz",
     "The default model answers its golden examples",
     "bentoml",
+    None,
     errors={503: "It does not, and why"},
     for_operators=True,
 )
-METRICS: Final = Route("metrics", "/metrics", "Prometheus metrics", "bentoml", for_operators=True)
+METRICS: Final = Route(
+    "metrics", "/metrics", "Prometheus metrics", "bentoml", "read", for_operators=True
+)
+SCHEMA: Final = Route(
+    "schema", "/schema.json", "What BentoML's clients read", "bentoml", None, documented=False
+)
 
 ROUTES: Final = (
     PREDICT,
@@ -146,6 +160,7 @@ ROUTES: Final = (
     HEALTHZ,
     READYZ,
     METRICS,
+    SCHEMA,
 )
 HOT: Final[Mapping[str, Route]] = {
     path: route

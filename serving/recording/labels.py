@@ -5,9 +5,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from errors import BadRequestError, ImageError, NotFoundError, RejectedImageError, RequestError
+from errors import (
+    BadRequestError,
+    ForbiddenError,
+    ImageError,
+    NotFoundError,
+    RejectedImageError,
+    RequestError,
+)
 from images.decoding import examine
 from models.manifest import Label
+from records.key import Key
 from serving.http.parser import LabelItem, TrueLabel
 from serving.http.schema import FeedbackResponse
 from serving.inference.registry import model_name
@@ -36,23 +44,28 @@ class LabelWriter:
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def write(self, items: Sequence[LabelItem], with_images: bool) -> list[Result]:
+    async def write(
+        self, items: Sequence[LabelItem], with_images: bool, key: Key | None = None
+    ) -> list[Result]:
         """A result for each item, in order; NotFoundError for one whose prediction was not kept.
 
         ``with_images``: whether a label that comes with its model and image is kept without its
-        prediction. Raises DatabaseError or SchemaError; then nothing was kept.
+        prediction. ``key``: the one that the labels came with. Raises DatabaseError or SchemaError;
+        then nothing was kept.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._write, items, with_images)
+        return await loop.run_in_executor(self._threads, self._write, items, with_images, key)
 
-    def _write(self, items: Sequence[LabelItem], with_images: bool) -> list[Result]:
+    def _write(
+        self, items: Sequence[LabelItem], with_images: bool, key: Key | None
+    ) -> list[Result]:
         """In one transaction."""
-        results: list[Result] = [self._fault(item) or not_kept(item) for item in items]
+        results: list[Result] = [self._fault(item, key) or not_kept(item) for item in items]
         while True:
             valid = [i for i, result in enumerate(results) if isinstance(result, NotFoundError)]
             try:
-                outcomes = self._add([items[i] for i in valid], with_images)
-            except _WrongTypeError as wrong:
+                outcomes = self._add([items[i] for i in valid], with_images, key)
+            except _RefusedError as wrong:
                 # The transaction was rolled back: try again without these.
                 for position, fault in wrong.faults.items():
                     results[valid[position]] = fault
@@ -64,13 +77,13 @@ class LabelWriter:
                     results[index] = _response(items[index], outcome)
             return results
 
-    def _fault(self, item: LabelItem) -> BadRequestError | None:
+    def _fault(self, item: LabelItem, key: Key | None) -> RequestError | None:
         """What is wrong with an item, as far as that shows without the database."""
         true_label = item.true_label
         if isinstance(true_label, BadRequestError):
             return true_label
         model = model_name(true_label.model) if true_label.model is not None else None
-        fault = self._type_fault(item, model)
+        fault = self._model_fault(item, model, key)
         if fault is not None or true_label.image is None:
             return fault
         if model is None or self._classes(model) is None:
@@ -81,23 +94,30 @@ class LabelWriter:
             return RejectedImageError(str(error))
         return None
 
-    def _add(self, items: Sequence[LabelItem], with_images: bool) -> "list[Outcome]":
+    def _add(
+        self, items: Sequence[LabelItem], with_images: bool, key: Key | None
+    ) -> "list[Outcome]":
         from records.labels import add_labels
 
         with self._records.open() as database, database.writing() as connection:
             outcomes = add_labels(
-                connection, [_stored(item, with_images) for item in items], self._classes
+                connection, [_stored(item, with_images, key) for item in items], self._classes
             )
             faults = {
                 position: fault
                 for position, (item, outcome) in enumerate(zip(items, outcomes, strict=True))
-                if (fault := self._type_fault(item, outcome.model))
+                if (fault := self._model_fault(item, outcome.model, key))
             }
             if faults:
-                raise _WrongTypeError(faults)
+                raise _RefusedError(faults)
         return outcomes
 
-    def _type_fault(self, item: LabelItem, model: str | None) -> BadRequestError | None:
+    def _model_fault(
+        self, item: LabelItem, model: str | None, key: Key | None
+    ) -> RequestError | None:
+        """Why a label for this model is not kept."""
+        if model is not None and key is not None and not key.allows(model):
+            return ForbiddenError(f"The key {key.name} is not for the model {model}.")
         classes = self._classes(model) if model is not None else None
         true_label = item.true_label
         if not classes or isinstance(true_label, BadRequestError):
@@ -110,10 +130,10 @@ class LabelWriter:
         )
 
 
-class _WrongTypeError(Exception):
-    """Labels whose type is not that of their model's classes, by their position."""
+class _RefusedError(Exception):
+    """Labels that their model does not take, or not from this key, by their position."""
 
-    def __init__(self, faults: dict[int, BadRequestError]) -> None:
+    def __init__(self, faults: dict[int, RequestError]) -> None:
         super().__init__()
         self.faults = faults
 
@@ -135,7 +155,7 @@ def _full(item: LabelItem) -> BadRequestError:
     )
 
 
-def _stored(item: LabelItem, with_images: bool) -> Any:
+def _stored(item: LabelItem, with_images: bool, key: Key | None) -> Any:
     from records.labels import NewLabel
 
     true_label = item.true_label
@@ -145,7 +165,10 @@ def _stored(item: LabelItem, with_images: bool) -> Any:
         true_label.label,
         None if true_label.model is None else model_name(true_label.model),
         true_label.image if with_images else None,
-        true_label.source,
+        # Whoever has a key cannot label in another's name.
+        true_label.source if key is None else key.name,
+        None if key is None else key.name,
+        None if key is None else true_label.source or None,
     )
 
 

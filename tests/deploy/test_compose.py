@@ -31,6 +31,8 @@ SETTLED = {"PORT", "PUPILA_HOME", "PUPILA_DATABASE_URL"}
 MONITORS = {"PUPILA_WEBHOOK_URL"}
 # What Compose itself reads.
 COMPOSES = {"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES"}
+# How keys are used, which is no secret.
+ABOUT_KEYS = {"PUPILA_KEYS_FILE", "PUPILA_REQUIRE_KEYS"}
 SECRET = re.compile(r"PASSWORD|TOKEN|SECRET|KEY(S|$)")
 
 
@@ -68,7 +70,7 @@ def test_the_example_has_the_settings_defaults() -> None:
 
 
 def test_nothing_secret_has_a_default() -> None:
-    secrets = {name for name in example() if SECRET.search(name)}
+    secrets = {name for name in example() if SECRET.search(name)} - ABOUT_KEYS
     # Trusted keys are public ones.
     assert secrets - {"PUPILA_TRUSTED_KEYS"} == {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD"}
     assert all(example()[name] == "" for name in secrets)

@@ -49,7 +49,8 @@ NOT_RUN = {
     "python -m train": "needs a Dask cluster",
     "python -m score": "needs a Dask cluster",
     "python -m monitor": "runs until it is stopped, or needs Evidently",
-    "curl": "asks the stack that Compose started",
+    "curl": "asks the stack that Compose started, or a server with keys",
+    "python -m keys": "would close the server that all pages ask; tests/live/test_keys.py runs it",
 }
 
 

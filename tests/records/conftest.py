@@ -44,7 +44,7 @@ def migration(postgres: Postgres) -> str:
 
         @event.listens_for(database.engine, "before_cursor_execute")
         def collect(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            if statement.lstrip().startswith(("CREATE", "INSERT")):
+            if statement.lstrip().startswith(("CREATE", "ALTER", "INSERT", "UPDATE", "DELETE")):
                 statements.append(statement)
 
         database.prepare()

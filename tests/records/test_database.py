@@ -17,21 +17,34 @@ from sqlalchemy import event, text
 from errors import DatabaseError, RecordsError, SchemaError
 from records.database import Database
 from records.migrations import upgrade
-from records.schema import VERSION_TABLE, metadata
+from records.schema import COMPATIBLE, REVISION, SCHEMA_TABLE, VERSION_TABLE, metadata
 from records.windows import window
 from records.writer import write
 from settings import Settings
 from tests.databases import Postgres
 from tests.records.processes import migrate, together
-from tests.records.rows import ROW, keep, row
+from tests.records.rows import ROW, keep, label, row
 from tests.servers import ROOT
 
 NOBODY = 65534
 
 
-def set_revision(database: Database, revision: str) -> None:
+def set_revision(database: Database, revision: str, table: str = VERSION_TABLE) -> None:
     with database.writing() as connection:
-        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'"))  # noqa: S608
+        connection.execute(text(f"UPDATE {table} SET version_num = '{revision}'"))  # noqa: S608
+
+
+def version_in(database: Database, table: str) -> str:
+    with database.reading() as connection:
+        return str(connection.execute(text(f"SELECT version_num FROM {table}")).scalar_one())  # noqa: S608
+
+
+def make_old(database: Database) -> None:
+    """What version 0.1 made of a new database."""
+    database._create_file()
+    with database.writing() as connection:
+        upgrade(connection, "0001")
+        connection.execute(text(f"ALTER TABLE {SCHEMA_TABLE} RENAME TO {VERSION_TABLE}"))
 
 
 def test_a_new_database_is_made_ready(database_url: str) -> None:
@@ -43,9 +56,64 @@ def test_a_new_database_is_made_ready(database_url: str) -> None:
 
 
 def test_an_older_schema_is_reported(database: Database) -> None:
-    set_revision(database, "0000")
-    with pytest.raises(SchemaError, match=r"has schema 0000.* run python -m records migrate\.$"):
+    set_revision(database, "0001", SCHEMA_TABLE)
+    with pytest.raises(SchemaError, match=r"has schema 0001.* run python -m records migrate\.$"):
+        database.check()
+
+
+def test_a_server_brings_a_database_of_version_0_1_up_to_date(database_url: str) -> None:
+    with Database(database_url, create=True) as database:
+        make_old(database)
+        with database.writing() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO predictions (request_id, model, version, role, at, status, origin,"
+                    " image_bytes) VALUES ('old', 'clf', 'a', 'champion',"
+                    " '2030-01-31 12:00:00.000000', 200, 'traffic', 0)"
+                )
+            )
+        assert database.revision() == "0001"
         database.prepare()
+        assert database.revision() == REVISION
+        assert len(window(database, "clf")) == 1
+        assert label(database, "old", 8).status == "added"
+
+
+def test_a_server_of_version_0_1_goes_on_with_what_was_added(database: Database) -> None:
+    # All that it looks at, which must be what it knows.
+    assert version_in(database, VERSION_TABLE) == COMPATIBLE == "0001"
+    keep(database, ROW)
+    with database.writing() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO labels (prediction_id, request_id, model, label, source, known, at)"
+                " SELECT id, request_id, model, '3', '', NULL, at FROM predictions"
+            )
+        )
+    assert window(database, "clf")[0].truth == 3
+
+
+def test_this_server_goes_on_with_what_a_newer_one_adds(database: Database) -> None:
+    set_revision(database, "0999", SCHEMA_TABLE)
+    database.prepare()
+    database.check()
+    keep(database, ROW)
+    assert database.migrate() == "0999"
+    assert version_in(database, SCHEMA_TABLE) == "0999"
+
+
+def test_processes_that_migrate_an_old_database_at_the_same_time_all_succeed(
+    database_url: str,
+) -> None:
+    with Database(database_url, create=True) as database:
+        make_old(database)
+    outputs = together(migrate, [(database_url,)] * 4)
+    assert sorted(output.strip().rpartition("schema ")[2] for output in outputs) == [
+        "0002 already.",
+        "0002 already.",
+        "0002 already.",
+        "0002, was 0001.",
+    ]
 
 
 def test_a_newer_schema_is_reported(database: Database) -> None:
@@ -85,9 +153,10 @@ def test_a_database_without_tables_is_reported(database_url: str) -> None:
 def test_migrations_create_the_schema(database: Database) -> None:
     with database.reading() as connection:
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "version_table": VERSION_TABLE}
+            connection, opts={"compare_type": True, "version_table": SCHEMA_TABLE}
         )
-        assert compare_metadata(context, metadata) == []
+        extra = compare_metadata(context, metadata)
+    assert [(kind, table.name) for kind, table in extra] == [("remove_table", VERSION_TABLE)]
 
 
 def test_a_migration_that_fails_leaves_nothing(database_url: str) -> None:
@@ -107,10 +176,10 @@ def test_a_migration_that_fails_leaves_nothing(database_url: str) -> None:
 def test_processes_that_migrate_at_the_same_time_all_succeed(database_url: str) -> None:
     outputs = together(migrate, [(database_url,)] * 4)
     assert sorted(output.strip().rpartition("schema ")[2] for output in outputs) == [
-        "0001 already.",
-        "0001 already.",
-        "0001 already.",
-        "0001, new.",
+        "0002 already.",
+        "0002 already.",
+        "0002 already.",
+        "0002, new.",
     ]
 
 
@@ -366,6 +435,7 @@ def test_a_connection_that_is_cut_leaves_nothing_and_is_replaced(postgres: Postg
 def test_the_server_loads_no_migrations() -> None:
     code = (
         "import sys, records.writer, records.labels, records.windows, records.reports\n"
+        "import records.keys\n"
         "print([name for name in ('alembic', 'pyarrow', 'rich', 'numpy') if name in sys.modules])"
     )
     done = subprocess.run(

@@ -14,14 +14,17 @@ from starlette.types import Message, Receive, Scope
 
 from images.formats import ANY_FORMAT
 from models.store import Store
+from records.key import Key
 from serving.feedback import Feedback
 from serving.inference.admission import Admission
 from serving.inference.registry import Registry
+from serving.keys.caller import CALLER, Caller
 from serving.predictions import Predict
 from serving.recording.connection import RecordsConnection, prepare
 from serving.recording.recorder import Recorder
 from settings import Settings
 from tests.drafts import LinearDraft
+from tests.serving.keys.made import made
 
 SCOPE: Scope = {"type": "http", "method": "POST", "headers": []}
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
@@ -50,8 +53,9 @@ class House:
         reply = await endpoint(SCOPE, sending(content))
         assert reply.status == 200
 
-    async def say(self, content: Any) -> tuple[int, Any]:
-        reply = await self.feedback(SCOPE, sending(content))
+    async def say(self, content: Any, key: Key | None = None) -> tuple[int, Any]:
+        scope = SCOPE if key is None else {**SCOPE, CALLER: Caller(key, 1)}
+        reply = await self.feedback(scope, sending(content))
         return reply.status, json.loads(reply.body)
 
     def rows(self, query: str) -> list[Any]:
@@ -119,6 +123,50 @@ async def test_sources_that_disagree(house: House) -> None:
     await house.say({"request_id": "a", "label": 8, "source": "anna"})
     status, answer = await house.say({"request_id": "a", "label": 3, "source": "bert"})
     assert (status, answer["outcome"], answer["conflict"]) == (200, "added", True)
+
+
+async def test_with_a_key_the_source_is_its_name(house: House) -> None:
+    await house.predict("a")
+    await house.say({"request_id": "a", "label": 8, "source": "line-3"})
+    key = made("line-3", "label")[1]
+    for source in ({"source": "ada"}, {}):
+        assert (await house.say({"request_id": "a", "label": 3} | source, key))[0] == 200
+    assert (await house.say({"request_id": "a", "label": 8}, key))[1]["outcome"] == "corrected"
+    rows = house.rows("select source, key, remark, label from labels order by id")
+    assert rows == [
+        ("line-3", None, None, "8"),
+        ("line-3", "line-3", "ada", "3"),
+        ("line-3", "line-3", None, "8"),
+    ]
+    assert house.rows("select actor, action, subject, detail from audit order by id") == [
+        ("open", "label", "prediction 1 of clf", "8"),
+        ("line-3", "label", "prediction 1 of clf", "3, was 8"),
+        ("line-3", "label", "prediction 1 of clf", "8, was 3"),
+    ]
+
+
+async def test_a_key_labels_only_the_models_that_it_may_ask(house: House) -> None:
+    await house.predict("a")
+    key = made("line-3", "label", models=("pets",))[1]
+    detail = "The key line-3 is not for the model clf."
+    for label in ({}, {"model": "clf:champion"}):
+        said = {"request_id": "a", "label": 8} | label
+        assert await house.say(said, key) == (403, {"detail": detail})
+    pet = {"request_id": "b", "label": "cat", "model": "pets", "image": IMAGE}
+    status, answers = await house.say([{"request_id": "a", "label": 8}, pet], key)
+    assert status == 200
+    assert answers[0]["detail"] == detail
+    assert answers[1]["outcome"] == "added"
+    assert house.rows("select model from labels") == [("pets",)]
+
+
+async def test_every_label_of_a_request_is_counted(house: House) -> None:
+    await house.predict("a")
+    caller = Caller(made("line-3", "label")[1], 1)
+    content = [{"request_id": "a", "label": 8}] * 5
+    caller.admit("label")
+    await house.feedback({**SCOPE, CALLER: caller}, sending(content))
+    assert caller.take_new() == 5
 
 
 async def test_a_class_that_the_model_does_not_know_is_kept(house: House) -> None:

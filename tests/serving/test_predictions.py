@@ -15,11 +15,13 @@ from models.store import Store
 from serving.http.reply import Reply
 from serving.inference.admission import Admission
 from serving.inference.registry import Registry
+from serving.keys.caller import CALLER, Caller
 from serving.predictions import Predict, PredictBatch
 from serving.recording.connection import RecordsConnection
 from serving.recording.recorder import Recorder
 from settings import Settings
 from tests.drafts import LinearDraft
+from tests.serving.keys.made import made
 
 SCOPE: Scope = {"type": "http", "method": "POST", "headers": []}
 IMAGE = base64.b64encode(Path("tests/data/digit8.jpg").read_bytes()).decode()
@@ -57,6 +59,29 @@ async def test_an_answer(registry: Registry) -> None:
 async def test_a_fault(registry: Registry) -> None:
     reply = await ask(registry, GOOD | {"model": "other"})
     assert (reply.status, reply.body) == (400, b'{"detail":"Invalid model name"}')
+
+
+@pytest.mark.parametrize("model", ["clf", "clf.pickle", "clf:champion", "other"])
+async def test_a_key_for_another_model(registry: Registry, model: str) -> None:
+    parts = registry, Settings(), Admission(Settings())
+    scope = {**SCOPE, CALLER: Caller(made("line-3", "predict", models=("pets",))[1], 1)}
+    detail = f"The key line-3 is not for the model {model}."
+    batch = {"model": model, "items": [GOOD]}
+    for endpoint, content in (
+        (Predict(*parts), GOOD | {"model": model}),
+        (PredictBatch(*parts), batch),
+    ):
+        reply = await endpoint(scope, sending(content))
+        assert (reply.status, json.loads(reply.body)) == (403, {"detail": detail})
+
+
+async def test_every_image_of_a_batch_is_counted(registry: Registry) -> None:
+    caller = Caller(made("line-3", "predict", models=("clf",))[1], 1)
+    caller.admit("predict")
+    endpoint = PredictBatch(registry, Settings(), Admission(Settings()))
+    content = {"model": "clf", "items": [GOOD] * 7}
+    assert (await endpoint({**SCOPE, CALLER: caller}, sending(content))).status == 200
+    assert caller.take_new() == 7
 
 
 async def test_no_time(registry: Registry) -> None:

@@ -1,6 +1,12 @@
 from starlette.types import Message
 
-from errors import BadRequestError, BodyTooLargeError, OverloadedError
+from errors import (
+    BadRequestError,
+    BodyTooLargeError,
+    OverloadedError,
+    TooManyRequestsError,
+    UnauthorizedError,
+)
 from serving.http.reply import Reply, error_reply, json_reply
 
 
@@ -21,6 +27,23 @@ def test_an_overloaded_server_says_when_to_come_back() -> None:
     reply = error_reply(OverloadedError("Full.", "capacity", retry_after=3))
     assert reply.status == 503
     assert (b"retry-after", b"3") in reply.headers
+
+
+def test_without_a_key_one_is_asked_for() -> None:
+    reply = error_reply(UnauthorizedError("Why."))
+    assert reply.status == 401
+    assert (b"www-authenticate", b"Bearer") in reply.headers
+
+
+def test_a_limit_is_told_with_its_end() -> None:
+    reply = error_reply(TooManyRequestsError("Why.", 50, 3))
+    assert reply.status == 429
+    assert reply.headers[2:] == [
+        (b"retry-after", b"3"),
+        (b"ratelimit-limit", b"50"),
+        (b"ratelimit-remaining", b"0"),
+        (b"ratelimit-reset", b"3"),
+    ]
 
 
 def test_the_rest_of_a_large_body_is_not_wanted() -> None:

@@ -1,0 +1,1 @@
+"""The command line for keys: ``python -m keys``."""

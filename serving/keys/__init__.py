@@ -1,0 +1,1 @@
+"""Who may ask: decided from the headers of a request, before its body is read."""

@@ -1,0 +1,175 @@
+"""Keeps a worker's keyring up to date, and adds its counts to those of the others.
+
+The last keys that could be read stay in force, for a restart too: a copy of the database's is kept
+under ``PUPILA_HOME``. So neither a database that is away nor an empty one opens a server that has
+had keys, or locks out whoever has one.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+from typing import Final
+
+from errors import KeysError, RecordsError
+from records.key import Key
+from records.keyfile import read_keys, write_keys
+from serving.background import background
+from serving.keys.keyring import Keyring
+from serving.keys.sources import key_source
+from serving.recording.connection import RecordsConnection
+from settings import Settings
+
+logger = logging.getLogger("pupila.keys")
+
+_EVERY_SECONDS: Final = 1.0
+
+
+class KeyWatch:
+    """Reads the keys once a second, off the event loop."""
+
+    def __init__(
+        self, settings: Settings, records: RecordsConnection, ring: Keyring, workers: int
+    ) -> None:
+        self._records = records
+        self._ring = ring
+        self._workers = workers
+        self._source = key_source(settings, records)
+        self._copy = None if settings.keys_file else settings.home / "known-keys"
+        # Otherwise each worker counts its share of a day alone.
+        self._shared = (
+            settings.keys_file is None or settings.record or settings.database_url is not None
+        )
+        self._fault = ""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Watch until the block ends; the keys are known before it begins, if they can be."""
+        await self.refresh()
+        async with background(self._watch()):
+            yield
+        await self.share_counts()
+
+    async def refresh(self) -> None:
+        """Read the keys, if they have changed. Raises nothing for keys that cannot be read."""
+        keys = await asyncio.to_thread(self._read)
+        if keys is not None:
+            self._use(keys)
+
+    def read_now(self) -> None:
+        """``refresh`` without an event loop. Raises KeysError for a file that cannot be read."""
+        keys = self._read(strict=True)
+        if keys is not None:
+            self._use(keys)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_EVERY_SECONDS)
+            try:
+                await self.refresh()
+                await self.share_counts()
+            except Exception:
+                logger.exception("the check for new keys failed; known keys stay in force")
+
+    def _use(self, keys: list[Key]) -> None:
+        self._ring.replace(keys, self._workers, counts_are_shared=self._shared)
+
+    def _read(self, *, strict: bool = False) -> list[Key] | None:
+        """The keys to use from now on; None for those that are used already."""
+        try:
+            keys = self._source.read()
+        except (KeysError, RecordsError) as error:
+            if strict and isinstance(error, KeysError):
+                raise
+            self._say(f"the keys cannot be read, so those known before stay in force: {error}")
+            return None if self._ring.is_read else self._known_before()
+        if keys:
+            self._say("")
+            self._remember(keys)
+            return keys
+        if keys is None or self._ring.callers():
+            # Rows are never deleted, so a table without any is that of another database.
+            return None
+        before = self._known_before()
+        if before is not None:
+            self._say(
+                "the database has no keys, but this server had some, which stay in force until one "
+                f"is created or {self._copy} is deleted"
+            )
+        return keys if before is None else before
+
+    def _known_before(self) -> list[Key] | None:
+        """Those of the last time that this server, or another on its disk, could read them."""
+        if self._copy is None or not self._copy.exists():
+            return None
+        self._ring.closed = True
+        try:
+            return read_keys(self._copy)
+        except KeysError as error:
+            logger.warning("the copy of the keys is lost: %s", error)
+            return []
+
+    def _remember(self, keys: list[Key]) -> None:
+        if self._copy is None:
+            return
+        try:
+            write_keys(self._copy, keys)
+        except KeysError as error:
+            logger.warning("a restart without the database would know no keys: %s", error)
+
+    def _say(self, fault: str) -> None:
+        """Log a fault once, and its end."""
+        if fault and fault != self._fault:
+            logger.warning("%s", fault)
+        elif self._fault and not fault:
+            logger.warning("the keys can be read again")
+        self._fault = fault
+
+    async def share_counts(self) -> None:
+        """Add this worker's to the database's, and learn those of the others, if it is there."""
+        callers = self._ring.callers()
+        if not self._shared or not callers:
+            return
+        today = datetime.now(UTC).date()
+        taken = {caller: new for caller in callers if (new := caller.take_new())}
+        if not taken and all(caller.key.daily is None for caller in callers):
+            return
+        try:
+            counts = {caller.key.name: new for caller, new in taken.items()}
+            totals = await asyncio.to_thread(self._add, today, counts)
+        except RecordsError:
+            # Whoever reads the keys says that the database is away.
+            for caller, new in taken.items():
+                caller.give_back(new)
+            return
+        for caller in callers:
+            caller.counted(today, totals.get(caller.key.name, 0))
+
+    def _add(self, today: date, counts: Mapping[str, int]) -> dict[str, int]:
+        from records.keys import add_usage
+
+        with self._records.open() as database:
+            return add_usage(database, today, counts)
+
+
+def opening(settings: Settings) -> str:
+    """What a server that starts now says of its keys. Raises KeysError for a broken file."""
+    ring = Keyring(required=settings.is_closed)
+    records = RecordsConnection(settings)
+    try:
+        KeyWatch(settings, records, ring, 1).read_now()
+    finally:
+        records.close()
+    create = "create one with: python -m keys create"
+    if not ring.closed:
+        return (
+            "No keys: anyone who reaches this port may predict and label; operators' routes answer "
+            f"on loopback only. To close it, {create}"
+        )
+    if not ring.is_read:
+        return "Keys are required, but cannot be read now: nobody gets in until they can."
+    usable = sum(caller.key.revoked_at is None for caller in ring.callers())
+    if not usable:
+        return f"Keys are required, and there is none that may be used: {create}"
+    return f"Keys are required: {usable} may be used."
