@@ -294,7 +294,7 @@ def test_the_page_asks_nobody_else(client: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/nothing/", "/predict/x", "/predict/batch/x", "/models/clf", "/%ff"]
+    "path", ["/nothing", "/nothing/", "/predict/x/y", "/predict/batch/x", "/models/clf", "/%ff"]
 )
 def test_an_unknown_path(client: httpx2.Client, path: str) -> None:
     response = client.get(path)
@@ -346,8 +346,8 @@ def test_the_catalog(client: httpx2.Client) -> None:
 def test_the_document_names_every_route(client: httpx2.Client) -> None:
     document = client.get("/docs.json").json()
     assert set(document["paths"]) == {
-        "/predict/", "/predict/batch/", "/feedback/", "/models", "/livez", "/healthz", "/readyz",
-        "/metrics",
+        "/predict/", "/predict/{model}", "/predict/batch/", "/feedback/", "/models", "/livez",
+        "/healthz", "/readyz", "/metrics",
     }  # fmt: skip
     responses = document["paths"]["/predict/"]["post"]["responses"]
     assert set(responses) == {
