@@ -3,11 +3,11 @@
     python -m bench.chaos [--seconds 600] [--seed 1]
 
 Good clients ask and label all the time, while workers are killed, the database is locked or its
-disk is full, clients are slow, files of a few KB decode to 25 megapixels, and versions arrive, good
-ones and broken ones. Exits with 1 unless every answer to a good client was right, at least 99.9 %
-of its requests were answered outside of the two seconds after a kill, and every label that the
-server acknowledged is in the database. Writes ``chaos.md``, and ``chaos.svg`` with the events.
-Linux only.
+disk is full, clients are slow, files of a few KB decode to 25 megapixels, keys are revoked, and
+versions arrive, good ones and broken ones. Exits with 1 unless every answer to a good client was
+right, at least 99.9 % of its requests were answered outside of the two seconds after a kill, and
+every label that the server acknowledged is in the database. Writes ``chaos.md``, and ``chaos.svg``
+with the events. Linux only.
 """
 
 import base64
@@ -29,6 +29,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from shutil import copytree
 
@@ -82,9 +83,12 @@ class Log:
 class Client(threading.Thread):
     """Asks, and sends the label of every tenth image; keeps its connection while that works."""
 
-    def __init__(self, number: int, server: Server, log: Log, done: threading.Event) -> None:
+    def __init__(
+        self, number: int, server: Server, key: str, log: Log, done: threading.Event
+    ) -> None:
         super().__init__()
         self._name, self._server, self._log, self._done = f"c{number}", server, log, done
+        self._headers = {"X-API-Key": key}
         self._image = base64.b64encode(JPEG).decode()
 
     def run(self) -> None:
@@ -99,7 +103,7 @@ class Client(threading.Thread):
             path = "/feedback/" if labelling else "/predict/"
             content = fields | {"label": LABEL} if labelling else fields
             try:
-                connection.request("POST", path, json.dumps(content))
+                connection.request("POST", path, json.dumps(content), self._headers)
                 answer = connection.getresponse()
                 body = json.loads(answer.read())
             except (OSError, http.client.HTTPException) as error:
@@ -122,8 +126,9 @@ class Client(threading.Thread):
 class Chaos:
     """The events; each returns once it is over."""
 
-    def __init__(self, server: Server, log: Log, draw: random.Random) -> None:
+    def __init__(self, server: Server, key: str, log: Log, draw: random.Random) -> None:
         self._server, self._log, self._draw = server, log, draw
+        self._headers = {"X-API-Key": key}
         self._database = server.home / "pupila" / "records.db"
         buffer = io.BytesIO()
         Image.new("RGB", (4990, 4990)).save(buffer, "WEBP", lossless=True)
@@ -138,6 +143,7 @@ class Chaos:
             "disk full": self.fill_disk,
             "new version": self.train,
             "bad version": self.break_version,
+            "revoked key": self.revoke_key,
         }
 
     def kill(self) -> None:
@@ -157,7 +163,7 @@ class Chaos:
         def send() -> None:
             connection = http.client.HTTPConnection(self._server.url.removeprefix("http://"))
             with suppress(OSError, http.client.HTTPException):
-                connection.request("POST", "/predict/clf", self._bomb)
+                connection.request("POST", "/predict/clf", self._bomb, self._headers)
                 connection.getresponse().read()
             connection.close()
 
@@ -199,11 +205,35 @@ class Chaos:
         (models / f".{name}" / "model.onnx").write_bytes(b"\x08")
         (models / f".{name}").rename(models / name)
 
+    def revoke_key(self) -> None:
+        """One that is taken back is refused by every worker after two seconds."""
+        name = f"k{len(self._log.events)}"
+        key = create_key(self._server.home, name)
+        _keys(self._server.home, "revoke", name)
+        time.sleep(GRACE_SECONDS)
+        for _ in range(10):
+            connection = http.client.HTTPConnection(self._server.url.removeprefix("http://"))
+            with closing(connection), suppress(OSError, http.client.HTTPException):
+                connection.request("POST", "/predict/clf", JPEG, {"X-API-Key": key})
+                if connection.getresponse().status == HTTPStatus.OK:
+                    self._log.answers.append((self._log.now(), "WRONG: a revoked key"))
 
-def run(server: Server, seconds: float, seed: int) -> Log:
+
+def _keys(home: Path, *arguments: str) -> str:
+    environment = os.environ | {"BENTOML_HOME": str(home), "PUPILA_HOME": str(home / "pupila")}
+    command = [sys.executable, "-m", "keys", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+def create_key(home: Path, name: str) -> str:
+    return _keys(home, "create", "--name", name, "--scope", "predict,label")
+
+
+def run(server: Server, key: str, seconds: float, seed: int) -> Log:
     log, draw, done = Log(), random.Random(seed), threading.Event()
-    chaos = Chaos(server, log, draw)
-    clients = [Client(number, server, log, done) for number in range(CLIENTS)]
+    chaos = Chaos(server, key, log, draw)
+    clients = [Client(number, server, key, log, done) for number in range(CLIENTS)]
     for client in clients:
         client.start()
     try:
@@ -263,7 +293,9 @@ def main(seconds: float, seed: int, output: Path) -> None:
         command = [sys.executable, "-m", "train"]
         subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
         with serve(home, workers=2, deadline_ms=5000) as server:
-            log = run(server, seconds, seed)
+            key = create_key(home, "good")
+            time.sleep(GRACE_SECONDS)
+            log = run(server, key, seconds, seed)
         lost = lost_labels(home / "pupila" / "records.db", log)
     outside, within = log.counts(grace=False), log.counts(grace=True)
     asked = sum(count for what, count in outside.items() if not what.startswith("label"))
@@ -281,7 +313,7 @@ def main(seconds: float, seed: int, output: Path) -> None:
     output.write_text(text, encoding="utf-8")
     draw_figure(log, output.with_suffix(".svg"))
     click.echo(text)
-    wrong = outside["WRONG"] + within["WRONG"]
+    wrong = sum(what.startswith("WRONG") for _, what in log.answers)
     if lost or wrong or share < ENOUGH:
         raise click.ClickException("good clients were harmed; the table says how.")
 

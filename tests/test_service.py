@@ -351,7 +351,7 @@ def test_the_document_names_every_route(client: httpx2.Client) -> None:
     }  # fmt: skip
     responses = document["paths"]["/predict/"]["post"]["responses"]
     assert set(responses) == {
-        "200", "400", "401", "403", "408", "413", "429", "500", "503",
+        "200", "400", "401", "403", "408", "413", "415", "429", "500", "503",
     }  # fmt: skip
 
 
