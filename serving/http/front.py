@@ -66,11 +66,9 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if self._draining():
-            send = closing(send)
         preflight = self._cors.preflight(scope)
         if preflight is not None:
-            await preflight.send(send)
+            await preflight.send(self._closing(send))
             return
         send = self._cors.marked(scope, send)
         refusal = self._admit(scope)
@@ -88,7 +86,14 @@ class Front:
             await self._shaped(scope, receive, send)
         else:
             # Not passed on: BentoML would keep a metric for each path that anybody ever tries.
-            await error_reply(_UNKNOWN).send(send)
+            await error_reply(_UNKNOWN).send(self._closing(send))
+
+    def _closing(self, send: Send) -> Send:
+        """``send``, but asking for the end of the connection if the server drains.
+
+        Call it when the answer is there: the server may have begun to drain since the request came.
+        """
+        return closing(send) if self._draining() else send
 
     async def _hot(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
         answer = self._answers.get(route.path)
@@ -96,7 +101,7 @@ class Front:
             reply = await answer(scope, receive)
             # uvloop raises if the client has closed the connection.
             with contextlib.suppress(RuntimeError, OSError):
-                await reply.send(send)
+                await reply.send(self._closing(send))
             return
         scope["path"] = route.path
         # For some types BentoML would refuse the body, and log a traceback.
@@ -112,8 +117,9 @@ class Front:
         started = False
 
         async def shaped_send(message: Message) -> None:
-            nonlocal start, body, started
+            nonlocal start, body, started, send
             if message["type"] == "http.response.start":
+                send = self._closing(send)
                 if message["status"] >= HTTPStatus.BAD_REQUEST:
                     start = message
                     return
@@ -140,7 +146,7 @@ class Front:
             logger.exception("%s %s failed", scope["method"], scope["path"])
             if started:
                 raise
-            await error_reply(INTERNAL).send(send)
+            await error_reply(INTERNAL).send(self._closing(send))
 
     def _is_known(self, scope: Scope) -> bool:
         """Whether the application has a route for this path, by any method."""

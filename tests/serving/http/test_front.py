@@ -181,3 +181,24 @@ def test_a_page_of_an_allowed_origin_may_read_every_answer(path: str) -> None:
     app = Front(Starlette(), ECHO, cors=Cors(["https://a.com"]))
     got = TestClient(app).post(path, content=b"a", headers={"origin": "https://a.com"})
     assert got.headers["access-control-allow-origin"] == "https://a.com"
+
+
+@pytest.mark.parametrize("status", [200, 503])
+@pytest.mark.parametrize("path", ["/predict/", "/x"])
+def test_a_drain_that_begins_before_the_answer_is_sent(path: str, status: int) -> None:
+    draining = False
+
+    async def hot(_scope: Scope, _receive: Receive) -> Reply:
+        nonlocal draining
+        draining = True
+        return Reply(status, [], b"{}")
+
+    async def endpoint(_: Request) -> Response:
+        nonlocal draining
+        draining = True
+        return JSONResponse({}, status)
+
+    app = Front(Starlette(routes=[Route("/x", endpoint)]), {"/predict/": hot}, lambda: draining)
+    with TestClient(app) as asking:
+        got = asking.request("POST" if path == "/predict/" else "GET", path)
+    assert (got.status_code, got.headers["connection"]) == (status, "close")
