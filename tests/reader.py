@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -43,28 +43,28 @@ _OTHER_FILES = (
 
 @dataclass
 class Reader:
-    """Somebody who works through one page: in a checkout, with a model store and records.
+    """Somebody who works through pages: in a checkout, with a model store and records.
 
-    ``url`` is a server that others ask too, until the page starts one. Versions are named anew by
-    each run: ``_versions`` are the real ones by those that the page shows.
+    A page that asks a server has started it, or one that was read before. Versions are named anew
+    by each run: ``_versions`` are the real ones by those that the pages show.
     """
 
     folder: Path
-    url: str
+    url: str = URL
     _versions: dict[str, str] = field(default_factory=dict)
     _server: Server | None = None
 
-    def prepare(self, page: str, store: Path, shapes: Path) -> None:
-        """A checkout, images to train on, and the versions that the page does not train."""
+    def prepare(self, work: Sequence[Example], store: Path, shapes: Path) -> None:
+        """A checkout, images to train on, and the versions that the examples do not train."""
         self._checkout.mkdir()
         for name in (*MAY_IMPORT, *(f"{room}.py" for room in MAY_IMPORT), *_OTHER_FILES):
             if (ROOT / name).exists():
                 (self._checkout / name).symlink_to(ROOT / name)
         (self._checkout / "shapes").symlink_to(shapes)
         for name in ("clf", "shapes"):
-            if f"--name {name}" not in page:
+            if not any(f"--name {name}" in example.source for example in work):
                 shutil.copytree(store / "models" / name, self._store / "models" / name)
-        # What the page's make would find older than the locks that git has just written.
+        # What the pages' make would find older than the locks that git has just written.
         make = self.folder / "bin" / "make"
         make.parent.mkdir()
         old = " ".join(f"-o requirements/{path.name}" for path in ROOT.glob("requirements/*.txt"))
@@ -74,7 +74,7 @@ class Reader:
     def run(self, example: Example) -> Result:
         source = example.source
         if example.language == "sh":
-            if _SERVE.search(source):
+            if _SERVE.search(source) and self._server is None:
                 self._serve()
             source = _TEST.sub("", _SERVE.sub("", source))
         if self._server is not None and URL in source:

@@ -1,7 +1,6 @@
 """A running server and its database: what is acknowledged stays, what is away harms nobody."""
 
 import contextlib
-import itertools
 import json
 import os
 import signal
@@ -9,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -69,23 +68,32 @@ def say(server: Server, request_id: object, label: object = 8) -> httpx2.Respons
 
 
 class Crowd:
-    """Clients that ask all the time, and the statuses that they get."""
+    """Clients that each do the same again and again, with another name, until the block ends.
 
-    def __init__(self, server: Server, clients: int = 4) -> None:
-        self.server = server
-        self.statuses: list[int] = []
+    ``results`` are those of ``work`` that are not None.
+    """
+
+    def __init__(self, work: Callable[[str], object], clients: int = 4) -> None:
+        self.results: list[object] = []
+        self._work = work
         self._done = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
+        self._threads = [
+            threading.Thread(target=self._repeat, args=(client,)) for client in range(clients)
+        ]
 
-    def _ask(self) -> None:
-        with httpx2.Client(base_url=self.server.url, timeout=PATIENCE_SECONDS) as client:
-            while not self._done.is_set():
-                self.statuses.append(client.post("/predict/", json=BODY).status_code)
+    def _repeat(self, client: int) -> None:
+        number = 0
+        # As often as the tests need it; without a pause, they all wait for the same CPUs.
+        while not self._done.wait(0.005):
+            number += 1
+            result = self._work(f"{client}-{number}")
+            if result is not None:
+                self.results.append(result)
 
     def more(self, number: int = 200) -> None:
-        """Return when as many more have been answered."""
-        wanted = len(self.statuses) + number
-        until(lambda: len(self.statuses) >= wanted, f"{wanted} answers")
+        """Return when there are as many more results."""
+        wanted = len(self.results) + number
+        until(lambda: len(self.results) >= wanted, f"{wanted} results")
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -96,6 +104,16 @@ class Crowd:
         self._done.set()
         for thread in self._threads:
             thread.join()
+
+
+@contextlib.contextmanager
+def crowd(server: Server) -> Iterator[Crowd]:
+    """Clients that ask for predictions all the time; their results are the statuses."""
+    with (
+        httpx2.Client(base_url=server.url, timeout=PATIENCE_SECONDS) as client,
+        Crowd(lambda _: client.post("/predict/", json=BODY).status_code) as asking,
+    ):
+        yield asking
 
 
 def test_a_label_right_after_its_prediction_whichever_worker_has_it(pair: Server) -> None:
@@ -110,23 +128,23 @@ def test_a_label_right_after_its_prediction_whichever_worker_has_it(pair: Server
 
 def test_a_database_that_is_deleted_and_comes_back(pair: Server) -> None:
     database = file(pair.home)
-    with Crowd(pair) as crowd:
-        crowd.more()
+    with crowd(pair) as asking:
+        asking.more()
         for path in database.parent.iterdir():
             path.unlink()
-        crowd.more()
+        asking.more()
         until(lambda: database.exists() and say(pair, BODY["request_id"]).is_success, "a label")
-        crowd.more()
-    assert set(crowd.statuses) == {200}
+        asking.more()
+    assert set(asking.results) == {200}
     assert count(pair.home, "select count(*) from predictions") > 0
 
 
 def test_a_database_that_is_locked(home: Path) -> None:
     with (
         serve(home, record_per_minute=1_000_000, record_buffer_bytes=200_000) as server,
-        Crowd(server) as crowd,
+        crowd(server) as asking,
     ):
-        crowd.more()
+        asking.more()
         with closing(sqlite3.connect(file(home), isolation_level=None)) as connection:
             connection.execute("begin immediate")
             answer = say(server, BODY["request_id"])
@@ -137,8 +155,8 @@ def test_a_database_that_is_locked(home: Path) -> None:
         enough = metric(server, "pupila_records_written_total") + 100
         until(lambda: metric(server, "pupila_records_written_total") > enough, "records written")
         until(lambda: say(server, BODY["request_id"]).is_success, "a label")
-    assert set(crowd.statuses) == {200}
-    asked = len(crowd.statuses)
+    assert set(asking.results) == {200}
+    asked = len(asking.results)
     assert count(home, "select sum(count) from traffic where kind = 'status'") == asked
 
 
@@ -159,64 +177,38 @@ def postgres() -> Iterator[Postgres]:
 
 def test_postgresql_stopped_under_load(home: Path, postgres: Postgres) -> None:
     url = postgres.database()
-    with serve(home, workers=2, database_url=url) as server, Crowd(server) as crowd:
-        crowd.more()
+    with serve(home, workers=2, database_url=url) as server, crowd(server) as asking:
+        asking.more()
         until(lambda: say(server, BODY["request_id"]).is_success, "a label")
         postgres.stop()
         try:
             until(lambda: say(server, BODY["request_id"]).status_code == 503, "no label")
-            crowd.more()
+            asking.more()
         finally:
             postgres.start()
         until(lambda: say(server, BODY["request_id"], 3).is_success, "a label again")
-        crowd.more()
-    assert set(crowd.statuses) == {200}
-
-
-class Labelling:
-    """Clients that predict and label all the time, and the ids of the labels acknowledged."""
-
-    def __init__(self, server: Server, clients: int = 4) -> None:
-        self.server = server
-        self.acknowledged: list[str] = []
-        self._done = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._stream, args=(client,)) for client in range(clients)
-        ]
-
-    def _stream(self, client: int) -> None:
-        for number in itertools.takewhile(lambda _: not self._done.is_set(), itertools.count()):
-            name = f"kill-{client}-{number}"
-            with contextlib.suppress(httpx2.TransportError):
-                predict(self.server, name)
-                if say(self.server, name).status_code == 200:
-                    self.acknowledged.append(name)
-
-    def more(self, number: int) -> None:
-        wanted = len(self.acknowledged) + number
-        until(lambda: len(self.acknowledged) >= wanted, f"{wanted} labels")
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        for thread in self._threads:
-            thread.join()
+        asking.more()
+    assert set(asking.results) == {200}
 
 
 def test_every_label_that_was_acknowledged_survives_a_kill(pair: Server) -> None:
-    with Labelling(pair) as labelling:
+    def label(name: str) -> str | None:
+        """The name, if its label was acknowledged."""
+        with contextlib.suppress(httpx2.TransportError):
+            predict(pair, f"kill-{name}")
+            if say(pair, f"kill-{name}").status_code == 200:
+                return f"kill-{name}"
+        return None
+
+    with Crowd(label) as labelling:
         for _ in range(3):
             labelling.more(25)
             os.kill(pair.workers()[0], signal.SIGKILL)
     query = "select request_id from labels where request_id like 'kill-%'"
     with closing(sqlite3.connect(file(pair.home))) as connection:
         kept = {row[0] for row in connection.execute(query)}
-    assert len(labelling.acknowledged) >= 75
-    assert set(labelling.acknowledged) <= kept
+    assert len(labelling.results) >= 75
+    assert set(labelling.results) <= kept
 
 
 def test_another_schema_ends_the_start_with_one_sentence(home: Path) -> None:

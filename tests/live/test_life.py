@@ -1,5 +1,9 @@
-"""A version saved while the server runs soon answers in every worker, and no request fails."""
+"""A server's life: new versions soon answer in every worker, a dead worker is replaced, and the end
+loses no request.
+"""
 
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -11,6 +15,7 @@ import pytest
 from models.store import Store
 from models.version import Version
 from tests.drafts import LinearDraft
+from tests.load import Load
 from tests.servers import Server, serve
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -19,8 +24,8 @@ BODY = Path("tests/data/predict_digit8.json").read_bytes()
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Two workers on a store that is empty at first."""
-    with serve(tmp_path_factory.mktemp("home"), workers=2) as server:
+    """Two workers on a store that is empty at first; the last test ends them."""
+    with serve(tmp_path_factory.mktemp("home"), workers=2, drain_ms=2000) as server:
         yield server
 
 
@@ -28,6 +33,16 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def at_first(running: Server) -> httpx2.Response:
     """Whether it was ready before any version was saved."""
     return running.get("/readyz")
+
+
+@pytest.fixture
+def served(running: Server, at_first: httpx2.Response) -> Server:
+    """It has a version to serve, whichever test is the first."""
+    store = Store(running.home / "models")
+    if not store.versions("clf"):
+        store.save(LinearDraft(answer=1))
+    until(lambda: running.get("/readyz").status_code == 200, "ready")
+    return running
 
 
 def answers_everywhere(server: Server, version: Version) -> bool:
@@ -50,18 +65,17 @@ def test_a_server_becomes_ready_when_its_model_is_saved(
 
 
 def test_a_new_version_takes_over_and_no_request_fails(
-    running: Server,
-    at_first: httpx2.Response,
+    served: Server,
     measure: Callable[[str], AbstractContextManager[None]],
 ) -> None:
-    store = Store(running.home / "models")
+    store = Store(served.home / "models")
     first = store.save(LinearDraft(answer=1))
-    until(lambda: answers_everywhere(running, first), "the first version")
+    until(lambda: answers_everywhere(served, first), "the first version")
     failures: list[str] = []
     done = threading.Event()
 
     def keep_asking() -> None:
-        with httpx2.Client(base_url=running.url, timeout=PATIENCE_SECONDS) as client:
+        with httpx2.Client(base_url=served.url, timeout=PATIENCE_SECONDS) as client:
             while not done.is_set():
                 response = client.post("/predict/", content=BODY)
                 if response.status_code != 200 or response.json()["prediction"] not in (1, 2):
@@ -73,8 +87,8 @@ def test_a_new_version_takes_over_and_no_request_fails(
     try:
         newest = store.save(LinearDraft(answer=2))
         with measure("until a new version gives all answers, under load"):
-            until(lambda: answers_everywhere(running, newest), "the new version")
-        answers = [running.post("/predict/", content=BODY) for _ in range(40)]
+            until(lambda: answers_everywhere(served, newest), "the new version")
+        answers = [served.post("/predict/", content=BODY) for _ in range(40)]
     finally:
         done.set()
         for client in clients:
@@ -82,3 +96,35 @@ def test_a_new_version_takes_over_and_no_request_fails(
     assert failures == []
     assert {answer.headers["x-model-version"] for answer in answers} == {newest.tag}
     assert {answer.json()["prediction"] for answer in answers} == {2}
+
+
+def test_a_killed_worker_is_replaced(served: Server) -> None:
+    clients = 8
+    before = set(served.workers())
+    with Load(served.url, BODY, clients, pause=0.01) as load:
+        load.wait_for(100)
+        killed = min(before)
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: len(set(served.workers()) - {killed}) == len(before), "a new worker")
+        after = set(served.workers()) - {killed}
+        load.wait_for(100)
+    assert len(after - before) == 1
+    assert load.outcomes.keys() <= {200, "lost"}, load.outcomes
+    assert load.outcomes["lost"] <= clients
+
+
+def test_told_to_end_under_load_it_loses_no_request(served: Server) -> None:
+    def refusal() -> httpx2.Response | None:
+        answer = served.get("/readyz")
+        return None if answer.is_success else answer
+
+    with Load(served.url, BODY) as load:
+        load.wait_for(200)
+        served.process.send_signal(signal.SIGTERM)
+        said = until(refusal, "an answer that it is not ready")
+        assert served.process.wait(PATIENCE_SECONDS) == 0
+    assert said is not None
+    assert said.status_code == 503
+    assert said.headers["connection"] == "close"
+    assert said.json() == {"detail": "The server is shutting down."}
+    assert load.outcomes.keys() == {200, "refused"}, load.outcomes
