@@ -225,9 +225,10 @@ def _console() -> "Console":
 
 
 def _store() -> "Store":
+    """Of the command's context, if its caller put one there."""
     from models.store import Store
 
-    return Store()
+    return click.get_current_context().ensure_object(Store)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from cli import printable
 from models.manifest import Label
 
 _MAX_LABEL = 24
@@ -52,11 +53,6 @@ def enumerated(texts: Sequence[str]) -> str:
 def capitalized(text: str) -> str:
     """With a capital first letter, and the rest as it is."""
     return f"{text[:1].upper()}{text[1:]}"
-
-
-def printable(text: str) -> str:
-    """Control characters replaced, so that a label cannot move the cursor."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def short(label: Label) -> str:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from cli import printable
 from errors import PupilaError, UnknownVersionError
 from models.store import Store
 from monitor.inspection import inspect, inspected_windows
-from monitor.phrasing import printable
 from monitor.report.delivery import Destinations, deliver, last_state, notify
 from monitor.report.document import Document
 from monitor.report.summary import one_line

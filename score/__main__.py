@@ -76,8 +76,9 @@ def main(
     from score.run import Options, score
 
     options = Options(images, out, model, image_column, id_column, probabilities, dask, overwrite)
+    store = click.get_current_context().ensure_object(Store)
     with progress(Console(stderr=True, highlight=False, markup=False)) as on_progress:
-        report = score(options, Store(), on_progress)
+        report = score(options, store, on_progress)
     failed = f", {report.errors:,} of them without a prediction" if report.errors else ""
     click.echo(f"{out}: {report.rows:,} images scored with {report.version}{failed}.")
 

@@ -14,8 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from images.spec import ImageSpec
 from models.artifact import GOLDEN, GRAPH, MANIFEST, golden_labels
-from models.manifest import Label, Manifest, content_digest
+from models.manifest import Label, Manifest, Speed, content_digest
 from models.runtime import OnnxRuntime
+from models.store import Store, Unsaved
+from models.version import Version
 
 DIGITS = ImageSpec.parse("digits")
 
@@ -116,3 +118,32 @@ class LinearDraft:
             generator.normal(0, 0.05, shape).astype(np.float32),
             np.zeros(len(self.labels), np.float32),
         )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Another draft, whose graph was measured to have this speed."""
+
+    draft: Unsaved
+    speed: Speed
+
+    @property
+    def name(self) -> str:
+        return self.draft.name
+
+    def write(self, folder: Path) -> Manifest:
+        self.draft.write(folder)
+        fields = json.loads((folder / MANIFEST).read_text()) | {"speed": self.speed.model_dump()}
+        rewrite_manifest(folder, fields)
+        return Manifest.model_validate(fields)
+
+
+class MeasuringStore(Store):
+    """A store on a machine where every graph has the same speed."""
+
+    def __init__(self, root: Path, speed: Speed) -> None:
+        super().__init__(root)
+        self._speed = speed
+
+    def save(self, unsaved: Unsaved) -> Version:
+        return super().save(Measured(unsaved, self._speed))

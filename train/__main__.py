@@ -165,7 +165,7 @@ def _save(result: "TrainingResult", advance: "Advance") -> tuple["Version", "Ver
     advance(step, 0, 1)
     from models.store import Store
 
-    store = Store()
+    store = click.get_current_context().ensure_object(Store)
     earlier = store.versions(result.candidate.name)[-1:]
     parent = earlier[0].tag if earlier else None
     version = store.save(replace(result.candidate, parent=parent))

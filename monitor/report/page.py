@@ -9,11 +9,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from cli import printable
 from monitor.drift import statistics
 from monitor.drift.alarm import AlarmRule
 from monitor.drift.kolmogorov import KolmogorovSmirnov
 from monitor.findings import KINDS, Findings
-from monitor.phrasing import capitalized, percent, printable, short
+from monitor.phrasing import capitalized, percent, short
 from monitor.quality.check import Check
 from monitor.report import tiles
 from monitor.report.advice import HINTS, steps

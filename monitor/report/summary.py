@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli import printable
 from monitor.findings import KINDS, Findings
-from monitor.phrasing import describe_p_value, p_text, printable
+from monitor.phrasing import describe_p_value, p_text
 from monitor.report.advice import steps
 from monitor.report.document import reason
 from records.reports import Kind, ReportRow, State

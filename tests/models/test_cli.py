@@ -1,42 +1,48 @@
 """``python -m models``, run in process on a store of its own."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from models import store
 from models.__main__ import main
 from models.manifest import Speed
-from models.offline import parity
 from models.store import Store
-from tests.drafts import LinearDraft
+from tests.drafts import LinearDraft, MeasuringStore
 
 PICKLE = "tests/data/clf.pickle"
 
 
+Run = Callable[..., Result]
+
+
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """The store that the command line finds."""
-    own = Store(tmp_path / "models")
-    monkeypatch.setattr(store, "Store", lambda: Store(tmp_path / "models"))
-    return own
+def own(tmp_path: Path) -> Store:
+    return Store(tmp_path / "models")
 
 
-def run(*arguments: str, answer: str = "") -> Result:
-    return CliRunner().invoke(main, arguments, input=answer)
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs a command on the store of ``own``, which every command opens anew."""
+
+    def run(*arguments: str, answer: str = "", store: Store | None = None) -> Result:
+        opened = store or Store(tmp_path / "models")
+        return CliRunner().invoke(main, arguments, input=answer, obj=opened)
+
+    return run
 
 
-def test_an_empty_store(own: Store) -> None:
+def test_an_empty_store(own: Store, run: Run) -> None:
     assert run("list").output == "The store has no versions; train one with: python -m train\n"
 
 
-def test_list_of_what_is_not_there(own: Store) -> None:
+def test_list_of_what_is_not_there(own: Store, run: Run) -> None:
     assert run("list", "clf").exit_code == 1
 
 
-def test_list_marks_the_champions(own: Store) -> None:
+def test_list_marks_the_champions(own: Store, run: Run) -> None:
     first, second = own.save(LinearDraft()), own.save(LinearDraft())
     rows = run("list").output.splitlines()
     assert rows[1].split()[0] == first.tag
@@ -44,7 +50,7 @@ def test_list_marks_the_champions(own: Store) -> None:
     assert rows[2].split()[:2] == [second.tag, "champion"]
 
 
-def test_show(own: Store) -> None:
+def test_show(own: Store, run: Run) -> None:
     version = own.save(LinearDraft())
     output = run("show", "clf").output
     assert version.tag in output
@@ -52,7 +58,7 @@ def test_show(own: Store) -> None:
     assert json.loads(run("show", "clf", "--json").output)["name"] == "clf"
 
 
-def test_show_of_what_is_not_there(own: Store) -> None:
+def test_show_of_what_is_not_there(own: Store, run: Run) -> None:
     result = run("show", "clf")
     assert result.exit_code == 1
     assert result.stderr == (
@@ -60,14 +66,14 @@ def test_show_of_what_is_not_there(own: Store) -> None:
     )
 
 
-def test_compare(own: Store) -> None:
+def test_compare(own: Store, run: Run) -> None:
     first, second = own.save(LinearDraft()), own.save(LinearDraft(labels=("a", "b")))
     output = run("compare", first.tag, second.tag).output
     assert "labels" in output
     assert "differs" in output
 
 
-def test_delete_asks_first(own: Store) -> None:
+def test_delete_asks_first(own: Store, run: Run) -> None:
     own.save(LinearDraft())
     assert run("delete", "clf", answer="n\n").exit_code == 1
     assert len(own.versions()) == 1
@@ -75,12 +81,12 @@ def test_delete_asks_first(own: Store) -> None:
     assert own.versions() == []
 
 
-def test_delete_without_asking(own: Store) -> None:
+def test_delete_without_asking(own: Store, run: Run) -> None:
     version = own.save(LinearDraft())
     assert run("delete", "clf", "--yes").output == f"Deleted {version.tag}.\n"
 
 
-def test_export_and_import(own: Store, tmp_path: Path) -> None:
+def test_export_and_import(own: Store, tmp_path: Path, run: Run) -> None:
     version = own.save(LinearDraft())
     archive = tmp_path / "clf.bentomodel"
     assert run("export", "clf", str(archive)).exit_code == 0
@@ -90,7 +96,7 @@ def test_export_and_import(own: Store, tmp_path: Path) -> None:
     assert run("import", str(archive)).output == f"Imported {version.tag}\n"
 
 
-def test_a_pickle_is_only_described(own: Store) -> None:
+def test_a_pickle_is_only_described(own: Store, run: Run) -> None:
     result = run("import", PICKLE, "--name", "old", "--image-spec", "digits")
     assert result.exit_code == 1
     assert "Made by scikit-learn 1.5.2." in result.output
@@ -99,7 +105,7 @@ def test_a_pickle_is_only_described(own: Store) -> None:
     assert own.versions() == []
 
 
-def test_a_trusted_pickle_becomes_a_version(own: Store) -> None:
+def test_a_trusted_pickle_becomes_a_version(own: Store, run: Run) -> None:
     result = run("import", PICKLE, "--name", "old", "--image-spec", "digits", "--trust")
     assert result.exit_code == 0, result.output
     (version,) = own.versions()
@@ -108,19 +114,18 @@ def test_a_trusted_pickle_becomes_a_version(own: Store) -> None:
     assert "4200 images: 0 labels differ" in result.output
 
 
-def test_a_graph_that_is_slow_but_correct_is_saved_with_a_warning(
-    own: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_graph_that_is_slow_but_correct_is_saved_with_a_warning(tmp_path: Path, run: Run) -> None:
     slow = Speed(batch_1=0.5, batch_32=2.0, batch_128=2.0)
-    monkeypatch.setattr(parity, "speed", lambda *_: slow)
-    result = run("import", PICKLE, "--name", "old", "--image-spec", "digits", "--trust")
+    own = MeasuringStore(tmp_path / "models", slow)
+    named = ("--name", "old", "--image-spec", "digits")
+    result = run("import", PICKLE, *named, "--trust", store=own)
     assert result.exit_code == 0, result.output
     assert "Warning: The graph was slower than scikit-learn" in result.stderr
     (version,) = own.versions()
     assert version.manifest.speed == slow
 
 
-def test_a_pickle_of_another_size(own: Store) -> None:
+def test_a_pickle_of_another_size(own: Store, run: Run) -> None:
     result = run("import", PICKLE, "--name", "old", "--image-spec", "rgb-8x8", "--trust")
     assert result.exit_code == 1
     assert "expects 64 features, but image spec rgb-8x8 gives 192" in result.stderr
@@ -139,37 +144,37 @@ def test_a_pickle_of_another_size(own: Store) -> None:
         (("nothing",), "No such command 'nothing'"),
     ],
 )
-def test_wrong_arguments(own: Store, arguments: tuple[str, ...], sentence: str) -> None:
+def test_wrong_arguments(own: Store, arguments: tuple[str, ...], sentence: str, run: Run) -> None:
     result = run(*arguments)
     assert result.exit_code in (1, 2)
     assert sentence in result.stderr
     assert "Traceback" not in result.output
 
 
-def key(tmp_path: Path) -> Path:
+def key(tmp_path: Path, run: Run) -> Path:
     assert run("keygen", str(tmp_path / "key")).exit_code == 0
     return tmp_path / "key"
 
 
-def test_keygen_writes_a_pair_once(tmp_path: Path) -> None:
-    path = key(tmp_path)
+def test_keygen_writes_a_pair_once(tmp_path: Path, run: Run) -> None:
+    path = key(tmp_path, run)
     assert path.stat().st_mode & 0o077 == 0
     again = run("keygen", str(path))
     assert again.exit_code == 1
     assert again.stderr == f"Error: {path} exists already and is not overwritten.\n"
 
 
-def test_sign_and_show(own: Store, tmp_path: Path) -> None:
+def test_sign_and_show(own: Store, tmp_path: Path, run: Run) -> None:
     version = own.save(LinearDraft())
     assert "signature      none" in run("show", "clf").output
-    signed = run("sign", "clf", "--key", str(key(tmp_path)))
+    signed = run("sign", "clf", "--key", str(key(tmp_path, run)))
     assert signed.output.startswith(f"Signed {version.tag} with the key ")
     output = run("show", "clf").output
     assert "manifest       as saved" in output
     assert "signature      not checked: PUPILA_TRUSTED_KEYS names no keys" in output
 
 
-def test_show_says_what_is_not_protected(own: Store) -> None:
+def test_show_says_what_is_not_protected(own: Store, run: Run) -> None:
     version = own.save(LinearDraft())
     path = version.path / "manifest.json"
     fields = json.loads(path.read_text())
@@ -181,7 +186,7 @@ def test_show_says_what_is_not_protected(own: Store) -> None:
     assert "ALTERED: not served" in run("show", "other").output
 
 
-def test_verify(own: Store) -> None:
+def test_verify(own: Store, run: Run) -> None:
     version = own.save(LinearDraft())
     assert run("verify", "clf").output == f"{version.tag} is as it was saved.\n"
     (version.path / "golden.npz").write_bytes(b"x")
@@ -190,7 +195,7 @@ def test_verify(own: Store) -> None:
     assert "is not the file that was saved" in result.stderr
 
 
-def test_a_key_that_is_none(own: Store, tmp_path: Path) -> None:
+def test_a_key_that_is_none(own: Store, tmp_path: Path, run: Run) -> None:
     own.save(LinearDraft())
     (tmp_path / "key").write_text("no key")
     result = run("sign", "clf", "--key", str(tmp_path / "key"))

@@ -3,14 +3,15 @@
 import os
 import shutil
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import bentoml
 import pytest
+from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.models import ModelStore
 
-import internals
 from errors import ModelError, UnknownVersionError
 from models.manifest import Manifest
 from models.store import Store
@@ -154,11 +155,18 @@ def test_odd_entries_do_not_hide_the_others(store: Store, tmp_path: Path) -> Non
     assert store.versions() == [version]
 
 
-def test_a_store_in_a_bento_is_read_and_not_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bundled = Store(tmp_path / "bento" / "models").save(LinearDraft("packed"))
-    monkeypatch.setattr(internals, "current_model_store", lambda: bundled.path.parent.parent)
+@pytest.fixture
+def bento(tmp_path: Path) -> Iterator[Path]:
+    """The store of a Bento, which BentoML uses in this process."""
+    packed = tmp_path / "bento" / "models"
+    packed.mkdir(parents=True)
+    BentoMLContainer.model_store.set(ModelStore(packed))
+    yield packed
+    BentoMLContainer.model_store.reset()
+
+
+def test_a_store_in_a_bento_is_read_and_not_written(bento: Path) -> None:
+    bundled = Store(bento).save(LinearDraft("packed"))
     store = Store()
     assert store.champion("packed") == bundled
     with pytest.raises(ModelError, match="is part of the Bento"):

@@ -6,7 +6,6 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from models import store as store_module
 from models.store import Store
 from score.__main__ import main
 from score.progress import Pace, progress
@@ -14,19 +13,13 @@ from tests.score.scoring import folder, rows
 from tests.servers import ROOT
 
 
-@pytest.fixture(autouse=True)
-def found_store(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line finds the store of the test."""
-    monkeypatch.setattr(store_module, "Store", lambda: store)
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+def run(store: Store, *arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], obj=store)
 
 
 def test_it_prints_where_the_results_are_and_their_version(store: Store, tmp_path: Path) -> None:
     out = tmp_path / "results.parquet"
-    done = run(folder(tmp_path / "images", 12), "--out", out)
+    done = run(store, folder(tmp_path / "images", 12), "--out", out)
     assert done.exit_code == 0, done.output
     tag = store.champion("clf").tag
     assert done.stdout == f"{out}: 12 images scored with {tag}, 1 of them without a prediction.\n"
@@ -35,8 +28,8 @@ def test_it_prints_where_the_results_are_and_their_version(store: Store, tmp_pat
     assert len(rows(out)) == 12
 
 
-def test_an_error_is_one_sentence(tmp_path: Path) -> None:
-    done = run(tmp_path / "nowhere", "--out", tmp_path / "results.parquet")
+def test_an_error_is_one_sentence(store: Store, tmp_path: Path) -> None:
+    done = run(store, tmp_path / "nowhere", "--out", tmp_path / "results.parquet")
     assert done.exit_code == 1
     assert done.stdout == ""
     assert done.stderr.startswith(
@@ -45,15 +38,15 @@ def test_an_error_is_one_sentence(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_wrong_usage_exits_with_2() -> None:
-    assert run("images").exit_code == 2
+def test_wrong_usage_exits_with_2(store: Store) -> None:
+    assert run(store, "images").exit_code == 2
 
 
 def test_without_pyarrow_the_requirements_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    done = run(tmp_path, "--out", tmp_path / "results.parquet")
+    done = run(store, tmp_path, "--out", tmp_path / "results.parquet")
     assert done.exit_code == 1
     assert "pip install -r requirements/score.txt" in done.stderr
 

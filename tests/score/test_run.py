@@ -12,8 +12,6 @@ from errors import PupilaError, ScoreError, UnknownVersionError
 from images.decoding import read_pixels
 from images.formats import ANY_FORMAT
 from models.store import Store
-from score import run as run_module
-from score import source
 from score.run import Options, score
 from tests.drafts import LinearDraft
 from tests.score.scoring import BROKEN, folder, pictures, rows, run, table
@@ -186,26 +184,29 @@ def test_row_groups_are_cut_by_rows(
     assert sizes == [group] * (IMAGES // group) + [IMAGES % group] * (IMAGES % group > 0)
 
 
-def test_a_run_continues_where_it_stopped(
-    store: Store, images: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_continues_where_it_stopped(store: Store, images: Path, out: Path) -> None:
     run(store, images, out, probabilities=True)
     whole = out.read_bytes()
     out.unlink()
     stopped_after(store, images, out, done=24, probabilities=True)
     parts = out.with_name("results.parquet.parts")
     (parts / "part-000000000008.parquet").unlink()
-    scored: list[int] = []
-    chunks = source.chunks
 
-    def counted(*arguments: Any) -> Any:
-        for chunk in chunks(*arguments):
-            scored.extend(range(chunk.first, chunk.first + len(chunk.images)))
-            yield chunk
+    def on_disk() -> dict[Path, int]:
+        return {part: part.stat().st_mtime_ns for part in parts.glob("part-*.parquet")}
 
-    monkeypatch.setattr(run_module, "chunks", counted)
-    report = run(store, images, out, probabilities=True)
-    assert scored == [*range(8, 16), *range(24, IMAGES)]
+    kept = on_disk()
+    seen: list[tuple[int, dict[Path, int]]] = []
+
+    def advance(done: int, _total: int) -> None:
+        seen.append((done, on_disk()))
+
+    report = score(Options(images, out, probabilities=True), store, advance, chunk_rows=8)
+    assert [done for done, _ in seen] == [16, 24, 32, 40, IMAGES]
+    assert seen[0][1] == kept
+    added = [part.name for part in sorted(seen[-1][1].keys() - kept.keys())]
+    assert added == [f"part-{first:012d}.parquet" for first in (8, 24, 32, 40)]
+    assert kept.items() <= seen[-1][1].items()
     assert report.resumed == 16
     assert out.read_bytes() == whole
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 import cli
 from errors import DatasetError
 from models.manifest import Speed
-from models.offline import parity
 from models.store import Store
+from tests.drafts import MeasuringStore
 from tests.drawing import draw_folder
 from train.__main__ import RECIPES as NAMED
 from train.__main__ import main
@@ -23,8 +23,8 @@ from train.recipes import RECIPES
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
+def run(*arguments: str, store: Store | None = None) -> Result:
+    return CliRunner().invoke(main, arguments, obj=store)
 
 
 def one_sentence(result: Result) -> str:
@@ -121,15 +121,15 @@ def test_the_estimator_itself_can_be_served(shapes: Path) -> None:
 
 
 def test_a_graph_that_is_slow_but_correct_is_saved_with_a_warning(
-    shapes: Path, monkeypatch: pytest.MonkeyPatch
+    shapes: Path, tmp_path: Path
 ) -> None:
     slow = Speed(batch_1=2.0, batch_32=2.0, batch_128=0.5)
-    monkeypatch.setattr(parity, "speed", lambda *_: slow)
+    store = MeasuringStore(tmp_path / "models", slow)
     options = ("--recipe", "logistic", "--image-spec", "gray-8x8", "--name", "cli-slow")
-    result = run("--data", str(shapes), *options)
+    result = run("--data", str(shapes), *options, store=store)
     assert result.exit_code == 0, result.output
     assert "Warning: The graph was slower than scikit-learn" in result.stderr
-    assert Store().champion("cli-slow").manifest.speed == slow
+    assert store.champion("cli-slow").manifest.speed == slow
 
 
 @pytest.mark.parametrize(
