@@ -70,7 +70,8 @@ image-test: $(INSTALLED)-dev ## build an image of the tests' own models, run it 
 
 fuzz: $(INSTALLED)-dev ## send 20,000 broken images, bodies and conversations; CASES=100 SEED=2 for others
 	@FUZZ_CASES=$(or $(CASES),20000) FUZZ_SEED=$(or $(SEED),1) \
-	$(PYTHON_HERE) -m pytest --quiet tests/fuzz tests/live/test_document.py
+	$(PYTHON_HERE) -m pytest --quiet tests/fuzz tests/live/test_document.py \
+	tests/live/test_hostile_bodies.py
 
 chaos: $(INSTALLED)-dev ## break everything under load for ten minutes, into bench/chaos.md; ARGS="--seed 2"
 	@$(PYTHON_HERE) -m bench.chaos $(ARGS)

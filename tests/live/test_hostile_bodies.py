@@ -10,7 +10,7 @@ import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzzing import examples
+from tests.fuzz.attack import WHOLE
 
 DIGIT8 = json.loads(Path("tests/data/predict_digit8.json").read_bytes())
 JPEG = Path("tests/data/digit8.jpg").read_bytes()
@@ -83,7 +83,7 @@ def assert_right(response: httpx2.Response) -> None:
 
 def test_no_body_breaks_the_server(http: httpx2.Client) -> None:
     sent = 0
-    number = examples(500, 5000)
+    number = 5000 if WHOLE else 400
 
     @settings(
         max_examples=number, deadline=None, database=None, suppress_health_check=list(HealthCheck)
