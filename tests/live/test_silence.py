@@ -29,6 +29,8 @@ done
 while [ "$(date +%s)" -lt "$end" ] || ! curl --silent --fail --noproxy '*' \
     http://127.0.0.1:8000/readyz >/dev/null; do
     kill -0 $server
+    # Or it starts programs as fast as it can all that time.
+    sleep 0.2
 done
 curl --silent --fail --noproxy '*' --data-binary @tests/data/digit8.jpg \
     http://127.0.0.1:8000/predict/clf

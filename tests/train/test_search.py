@@ -61,6 +61,12 @@ def bayes(
     return search(BAYES, *digits, seed=seed, **how)
 
 
+@pytest.fixture(scope="module")
+def found(digits: Any) -> SearchResult:
+    """By one process, with seed 0."""
+    return bayes(digits)
+
+
 def deadly(**how: Any) -> SearchResult:
     """A search whose every fit ends its process."""
     estimator = make_pipeline(FunctionTransformer(np.vectorize(os._exit)), LogisticRegression())
@@ -69,7 +75,7 @@ def deadly(**how: Any) -> SearchResult:
     return search(made_up(estimator, space), X, np.arange(20) % 2, candidates=2, seed=0, **how)
 
 
-def test_the_winner_is_the_one_of_scikit_learn(digits: Any) -> None:
+def test_the_winner_is_the_one_of_scikit_learn(digits: Any, found: SearchResult) -> None:
     theirs = RandomizedSearchCV(
         GaussianNB(),
         RANGES,
@@ -77,18 +83,18 @@ def test_the_winner_is_the_one_of_scikit_learn(digits: Any) -> None:
         random_state=0,
         cv=StratifiedKFold(5, shuffle=True, random_state=0),
     ).fit(*digits)
-    ours = bayes(digits).winner
+    ours = found.winner
     assert ours.parameters == theirs.best_params_
     assert ours.accuracy == pytest.approx(theirs.best_score_)
 
 
-def test_the_seed_decides_the_candidates(digits: Any) -> None:
-    assert bayes(digits) == bayes(digits)
-    assert bayes(digits).winner != bayes(digits, seed=1).winner
+def test_the_seed_decides_the_candidates(digits: Any, found: SearchResult) -> None:
+    assert bayes(digits) == found
+    assert bayes(digits, seed=1).winner != found.winner
 
 
-def test_two_processes_find_the_same(digits: Any) -> None:
-    assert bayes(digits, workers=2) == bayes(digits)
+def test_two_processes_find_the_same(digits: Any, found: SearchResult) -> None:
+    assert bayes(digits, workers=2) == found
 
 
 def test_processes_leave_ctrl_c_to_their_parent(digits: Any) -> None:
@@ -115,8 +121,8 @@ def test_equal_accuracy_is_decided_by_log_loss() -> None:
     assert result.winner.parameters == {"C": 100.0}
 
 
-def test_parameters_are_plain_numbers(digits: Any) -> None:
-    assert type(bayes(digits).winner.parameters["var_smoothing"]) is float
+def test_parameters_are_plain_numbers(found: SearchResult) -> None:
+    assert type(found.winner.parameters["var_smoothing"]) is float
 
 
 def test_a_small_space_is_tried_whole(digits: Any) -> None:
