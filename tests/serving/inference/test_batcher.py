@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from asyncio import Task
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from errors import ClientGoneError, OverloadedError
 from models.runtime import Outcome
-from serving.inference.batcher import INLINE_SECONDS, LONG_SECONDS, Batcher
+from serving.inference.batcher import INLINE_SECONDS, LONG_SECONDS, Answer, Batcher
 from serving.inference.pace import Cost
 from tests.waiting import PATIENCE_SECONDS, until_async
 
@@ -64,6 +65,16 @@ def later(seconds: float = PATIENCE_SECONDS) -> float:
     return time.monotonic() + seconds
 
 
+async def occupied(executor: ThreadPoolExecutor) -> tuple[FakeClassifier, Batcher, Task[Answer]]:
+    """A batcher at work on the item 1 until the classifier ``may_run``, and that item's task."""
+    fake = FakeClassifier()
+    fake.may_run.clear()
+    batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
+    first = asyncio.create_task(batcher.submit(image(1), later()))
+    await until_async(fake.running.is_set)
+    return fake, batcher, first
+
+
 async def test_a_lone_item_runs_at_once(executor: ThreadPoolExecutor) -> None:
     fake = FakeClassifier()
     answer = await batcher_of(fake.run, executor, 8).submit(image(3), later())
@@ -88,11 +99,7 @@ async def test_a_batch_takes_no_more_than_the_maximum(executor: ThreadPoolExecut
 
 
 async def test_arrivals_during_a_slow_batch_form_the_next(executor: ThreadPoolExecutor) -> None:
-    fake = FakeClassifier()
-    fake.may_run.clear()
-    batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
-    first = asyncio.create_task(batcher.submit(image(1), later()))
-    await until_async(fake.running.is_set)
+    fake, batcher, first = await occupied(executor)
     others = [asyncio.create_task(batcher.submit(image(n), later())) for n in (2, 3, 4)]
     await until_async(lambda: batcher.queued == 3)
     fake.may_run.set()
@@ -135,11 +142,7 @@ async def test_a_failure_does_not_stop_the_batcher(executor: ThreadPoolExecutor)
 
 
 async def test_a_cancelled_item_leaves_the_queue(executor: ThreadPoolExecutor) -> None:
-    fake = FakeClassifier()
-    fake.may_run.clear()
-    batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
-    first = asyncio.create_task(batcher.submit(image(1), later()))
-    await until_async(fake.running.is_set)
+    fake, batcher, first = await occupied(executor)
     leaving = asyncio.create_task(batcher.submit(image(2), later()))
     staying = asyncio.create_task(batcher.submit(image(3), later()))
     await until_async(lambda: batcher.queued == 2)
@@ -153,11 +156,7 @@ async def test_a_cancelled_item_leaves_the_queue(executor: ThreadPoolExecutor) -
 async def test_an_expired_item_is_refused_and_costs_no_inference(
     executor: ThreadPoolExecutor,
 ) -> None:
-    fake = FakeClassifier()
-    fake.may_run.clear()
-    batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
-    first = asyncio.create_task(batcher.submit(image(1), later()))
-    await until_async(fake.running.is_set)
+    fake, batcher, first = await occupied(executor)
     with pytest.raises(OverloadedError, match="in time"):
         await batcher.submit(image(2), later(0.01))
     fake.may_run.set()
@@ -189,11 +188,7 @@ async def test_a_busy_batcher_expects_to_wait_for_the_batches_ahead(
 async def test_what_nobody_waits_for_any_more_costs_no_inference(
     executor: ThreadPoolExecutor,
 ) -> None:
-    fake = FakeClassifier()
-    fake.may_run.clear()
-    batcher = batcher_of(fake.run, executor, 8, expected_seconds=SLOW)
-    first = asyncio.create_task(batcher.submit(image(1), later()))
-    await until_async(fake.running.is_set)
+    fake, batcher, first = await occupied(executor)
     gone = asyncio.create_task(batcher.submit(image(2), later(), client_gone=lambda: True))
     there = asyncio.create_task(batcher.submit(image(3), later(), client_gone=lambda: False))
     await until_async(lambda: batcher.queued == 2)
