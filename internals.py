@@ -1,6 +1,6 @@
 """Every use of something that a library does not document, in one module.
 
-BentoML 1.4.39, its process supervisor circus, uvicorn 0.54 and prometheus_client 0.26. Each release
+BentoML 1.4.39, its process supervisor circus, uvicorn 0.54, prometheus_client 0.26 and Pillow 13. Each release
 of these may rename what is used here, so ``tests/test_internals.py`` checks each attribute by name;
 when one of its tests fails after an upgrade, this is the module to change.
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
     from starlette.types import Send
     from uvicorn import Server
 
@@ -83,6 +84,21 @@ def silent_onnxruntime() -> Any:
 
     onnxruntime.disable_telemetry_events()
     return onnxruntime
+
+
+def webp_frame(image: "ImageFile") -> tuple[str, bytes]:
+    """The pixels of a WebP's first frame, four bytes each, and their mode: RGBA, or RGBX without
+    transparency. Frees the decoder, and raises EOFError if the frame is damaged.
+
+    Pillow's own ``load`` copies them once more, with the decoder's two canvases still there: 16
+    bytes a pixel in place of 12, and a photo of 12 megapixels needs 195 MB in place of 146.
+    """
+    decoder: Any = image._decoder  # type: ignore[attr-defined]
+    frame = decoder.get_next()
+    del image._decoder  # type: ignore[attr-defined]
+    if frame is None:
+        raise EOFError
+    return image.rawmode, frame[0]  # type: ignore[attr-defined]
 
 
 def do_not_track(silent: bool) -> None:

@@ -99,6 +99,13 @@ class Settings(BaseSettings):
         description="files with Ed25519 public keys, separated by `:`; versions that none of them "
         "signed are refused. By default, all versions are trusted",
     )
+    decode_bytes: int | None = Field(
+        default=None,
+        ge=1024 * 1024,
+        description="limit of memory in bytes for all images that a worker decodes at once: others "
+        "wait, and one that needs more gets 400; by default 160 MiB, or a worker's part of 5/16 of "
+        "the container's memory if that is less",
+    )
     max_loaded_versions: int = Field(
         default=8,
         ge=2,

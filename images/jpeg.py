@@ -18,7 +18,7 @@ from errors import ImageError
 from images.header import CORRUPT, MAX_BLOCKS, TOO_MANY_BLOCKS, TRUNCATED, exif_orientation
 
 MAX_SCANS: Final = 100
-"""Limit of scans in a progressive JPEG; encoders write about 10. Each costs a pass over all
+"""Limit of scans in a JPEG with several; encoders write about 10. Each costs a pass over all
 coefficients: 500 scans in a file of 119 kB took 5 s at 25 megapixels."""
 
 MAX_TABLE_BYTES: Final = 65_536
@@ -27,7 +27,12 @@ MAX_TABLE_BYTES: Final = 65_536
 FAST_PIXELS: Final = 256 * 256
 """Above this, simplejpeg is no faster than Pillow (measured: 168 and 169 µs at 256×256)."""
 
+MAX_FILL_BYTES: Final = 65_536
+"""Limit of bytes between segments, where there should be none: to search 10 MB takes 0.2 s."""
+
 _MARKER: Final = re.compile(rb"\xff[^\x00\xff]")
+# How much is searched at a time: another thread may run in between.
+_WINDOW: Final = 1_000_000
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _TABLES: Final = frozenset((0xC4, 0xCC, 0xDB, 0xDD, 0xE0, 0xEE))
 _METADATA: Final = frozenset((*range(0xE1, 0xEE), 0xEF, 0xFE))
@@ -38,7 +43,8 @@ _HUFFMAN: Final = frozenset((0xC0, 0xC1, 0xC2))
 class Frame(NamedTuple):
     """A JPEG's header: ``width`` and ``height`` as stored, before the orientation is applied.
 
-    ``parts`` are the ranges of bytes that hold the image data.
+    ``parts`` are the ranges of bytes that hold the image data. ``sampling`` has a byte for each
+    component: how often it is sampled across a block, times 16, and down.
     """
 
     width: int
@@ -46,12 +52,26 @@ class Frame(NamedTuple):
     components: int
     orientation: int
     marker: int
+    scanned: int
+    sampling: bytes
     parts: tuple[tuple[int, int], ...]
 
     @property
     def is_sequential(self) -> bool:
         """Whether each pixel is coded once, not refined scan by scan."""
         return self.marker in _SEQUENTIAL
+
+    @property
+    def is_one_scan(self) -> bool:
+        """Whether the first scan has all of the image, which is then decoded row by row."""
+        return self.is_sequential and self.scanned == self.components
+
+    @property
+    def coefficients(self) -> float:
+        """Coefficients for each pixel, 1 to 4: color is often sampled more coarsely."""
+        sampled = [(byte >> 4) * (byte & 15) for byte in self.sampling]
+        whole = max(byte >> 4 for byte in self.sampling) * max(byte & 15 for byte in self.sampling)
+        return sum(sampled) / whole
 
     def without_metadata(self, data: bytes) -> bytes:
         """The JPEG's tables, frame and scans, with its JFIF and Adobe color markers."""
@@ -60,7 +80,9 @@ class Frame(NamedTuple):
 
 def read_frame(data: bytes) -> Frame:
     """Read the segments up to the first scan, in a few microseconds. Raises ImageError."""
-    width = height = components = frame_marker = table_bytes = 0
+    width = height = components = frame_marker = scanned = table_bytes = 0
+    sampling = b""
+    fill = MAX_FILL_BYTES
     orientation: int | None = None
     parts = [(0, 2)]
     offset = 2
@@ -68,9 +90,10 @@ def read_frame(data: bytes) -> Frame:
         for _ in range(MAX_BLOCKS):
             marker = data[offset + 1]
             if data[offset] != 0xFF or marker == 0xFF or marker == 0:
-                match = _MARKER.search(data, offset)
+                match = _MARKER.search(data, offset, offset + fill)
                 if match is None:
-                    raise ImageError(TRUNCATED)
+                    raise ImageError(TRUNCATED if offset + fill >= len(data) else CORRUPT)
+                fill -= match.start() - offset
                 offset = match.start()
                 marker = data[offset + 1]
             length = data[offset + 2] << 8 | data[offset + 3]
@@ -81,6 +104,7 @@ def read_frame(data: bytes) -> Frame:
                     raise ImageError(f"it has more than {MAX_TABLE_BYTES} bytes of tables")
                 parts.append((offset, end))
             elif marker == 0xDA:
+                scanned = data[offset + 4]
                 break
             elif marker in _FRAMES:
                 if components:
@@ -91,6 +115,7 @@ def read_frame(data: bytes) -> Frame:
                 height = data[offset + 5] << 8 | data[offset + 6]
                 width = data[offset + 7] << 8 | data[offset + 8]
                 components = data[offset + 9]
+                sampling = data[offset + 11 : end : 3][:components]
                 frame_marker = marker
                 parts.append((offset, end))
             elif marker not in _METADATA:
@@ -107,12 +132,41 @@ def read_frame(data: bytes) -> Frame:
     if not components:
         raise ImageError(CORRUPT)
     # Coded pixels cannot contain an end-of-image marker, so a file without one is cut short.
-    if data.rfind(b"\xff\xd9", offset) < 0:
+    if not _has_end(data, offset):
         raise ImageError(TRUNCATED)
-    if frame_marker not in _SEQUENTIAL and data.count(b"\xff\xda\x00", offset) > MAX_SCANS:
+    is_one_scan = frame_marker in _SEQUENTIAL and scanned == components
+    if not is_one_scan and _scans(data, offset) > MAX_SCANS:
         raise ImageError(f"it has more than {MAX_SCANS} scans")
     parts.append((offset, len(data)))
-    return Frame(width, height, components, orientation or 1, frame_marker, tuple(parts))
+    return Frame(
+        width,
+        height,
+        components,
+        orientation or 1,
+        frame_marker,
+        scanned,
+        sampling,
+        tuple(parts),
+    )
+
+
+def _has_end(data: bytes, start: int) -> bool:
+    """Whether an end-of-image marker stands anywhere after ``start``."""
+    end = len(data)
+    while end - start > _WINDOW:
+        if data.rfind(b"\xff\xd9", end - _WINDOW, end) >= 0:
+            return True
+        end -= _WINDOW - 1
+    return data.rfind(b"\xff\xd9", start, end) >= 0
+
+
+def _scans(data: bytes, start: int) -> int:
+    """Scans from ``start`` on; stops counting above the limit."""
+    scans = 0
+    while start < len(data) and scans <= MAX_SCANS:
+        scans += data.count(b"\xff\xda\x00", start, start + _WINDOW + 2)
+        start += _WINDOW
+    return scans
 
 
 def decode_fast(data: bytes, frame: Frame) -> NDArray[np.uint8] | None:

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "internals": set[str](),
     "cli": {"errors"},
     "cluster": {"errors"},
-    "images": {"errors"},
+    "images": {"errors", "internals"},
     "models": {"cli", "errors", "images", "internals", "labels", "settings"},
     "records": {"cli", "errors", "images", "labels", "settings"},
     "keys": {"cli", "errors", "records", "settings"},

@@ -1,85 +1,163 @@
 """Decodes image files: small ones inline, large ones on a few threads."""
 
 import asyncio
+import contextlib
+import math
 import time
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import ImageError, OverloadedError, RejectedImageError
+from errors import ClientGoneError, ImageError, OverloadedError, RejectedImageError
+from images.costs import Cost
 from images.decoding import Encoded, examine
 from images.spec import ImageSpec
+from serving.inference.budget import Budget
 
 # An image that is expected to take longer would block the event loop.
 INLINE_SECONDS = 0.003
 
-# How long the inline decoding of one turn of the event loop may take together: the items of a batch
-# all decode in one.
+# How long the inline work of one turn of the event loop may take together: the items of a batch all
+# begin in one.
 TURN_SECONDS = 0.01
 
-# The most that a decoder spends on bytes that are not pixels.
-_SECONDS_PER_BYTE = 1e-8
+# Below these, an image is decoded inline without a look at its cost, which takes 2 µs.
+_SMALL_PIXELS = 16_384
+_SMALL_BYTES = 65_536
 
-# A large image needs tens of megabytes while it is decoded.
+# Above this, not even the header is read inline.
+_LARGE_BYTES = 262_144
+
 THREADS = 2
+
+# Weight of the newest image in what is learned of this machine's speed.
+_NEWEST = 0.1
+_LEAST_PACE = 0.1
+
+Features = NDArray[np.float32]
 
 
 class Decoder:
     """Decodes for all versions of a worker.
 
-    Pillow and simplejpeg release the GIL, so the event loop goes on while threads decode. The queue
-    for the threads is bounded by the deadlines: an image is refused immediately if those ahead of
-    it are expected to take longer than it may wait.
+    Pillow and simplejpeg release the GIL, so the event loop goes on while threads decode. All that
+    they decode at once fits into ``max_bytes`` of memory: an image that does not fit now waits, and
+    one that never will is refused. The queue is bounded by the deadlines: an image is refused
+    immediately if those ahead of it are expected to take longer than it may wait.
     """
 
-    def __init__(self, max_pixels: int) -> None:
+    def __init__(self, max_pixels: int, max_bytes: int) -> None:
         self._max_pixels = max_pixels
+        self._budget = Budget(max_bytes, THREADS)
         self._threads = ThreadPoolExecutor(THREADS, "decode")
-        self._waiting_seconds = 0.0
+        self._headers = ThreadPoolExecutor(1, "headers")
+        self._pace = 1.0
         self._turn_seconds = 0.0
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._headers.shutdown(wait=False, cancel_futures=True)
 
-    async def pixels(self, image: bytes, spec: ImageSpec, expires: float) -> NDArray[np.uint8]:
-        """uint8 [n_features] of an image file, before ``expires``, in ``time.monotonic``'s seconds.
+    async def features(
+        self, image: bytes, spec: ImageSpec, expires: float, client_gone: Callable[[], bool]
+    ) -> Features:
+        """float32 [n_features] of an image file, before ``expires``, in ``time.monotonic``'s
+        seconds.
 
         Raises RejectedImageError for bytes that are not a readable image, OverloadedError when
-        there is not enough time.
+        there is not enough time, and ClientGoneError.
         """
         try:
-            encoded = examine(image, self._max_pixels)
-            seconds = encoded.seconds + len(image) * _SECONDS_PER_BYTE
-            if seconds < INLINE_SECONDS and self._turn_seconds + seconds < TURN_SECONDS:
-                if not self._turn_seconds:
-                    asyncio.get_running_loop().call_soon(self._end_turn)
-                self._turn_seconds += seconds
-                return encoded.pixels(spec)
-            return await self._on_thread(encoded, spec, seconds, expires)
+            if len(image) > _LARGE_BYTES or self._turn_seconds >= TURN_SECONDS:
+                async with _until(expires):
+                    reading = self._headers.submit(examine, image, self._max_pixels)
+                    encoded = await asyncio.wrap_future(reading)
+            else:
+                started = time.perf_counter()
+                encoded = examine(image, self._max_pixels)
+                if self._is_small(encoded, spec):
+                    features = spec.features(encoded.pixels(spec))
+                    self._took(time.perf_counter() - started)
+                    return features
+                self._took(time.perf_counter() - started)
+            return await self._on_thread(encoded, spec, expires, client_gone)
         except ImageError as error:
             raise RejectedImageError(str(error)) from None
+
+    def _is_small(self, encoded: Encoded, spec: ImageSpec) -> bool:
+        """Whether there is time for it within this turn."""
+        if (
+            encoded.pixel_count + spec.n_features <= _SMALL_PIXELS
+            and len(encoded.data) <= _SMALL_BYTES
+        ):
+            return True
+        return encoded.cost(spec).seconds * self._pace < INLINE_SECONDS
+
+    def _took(self, seconds: float) -> None:
+        if not self._turn_seconds:
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        self._turn_seconds += seconds
 
     def _end_turn(self) -> None:
         self._turn_seconds = 0.0
 
     async def _on_thread(
-        self, encoded: Encoded, spec: ImageSpec, seconds: float, expires: float
-    ) -> NDArray[np.uint8]:
-        wait = self._waiting_seconds / THREADS
-        remaining = expires - time.monotonic()
-        if wait > remaining:
+        self,
+        encoded: Encoded,
+        spec: ImageSpec,
+        expires: float,
+        client_gone: Callable[[], bool],
+    ) -> Features:
+        cost = encoded.cost(spec)
+        if cost.bytes > self._budget.limit:
+            raise ImageError(
+                f"decoding it takes {_mib(cost.bytes)} MiB of memory; the limit is "
+                f"{_mib(self._budget.limit)} MiB"
+            )
+        cost = cost._replace(seconds=cost.seconds * self._pace)
+        wait = self._budget.expected_wait
+        if wait > expires - time.monotonic():
             raise OverloadedError(
                 "The server is busy decoding other images; try again.",
                 "deadline",
                 retry_after=max(1, round(wait)),
             )
-        self._waiting_seconds += seconds
-        try:
-            async with asyncio.timeout(remaining):
-                loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._threads, encoded.pixels, spec)
-        except TimeoutError:
-            raise OverloadedError("The image could not be decoded in time.", "expired") from None
-        finally:
-            self._waiting_seconds -= seconds
+        async with _until(expires):
+            await self._budget.acquire(cost)
+            if client_gone():
+                self._budget.release(cost)
+                raise ClientGoneError("The client disconnected.")
+            work = self._threads.submit(self._decode, encoded, spec, cost.seconds)
+            # Its memory is free when it ends, which may be long after its client gave up.
+            loop = asyncio.get_running_loop()
+            work.add_done_callback(lambda _: _call(loop, self._budget.release, cost))
+            return await asyncio.wrap_future(work)
+
+    def _decode(self, encoded: Encoded, spec: ImageSpec, expected: float) -> Features:
+        started = time.thread_time()
+        features = spec.features(encoded.pixels(spec))
+        ratio = (time.thread_time() - started) / expected
+        self._pace = max(_LEAST_PACE, self._pace * (1 + _NEWEST * (ratio - 1)))
+        return features
+
+
+@contextlib.asynccontextmanager
+async def _until(expires: float) -> AsyncIterator[None]:
+    """Raises OverloadedError if the block takes longer."""
+    try:
+        async with asyncio.timeout(expires - time.monotonic()):
+            yield
+    except TimeoutError:
+        raise OverloadedError("The image could not be decoded in time.", "expired") from None
+
+
+def _call(loop: asyncio.AbstractEventLoop, release: Callable[[Cost], None], cost: Cost) -> None:
+    """From a thread; a loop that is closed needs no memory any more."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(release, cost)
+
+
+def _mib(size: int) -> int:
+    return math.ceil(size / 2**20)

@@ -75,8 +75,8 @@ class Engine:
                 "deadline",
                 retry_after=max(1, round(wait)),
             )
-        pixels = await self._decoder.pixels(image, self._spec, expires)
-        answer = await self._batcher.submit(self._spec.features(pixels), expires, client_gone)
+        features = await self._decoder.features(image, self._spec, expires, client_gone)
+        answer = await self._batcher.submit(features, expires, client_gone)
         given = None
         if probabilities:
             values = answer.scores.tolist()

@@ -14,6 +14,7 @@ from models.detached import detached, finished, when_done
 from models.version import Version
 from serving.inference.decoder import Decoder
 from serving.inference.engine import Engine
+from serving.inference.memory import decode_bytes
 from settings import Settings
 
 logger = logging.getLogger("pupila.engines")
@@ -50,7 +51,7 @@ class Engines:
         self._settings = settings
         self._pinned = pinned
         self._load_seconds = load_seconds
-        self._decoder = Decoder(settings.max_image_pixels)
+        self._decoder = Decoder(settings.max_image_pixels, decode_bytes(settings))
         self._classifiers = ThreadPoolExecutor(_CLASSIFIERS, "classify")
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Engine]] = {}

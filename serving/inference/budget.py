@@ -1,0 +1,94 @@
+"""Memory and threads for decoding, given out in the order in which images ask for them."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from images.costs import Cost
+
+MAX_OVERTAKING: Final = 16
+"""How many may overtake the first in the queue, whose memory is not free yet."""
+
+# How far down the queue one is looked for that can begin.
+_LOOK_AHEAD: Final = 64
+
+
+@dataclass(eq=False)
+class _Waiting:
+    cost: Cost
+    turn: asyncio.Future[None] = field(default_factory=asyncio.Future)
+    overtaken: int = 0
+
+
+class Budget:
+    """At most ``limit`` bytes and ``places`` images at a time.
+
+    First come, first served, except that an image whose memory is free may overtake the first in
+    the queue if that one's is not: a bounded number of times, so that small images that keep coming
+    cannot hold a large one back. An image's cost is taken from ``acquire`` until ``release``.
+    """
+
+    def __init__(self, limit: int, places: int) -> None:
+        self.limit = limit
+        self._places = places
+        self._free = limit
+        self._free_places = places
+        self._queue: deque[_Waiting] = deque()
+        self._seconds = 0.0
+
+    @property
+    def free(self) -> int:
+        """Bytes."""
+        return self._free
+
+    @property
+    def expected_wait(self) -> float:
+        """Seconds until all that were admitted so far are expected to be done."""
+        return self._seconds
+
+    async def acquire(self, cost: Cost) -> None:
+        """Wait for its turn; ``cost.bytes`` must not be above the limit."""
+        waiting = _Waiting(cost)
+        self._seconds += self._share(cost)
+        self._queue.append(waiting)
+        self._grant()
+        try:
+            await waiting.turn
+        except asyncio.CancelledError:
+            if waiting in self._queue:
+                self._queue.remove(waiting)
+                self._seconds -= self._share(cost)
+                self._grant()
+            else:
+                self.release(cost)
+            raise
+
+    def release(self, cost: Cost) -> None:
+        """The work is over, whether or not anybody still waits for its result."""
+        self._seconds = max(0.0, self._seconds - self._share(cost))
+        self._free += cost.bytes
+        self._free_places += 1
+        self._grant()
+
+    def _share(self, cost: Cost) -> float:
+        """Seconds by which others wait longer: by a place's part of them, or all if it takes all of
+        the memory."""
+        return cost.seconds * max(1 / self._places, cost.bytes / self.limit)
+
+    def _grant(self) -> None:
+        while self._free_places and (chosen := self._next()) is not None:
+            self._queue.remove(chosen)
+            self._free -= chosen.cost.bytes
+            self._free_places -= 1
+            chosen.turn.set_result(None)
+
+    def _next(self) -> _Waiting | None:
+        for index, waiting in enumerate(self._queue):
+            first = self._queue[0]
+            if index == _LOOK_AHEAD or (index and first.overtaken == MAX_OVERTAKING):
+                return None
+            if waiting.cost.bytes <= self._free:
+                first.overtaken += index > 0
+                return waiting
+        return None

@@ -1,0 +1,79 @@
+"""How much memory this process may use, and how much of it is for decoding images."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import internals
+from settings import Settings
+
+MAX_DECODE_BYTES: Final = 160 * 2**20
+"""A photo of 12 megapixels takes 49 MB as a JPEG, and 147 MB as a WebP."""
+
+# Of the container's memory, for all workers: the rest is for what each has without any image, its
+# requests' bodies and its records.
+_DECODE_SHARE: Final = 5 / 16
+
+# What version 1 gives as the limit where there is none is close to 2**63.
+_NO_LIMIT: Final = 2**60
+
+# Fields of a mount as in proc(5): the root within the file system, and where it is mounted; after a
+# dash the file system's type, and its options at last.
+_MOUNT: Final = re.compile(r"^\S+ \S+ \S+ (\S+) (\S+) .* - (cgroup2?) \S+ (\S+)$", re.MULTILINE)
+
+
+def decode_bytes(settings: Settings, root: Path = Path("/")) -> int:
+    """Bytes that all decoding of a worker may take at once: the setting, or else the smaller of
+    160 MiB and a worker's part of five sixteenths of the container's memory."""
+    if settings.decode_bytes is not None:
+        return settings.decode_bytes
+    workers = settings.workers or internals.available_cpus()
+    return min(MAX_DECODE_BYTES, int(memory_limit(root) * _DECODE_SHARE / workers))
+
+
+def memory_limit(root: Path = Path("/")) -> int:
+    """Bytes that this process may use: the smallest limit of its control groups, of version 1 or 2,
+    and of all groups above them; and no more than the machine has.
+
+    ``root``: of the file system.
+    """
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in _limit_files(root):
+        try:
+            text = path.read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        if text.isdigit() and 0 < int(text) < _NO_LIMIT:
+            limits.append(int(text))
+    return min(limits)
+
+
+def _limit_files(root: Path) -> Iterator[Path]:
+    """Where limits may be written; macOS has none of these files."""
+    try:
+        groups = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+        mounts = (root / "proc/self/mountinfo").read_text(encoding="utf-8")
+    except OSError:
+        return
+    for line in groups:
+        _, controllers, group = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        name = "memory.limit_in_bytes" if controllers else "memory.max"
+        for top, place, kind, options in _MOUNT.findall(mounts):
+            is_this = kind == "cgroup2" if not controllers else "memory" in options.split(",")
+            if is_this:
+                yield from _upwards(root / place.lstrip("/"), top, group, name)
+
+
+def _upwards(mount: Path, top: str, group: str, name: str) -> Iterator[Path]:
+    """The file ``name`` of a group and of all above it, as far as they are mounted."""
+    # Within a container, only the container's own group may be mounted, at the top.
+    inside = group.removeprefix(top) if top != "/" and group.startswith(top) else group
+    folder = mount / inside.strip("/")
+    yield mount / name
+    while folder != mount and folder.is_relative_to(mount):
+        yield folder / name
+        folder = folder.parent
