@@ -150,7 +150,7 @@ def _decode(
     try:
         with Image.open(io.BytesIO(data), formats=(header.format,)) as image:
             if image.size != (header.width, header.height):
-                raise ImageError(CORRUPT)
+                raise ValueError(CORRUPT)  # noqa: TRY301 - the reason of any other exception
             if header.format == "WebP":
                 orientation = exif_orientation(image.info.get("exif", b""))
                 mode, frame = internals.webp_frame(image)
@@ -159,8 +159,6 @@ def _decode(
                 return render(still, spec, orientation)
             image.load()
             return render(image, spec, orientation, depth)
-    except ImageError:
-        raise
     except Exception as error:
         raise ImageError(_reason(error, header.format)) from error
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from errors import DatabaseError, NotFoundError, OverloadedError, RequestError, SchemaError
@@ -16,6 +17,7 @@ from serving.http.schema import MAX_LABELS, FeedbackListResponse, FeedbackRespon
 from serving.inference.admission import Admission
 from serving.inference.registry import Registry
 from serving.metrics import LABELS
+from serving.offloop import LARGE_BYTES, off_loop
 from serving.recording.allowance import Allowance
 from serving.recording.connection import RecordsConnection
 from serving.recording.labels import LabelWriter, Result, not_kept
@@ -69,7 +71,10 @@ class Feedback(Endpoint):
         body: bytes,
         client_gone: ClientGone,  # noqa: ARG002 - a label is kept even if its client is gone
     ) -> Reply:
-        query = parse_feedback(body)
+        if len(body) > LARGE_BYTES:
+            query = await off_loop(parse_feedback, body)
+        else:
+            query = parse_feedback(body)
         exchange.request_id = query.items[0].request_id
         exchange.charge(len(query.items))
         key = exchange.caller.key if exchange.caller is not None else None
@@ -107,10 +112,12 @@ class Feedback(Endpoint):
             ) from None
         finally:
             self._requests -= 1
-        for result in results:
-            LABELS.labels(
-                "refused" if isinstance(result, RequestError) else result["outcome"]
-            ).inc()
+        outcomes = Counter(
+            "refused" if isinstance(result, RequestError) else result["outcome"]
+            for result in results
+        )
+        for outcome, count in outcomes.items():
+            LABELS.labels(outcome).inc(count)
         return results
 
     def _admit(self, items: Sequence[LabelItem]) -> None:

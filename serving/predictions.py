@@ -15,6 +15,7 @@ from serving.http.uploads import parse_upload
 from serving.inference.admission import Admission
 from serving.inference.engine import Engine, Prediction
 from serving.inference.registry import Registry
+from serving.offloop import LARGE_BYTES, off_loop
 from serving.recording.recorder import Recorder
 from settings import Settings
 
@@ -112,8 +113,10 @@ class Predict(_Classifying):
     async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:
         scope = exchange.scope
         with self._admission.slots(1):
-            if body[:1] == b"{" and not scope.get("query_string") and "path_params" not in scope:
-                query: Query | BatchQuery = parse_query(body)
+            if len(body) > LARGE_BYTES:
+                query: Query | BatchQuery = await off_loop(parse_upload, scope, body)
+            elif body[:1] == b"{" and not scope.get("query_string") and "path_params" not in scope:
+                query = parse_query(body)
             else:
                 query = parse_upload(scope, body, self._default_model)
             if isinstance(query, Query):
@@ -146,7 +149,11 @@ class PredictBatch(_Classifying):
     route = PREDICT_BATCH
 
     async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:
-        return await self._classify(exchange, parse_batch(body), client_gone)
+        if len(body) > LARGE_BYTES:
+            query = await off_loop(parse_batch, body)
+        else:
+            query = parse_batch(body)
+        return await self._classify(exchange, query, client_gone)
 
 
 def _id_header(request_id: str | int | None) -> Headers:

@@ -11,8 +11,8 @@ from models.manifest import Label
 from serving.http.largejson import has_many_parts, loads_large, many_parts
 from serving.http.schema import MAX_LABEL, MAX_MODEL, MAX_REQUEST_ID, MAX_SOURCE
 
-LARGE_BYTES = 262_144
-"""A body above this is not parsed on the event loop."""
+# Above this, a body is parsed in pieces.
+_LARGE_BYTES = 262_144
 
 # Above this, it is worth a look whether a body would take long to parse.
 _MEDIUM_BYTES = 65_536
@@ -41,7 +41,7 @@ def read_object(body: bytes) -> dict[str, Any]:
 def read_json(body: bytes) -> Any:
     """The value of a JSON document; raises BadRequestError."""
     try:
-        if len(body) > LARGE_BYTES:
+        if len(body) > _LARGE_BYTES:
             return loads_large(_unmarked(body) or body)
         if len(body) > _MEDIUM_BYTES and has_many_parts(body):
             raise many_parts()
@@ -61,7 +61,15 @@ def _unmarked(body: bytes) -> bytes:
         return body[len(codecs.BOM_UTF8) :]
     for mark, encoding in _UTF16.items():
         if body.startswith(mark):
-            return body[len(mark) :].decode(encoding).encode()
+            decoder = codecs.getincrementaldecoder(encoding)()
+            # In pieces, between which others run.
+            return (
+                b"".join(
+                    decoder.decode(body[start : start + _LARGE_BYTES]).encode()
+                    for start in range(len(mark), len(body), _LARGE_BYTES)
+                )
+                + decoder.decode(b"", final=True).encode()
+            )
     return b""
 
 

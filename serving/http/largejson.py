@@ -16,14 +16,16 @@ from errors import BadRequestError
 MAX_REST_BYTES: Final = 2 * 1024 * 1024
 """What a body may have besides its long strings: 1,000 labels take half a megabyte."""
 
-MAX_QUOTES: Final = 50_000
-
 MAX_PARTS: Final = 10_000
+"""Brackets, braces and commas outside of long strings."""
+
+_MAX_QUOTES: Final = 4 * MAX_PARTS + 2
 
 _LONG: Final = 256
 _PIECE: Final = 262_144
 _HIGH_SURROGATE: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
 _ESCAPE_BYTES: Final = 6
+_WINDOW: Final = 65_536
 _BACKSLASH: Final = 0x5C
 _STRUCTURE: Final = (b"[", b"{", b",")
 
@@ -33,7 +35,7 @@ def loads_large(body: bytes, long: int = _LONG, piece: int = _PIECE) -> Any:
 
     A long string that is not ASCII, and so no base64, loses what is after its first pieces; and a
     long name keeps another in its place, since no field has one. ``long``: the length from which on
-    a string is taken out, ``piece``: that of its pieces, at least 18. Raises orjson.JSONDecodeError, and
+    a string is taken out, ``piece``: that of its pieces, at least 18. Raises
     BadRequestError for a document with too much besides its long strings.
     """
     mark = secrets.token_hex(8)
@@ -41,14 +43,14 @@ def loads_large(body: bytes, long: int = _LONG, piece: int = _PIECE) -> Any:
     rest: list[bytes] = []
     size = taken = position = quotes = 0
     while (start := body.find(b'"', position)) >= 0:
-        end, inner = _end_of_string(body, start, MAX_QUOTES - quotes)
+        end, inner = _end_of_string(body, start, _MAX_QUOTES - quotes)
         quotes += inner
         if end - start > long:
             rest += (body[taken:start], b'"%s%d"' % (mark.encode(), len(texts)))
             size += start - taken
             texts.append(_text(body, start + 1, end, piece))
             taken = end + 1
-        if quotes >= MAX_QUOTES or size + end - taken > MAX_REST_BYTES:
+        if size + end - taken > MAX_REST_BYTES:
             raise _too_much()
         position = end + 1
     rest.append(body[taken:])
@@ -84,7 +86,7 @@ def many_parts() -> BadRequestError:
 
 def _end_of_string(body: bytes, start: int, most: int) -> tuple[int, int]:
     """Where the string ends that begins with the quote at ``start``, and how many quotes that took,
-    ``most`` of them at the most: a quote after an odd number of backslashes is part of the string.
+    ``most`` of them at the most. One after an odd number of backslashes is part of the string.
     """
     before = start
     for count in range(2, most + 1):
@@ -95,14 +97,20 @@ def _end_of_string(body: bytes, start: int, most: int) -> tuple[int, int]:
             return end, count
         before = end
     else:
-        raise _too_much()
+        raise many_parts()
     raise orjson.JSONDecodeError("a string without an end", "", 0)
 
 
 def _backslashes(body: bytes, start: int, end: int) -> int:
     """How many stand directly before ``end``, none of them before ``start``."""
-    part = body[start:end]
-    return len(part) - len(part.rstrip(b"\\"))
+    place = end
+    while place > start:
+        part = body[max(start, place - _WINDOW) : place]
+        rest = part.rstrip(b"\\")
+        place -= len(part) - len(rest)
+        if rest:
+            break
+    return end - place
 
 
 def _text(body: bytes, start: int, end: int, size: int) -> str:

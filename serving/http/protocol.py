@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Final
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from errors import (
@@ -24,6 +23,7 @@ from errors import (
     OverloadedError,
     RequestError,
 )
+from serving.http.bounded import BoundedProtocol
 from serving.http.guard import Guard, Limits
 from serving.http.linger import LingeringTransport
 from serving.http.reply import error_reply
@@ -53,12 +53,14 @@ _TOO_LARGE = HeadTooLargeError(
     f"The headers are larger than {MAX_HEAD_BYTES} bytes or more than {MAX_HEADERS}."
 )
 
+_TOO_MANY_CHUNKS = BadRequestError("The body comes in too many chunks of a few bytes.")
+
 
 class _NextRequest(Exception):  # noqa: N818 - it stops the parser, and is nobody's fault
     """The parser has begun to read the next request."""
 
 
-class HttpProtocol(HttpToolsProtocol):
+class HttpProtocol(BoundedProtocol):
     """One connection.
 
     The parser gets the headers of a request only once they are complete and checked, and nothing
@@ -88,7 +90,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._lingering = LingeringTransport(transport, self)
-        super().connection_made(self._lingering)  # type: ignore[arg-type]
+        super().connection_made(self._lingering)
         if not self._guard.admit(self):
             self._end(OverloadedError("The server has no free connection; try again.", "capacity"))
 
@@ -114,15 +116,20 @@ class HttpProtocol(HttpToolsProtocol):
         """Read on, but only to drop what comes."""
         self._ended = True
         self._guard.busy(self)
+        self.forget_waiting()
         self.flow.resume_reading()
 
-    def data_received(self, data: bytes) -> None:
+    def read(self, data: bytes) -> bytes:
+        most = len(data) - MAX_HEAD_BYTES
         while data and not self._ended:
+            if self._in_head and (self.is_full or len(data) < most):
+                return data
             data = self._read_head(data) if self._in_head else self._read_body(data)
         if self._ended:
             self._dropped += len(data)
             if self._dropped > _LINGER_BYTES:
                 self.transport.abort()
+        return b""
 
     def _read_head(self, data: bytes) -> bytes:
         """Take the headers of a request, and of its body what is there; returns what is after."""
@@ -206,7 +213,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             if not self._ended:
-                self._end(_not_http())
+                self._end(_not_http() if self.has_few_chunks else _TOO_MANY_CHUNKS)
 
     def on_message_begin(self) -> None:
         if self._in_head:
@@ -231,6 +238,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+        self.read_waiting()
         self._rest()
 
     def _rest(self) -> None:

@@ -21,6 +21,7 @@ ORIGINAL_TYPE: Final = b"x-original-content-type"
 """The header in which a body's type is passed on through BentoML's layers."""
 
 _OTHER_FIELDS: Final = 16
+_MAX_PARAMETERS: Final = 100
 
 _TRUE: Final = ("true", "1", "on")
 _FALSE: Final = ("false", "0", "off", "")
@@ -133,7 +134,13 @@ def _header(scope: Scope, name: bytes) -> bytes:
 
 def _parameters(scope: Scope) -> dict[str, str]:
     query = scope.get("query_string", b"")
-    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {}
+    if not query:
+        return {}
+    try:
+        text = query.decode("latin-1")
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS))
+    except ValueError:
+        raise BadRequestError(f"A query may have {_MAX_PARAMETERS} parameters at most.") from None
 
 
 def _boolean(text: str) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import math
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,20 +16,21 @@ from images.costs import Cost
 from images.decoding import Encoded, examine
 from images.spec import ImageSpec
 from serving.inference.budget import Budget
+from serving.offloop import LARGE_BYTES, off_loop
 
 # An image that is expected to take longer would block the event loop.
 INLINE_SECONDS = 0.003
 
+# The same, of the items of a large batch: there are others to do, and several threads for it.
+CROWDED_INLINE_SECONDS = 0.001
+
 # How long the inline work of one turn of the event loop may take together: the items of a batch all
 # begin in one.
-TURN_SECONDS = 0.01
+TURN_SECONDS = 0.005
 
 # Below these, an image is decoded inline without a look at its cost, which takes 2 µs.
 _SMALL_PIXELS = 16_384
 _SMALL_BYTES = 65_536
-
-# Above this, not even the header is read inline.
-_LARGE_BYTES = 262_144
 
 THREADS = 2
 
@@ -52,13 +54,12 @@ class Decoder:
         self._max_pixels = max_pixels
         self._budget = Budget(max_bytes, THREADS)
         self._threads = ThreadPoolExecutor(THREADS, "decode")
-        self._headers = ThreadPoolExecutor(1, "headers")
         self._pace = 1.0
         self._turn_seconds = 0.0
+        self._later_turns: deque[asyncio.Future[None]] = deque()
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._headers.shutdown(wait=False, cancel_futures=True)
 
     async def features(
         self, image: bytes, spec: ImageSpec, expires: float, client_gone: Callable[[], bool]
@@ -70,38 +71,60 @@ class Decoder:
         there is not enough time, and ClientGoneError.
         """
         try:
-            if len(image) > _LARGE_BYTES or self._turn_seconds >= TURN_SECONDS:
+            if len(image) > LARGE_BYTES:
                 async with _until(expires):
-                    reading = self._headers.submit(examine, image, self._max_pixels)
-                    encoded = await asyncio.wrap_future(reading)
-            else:
-                started = time.perf_counter()
+                    encoded = await off_loop(examine, image, self._max_pixels)
+                return await self._on_thread(encoded, spec, expires, client_gone)
+            most = INLINE_SECONDS
+            if self._turn_seconds >= TURN_SECONDS:
+                await self._later(expires)
+                most = CROWDED_INLINE_SECONDS
+            started = time.perf_counter()
+            try:
                 encoded = examine(image, self._max_pixels)
-                if self._is_small(encoded, spec):
-                    features = spec.features(encoded.pixels(spec))
-                    self._took(time.perf_counter() - started)
-                    return features
+                if self._is_small(encoded, spec, most):
+                    return spec.features(encoded.pixels(spec))
+            finally:
                 self._took(time.perf_counter() - started)
             return await self._on_thread(encoded, spec, expires, client_gone)
         except ImageError as error:
             raise RejectedImageError(str(error)) from None
 
-    def _is_small(self, encoded: Encoded, spec: ImageSpec) -> bool:
-        """Whether there is time for it within this turn."""
+    def _is_small(self, encoded: Encoded, spec: ImageSpec, most: float) -> bool:
+        """Whether it may be decoded inline, where ``most`` seconds are left for it."""
         if (
             encoded.pixel_count + spec.n_features <= _SMALL_PIXELS
             and len(encoded.data) <= _SMALL_BYTES
         ):
             return True
-        return encoded.cost(spec).seconds * self._pace < INLINE_SECONDS
+        return encoded.cost(spec).seconds * self._pace < most
+
+    async def _later(self, expires: float) -> None:
+        """Wait for a turn of the event loop in which there is time."""
+        turn = asyncio.get_running_loop().create_future()
+        self._later_turns.append(turn)
+        await turn
+        if time.monotonic() > expires:
+            raise _late()
 
     def _took(self, seconds: float) -> None:
         if not self._turn_seconds:
             asyncio.get_running_loop().call_soon(self._end_turn)
         self._turn_seconds += seconds
+        if self._turn_seconds < TURN_SECONDS / 2:
+            self._next_later()
 
     def _end_turn(self) -> None:
         self._turn_seconds = 0.0
+        self._next_later()
+
+    def _next_later(self) -> None:
+        """One that waits goes on; it calls the next one, while half of a turn is left to others."""
+        while self._later_turns:
+            turn = self._later_turns.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
 
     async def _on_thread(
         self,
@@ -150,7 +173,11 @@ async def _until(expires: float) -> AsyncIterator[None]:
         async with asyncio.timeout(expires - time.monotonic()):
             yield
     except TimeoutError:
-        raise OverloadedError("The image could not be decoded in time.", "expired") from None
+        raise _late() from None
+
+
+def _late() -> OverloadedError:
+    return OverloadedError("The image could not be decoded in time.", "expired")
 
 
 def _call(loop: asyncio.AbstractEventLoop, release: Callable[[Cost], None], cost: Cost) -> None:
