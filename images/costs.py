@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from images.jpeg import Frame
-from images.rendering import STRIP_PIXELS
+from images.rendering import BAND_PIXELS, STRIP_PIXELS
 from images.spec import ImageSpec
 
 
@@ -24,13 +24,14 @@ class Coding(NamedTuple):
     """How pixels are coded in a file, and what that takes for each.
 
     ``bytes``: until the image is decoded. ``held``: from then on. ``seconds``: of both. ``copies``:
-    of the file.
+    of the file. ``bands``: that a spec may use as they are, if its mode is theirs; 0 if none may.
     """
 
     bytes: float
     held: float
     seconds: float
     copies: int = 1
+    bands: int = 0
 
 
 # Pillow holds a pixel of gray or of a palette in one byte, and of anything else in four.
@@ -61,13 +62,21 @@ _SECONDS_PER_BYTE: Final = 1e-8
 
 
 def _png(data: bytes) -> Coding:
-    return _PNG.get((data[25], data[24]), _PNG_ONE_BYTE)
+    color, depth = data[25], data[24]
+    coding = _PNG.get((color, depth), _PNG_ONE_BYTE)
+    bands = {(0, 8): 1, (2, 8): 3, (2, 16): 3}.get((color, depth), 0)
+    # Wherever these letters stand: an upper bound.
+    if bands and (data.find(b"tRNS") >= 0 or data.find(b"eXIf") >= 0):
+        bands = 0
+    return coding._replace(bands=bands)
 
 
 def _bmp(data: bytes) -> Coding:
     bits = data[24] if data[14] == 12 else data[28]
     each = _ONE if bits <= 8 else _FOUR
-    return Coding(each, each, 8e-9, copies=0)
+    # Pillow drops the fourth byte, unless a mask says that it is alpha.
+    is_color = bits == 24 or (bits == 32 and data[30] == 0)
+    return Coding(each, each, 8e-9, copies=0, bands=3 if is_color else 0)
 
 
 CODINGS: Final[Mapping[str, Callable[[bytes], Coding]]] = {
@@ -81,10 +90,11 @@ CODINGS: Final[Mapping[str, Callable[[bytes], Coding]]] = {
 def jpeg_coding(frame: Frame) -> Coding:
     """Coefficients of all pixels are held if there are several scans, two bytes each."""
     each = _ONE if frame.components == 1 else _FOUR
+    bands = frame.components if frame.orientation == 1 else 0
     if frame.is_one_scan:
-        return Coding(each, each, 4e-9 + 4e-9 * frame.components)
-    each += 2 * frame.coefficients
-    return Coding(each, each, 10e-9 + 10e-9 * frame.coefficients)
+        return Coding(each, each, 4e-9 + 4e-9 * frame.components, bands=bands)
+    seconds = 10e-9 + 10e-9 * frame.coefficients
+    return Coding(each + 2 * frame.coefficients, each, seconds, bands=bands)
 
 
 def cost_of(coding: Coding, width: int, height: int, size: int, spec: ImageSpec) -> Cost:
@@ -95,7 +105,10 @@ def cost_of(coding: Coding, width: int, height: int, size: int, spec: ImageSpec)
     # Pillow's intermediate image of the spec's width, and the pixels and features at last.
     resized = spec.width * side * channel_bytes
     made = spec.width * spec.height * channel_bytes + 5 * spec.n_features
-    largest = max(coding.bytes * pixels, coding.held * pixels + resized)
+    converted = 0
+    if coding.bands != spec.channels:
+        converted = channel_bytes if pixels <= BAND_PIXELS else 1
+    largest = max(coding.bytes * pixels, (coding.held + converted) * pixels + resized)
     strips = min(pixels, max(STRIP_PIXELS, side)) * 20
     memory = int(largest + strips + made + coding.copies * size + 100 * side + _FIXED_BYTES)
     seconds = (

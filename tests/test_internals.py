@@ -5,6 +5,7 @@ A test that fails after an upgrade names what the new release no longer has.
 
 import asyncio
 import inspect
+import io
 import signal
 import subprocess
 import sys
@@ -20,7 +21,9 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.models import ModelStore
 from bentoml._internal.resource import CpuResource
 from circus.arbiter import Arbiter
+from PIL import Image
 from prometheus_client import values
+from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -208,3 +211,27 @@ def test_told_to_stop_again_it_goes_on_stopping() -> None:
     supervisor.stop()
     supervisor.stop()
     assert supervisor.done == ["close", "stop"]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_webps_frame_is_what_pillow_loads(mode: str) -> None:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").convert(mode).save(buffer, "WEBP", lossless=True)
+    with Image.open(buffer) as opened:
+        expected = opened.convert("RGBA").tobytes()
+    with Image.open(buffer) as opened:
+        kind, frame = internals.webp_frame(opened)  # type: ignore[arg-type]
+        size = opened.size
+    assert kind == ("RGBX" if mode == "RGB" else "RGBA")
+    still = Image.frombuffer(kind, size, frame, "raw", kind, 0, 1)
+    assert still.convert("RGB").convert("RGBA").tobytes() == expected
+
+
+def test_bentomls_timer_is_taken_out() -> None:
+    from bentoml._internal.server.http.traffic import MaxConcurrencyMiddleware, TimeoutMiddleware
+
+    app = Starlette()
+    app.add_middleware(TimeoutMiddleware, timeout=1)
+    app.add_middleware(MaxConcurrencyMiddleware, max_concurrency=1)
+    kept: list[object] = [one.cls for one in internals.without_timers(app).user_middleware]
+    assert kept == [MaxConcurrencyMiddleware]

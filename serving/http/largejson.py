@@ -36,7 +36,7 @@ def loads_large(body: bytes, long: int = _LONG, piece: int = _PIECE) -> Any:
     A long string that is not ASCII, and so no base64, loses what is after its first pieces; and a
     long name keeps another in its place, since no field has one. ``long``: the length from which on
     a string is taken out, ``piece``: that of its pieces, at least 18. Raises
-    BadRequestError for a document with too much besides its long strings.
+    orjson.JSONDecodeError, and BadRequestError for too much besides its long strings.
     """
     mark = secrets.token_hex(8)
     texts: list[str] = []

@@ -237,3 +237,36 @@ async def test_a_body_that_does_not_arrive_before_the_end_is_given_up(
     writer.close()
     assert answer[0] == 503
     assert "shutting down" in detail(answer)
+
+
+async def test_requests_of_one_packet_are_answered_in_their_order(port: int) -> None:
+    count = 3_000
+    packet = b"".join(
+        POST + b"Content-Length: %d\r\n\r\n%d" % (len(str(n)), n) for n in range(count)
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(packet)
+    received = b""
+    while received.count(b"HTTP/1.1 200") < count or not received.endswith(b"%d" % (count - 1)):
+        received += await asyncio.wait_for(reader.read(1 << 20), PATIENCE_SECONDS)
+    writer.close()
+    bodies = [int(body) for _, body in answers(received)]
+    assert bodies == list(range(count))
+
+
+async def test_chunks_of_a_byte_in_one_packet_are_refused(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(POST + CHUNKED + b"1\r\nA\r\n" * 50_000 + b"0\r\n\r\n")
+    received = await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
+    writer.close()
+    [answer] = answers(received)
+    assert answer[0] == 400
+    assert detail(answer) == "The body comes in too many chunks of a few bytes."
+
+
+async def test_chunks_of_a_few_bytes_are_read(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(POST + CHUNKED + b"1\r\nA\r\n" * 500 + b"0\r\n\r\n")
+    received = await asyncio.wait_for(reader.readuntil(b"A" * 500), PATIENCE_SECONDS)
+    writer.close()
+    assert answers(received) == [(200, b"A" * 500)]

@@ -1,27 +1,36 @@
 """Decoding: small images at once, large ones on threads, none past its deadline."""
 
 import asyncio
+import contextlib
 import io
 import threading
 import time
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from errors import BadRequestError, OverloadedError
+from errors import BadRequestError, ClientGoneError, OverloadedError
+from images.costs import Cost
 from images.spec import ImageSpec
-from serving.inference.decoder import THREADS, Decoder
-from tests.waiting import PATIENCE_SECONDS
+from serving.inference.decoder import Decoder
+from tests.waiting import PATIENCE_SECONDS, until_async
 
 SPEC = ImageSpec.parse("gray-8x8")
+MIB = 2**20
+GRAY = SPEC.features(np.full(64, 100, np.uint8)).tolist()
 
 
 @pytest.fixture
 def decoder() -> Iterator[Decoder]:
-    decoder = Decoder(2_000_000)
+    decoder = Decoder(2_000_000, 64 * MIB)
     yield decoder
     decoder.close()
+
+
+def present() -> bool:
+    return False
 
 
 def png(width: int, height: int) -> bytes:
@@ -44,47 +53,94 @@ def started() -> Callable[[], set[str]]:
 async def test_a_small_image_is_decoded_at_once(
     decoder: Decoder, started: Callable[[], set[str]]
 ) -> None:
-    pixels = await decoder.pixels(png(20, 30), SPEC, later())
-    assert pixels.tolist() == [100] * 64
+    features = await decoder.features(png(20, 30), SPEC, later(), present)
+    assert features.tolist() == GRAY
     assert started() == set()
 
 
 async def test_a_large_image_is_decoded_on_a_thread(
     decoder: Decoder, started: Callable[[], set[str]]
 ) -> None:
-    pixels = await decoder.pixels(png(1000, 900), SPEC, later())
-    assert pixels.tolist() == [100] * 64
+    features = await decoder.features(png(1000, 900), SPEC, later(), present)
+    assert features.tolist() == GRAY
     assert started() == {"decode"}
 
 
 async def test_what_is_no_image(decoder: Decoder) -> None:
     with pytest.raises(BadRequestError, match=r"^Invalid image data: it is not a JPEG"):
-        await decoder.pixels(b"no image", SPEC, later())
+        await decoder.features(b"no image", SPEC, later(), present)
 
 
 async def test_too_many_pixels(decoder: Decoder) -> None:
     with pytest.raises(BadRequestError, match=r"^Invalid image data: .* the limit is 2000000"):
-        await decoder.pixels(png(2000, 1001), SPEC, later())
+        await decoder.features(png(2000, 1001), SPEC, later(), present)
 
 
 async def test_an_image_that_waits_too_long_is_refused(decoder: Decoder) -> None:
-    may_run = threading.Event()
-    for _ in range(THREADS):
-        decoder._threads.submit(may_run.wait)
-    large = png(1000, 900)
-    ahead = [asyncio.create_task(decoder.pixels(large, SPEC, later())) for _ in range(THREADS)]
-    await asyncio.sleep(0)
+    whole = Cost(64 * MIB, 0.001)
+    await decoder._budget.acquire(whole)
     with pytest.raises(OverloadedError) as caught:
-        await decoder.pixels(large, SPEC, later(0.05))
+        await decoder.features(png(1000, 900), SPEC, later(0.05), present)
     assert caught.value.reason == "expired"
-    may_run.set()
-    for pixels in await asyncio.gather(*ahead):
-        assert pixels.tolist() == [100] * 64
+    waiting = asyncio.create_task(decoder.features(png(1000, 900), SPEC, later(), present))
+    await asyncio.sleep(0)
+    decoder._budget.release(whole)
+    assert (await waiting).tolist() == GRAY
+
+
+async def test_one_that_never_fits_is_refused_with_the_limit() -> None:
+    decoder = Decoder(25_000_000, 2 * MIB)
+    with pytest.raises(BadRequestError) as caught:
+        await decoder.features(png(2000, 2000), SPEC, later(), present)
+    assert str(caught.value) == (
+        "Invalid image data: decoding it takes 7 MiB of memory; the limit is 2 MiB"
+    )
+    decoder.close()
+
+
+async def test_one_that_was_given_up_holds_its_memory_until_it_ends(decoder: Decoder) -> None:
+    free = decoder._budget.free
+    asking = asyncio.create_task(decoder.features(png(1400, 1400), SPEC, later(), present))
+    await until_async(lambda: decoder._budget.free < free, "a decode that has begun")
+    held = free - decoder._budget.free
+    asking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asking
+    # Only the loop gives it back, and it has had no turn since the thread may have ended.
+    assert decoder._budget.free in (free - held, free)
+    await until_async(lambda: decoder._budget.free == free, "its memory to be free")
+
+
+async def test_a_client_that_has_gone_is_not_decoded_for(decoder: Decoder) -> None:
+    free = decoder._budget.free
+    with pytest.raises(ClientGoneError):
+        await decoder.features(png(1000, 900), SPEC, later(), lambda: True)
+    assert decoder._budget.free == free
+
+
+async def test_many_at_once_take_turns_with_others(decoder: Decoder) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    image = png(120, 120)
+    asked = [decoder.features(image, SPEC, later(), present) for _ in range(300)]
+    for features in await asyncio.gather(*asked):
+        assert features.tolist() == GRAY
+    counting.cancel()
+    assert turns > 5
 
 
 async def test_an_image_that_would_wait_too_long_is_refused_at_once(decoder: Decoder) -> None:
     large = png(1000, 900)
-    tasks = [asyncio.create_task(decoder.pixels(large, SPEC, later(0.05))) for _ in range(50)]
+    tasks = [
+        asyncio.create_task(decoder.features(large, SPEC, later(0.05), present)) for _ in range(50)
+    ]
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     reasons = [outcome.reason for outcome in outcomes if isinstance(outcome, OverloadedError)]
     assert "deadline" in reasons

@@ -28,7 +28,7 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 
 def engine(tmp_path: Path, executor: ThreadPoolExecutor, draft: LinearDraft) -> Engine:
     version = Store(tmp_path / "models").save(draft)
-    return Engine(version, Decoder(1_000_000), executor, Settings())
+    return Engine(version, Decoder(1_000_000, 2**27), executor, Settings())
 
 
 def png(width: int, height: int) -> bytes:
