@@ -10,9 +10,11 @@ The libraries are imported where they are used: the command lines import this mo
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -111,6 +113,19 @@ def do_not_track(silent: bool) -> None:
     from bentoml._internal.utils.analytics import usage_stats
 
     usage_stats.do_not_track = lambda: silent  # type: ignore[assignment]
+
+
+def leave_out_proxy() -> None:
+    """Have BentoML's server start without its proxy, for services that are another program.
+
+    It imports it anyway, with an HTTP client and a parser library: 11 MB of each worker. Call this
+    before the server's modules are imported.
+    """
+    name = "_bentoml_impl.server.proxy"
+    if name not in sys.modules:
+        left_out: Any = ModuleType(name)
+        left_out.create_proxy_app = None
+        sys.modules[name] = left_out
 
 
 def without_timers(app: "Starlette") -> "Starlette":

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Executable, select
 
 from records.database import Database
 from records.schema import traffic as table
@@ -54,17 +54,18 @@ def add_traffic(connection: Connection, counts: Mapping[TrafficKey, int]) -> Non
         dict(zip(table.columns.keys(), (*key, count), strict=True))
         for key, count in sorted(counts.items())
     ]
-    connection.execute(_UPSERTS[connection.dialect.name], values)
+    connection.execute(_upsert(connection.dialect.name), values)
 
 
-def _upsert(statement: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
+@cache
+def _upsert(dialect: str) -> Executable:
+    """Only one of the dialects is imported: PostgreSQL's takes 2 MB."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
+    statement = insert(table)
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key.columns),
         set_={"count": table.c.count + statement.excluded.count},
     )
-
-
-_UPSERTS = {
-    "sqlite": _upsert(sqlite.insert(table)),
-    "postgresql": _upsert(postgresql.insert(table)),
-}
