@@ -115,17 +115,36 @@ def do_not_track(silent: bool) -> None:
     usage_stats.do_not_track = lambda: silent  # type: ignore[assignment]
 
 
-def leave_out_proxy() -> None:
-    """Have BentoML's server start without its proxy, for services that are another program.
+class _NoClient:
+    """In place of the client that BentoML makes of each service for its own tasks."""
 
-    It imports it anyway, with an HTTP client and a parser library: 11 MB of each worker. Call this
-    before the server's modules are imported.
+    to_async = to_sync = None
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+def leave_out_unused() -> None:
+    """Have a worker start without what BentoML imports there and never uses for this service.
+
+    Its proxy for services that are another program, the client of a service to itself, and the
+    supervisor: with aiohttp, pyparsing, circus, zmq and tornado, these are 15 MB of each worker. To
+    be called before the server's modules are imported; elsewhere, only the proxy is left out.
     """
-    name = "_bentoml_impl.server.proxy"
-    if name not in sys.modules:
-        left_out: Any = ModuleType(name)
-        left_out.create_proxy_app = None
-        sys.modules[name] = left_out
+    unused: dict[str, dict[str, Any]] = {"_bentoml_impl.server.proxy": {"create_proxy_app": None}}
+    if getattr(sys.modules["__main__"].__spec__, "name", "").startswith("_bentoml_impl.worker"):
+        unused["_bentoml_impl.client"] = {"RemoteProxy": _NoClient}
+        unused["bentoml._internal.utils.circus"] = {"Server": None}
+    for name, content in unused.items():
+        if name not in sys.modules:
+            sys.modules[name] = ModuleType(name)
+            vars(sys.modules[name]).update(content)
 
 
 def without_timers(app: "Starlette") -> "Starlette":

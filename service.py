@@ -71,7 +71,7 @@ HttpProtocol.limits = Limits(
     SETTINGS.keep_alive_seconds,
     descriptors.connections(SETTINGS.max_connections),
 )
-internals.leave_out_proxy()
+internals.leave_out_unused()
 internals.use_http_protocol("serving.http.protocol:HttpProtocol")
 
 

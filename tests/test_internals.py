@@ -6,6 +6,7 @@ A test that fails after an upgrade names what the new release no longer has.
 import asyncio
 import inspect
 import io
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 import bentoml
 import pytest
 import uvicorn
+from _bentoml_impl.server import app
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.models import ModelStore
 from bentoml._internal.resource import CpuResource
@@ -229,15 +231,23 @@ def test_a_webps_frame_is_what_pillow_loads(mode: str) -> None:
         assert still.convert(loaded).tobytes() == opened.tobytes()
 
 
-def test_the_server_starts_without_bentomls_proxy() -> None:
-    script = (
-        "import sys, service; service.service.to_asgi(); "
-        "sys.exit(' '.join(sys.modules.keys() & {'aiohttp', 'pyparsing'}))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.stderr.splitlines()[-1:] in ([], [""])
+def test_what_is_left_out_of_a_worker_is_what_bentoml_asks_for() -> None:
+    from _bentoml_impl.client import RemoteProxy
+    from _bentoml_impl.server import proxy
+    from bentoml._internal.utils.circus import Server
+
+    source = (Path(inspect.getfile(app)).parent / "serving.py").read_text()
+    assert "from bentoml._internal.utils.circus import Server\n" in source
+    source = Path(inspect.getfile(app)).read_text()
+    assert "from _bentoml_impl.server.proxy import create_proxy_app\n" in source
+    assert set(re.findall(r"import RemoteProxy|from \.\.client import (\w+)", source)) <= {
+        "",
+        "RemoteProxy",
+    }
+    # Either what is there, or what takes its place.
+    assert RemoteProxy is not None
+    assert hasattr(proxy, "create_proxy_app")
+    assert Server is not None
 
 
 def test_bentomls_timer_is_taken_out() -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -11,11 +12,14 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.bombs import BOMBS, attack
 from tests.container.conftest import FIGURES
 from tests.containers import Container, command, docker, running
 from tests.load import Load
 from tests.waiting import PATIENCE_SECONDS, until
 
+# For each kind; ``CONTAINER_BOMB_SECONDS=30 make image-test`` is the whole of it.
+BOMB_SECONDS = float(os.environ.get("CONTAINER_BOMB_SECONDS", "2"))
 BODY = (Path(__file__).parent.parent / "data" / "predict_digit8.json").read_bytes()
 DIGIT8 = json.loads(BODY)
 
@@ -28,6 +32,16 @@ def volume() -> Iterator[str]:
         yield f"--volume={name}:/data"
     finally:
         docker("volume", "rm", name)
+
+
+@pytest.fixture(scope="module")
+def bombed(image: str) -> Iterator[Container]:
+    """As small as Cloud Run's, with a deadline that clients may reach."""
+    settings = {"PUPILA_DEADLINE_MS": "1000"}
+    with running("--cpus=1", "--memory=512m", environment=settings) as ready:
+        workers = ready.workers()
+        yield ready
+        assert ready.workers() == workers
 
 
 def predicted_by(container: Container, model: str = "clf") -> str:
@@ -52,6 +66,14 @@ def test_memory_under_load(container: Container) -> None:
         FIGURES["memory under load, 1 worker"] = f"{container.memory_mib():.0f} MiB"
     assert load.outcomes.keys() == {200}
     assert not container.state()["OOMKilled"]
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_bombs_from_32_clients_kill_nobody(image: str, bombed: Container, kind: str) -> None:
+    seen = attack(bombed.url, BODY, BOMBS[kind](), clients=32, seconds=BOMB_SECONDS)
+    assert seen.keys() <= {200, 400, 503}, seen
+    assert not bombed.state()["OOMKilled"]
+    FIGURES[f"memory after {kind} from 32 clients, 512 MiB"] = f"{bombed.memory_mib():.0f} MiB"
 
 
 def test_a_version_saved_to_a_volume_is_served_beside_those_packed(image: str, volume: str) -> None:
