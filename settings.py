@@ -79,10 +79,11 @@ class Settings(BaseSettings):
         ge=1024,
         description="limit of a request body in bytes; more gets 413",
     )
-    max_held_bytes: int = Field(
-        default=256 * 1024 * 1024,
+    max_held_bytes: int | None = Field(
+        default=None,
         ge=1024,
-        description="limit of bytes in all large request bodies that a worker holds; more get 503",
+        description="limit of bytes in all large request bodies that a worker holds; more get 503; "
+        "by default 256 MiB, or a worker's part of 1/16 of the container's memory if that is less",
     )
     cors_origins: str = Field(
         default="",
@@ -103,7 +104,7 @@ class Settings(BaseSettings):
         default=None,
         ge=1024 * 1024,
         description="limit of memory in bytes for all images that a worker decodes at once: others "
-        "wait, and one that needs more gets 400; by default 160 MiB, or a worker's part of 5/16 of "
+        "wait, and one that needs more gets 400; by default 160 MiB, or a worker's part of 1/4 of "
         "the container's memory if that is less",
     )
     max_loaded_versions: int = Field(

@@ -114,7 +114,9 @@ class Predict(_Classifying):
         scope = exchange.scope
         with self._admission.slots(1):
             if len(body) > LARGE_BYTES:
-                query: Query | BatchQuery = await off_loop(parse_upload, scope, body)
+                query: Query | BatchQuery = await off_loop(
+                    parse_upload, scope, body, self._default_model
+                )
             elif body[:1] == b"{" and not scope.get("query_string") and "path_params" not in scope:
                 query = parse_query(body)
             else:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from errors import OverloadedError
+from serving.inference.memory import held_bytes
 from serving.metrics import IN_FLIGHT
 from settings import Settings
 
@@ -15,7 +16,7 @@ class Admission:
         self.deadline_seconds = settings.deadline_ms / 1000
         self.capacity = settings.queue_size
         self.held = 0
-        self._max_held_bytes = settings.max_held_bytes
+        self._max_held_bytes = held_bytes(settings)
         self._held_bytes = 0
 
     @contextlib.contextmanager

@@ -56,7 +56,7 @@ class Budget:
         try:
             await waiting.turn
         except asyncio.CancelledError:
-            if waiting in self._queue:
+            if waiting.turn.cancelled():
                 self._queue.remove(waiting)
                 self._seconds -= self._share(cost)
                 self._grant()
@@ -84,11 +84,18 @@ class Budget:
             chosen.turn.set_result(None)
 
     def _next(self) -> _Waiting | None:
-        for index, waiting in enumerate(self._queue):
-            first = self._queue[0]
-            if index == _LOOK_AHEAD or (index and first.overtaken == MAX_OVERTAKING):
+        first: _Waiting | None = None
+        looked_at = 0
+        for waiting in self._queue:
+            if waiting.turn.cancelled():
+                # It has not come to leave the queue itself.
+                continue
+            if first is None:
+                first = waiting
+            elif looked_at == _LOOK_AHEAD or first.overtaken == MAX_OVERTAKING:
                 return None
+            looked_at += 1
             if waiting.cost.bytes <= self._free:
-                first.overtaken += index > 0
+                first.overtaken += waiting is not first
                 return waiting
         return None

@@ -14,7 +14,7 @@ from models.detached import detached, finished, when_done
 from models.version import Version
 from serving.inference.decoder import Decoder
 from serving.inference.engine import Engine
-from serving.inference.memory import decode_bytes
+from serving.inference.memory import decode_bytes, give_back_large_blocks
 from settings import Settings
 
 logger = logging.getLogger("pupila.engines")
@@ -51,6 +51,7 @@ class Engines:
         self._settings = settings
         self._pinned = pinned
         self._load_seconds = load_seconds
+        give_back_large_blocks()
         self._decoder = Decoder(settings.max_image_pixels, decode_bytes(settings))
         self._classifiers = ThreadPoolExecutor(_CLASSIFIERS, "classify")
         self._engines: OrderedDict[str, Engine] = OrderedDict()

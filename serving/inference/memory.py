@@ -1,5 +1,6 @@
-"""How much memory this process may use, and how much of it is for decoding images."""
+"""How much memory this process may use, and how much of it is for images and bodies."""
 
+import ctypes
 import os
 import re
 from collections.abc import Iterator
@@ -12,9 +13,16 @@ from settings import Settings
 MAX_DECODE_BYTES: Final = 160 * 2**20
 """A photo of 12 megapixels takes 49 MB as a JPEG, and 147 MB as a WebP."""
 
-# Of the container's memory, for all workers: the rest is for what each has without any image, its
-# requests' bodies and its records.
-_DECODE_SHARE: Final = 5 / 16
+MAX_HELD_BYTES: Final = 256 * 2**20
+
+# Of the container's memory, for all workers: in 512 MiB, one and its supervisor take 230 without
+# any image, and a body takes nearly twice its size, with the image in it.
+_DECODE_SHARE: Final = 1 / 4
+_HELD_SHARE: Final = 1 / 16
+
+# glibc's name for the size above which memory is given back as soon as it is free.
+_M_MMAP_THRESHOLD: Final = -3
+_LARGE_BLOCK_BYTES: Final = 1_048_576
 
 # What version 1 gives as the limit where there is none is close to 2**63.
 _NO_LIMIT: Final = 2**60
@@ -26,11 +34,34 @@ _MOUNT: Final = re.compile(r"^\S+ \S+ \S+ (\S+) (\S+) .* - (cgroup2?) \S+ (\S+)$
 
 def decode_bytes(settings: Settings, root: Path = Path("/")) -> int:
     """Bytes that all decoding of a worker may take at once: the setting, or else the smaller of
-    160 MiB and a worker's part of five sixteenths of the container's memory."""
+    160 MiB and a worker's part of a quarter of the container's memory."""
     if settings.decode_bytes is not None:
         return settings.decode_bytes
+    return min(MAX_DECODE_BYTES, _part(settings, root, _DECODE_SHARE))
+
+
+def held_bytes(settings: Settings, root: Path = Path("/")) -> int:
+    """Bytes of all large bodies of a worker: the setting, or else the smaller of 256 MiB and a
+    worker's part of a sixteenth of the container's memory."""
+    if settings.max_held_bytes is not None:
+        return settings.max_held_bytes
+    return min(MAX_HELD_BYTES, _part(settings, root, _HELD_SHARE))
+
+
+def _part(settings: Settings, root: Path, share: float) -> int:
     workers = settings.workers or internals.available_cpus()
-    return min(MAX_DECODE_BYTES, int(memory_limit(root) * _DECODE_SHARE / workers))
+    return int(memory_limit(root) * share / workers)
+
+
+def give_back_large_blocks() -> None:
+    """Have the C library return what an image took to the system as soon as it is free.
+
+    glibc keeps blocks of up to 32 MiB for each thread once it has seen one of that size: 120 MB
+    after some bombs. Others have no such call.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
 
 
 def memory_limit(root: Path = Path("/")) -> int:

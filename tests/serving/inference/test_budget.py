@@ -84,6 +84,21 @@ async def test_who_gives_up_leaves_the_queue_to_the_others() -> None:
     assert budget.free == 0
 
 
+async def test_many_who_give_up_at_once_are_passed_over() -> None:
+    budget = Budget(10, 1)
+    await budget.acquire(small(10))
+    waiting = [asyncio.create_task(budget.acquire(small(10))) for _ in range(9)]
+    await turns()
+    for task in waiting[:8]:
+        task.cancel()
+    # Before any of them knows.
+    budget.release(small(10))
+    await waiting[8]
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert budget.free == 0
+    assert [task.cancelled() for task in waiting] == [True] * 8 + [False]
+
+
 async def test_who_gives_up_when_its_turn_has_come_gives_it_back() -> None:
     budget = Budget(10, 1)
     await budget.acquire(small(10))

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from serving.inference.memory import MAX_DECODE_BYTES, decode_bytes, memory_limit
+from serving.inference.memory import (
+    MAX_DECODE_BYTES,
+    MAX_HELD_BYTES,
+    decode_bytes,
+    held_bytes,
+    memory_limit,
+)
 from settings import Settings
 
 MIB = 2**20
@@ -56,8 +62,9 @@ def test_the_smallest_limit_counts(
 ) -> None:
     root = tree(tmp_path, group, mounts, limits)
     assert memory_limit(root) == 512 * MIB
-    assert decode_bytes(Settings(workers=1), root) == 160 * MIB
-    assert decode_bytes(Settings(workers=2), root) == 80 * MIB
+    assert decode_bytes(Settings(workers=1), root) == 128 * MIB
+    assert decode_bytes(Settings(workers=2), root) == 64 * MIB
+    assert held_bytes(Settings(workers=1), root) == 32 * MIB
 
 
 @pytest.mark.parametrize("limit", ["max", "0", "", "9223372036854771712"])
@@ -70,8 +77,10 @@ def test_without_a_limit_there_is_as_much_as_the_machine_has(tmp_path: Path, lim
 def test_a_large_container_is_no_reason_for_more(tmp_path: Path) -> None:
     root = tree(tmp_path, "0::/\n", GROUP_2, {"memory.max": f"{2**34}\n"})
     assert decode_bytes(Settings(workers=1), root) == MAX_DECODE_BYTES
+    assert held_bytes(Settings(workers=1), root) == MAX_HELD_BYTES
 
 
 def test_the_setting_decides(tmp_path: Path) -> None:
     root = tree(tmp_path, "0::/\n", GROUP_2, {"memory.max": f"{512 * MIB}\n"})
     assert decode_bytes(Settings(workers=4, decode_bytes=300 * MIB), root) == 300 * MIB
+    assert held_bytes(Settings(workers=4, max_held_bytes=300 * MIB), root) == 300 * MIB
