@@ -185,8 +185,11 @@ class Registry:
     async def _read_store(self, patience: float) -> list[Version]:
         """The versions in the store; raises OSError, or TimeoutError while it does not answer.
 
-        A reading that was given up goes on, and no other begins beside it.
+        A reading that was given up goes on, and no other begins beside it. What one that began
+        earlier has found may be older than the call.
         """
+        if self._reading is not None and await finished(self._reading, patience):
+            self._reading = None
         if self._reading is None:
             self._reading = detached("read the store", self._store.versions)
         reading = self._reading
