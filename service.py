@@ -58,6 +58,7 @@ try:
 except ModelError as error:
     sys.exit(str(error))
 WORKERS = SETTINGS.workers or internals.available_cpus()
+_SWITCH_SECONDS = 0.001
 DRAIN = Drain(SETTINGS.drain_ms / 1000)
 TRACED = internals.is_traced()
 CORS = Cors(SETTINGS.allowed_origins)
@@ -165,6 +166,8 @@ class Pupila:
         # within the parsing of one large body until that took a second. If all are alive, it takes
         # 6 ms over 10,000 objects, and 60 ms over the hundred thousand of ten such times.
         gc.set_threshold(10_000, 10, 100)
+        # How long a thread at work on a large body, or on records, may make the event loop wait.
+        sys.setswitchinterval(_SWITCH_SECONDS)
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
