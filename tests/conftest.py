@@ -50,7 +50,18 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 MAX_PROCESSES = 8
 
 # Begun first, in this order, so that no process has one of them left when the others are done.
-SLOWEST = ("tests/live/test_docs.py", "tests/live/test_document.py")
+SLOWEST = tuple(
+    f"tests/{name}.py"
+    for name in (
+        "live/test_docs",
+        "live/test_chaos",
+        "live/test_keys",
+        "live/test_document",
+        "live/test_silence",
+        "images/test_costs",
+        "live/test_records",
+    )
+)
 
 
 @pytest.hookimpl(trylast=True)
