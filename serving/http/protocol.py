@@ -8,7 +8,6 @@ and what a client still sends after its last answer is read and dropped for a wh
 """
 
 import asyncio
-import re
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
@@ -19,17 +18,24 @@ from uvicorn.server import ServerState
 from errors import (
     BadRequestError,
     BodyTimeoutError,
-    HeadTooLargeError,
     OverloadedError,
     RequestError,
 )
 from serving.http.bounded import BoundedProtocol
 from serving.http.guard import Guard, Limits
+from serving.http.head import (
+    CHUNKED,
+    END,
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    asks_for_upgrade,
+    body_length,
+    too_large,
+    without_upgrade,
+)
 from serving.http.linger import LingeringTransport
 from serving.http.reply import error_reply
 
-MAX_HEAD_BYTES: Final = 32_768
-MAX_HEADERS: Final = 100
 HEAD_SECONDS: Final = 10.0
 
 # How long a body that is still arriving when the server ends has until it is given up.
@@ -37,21 +43,6 @@ _LAST_BODY_SECONDS: Final = 2.0
 
 # How much is read, and dropped, of what a client still sends after its last answer.
 _LINGER_BYTES: Final = 64 * 1024 * 1024
-
-_END: Final = b"\r\n\r\n"
-_UPGRADES: Final = re.compile(
-    rb"\r\n(?:upgrade|http2-settings):[^\r\n]*|(?<=\r\nconnection:)[^\r\n]*\bupgrade\b[^\r\n]*",
-    re.IGNORECASE,
-)
-_ENCODINGS: Final = re.compile(rb"\r\ntransfer-encoding:[ \t]*([^\r\n]*?)[ \t]*\r\n")
-_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n")
-
-# The body of a request whose length is told by its chunks.
-_CHUNKED: Final = -1
-
-_TOO_LARGE = HeadTooLargeError(
-    f"The headers are larger than {MAX_HEAD_BYTES} bytes or more than {MAX_HEADERS}."
-)
 
 _TOO_MANY_CHUNKS = BadRequestError("The body comes in too many chunks of a few bytes.")
 
@@ -138,20 +129,21 @@ class HttpProtocol(BoundedProtocol):
             data = self._head + data
         elif data[:1] in b"\r\n":
             data = data.lstrip(b"\r\n")
-        end = data.find(_END, max(0, known - len(_END)))
-        if end < 0 or end > MAX_HEAD_BYTES - len(_END):
+        end = data.find(END, max(0, known - len(END)))
+        if end < 0 or end > MAX_HEAD_BYTES - len(END):
             self._wait_for_head(data)
             return b""
-        end += len(_END)
+        end += len(END)
         self._head = b""
         head = data[:end].lower()
-        fault = self._check(head)
-        if fault is not None:
+        try:
+            self._body_left = body_length(head)
+        except RequestError as fault:
             self._end(fault)
             return data[end:]
         self._in_head = False
-        if self._body_left == _CHUNKED or b"\r\nupgrade:" in head:
-            self._feed(_UPGRADES.sub(b"", data[:end]))
+        if self._body_left == CHUNKED or asks_for_upgrade(head):
+            self._feed(without_upgrade(data[:end]))
         else:
             # One call for all of a request, as most arrive.
             whole = end + self._body_left
@@ -164,7 +156,7 @@ class HttpProtocol(BoundedProtocol):
 
     def _wait_for_head(self, head: bytes) -> None:
         if len(head) > MAX_HEAD_BYTES or head.count(b"\n") > MAX_HEADERS + 1:
-            self._end(_TOO_LARGE)
+            self._end(too_large())
         elif head and (not head[:1].isalpha() or b"\n" in head.replace(b"\r\n", b"")):
             # What cannot become a request, such as TLS, is not waited for.
             self._end(_not_http())
@@ -173,37 +165,14 @@ class HttpProtocol(BoundedProtocol):
                 self._guard.reads_head(self)
             self._head = head
 
-    def _check(self, head: bytes) -> RequestError | None:
-        """What is wrong with complete headers, in lower case, that the parser would accept."""
-        if head.count(b"\n") > MAX_HEADERS + 2:
-            return _TOO_LARGE
-        hosts = head.count(b"\r\nhost:")
-        chunked = b"\r\ntransfer-encoding:" in head
-        if hosts != 1 or chunked:
-            is_old = head[: head.find(b"\r\n")].endswith(b" http/1.0")
-            if hosts > 1 or (hosts == 0 and not is_old):
-                return BadRequestError(f"A request has one Host header, not {hosts}.")
-            if chunked and (is_old or _ENCODINGS.findall(head) != [b"chunked"]):
-                return BadRequestError(
-                    "Transfer-Encoding may only be chunked, and only in HTTP/1.1."
-                )
-        if head.startswith(b"connect "):
-            return BadRequestError("CONNECT is for proxies, and this server is not one.")
-        if chunked:
-            self._body_left = _CHUNKED
-        else:
-            length = _LENGTH.search(head)
-            self._body_left = int(length[1]) if length else 0
-        return None
-
     def _read_body(self, data: bytes) -> bytes:
         """Take the body of a request out of the data; returns what is after it."""
         left = self._body_left
-        if left == _CHUNKED or len(data) <= left:
+        if left == CHUNKED or len(data) <= left:
             body, rest = data, b""
         else:
             body, rest = data[:left], data[left:]
-        if left != _CHUNKED:
+        if left != CHUNKED:
             self._body_left = left - len(body)
         self._feed(body)
         return rest
@@ -293,7 +262,7 @@ class HttpProtocol(BoundedProtocol):
             headers.append((b"connection", b"close"))
         lines = [b"HTTP/1.1 %d %s" % (reply.status, HTTPStatus(reply.status).phrase.encode())]
         lines += [name + b": " + value for name, value in headers]
-        self.transport.write(b"\r\n".join(lines) + _END + reply.body)
+        self.transport.write(b"\r\n".join(lines) + END + reply.body)
         self.transport.close()
 
     def _close_after_answers(self) -> None:

@@ -7,7 +7,7 @@ import orjson
 from starlette.types import Send
 
 from errors import InternalError, OverloadedError, RequestError, TooManyRequestsError
-from internals import one_write
+from serving.http.onewrite import one_write
 from serving.http.schema import ErrorResponse
 
 Headers = list[tuple[bytes, bytes]]

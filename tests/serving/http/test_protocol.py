@@ -12,7 +12,8 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from serving.http.guard import Limits
-from serving.http.protocol import MAX_HEAD_BYTES, HttpProtocol
+from serving.http.head import MAX_HEAD_BYTES
+from serving.http.protocol import HttpProtocol
 from tests.waiting import PATIENCE_SECONDS
 
 BODY = b'{"a": 1}'
