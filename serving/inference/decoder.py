@@ -103,9 +103,14 @@ class Decoder:
         """Wait for a turn of the event loop in which there is time."""
         turn = asyncio.get_running_loop().create_future()
         self._later_turns.append(turn)
-        await turn
-        if time.monotonic() > expires:
-            raise _late()
+        try:
+            async with _until(expires):
+                await turn
+        except BaseException:
+            if not turn.cancelled():
+                # Its turn had come, and goes to the next.
+                self._next_later()
+            raise
 
     def _took(self, seconds: float) -> None:
         if not self._turn_seconds:

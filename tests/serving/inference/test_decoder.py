@@ -136,6 +136,26 @@ async def test_many_at_once_take_turns_with_others(decoder: Decoder) -> None:
     assert turns > 5
 
 
+@pytest.mark.parametrize("turns", [0, 1, 2])
+async def test_those_who_give_up_pass_their_turn_on(decoder: Decoder, turns: int) -> None:
+    late = [
+        asyncio.create_task(decoder.features(png(20, 30), SPEC, later(-1), present))
+        for _ in range(3)
+    ]
+    leaving = asyncio.create_task(decoder.features(png(20, 30), SPEC, later(), present))
+    staying = asyncio.create_task(decoder.features(png(20, 30), SPEC, later(), present))
+    decoder._took(1.0)  # As if other images had filled the turn in which these begin.
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    leaving.cancel()
+    assert (await staying).tolist() == GRAY
+    outcomes = await asyncio.gather(*late, leaving, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [
+        *[OverloadedError] * 3,
+        asyncio.CancelledError,
+    ]
+
+
 async def test_an_image_that_would_wait_too_long_is_refused_at_once(decoder: Decoder) -> None:
     large = png(1000, 900)
     tasks = [
