@@ -122,6 +122,10 @@ class _NoClient:
     def __init__(self, *_: object, **__: object) -> None:
         pass
 
+    def __bool__(self) -> bool:
+        """False: a method of the service is then called as it is, and not through its client."""
+        return False
+
     async def __aenter__(self) -> None:
         pass
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.servers import ROOT, Server, environment
+from tests.servers import ROOT, Server, environment, serve
 from tests.waiting import PATIENCE_SECONDS
 
 FORBIDDEN = ("sklearn", "scipy", "skl2onnx", "onnx", "skops", "matplotlib", "joblib", "pandas")
@@ -50,6 +50,15 @@ def test_no_worker_maps_a_training_library(server: Server, http: httpx2.Client) 
     assert "/onnxruntime/" in maps
     for name in (*FORBIDDEN, *UNUSED):
         assert f"/site-packages/{name}/" not in maps
+
+
+def test_a_worker_answers_through_bentomls_layers_too(home: Path) -> None:
+    """As where traces are exported; what is left out of a worker is not missed there."""
+    with serve(home, target="bench.peers.pupila_native:service") as native:
+        body = Path("tests/data/predict_digit8.json").read_bytes()
+        assert native.post("/predict/", content=body).json()["prediction"] == 8
+        label = {"request_id": "123", "label": 8}
+        assert native.post("/feedback/", json=label).json()["outcome"] == "added"
 
 
 def test_a_wrong_setting_ends_the_start_with_one_sentence(tmp_path: Path) -> None:
