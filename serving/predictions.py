@@ -75,7 +75,9 @@ class _Classifying(Endpoint):
             async def classify(item: ImageItem) -> Prediction:
                 if isinstance(item.image, RequestError):
                     raise item.image
-                return await engine.predict(item.image, query.probabilities, expires, client_gone)
+                return await engine.predict(
+                    item.image, query.probabilities, expires, client_gone, in_batch=True
+                )
 
             outcomes = await asyncio.gather(*map(classify, query.items), return_exceptions=True)
         answers = _expected(outcomes)

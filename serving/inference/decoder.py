@@ -62,11 +62,17 @@ class Decoder:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def features(
-        self, image: bytes, spec: ImageSpec, expires: float, client_gone: Callable[[], bool]
+        self,
+        image: bytes,
+        spec: ImageSpec,
+        expires: float,
+        client_gone: Callable[[], bool],
+        in_batch: bool = False,
     ) -> Features:
         """float32 [n_features] of an image file, before ``expires``, in ``time.monotonic``'s
         seconds.
 
+        ``in_batch``: whether its request has more of them, which take turns with other requests.
         Raises RejectedImageError for bytes that are not a readable image, OverloadedError when
         there is not enough time, and ClientGoneError.
         """
@@ -75,13 +81,19 @@ class Decoder:
                 async with _until(expires):
                     encoded = await off_loop(examine, image, self._max_pixels)
                 return await self._on_thread(encoded, spec, expires, client_gone)
+            known = None
+            if not in_batch and len(image) <= _SMALL_BYTES:
+                known = examine(image, self._max_pixels)
+                if known.pixel_count + spec.n_features <= _SMALL_PIXELS:
+                    return spec.features(known.pixels(spec))
             most = INLINE_SECONDS
             if self._turn_seconds >= TURN_SECONDS:
-                await self._later(expires)
                 most = CROWDED_INLINE_SECONDS
+                if in_batch:
+                    await self._later(expires)
             started = time.perf_counter()
             try:
-                encoded = examine(image, self._max_pixels)
+                encoded = known or examine(image, self._max_pixels)
                 if self._is_small(encoded, spec, most):
                     return spec.features(encoded.pixels(spec))
             finally:

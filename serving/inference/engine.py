@@ -54,12 +54,18 @@ class Engine:
         )
 
     async def predict(
-        self, image: bytes, probabilities: bool, expires: float, client_gone: Callable[[], bool]
+        self,
+        image: bytes,
+        probabilities: bool,
+        expires: float,
+        client_gone: Callable[[], bool],
+        in_batch: bool = False,
     ) -> Prediction:
         """The prediction for the bytes of an image file, before ``expires``, in the seconds of
         ``time.monotonic``.
 
-        ``client_gone``: whether the client has disconnected. Raises RejectedImageError for bytes
+        ``client_gone``: whether the client has disconnected. ``in_batch``: whether its request has
+        more images. Raises RejectedImageError for bytes
         that are not a readable image, BadRequestError for probabilities that the version does not
         give, OverloadedError when there is not enough time, and ClientGoneError.
         """
@@ -75,7 +81,7 @@ class Engine:
                 "deadline",
                 retry_after=max(1, round(wait)),
             )
-        features = await self._decoder.features(image, self._spec, expires, client_gone)
+        features = await self._decoder.features(image, self._spec, expires, client_gone, in_batch)
         answer = await self._batcher.submit(features, expires, client_gone)
         given = None
         if probabilities:

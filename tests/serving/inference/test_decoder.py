@@ -129,7 +129,7 @@ async def test_many_at_once_take_turns_with_others(decoder: Decoder) -> None:
 
     counting = asyncio.create_task(count())
     image = png(120, 120)
-    asked = [decoder.features(image, SPEC, later(), present) for _ in range(300)]
+    asked = [decoder.features(image, SPEC, later(), present, in_batch=True) for _ in range(300)]
     for features in await asyncio.gather(*asked):
         assert features.tolist() == GRAY
     counting.cancel()
@@ -139,11 +139,15 @@ async def test_many_at_once_take_turns_with_others(decoder: Decoder) -> None:
 @pytest.mark.parametrize("turns", [0, 1, 2])
 async def test_those_who_give_up_pass_their_turn_on(decoder: Decoder, turns: int) -> None:
     late = [
-        asyncio.create_task(decoder.features(png(20, 30), SPEC, later(-1), present))
+        asyncio.create_task(decoder.features(png(20, 30), SPEC, later(-1), present, in_batch=True))
         for _ in range(3)
     ]
-    leaving = asyncio.create_task(decoder.features(png(20, 30), SPEC, later(), present))
-    staying = asyncio.create_task(decoder.features(png(20, 30), SPEC, later(), present))
+    leaving = asyncio.create_task(
+        decoder.features(png(20, 30), SPEC, later(), present, in_batch=True)
+    )
+    staying = asyncio.create_task(
+        decoder.features(png(20, 30), SPEC, later(), present, in_batch=True)
+    )
     decoder._took(1.0)  # As if other images had filled the turn in which these begin.
     for _ in range(turns):
         await asyncio.sleep(0)
