@@ -115,7 +115,7 @@ def do_not_track(silent: bool) -> None:
 
 
 class _NoClient:
-    """In place of the client that BentoML makes of each service for its own tasks."""
+    """In place of BentoML's client of each service; false, so that methods are called directly."""
 
     to_async = to_sync = None
 
@@ -123,7 +123,6 @@ class _NoClient:
         pass
 
     def __bool__(self) -> bool:
-        """False: a method of the service is then called as it is, and not through its client."""
         return False
 
     async def __aenter__(self) -> None:
