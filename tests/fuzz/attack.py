@@ -22,7 +22,7 @@ from tests.servers import Server
 from tests.waiting import PATIENCE_SECONDS
 
 WHOLE = "FUZZ_CASES" in os.environ
-CASES = int(os.environ.get("FUZZ_CASES", "300"))
+CASES = int(os.environ.get("FUZZ_CASES", "200"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 
 CLIENTS = 4
