@@ -17,7 +17,7 @@ def test_no_answer_that_the_document_does_not_describe(server: Server, tmp_path:
             "run",
             f"{server.url}/docs.json",
             "--checks=all",
-            # Not the stateful one: it takes a form that says the same in other bytes for a wrong one.
+            # Not the stateful one: it takes a form with the same content in other bytes for wrong.
             "--phases=examples,coverage,fuzzing",
             # It takes any text for an image, since a schema cannot say what an image is.
             "--exclude-checks=positive_data_acceptance",
