@@ -33,10 +33,14 @@ def body_length(head: bytes) -> int:
     """
     if head.count(b"\n") > MAX_HEADERS + 2:
         raise too_large()
+    # The parser takes HTTP/0.9 too, and would never find the end of its body.
+    version = head[: head.find(b"\r\n")][-len(b" http/1.1") :]
+    if version not in (b" http/1.1", b" http/1.0"):
+        raise BadRequestError("The request is not valid HTTP/1.1.")
     hosts = head.count(b"\r\nhost:")
     chunked = b"\r\ntransfer-encoding:" in head
     if hosts != 1 or chunked:
-        is_old = head[: head.find(b"\r\n")].endswith(b" http/1.0")
+        is_old = version == b" http/1.0"
         if hosts > 1 or (hosts == 0 and not is_old):
             raise BadRequestError(f"A request has one Host header, not {hosts}.")
         if chunked and (is_old or _ENCODINGS.findall(head) != [b"chunked"]):

@@ -168,6 +168,7 @@ async def test_a_hundred_headers_are_allowed(port: int) -> None:
         b"GET /x HTTP/1.1\r\n\r\n",
         b"GET /x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         b"GET /x HTTP/9.9\r\nHost: a\r\n\r\n",
+        b"GET /x HTTP/0.9\r\nHost: a\r\n\r\n",
         b"GET /x HTTP/1.1\nHost: a\n\n",
         b"POST /x HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS,
         POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + CHUNKS,
