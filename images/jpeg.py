@@ -70,8 +70,10 @@ class Frame(NamedTuple):
     def coefficients(self) -> float:
         """Coefficients for each pixel, 1 to 4: color is often sampled more coarsely."""
         sampled = [(byte >> 4) * (byte & 15) for byte in self.sampling]
-        whole = max(byte >> 4 for byte in self.sampling) * max(byte & 15 for byte in self.sampling)
-        return sum(sampled) / whole
+        across = max((byte >> 4 for byte in self.sampling), default=0)
+        down = max((byte & 15 for byte in self.sampling), default=0)
+        # Sampling factors of 0 are no JPEG's; the decoder says so.
+        return sum(sampled) / max(across * down, 1)
 
     def without_metadata(self, data: bytes) -> bytes:
         """The JPEG's tables, frame and scans, with its JFIF and Adobe color markers."""

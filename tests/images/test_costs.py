@@ -75,3 +75,9 @@ def test_a_photo_of_12_megapixels_fits_in_any_format() -> None:
     header = bytearray(encode_image(noise(30, 40, 3), "WebP", lossless=True))
     header[21:25] = (4031 | 3023 << 14).to_bytes(4, "little")
     assert 12 * 4032 * 3024 < cost(bytes(header)).bytes < 160 * 2**20
+
+
+def test_sampling_factors_of_zero_are_no_reason_to_fail() -> None:
+    data = bytearray(encode_image(noise(64, 64), "JPEG"))
+    data[data.index(b"\xff\xc0") + 11] = 0
+    assert cost(bytes(data)).bytes > 0
