@@ -74,7 +74,7 @@ class Front:
         refusal = self._admit(scope)
         if refusal is not None:
             with contextlib.suppress(RuntimeError, OSError):
-                await refusal.send(send)
+                await refusal.send(self._closing(send))
             return
         route = HOT.get(scope["path"])
         if route is None and (model := model_in(scope["path"])) is not None:
