@@ -12,7 +12,6 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from pathlib import Path
 import click
 
 from bench.machine import heading
+from bench.measurement import best_microseconds
 from bench.plan import Result, run
 from bench.process import ROOT
 from bench.runner import Runner, make_material, start
@@ -34,7 +34,6 @@ from serving.keys.keyring import Keyring
 
 MODEL = "logistic"
 KEYS = 1000
-REPEATS = 300
 EACH = 1000
 CONNECTIONS = 32
 # Of what the server can answer: what a good client asks, so that it does not wait for itself.
@@ -71,7 +70,7 @@ def gates() -> list[tuple[str, float]]:
         if secret is not None:
             headers.append((b"authorization", f"Bearer {secret}".encode()))
         scope = {"type": "http", "method": "POST", "path": "/predict/", "headers": headers}
-        return _best(lambda: [gate(scope) for _ in range(EACH)]) / EACH
+        return best_microseconds(lambda: [gate(scope) for _ in range(EACH)]) / EACH
 
     return [
         ("no keys on the server", timed(opened, None)),
@@ -79,16 +78,6 @@ def gates() -> list[tuple[str, float]]:
         ("a wrong key, refused", timed(closed, new_secret())),
         ("no key, refused", timed(closed, None)),
     ]
-
-
-def _best(part: Callable[[], object]) -> float:
-    """Microseconds of this thread's processor time."""
-    times = []
-    for _ in range(REPEATS):
-        started = time.thread_time_ns()
-        part()
-        times.append(time.thread_time_ns() - started)
-    return min(times) / 1000
 
 
 def housed(name: str) -> Server:

@@ -17,7 +17,6 @@ import json
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ import numpy as np
 
 from bench.dialects import DIALECTS
 from bench.machine import heading
+from bench.measurement import best_microseconds
 from bench.plan import run
 from bench.process import ROOT
 from bench.runner import SETTLE_SECONDS, Runner, make_material, start
@@ -44,7 +44,6 @@ from settings import Settings
 MODEL = "logistic"
 CONNECTIONS = (32, 128, 512, 2048)
 BATCH = 32
-REPEATS = 200
 OTHER = "Pupila in "
 
 
@@ -113,27 +112,20 @@ def by_part(model: Path) -> list[tuple[str, float]]:
             await read_body(scope, receive, 1 << 20, lambda _size: None)
 
     def each(part: Callable[[], object]) -> float:
-        return _best(lambda: [part() for _ in range(BATCH)]) / BATCH
+        return best_microseconds(lambda: [part() for _ in range(BATCH)]) / BATCH
 
     return [
-        ("reading the body", _best(lambda: asyncio.run(reading())) / BATCH),
+        ("reading the body", best_microseconds(lambda: asyncio.run(reading())) / BATCH),
         ("JSON, fields, base64", each(lambda: parse_query(body))),
         ("image header, decoding", each(lambda: examine(data, limit).pixels(spec))),
         ("pixels to features", each(lambda: spec.features(pixels))),
-        (f"the graph, in a batch of {BATCH}", _best(lambda: runtime.run(features)) / BATCH),
+        (
+            f"the graph, in a batch of {BATCH}",
+            best_microseconds(lambda: runtime.run(features)) / BATCH,
+        ),
         ("reply", each(lambda: json_reply({"request_id": "0", "prediction": 8}))),
         ("metrics", each(lambda: metrics.answered(PREDICT.path, 200, 0.001))),
     ]
-
-
-def _best(part: Callable[[], object]) -> float:
-    """Microseconds of this thread's processor time."""
-    times = []
-    for _ in range(REPEATS):
-        started = time.thread_time_ns()
-        part()
-        times.append(time.thread_time_ns() - started)
-    return min(times) / 1000
 
 
 def report(

@@ -17,7 +17,7 @@ from serving.http.schema import MAX_LABELS, FeedbackListResponse, FeedbackRespon
 from serving.inference.admission import Admission
 from serving.inference.registry import Registry
 from serving.metrics import LABELS
-from serving.offloop import LARGE_BYTES, off_loop
+from serving.offloop import off_loop_if_large
 from serving.recording.allowance import Allowance
 from serving.recording.connection import RecordsConnection
 from serving.recording.labels import LabelWriter, Result, not_kept
@@ -71,10 +71,7 @@ class Feedback(Endpoint):
         body: bytes,
         client_gone: ClientGone,  # noqa: ARG002 - a label is kept even if its client is gone
     ) -> Reply:
-        if len(body) > LARGE_BYTES:
-            query = await off_loop(parse_feedback, body)
-        else:
-            query = parse_feedback(body)
+        query = await off_loop_if_large(body, parse_feedback, body)
         exchange.request_id = query.items[0].request_id
         exchange.charge(len(query.items))
         key = exchange.caller.key if exchange.caller is not None else None

@@ -19,3 +19,12 @@ async def off_loop(function: Callable[[*Arguments], Result], *arguments: *Argume
     """What the function returns or raises; it must not hold the interpreter's lock for more than a
     few milliseconds at a time."""
     return await asyncio.get_running_loop().run_in_executor(_threads, function, *arguments)
+
+
+async def off_loop_if_large(
+    body: bytes, function: Callable[[*Arguments], Result], *arguments: *Arguments
+) -> Result:
+    """The same, but right here if the body is so small that a thread would take longer."""
+    if len(body) > LARGE_BYTES:
+        return await off_loop(function, *arguments)
+    return function(*arguments)

@@ -15,7 +15,7 @@ from serving.http.uploads import parse_upload
 from serving.inference.admission import Admission
 from serving.inference.engine import Engine, Prediction
 from serving.inference.registry import Registry
-from serving.offloop import LARGE_BYTES, off_loop
+from serving.offloop import LARGE_BYTES, off_loop_if_large
 from serving.recording.recorder import Recorder
 from settings import Settings
 
@@ -115,14 +115,14 @@ class Predict(_Classifying):
     async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:
         scope = exchange.scope
         with self._admission.slots(1):
-            if len(body) > LARGE_BYTES:
-                query: Query | BatchQuery = await off_loop(
-                    parse_upload, scope, body, self._default_model
-                )
-            elif body[:1] == b"{" and not scope.get("query_string") and "path_params" not in scope:
+            query: Query | BatchQuery
+            is_plain = body[:1] == b"{" and len(body) <= LARGE_BYTES
+            if is_plain and not scope.get("query_string") and "path_params" not in scope:
                 query = parse_query(body)
             else:
-                query = parse_upload(scope, body, self._default_model)
+                query = await off_loop_if_large(
+                    body, parse_upload, scope, body, self._default_model
+                )
             if isinstance(query, Query):
                 return await self._one(exchange, query, client_gone)
         exchange.headers += _id_header(query.request_id)
@@ -153,10 +153,7 @@ class PredictBatch(_Classifying):
     route = PREDICT_BATCH
 
     async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:
-        if len(body) > LARGE_BYTES:
-            query = await off_loop(parse_batch, body)
-        else:
-            query = parse_batch(body)
+        query = await off_loop_if_large(body, parse_batch, body)
         return await self._classify(exchange, query, client_gone)
 
 

@@ -9,9 +9,10 @@ from typing import Final
 from starlette.types import Message, Scope, Send
 
 from errors import ForbiddenError
+from serving.http.headers import header
 from serving.http.reply import Reply, error_reply
 
-ANY: Final = "*"
+ANY: Final = b"*"
 _METHODS: Final = b"GET, POST"
 _REQUEST_HEADERS: Final = b"authorization, content-encoding, content-type, x-api-key, x-request-id"
 _RESPONSE_HEADERS: Final = (
@@ -33,8 +34,8 @@ class Cors:
         """The answer to a browser that asks whether it may ask; None for any other request."""
         if scope["method"] != "OPTIONS":
             return None
-        origin = _header(scope, b"origin")
-        if origin is None or _header(scope, b"access-control-request-method") is None:
+        origin = header(scope, b"origin")
+        if origin is None or header(scope, b"access-control-request-method") is None:
             return None
         allowed = self._allowed(origin)
         if allowed is None:
@@ -57,7 +58,7 @@ class Cors:
         """``send``, but telling the browser whether the page may read the response."""
         if not self._origins:
             return send
-        origin = _header(scope, b"origin")
+        origin = header(scope, b"origin")
         allowed = None if origin is None else self._allowed(origin)
         headers = [_VARY]
         if allowed is not None:
@@ -72,14 +73,6 @@ class Cors:
         return marked_send
 
     def _allowed(self, origin: bytes) -> bytes | None:
-        if ANY.encode() in self._origins:
-            return ANY.encode()
+        if ANY in self._origins:
+            return ANY
         return origin if origin in self._origins else None
-
-
-def _header(scope: Scope, name: bytes) -> bytes | None:
-    for known, value in scope["headers"]:
-        if known == name:
-            content: bytes = value
-            return content
-    return None

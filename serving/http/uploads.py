@@ -13,6 +13,7 @@ from errors import BadRequestError
 from images.formats import is_recognized
 from serving.http.base64text import decode_base64
 from serving.http.fields import model_of, read_object, request_id_of
+from serving.http.headers import header
 from serving.http.multipart import MULTIPART, Part, parse_form
 from serving.http.parser import BatchQuery, ImageItem, Query, query_of
 from serving.http.schema import MAX_ITEMS, MAX_REQUEST_ID
@@ -33,7 +34,7 @@ def parse_upload(scope: Scope, body: bytes, default_model: str) -> Query | Batch
     Several images in a form are a batch. ``default_model`` answers an image or a form that names
     none; JSON must. Raises BadRequestError.
     """
-    content_type = _header(scope, b"content-type") or _header(scope, ORIGINAL_TYPE)
+    content_type = header(scope, b"content-type") or header(scope, ORIGINAL_TYPE) or b""
     if body[:1] != b"{":
         if content_type[: len(MULTIPART)].lower() == MULTIPART:
             parts = parse_form(body, content_type, MAX_ITEMS + _OTHER_FIELDS)
@@ -111,25 +112,17 @@ def _request_ids(scope: Scope, given: list[str], count: int) -> tuple[str, list[
         raise BadRequestError(
             f"The form has {len(given)} request ids for {count} images; send one for each, or one."
         )
-    header = _header(scope, b"x-request-id").decode("latin-1").strip()
-    if header and (len(header) > MAX_REQUEST_ID or not (header.isascii() and header.isprintable())):
+    sent = (header(scope, b"x-request-id") or b"").decode("latin-1").strip()
+    if sent and (len(sent) > MAX_REQUEST_ID or not (sent.isascii() and sent.isprintable())):
         raise BadRequestError(
             f"X-Request-ID must be 1 to {MAX_REQUEST_ID} printable ASCII characters."
         )
-    whole = given[0] if len(given) == 1 else header
+    whole = given[0] if len(given) == 1 else sent
     whole = whole or uuid.uuid4().hex
     items = given if len(given) == count else [f"{whole}-{number + 1}" for number in range(count)]
     for item in (whole, *items):
         request_id_of({"request_id": item})
     return whole, items
-
-
-def _header(scope: Scope, name: bytes) -> bytes:
-    for known, value in scope["headers"]:
-        if known == name:
-            content: bytes = value
-            return content
-    return b""
 
 
 def _parameters(scope: Scope) -> dict[str, str]:
