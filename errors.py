@@ -13,6 +13,7 @@ PupilaError
 │   └── DatabaseError         a database that is unreachable, locked or full: try again later
 ├── KeysError                 a key or a file of keys that cannot be used
 ├── MonitorError              a window that cannot be inspected, or a report that was not delivered
+├── RolloutError              a promotion, rollback or rollout that cannot be done
 ├── ModelError
 │   ├── PickleError           a pickle that is not a usable classifier
 │   ├── ConversionError       an estimator that cannot be converted to ONNX
@@ -91,6 +92,10 @@ class KeysError(PupilaError):
 
 class MonitorError(PupilaError):
     """The window cannot be inspected, or its report cannot be delivered."""
+
+
+class RolloutError(PupilaError):
+    """What was asked of an alias or a rollout cannot be done as things stand."""
 
 
 class ModelError(PupilaError):

@@ -9,6 +9,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import URL
 
+import records.rollout_schema  # noqa: F401 - its tables join the metadata
 from errors import DatabaseError, SchemaError
 from records.engines import (
     BEGIN,

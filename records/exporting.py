@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Text, func, or_, select, type_
 from errors import RecordsError
 from records.database import Database
 from records.parquet import pyarrow
+from records.rollout_schema import pairs
 from records.schema import labels, predictions
 from records.windows import Record, conditions, read
 
@@ -28,6 +29,14 @@ _GROUP_BYTES: Final = 32 * 1024 * 1024
 
 # Columns named as clients know them: ``label`` is the true one, as in imports.
 _FIELDS: Final = {"prediction": "label", "label": "truth"}
+# What the other version of a rollout made of the same image.
+_OF_PAIR: Final = {
+    "rollout": "rollout_id",
+    "other_version": "version",
+    "other_prediction": "label",
+    "other_probabilities": "probabilities",
+    "other_failure": "failure",
+}
 
 
 @dataclass(frozen=True)
@@ -144,6 +153,12 @@ def _schema(pa: Any, connection: Connection, chosen: Sequence[ColumnElement[bool
             ("label", label),
             ("conflict", pa.bool_()),
             ("labels", pa.string()),
+            ("drawn", pa.string()),
+            ("rollout", pa.int64()),
+            ("other_version", pa.string()),
+            ("other_prediction", label),
+            ("other_probabilities", pa.list_(pa.float32())),
+            ("other_failure", pa.string()),
             ("image", pa.binary()),
         ]
     )
@@ -151,13 +166,14 @@ def _schema(pa: Any, connection: Connection, chosen: Sequence[ColumnElement[bool
 
 def _all_integers(connection: Connection, chosen: Sequence[ColumnElement[bool]]) -> bool:
     """Whether all labels are integers that are sure to fit into 64 bits."""
-    for column in (predictions.c.label, labels.c.label):
+    for column in (predictions.c.label, labels.c.label, pairs.c.label):
         stored = type_coerce(column, Text)
         statement = select(predictions.c.id).where(
             or_(stored.like('"%'), func.length(stored) > 18), *chosen
         )
-        if column.table is labels:
-            statement = statement.join(labels, labels.c.prediction_id == predictions.c.id)
+        if column.table is not predictions:
+            of_prediction = column.table.c.prediction_id == predictions.c.id
+            statement = statement.join(column.table, of_prediction)
         if connection.execute(statement.limit(1)).first() is not None:
             return False
     return True
@@ -167,7 +183,11 @@ def _table(pa: Any, records: Sequence[Record], schema: "pa.Schema") -> "pa.Table
     columns: dict[str, list[Any]] = {
         field.name: [getattr(record, _FIELDS.get(field.name, field.name)) for record in records]
         for field in schema
+        if field.name not in _OF_PAIR
     }
+    for name, attribute in _OF_PAIR.items():
+        columns[name] = [record.pair and getattr(record.pair, attribute) for record in records]
+    columns["other_probabilities"] = [_floats(each) for each in columns["other_probabilities"]]
     columns["labels"] = [json.dumps(dict(record.labels)) for record in records]
     columns["probabilities"] = [_floats(record.probabilities) for record in records]
     for field in schema:

@@ -14,6 +14,7 @@ from records.chunks import chunks
 from records.columns import label_text
 from records.database import Database
 from records.prediction import KeptPrediction, Label, Origin
+from records.requests import drawn_as
 from records.schema import images, labels, predictions
 from records.writer import add_predictions
 
@@ -107,6 +108,8 @@ def add_labels(
     if missing:
         _create_predictions(connection, missing, origin)
         targets = _find(connection, items)
+    found = [target.id for of_request in targets.values() for target in of_request]
+    drawn = drawn_as(connection, found)
     now = datetime.now(UTC)
     outcomes = []
     rows: list[dict[str, Any]] = []
@@ -138,6 +141,7 @@ def add_labels(
                     "at": now,
                     "key": item.key,
                     "remark": item.remark,
+                    "drawn": drawn.get(target.id, "volunteered"),
                 }
             )
             acts.append(_act(target, item, outcome))

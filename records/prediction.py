@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from records.routing import Pair
+
 Label = int | str
 Origin = Literal["traffic", "feedback", "import"]
 
@@ -18,6 +20,7 @@ class KeptPrediction:
     ``at`` has a time zone. ``reason``: why the image was rejected. ``probabilities``: float32 in
     little-endian bytes, in the order of the version's labels; ``confidence`` is the largest of
     them. ``weight`` is 1 / the probability of having been kept, None for what was not sampled.
+    ``pair``: what the other version of a rollout made of the image.
 
     Not frozen: in the event loop of the server, a frozen one takes three times as long to make.
     """
@@ -35,3 +38,4 @@ class KeptPrediction:
     weight: float | None = None
     image: bytes | None = None
     origin: Origin = "traffic"
+    pair: Pair | None = None

@@ -20,6 +20,9 @@ _ROW_BYTES: Final = 256
 _PAGES: Final = 2000
 # A prune to a number of bytes deletes at least this much at a time.
 _MIN_STEP_BYTES: Final = 16 * 1024
+_PRUNED: Final = (
+    "images", "label_requests", "labels", "pairs", "predictions", "reports", "traffic",
+)  # fmt: skip
 # Of traffic and reports, what one transaction deletes.
 _STEP_TIME: Final = timedelta(hours=12)
 
@@ -139,7 +142,7 @@ def free_space(database: Database) -> bool:
     """
     with database.outside() as connection:
         if database.dialect == "postgresql":
-            connection.execute(text("VACUUM images, labels, predictions, traffic, reports"))
+            connection.execute(text(f"VACUUM {', '.join(_PRUNED)}"))
             return True
         incremental = connection.execute(text("PRAGMA auto_vacuum")).scalar_one() == 2
         if not incremental:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from records.columns import AnyText, LabelText, UtcDateTime
 
 # The newest of records/migrations/versions; here, so that a server can check it without Alembic.
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 # The oldest schema whose code can use a database of this one. It rises with a migration that does
 # more than add tables and nullable columns, and so do not newer servers lock out older ones.
 COMPATIBLE: Final = "0001"
@@ -40,12 +40,12 @@ metadata = MetaData(
 )
 
 # SQLite only autoincrements a column of type INTEGER, which has 64 bits there.
-_Id = BigInteger().with_variant(Integer, "sqlite")
+ID = BigInteger().with_variant(Integer, "sqlite")
 
 predictions = Table(
     "predictions",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", ID, primary_key=True),
     # Not unique: clients repeat ids; the newest counts.
     Column("request_id", AnyText(MAX_NAME_LENGTH), nullable=False),
     Column("model", AnyText(MAX_NAME_LENGTH), nullable=False),
@@ -76,7 +76,7 @@ images = Table(
     metadata,
     Column(
         "prediction_id",
-        _Id,
+        ID,
         ForeignKey("predictions.id", ondelete="CASCADE"),
         primary_key=True,
         autoincrement=False,
@@ -88,8 +88,8 @@ images = Table(
 labels = Table(
     "labels",
     metadata,
-    Column("id", _Id, primary_key=True),
-    Column("prediction_id", _Id, ForeignKey("predictions.id", ondelete="CASCADE"), nullable=False),
+    Column("id", ID, primary_key=True),
+    Column("prediction_id", ID, ForeignKey("predictions.id", ondelete="CASCADE"), nullable=False),
     Column("request_id", AnyText(MAX_NAME_LENGTH), nullable=False),
     Column("model", AnyText(MAX_NAME_LENGTH), nullable=False),
     Column("label", LabelText, nullable=False),
@@ -102,6 +102,8 @@ labels = Table(
     Column("key", AnyText(MAX_NAME_LENGTH)),
     # What the sender of a label with a key called its source.
     Column("remark", AnyText(MAX_NAME_LENGTH)),
+    # How its image was chosen to be labelled: see records.requests.
+    Column("drawn", AnyText(MAX_NAME_LENGTH)),
     Index("labels_prediction_id_idx", "prediction_id"),
     Index("labels_model_at_idx", "model", "at"),
     sqlite_autoincrement=True,
@@ -125,7 +127,7 @@ traffic = Table(
 reports = Table(
     "reports",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", ID, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
     Column("model", AnyText(MAX_NAME_LENGTH), nullable=False),
     Column("version", AnyText(MAX_NAME_LENGTH), nullable=False),
@@ -146,7 +148,7 @@ reports = Table(
 keys = Table(
     "keys",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", ID, primary_key=True),
     Column("name", AnyText(MAX_NAME_LENGTH), nullable=False),
     # Of the secret, in hexadecimal.
     Column("sha256", Text, nullable=False),
@@ -181,7 +183,7 @@ key_usage = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", ID, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
     Column("actor", AnyText(MAX_NAME_LENGTH), nullable=False),
     Column("action", AnyText(MAX_NAME_LENGTH), nullable=False),

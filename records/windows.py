@@ -11,6 +11,8 @@ from labels import plain
 from records.chunks import chunks
 from records.database import Database
 from records.prediction import KeptPrediction, Label
+from records.rollout_schema import pairs
+from records.routing import Pair
 from records.schema import images, labels, predictions, traffic
 
 # Readers get the image itself instead of its size.
@@ -19,10 +21,15 @@ _FIELDS = tuple(column for column in predictions.columns if column.name != "imag
 
 @dataclass(slots=True, kw_only=True)
 class Record(KeptPrediction):
-    """A kept prediction as it is read: with its id, and the current label of each source."""
+    """A kept prediction as it is read: with its id, and the current label of each source.
+
+    ``drawn``: how its image was chosen to be labelled, see ``records.requests``; None without a
+    label, and for one from before that was kept.
+    """
 
     id: int
     labels: tuple[tuple[str, Label], ...] = ()
+    drawn: str | None = None
 
     @property
     def truth(self) -> Label | None:
@@ -121,16 +128,31 @@ def read(connection: Connection, ids: Iterable[int], *, with_images: bool = True
             content = images.c.content.label("image")
             statement = statement.add_columns(content).join_from(predictions, images, isouter=True)
         current: dict[int, dict[str, Label]] = {}
-        for id_, source, label in connection.execute(
-            select(labels.c.prediction_id, labels.c.source, labels.c.label)
+        drawn: dict[int, str | None] = {}
+        for id_, source, label, how in connection.execute(
+            select(labels.c.prediction_id, labels.c.source, labels.c.label, labels.c.drawn)
             .where(labels.c.prediction_id.in_(chunk))
             .order_by(labels.c.id)
         ):
             current.setdefault(id_, {})[source] = label
+            drawn.setdefault(id_, how)
+        compared = _pairs(connection, chunk)
         for row in connection.execute(statement).mappings():
-            by_source = tuple(sorted(current.get(row["id"], {}).items()))
-            records.append(Record(**row, labels=by_source))
+            id_ = row["id"]
+            by_source = tuple(sorted(current.get(id_, {}).items()))
+            records.append(
+                Record(**row, labels=by_source, drawn=drawn.get(id_), pair=compared.get(id_))
+            )
     return records
+
+
+def _pairs(connection: Connection, ids: Sequence[int]) -> dict[int, Pair]:
+    statement = select(pairs).where(pairs.c.prediction_id.in_(ids))
+    found = {}
+    for row in connection.execute(statement).mappings():
+        id_ = row["prediction_id"]
+        found[id_] = Pair(**{name: value for name, value in row.items() if name != "prediction_id"})
+    return found
 
 
 def models(database: Database) -> list[str]:

@@ -1,12 +1,14 @@
 """What servers write: predictions and counts of traffic, many at a time."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from sqlalchemy import Connection, insert
 
 from images.trailer import without_trailer
 from records.database import Database
 from records.prediction import KeptPrediction
+from records.rollout_schema import pairs
 from records.schema import images, predictions
 from records.traffic import TrafficKey, add_traffic
 
@@ -43,7 +45,7 @@ def add_predictions(connection: Connection, kept: Sequence[KeptPrediction]) -> N
         {name: getattr(one, name) for name in _FIELDS} | {"image_bytes": len(file)}
         for one, file in zip(kept, files, strict=True)
     ]
-    ids = connection.execute(statement, rows).scalars()
+    ids = list(connection.execute(statement, rows).scalars())
     contents = [
         {"prediction_id": id_, "content": file}
         for id_, file in zip(ids, files, strict=True)
@@ -51,3 +53,10 @@ def add_predictions(connection: Connection, kept: Sequence[KeptPrediction]) -> N
     ]
     if contents:
         connection.execute(insert(images), contents)
+    compared = [
+        asdict(one.pair) | {"prediction_id": id_}
+        for id_, one in zip(ids, kept, strict=True)
+        if one.pair is not None
+    ]
+    if compared:
+        connection.execute(insert(pairs), compared)

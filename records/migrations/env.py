@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import records.rollout_schema  # noqa: F401 - its tables join the metadata
 from records.schema import SCHEMA_TABLE, metadata
 
 context.configure(

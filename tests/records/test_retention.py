@@ -8,7 +8,9 @@ from sqlalchemy import func, select
 from errors import RecordsError
 from records.database import Database
 from records.reports import history, save
+from records.requests import ask
 from records.retention import Deleted, Pruned, delete, prune, used_bytes
+from records.routing import Pair
 from records.schema import metadata
 from records.stats import stats
 from records.traffic import traffic
@@ -18,7 +20,13 @@ from tests.records.rows import NOON, keep, label, row
 from tests.records.test_reports import REPORT
 
 # What no limit of the records deletes.
-FOR_GOOD = {"keys", "key_usage", "audit"}
+FOR_GOOD = {
+    "aliases", "audit", "decisions", "key_usage", "keys", "leases", "retrainings", "rollouts",
+    "verdicts", "workers",
+}  # fmt: skip
+PAIR = Pair(
+    rollout_id=1, version="clf:b", role="challenger", label=3, probabilities=None, seconds=0.1
+)
 
 
 def kept(database: Database) -> list[str]:
@@ -36,7 +44,8 @@ def counts(database: Database) -> dict[str, int]:
 
 def test_old_predictions_go_with_all_that_belongs_to_them(database: Database) -> None:
     for hours in range(4):
-        keep(database, row(str(hours), minutes=60 * hours))
+        keep(database, row(str(hours), minutes=60 * hours, pair=PAIR))
+        ask(database, [hours + 1], "random")
         label(database, str(hours), 3)
         at = NOON + timedelta(hours=hours)
         write(database, [], {(at, "clf", "v", "champion", "status", "200"): 1})

@@ -1,4 +1,4 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from errors import RecordsError
 from records.database import Database
 from records.prediction import KeptPrediction, Label
+from records.routing import Pair
 from records.schema import images, labels, predictions, traffic
 from records.traffic import TrafficKey
 from records.traffic import traffic as traffic_rows
@@ -31,8 +32,23 @@ def test_a_prediction_is_read_as_it_was_written(database: Database) -> None:
 def test_a_kept_prediction_and_its_table_have_the_same_fields() -> None:
     names = {field.name for field in fields(KeptPrediction)}
     columns = {column.name for column in predictions.columns}
-    assert names - columns == {"image"}
+    assert names - columns == {"image", "pair"}
     assert columns - names == {"id", "image_bytes"}
+
+
+def test_a_pair_is_read_as_it_was_written(database: Database) -> None:
+    pair = Pair(
+        rollout_id=3,
+        version="clf:b",
+        role="challenger",
+        label=3,
+        probabilities=b"\x00\x00\x40?\x00\x00\x80>",
+        seconds=0.004,
+        differ=True,
+    )
+    failed = replace(pair, label=None, probabilities=None, failure="it raised", differ=None)
+    keep(database, row("1", pair=pair), row("2"), row("3", pair=failed))
+    assert [one.pair for one in window(database, "clf")] == [pair, None, failed]
 
 
 def test_a_rejected_image_has_a_reason_and_no_label(database: Database) -> None:

@@ -72,12 +72,10 @@ def test_the_output_is_the_same_as_without_a_cluster(
         spec = importlib.util.find_spec("models")
         return spec is None, "_pupila_scorers" in sys.modules
 
-    # The scheduler decides which worker gets a chunk: run until both had one.
-    for _ in range(20):
-        if on_workers(cluster, found) == [(True, True)] * 2:
-            break
-        run(store, images, there, dask=cluster, overwrite=True)
-    assert on_workers(cluster, found) == [(True, True)] * 2
+    # Dask decides which worker gets a chunk: it may give all of them to one.
+    without, scored = zip(*on_workers(cluster, found), strict=True)
+    assert all(without)
+    assert any(scored)
 
 
 def test_a_run_continues_where_the_cluster_stopped(

@@ -3,27 +3,13 @@
 import sqlalchemy as sa
 from alembic import op
 
+from records.migrations.appending import append_only
+
 revision = "0002"
 down_revision = "0001"
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _AT = sa.DateTime(timezone=True)
-
-_REFUSAL = "the audit table is append-only"
-# Whoever writes to the table may only add to it.
-_APPEND_ONLY = {
-    "sqlite": [
-        f"CREATE TRIGGER audit_{event.lower()} BEFORE {event} ON audit "
-        f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
-        for event in ("UPDATE", "DELETE")
-    ],
-    "postgresql": [
-        f"""CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN RAISE EXCEPTION '{_REFUSAL}'; END $$""",
-        """CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
-        FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()""",
-    ],
-}
 
 
 def upgrade() -> None:
@@ -61,7 +47,6 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text, nullable=False),
         sqlite_autoincrement=True,
     )
-    for statement in _APPEND_ONLY[op.get_bind().dialect.name]:
-        op.execute(statement)
+    append_only("audit")
     op.add_column("labels", sa.Column("key", sa.Text))
     op.add_column("labels", sa.Column("remark", sa.Text))
