@@ -4,6 +4,7 @@ A client can send 9,000 requests in one packet of 256 KB, or 43,000 chunks of a 
 go, they would hold everybody else up for 0.2 s.
 """
 
+import asyncio
 from typing import Any, Final
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -26,7 +27,11 @@ class _TooManyChunksError(Exception):
 class _Flow(FlowControl):
     """Reads nothing while what was read waits, whoever asks for more."""
 
-    waiting = False
+    __slots__ = ("waiting",)
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self.waiting = False
 
     def resume_reading(self) -> None:
         if not self.waiting:
@@ -35,6 +40,8 @@ class _Flow(FlowControl):
 
 class BoundedProtocol(HttpToolsProtocol):
     """Gives what is received to ``read``, in pieces and later where that is needed."""
+
+    __slots__ = ("_chunks", "_waiting")
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)

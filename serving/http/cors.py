@@ -29,11 +29,10 @@ class Cors:
     def __init__(self, origins: Iterable[str] = ()) -> None:
         """``origins`` such as ``https://example.com``, or ``*`` for all."""
         self._origins = frozenset(origin.encode() for origin in origins)
+        self.allows_pages = bool(self._origins)
 
     def preflight(self, scope: Scope) -> Reply | None:
-        """The answer to a browser that asks whether it may ask; None for any other request."""
-        if scope["method"] != "OPTIONS":
-            return None
+        """The answer to a browser that asks whether it may ask; None for any other ``OPTIONS``."""
         origin = header(scope, b"origin")
         if origin is None or header(scope, b"access-control-request-method") is None:
             return None
@@ -56,8 +55,6 @@ class Cors:
 
     def marked(self, scope: Scope, send: Send) -> Send:
         """``send``, but telling the browser whether the page may read the response."""
-        if not self._origins:
-            return send
         origin = header(scope, b"origin")
         allowed = None if origin is None else self._allowed(origin)
         headers = [_VARY]

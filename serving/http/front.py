@@ -66,11 +66,13 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        preflight = self._cors.preflight(scope)
-        if preflight is not None:
-            await preflight.send(self._closing(send))
-            return
-        send = self._cors.marked(scope, send)
+        if scope["method"] == "OPTIONS":
+            preflight = self._cors.preflight(scope)
+            if preflight is not None:
+                await preflight.send(self._closing(send))
+                return
+        if self._cors.allows_pages:
+            send = self._cors.marked(scope, send)
         refusal = self._admit(scope)
         if refusal is not None:
             with contextlib.suppress(RuntimeError, OSError):

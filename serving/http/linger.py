@@ -27,6 +27,11 @@ class LingeringTransport:
     To close a socket with unread data resets it, and the client may never see its answer.
     """
 
+    __slots__ = (
+        "_closing", "_protocol", "_seconds", "_transport", "abort", "get_extra_info",
+        "pause_reading", "resume_reading", "set_protocol", "write",
+    )  # fmt: skip
+
     def __init__(self, transport: asyncio.Transport, protocol: Lingering) -> None:
         self._transport = transport
         self._protocol = protocol

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 
 import httptools
 from uvicorn.config import Config
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.server import ServerState
 
 from errors import (
@@ -22,7 +23,7 @@ from errors import (
     RequestError,
 )
 from serving.http.bounded import BoundedProtocol
-from serving.http.guard import Guard, Limits
+from serving.http.guard import Guard, Limits, State
 from serving.http.head import (
     CHUNKED,
     END,
@@ -58,6 +59,13 @@ class HttpProtocol(BoundedProtocol):
     after its body, so that it never reads across the end of a request by itself.
     """
 
+    # With as many as these in the instance's dictionary, Python would give up sharing its keys with
+    # those of the other connections: 2 KB more for each, which are in no cache when it is read.
+    __slots__ = (
+        "_body_left", "_dropped", "_ended", "_guard", "_head", "_in_head", "_lingering", "since",
+        "state",
+    )  # fmt: skip
+
     limits: ClassVar[Limits]
     _guards: ClassVar[dict[asyncio.AbstractEventLoop, Guard]] = {}
 
@@ -69,10 +77,16 @@ class HttpProtocol(BoundedProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        if isinstance(self.app, ProxyHeadersMiddleware):
+            # It finds out who is behind a proxy, in 4 µs, and nobody asks: where that matters, the
+            # gate refuses what came through one.
+            self.app = self.app.app
         guard = self._guards.get(self.loop)
         if guard is None:
             guard = self._guards[self.loop] = Guard(self.limits, self.loop)
         self._guard = guard
+        self.state = State.IDLE
+        self.since = guard.now
         self._head = b""
         self._in_head = True
         self._body_left = 0
@@ -106,7 +120,7 @@ class HttpProtocol(BoundedProtocol):
     def drop_input(self) -> None:
         """Read on, but only to drop what comes."""
         self._ended = True
-        self._guard.busy(self)
+        self._enter(State.BUSY)
         self.forget_waiting()
         self.flow.resume_reading()
 
@@ -151,7 +165,7 @@ class HttpProtocol(BoundedProtocol):
             self._body_left = whole - end
             self._feed(data if end == len(data) else data[:end])
         if not self._in_head and not self._ended:
-            self._guard.reads_body(self)
+            self._enter(State.BODY)
         return data[end:]
 
     def _wait_for_head(self, head: bytes) -> None:
@@ -162,7 +176,7 @@ class HttpProtocol(BoundedProtocol):
             self._end(_not_http())
         elif head:
             if not self._head:
-                self._guard.reads_head(self)
+                self._enter(State.HEAD)
             self._head = head
 
     def _read_body(self, data: bytes) -> bytes:
@@ -204,7 +218,8 @@ class HttpProtocol(BoundedProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         self.read_waiting()
@@ -215,9 +230,14 @@ class HttpProtocol(BoundedProtocol):
         if self._ended or not self._in_head or self._head:
             return
         if self.cycle.response_complete and not self.pipeline:
-            self._guard.idle(self)
+            self.state = State.IDLE
         else:
-            self._guard.busy(self)
+            self.state = State.BUSY
+        self.since = self._guard.now
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self.since = self._guard.now
 
     def time_out(self) -> None:
         what = "body" if not self._in_head else "head"
@@ -246,7 +266,7 @@ class HttpProtocol(BoundedProtocol):
             self._close_after_answers()
             return
         self._ended = True
-        self._guard.busy(self)
+        self._enter(State.BUSY)
         if waiting:
             # The application is reading this body; nothing that it sends goes out any more.
             started = self.cycle.response_started
@@ -267,7 +287,7 @@ class HttpProtocol(BoundedProtocol):
 
     def _close_after_answers(self) -> None:
         self._ended = True
-        self._guard.busy(self)
+        self._enter(State.BUSY)
         for cycle, _ in self.pipeline:
             cycle.keep_alive = False
         if not self.pipeline:

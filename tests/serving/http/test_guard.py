@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
-from serving.http.guard import Guard, Limits
+from serving.http.guard import Guard, Limits, State
 
 LIMITS = Limits(head_seconds=10, body_seconds=11, idle_seconds=75, connections=16)
 
@@ -34,6 +34,11 @@ class Clock:
 class Connection:
     def __init__(self) -> None:
         self.seen: list[str] = []
+        self.state = State.IDLE
+        self.since = 0.0
+
+    def enter(self, state: State, guarded: Guard) -> None:
+        self.state, self.since = state, guarded.now
 
     def time_out(self) -> None:
         self.seen.append("timed out")
@@ -51,9 +56,9 @@ def test_a_head_and_a_body_have_their_time() -> None:
     guarded, head, body = guard(clock), Connection(), Connection()
     for connection in (head, body):
         assert guarded.admit(connection)
-    guarded.reads_head(head)
-    guarded.reads_head(body)
-    guarded.reads_body(body)
+    head.enter(State.HEAD, guarded)
+    body.enter(State.HEAD, guarded)
+    body.enter(State.BODY, guarded)
     clock.go_on(10.6)
     assert (head.seen, body.seen) == (["timed out"], [])
     clock.go_on(1)
@@ -64,8 +69,8 @@ def test_a_busy_connection_has_all_the_time_it_needs() -> None:
     clock = Clock()
     guarded, connection = guard(clock), Connection()
     guarded.admit(connection)
-    guarded.reads_head(connection)
-    guarded.busy(connection)
+    connection.enter(State.HEAD, guarded)
+    connection.enter(State.BUSY, guarded)
     clock.go_on(1000)
     assert connection.seen == []
 
@@ -95,7 +100,7 @@ def test_nobody_is_let_in_where_all_are_busy() -> None:
     for _ in range(16):
         connection = Connection()
         assert guarded.admit(connection)
-        guarded.busy(connection)
+        connection.enter(State.BUSY, guarded)
     assert not guarded.admit(Connection())
 
 
