@@ -1,5 +1,6 @@
 """How each server wants to be asked, and where in its answer the label is."""
 
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,9 @@ import orjson
 
 @dataclass(frozen=True)
 class Dialect:
-    """``body`` makes the JSON of a request's id and an image in base64; ``label`` raises where an
-    answer holds none. Without ``label``, any answer of 200 is right."""
+    """``body`` makes the JSON of a request's id and an image in base64, or the bytes of an image
+    file; ``label`` raises where an answer holds none. Without ``label``, any answer of 200 is
+    right."""
 
     path: str
     body: Callable[[str, str], object]
@@ -18,11 +20,15 @@ class Dialect:
 
     def request(self, number: int, image: str, secret: str = "") -> bytes:
         """The whole HTTP request, with a key where there is a secret."""
-        content = orjson.dumps(self.body(str(number), image))
+        body = self.body(str(number), image)
+        is_file = isinstance(body, bytes)
+        content = body if isinstance(body, bytes) else orjson.dumps(body)
         head = (
-            f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Content-Type: {'image/jpeg' if is_file else 'application/json'}\r\n"
             f"Content-Length: {len(content)}\r\n"
         )
+        head += f"X-Request-ID: {number}\r\n" if is_file else ""
         head += f"Authorization: Bearer {secret}\r\n\r\n" if secret else "\r\n"
         return head.encode() + content
 
@@ -38,6 +44,9 @@ def _v2(request_id: str, image: str) -> object:
 
 DIALECTS = {
     "fields": Dialect("/predict/", _fields, lambda answer: answer["prediction"]),
+    "file": Dialect(
+        "/predict/clf", lambda _id, image: b64decode(image), lambda answer: answer["prediction"]
+    ),
     "floor": Dialect("/predict/", _fields, None),
     "list": Dialect("/predict/", lambda _id, image: {"images": [image]}, lambda answer: answer[0]),
     "v2": Dialect("/v2/models/clf/infer", _v2, lambda answer: answer["outputs"][0]["data"][0]),
