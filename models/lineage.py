@@ -6,7 +6,7 @@ They need the database alone. The store, if it has the model, says whether a ver
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
@@ -58,10 +58,11 @@ def promote(tag: str, because: str) -> None:
         decision = make_champion(
             database, name, version, actor=COMMAND_LINE, because=because, answering=answering
         )
-    instead = f" instead of {name}:{decision.before}" if decision.before else ""
-    click.echo(f"{name}:{version} is now the champion{instead}.")
-    if decision.before:
-        click.echo(f"To go back: python -m models rollback {name}")
+    if decision.before is None:
+        click.echo(f"{name}:{version} is the champion; versions saved after it are candidates.")
+        return
+    click.echo(f"{name}:{version} is now the champion instead of {name}:{decision.before}.")
+    click.echo(f"To go back: python -m models rollback {name}")
 
 
 @click.command(cls=cli.Command)
@@ -79,13 +80,9 @@ def rollback(model: str, because: str) -> None:
     from records.champions import rollback as go_back
 
     # Where the store is another machine's, or cannot be read, it has nothing to say.
-    known = set[str]()
-    with suppress(ModelError, OSError):
-        known = {version.version for version in open_store().versions(model)}
+    known = {version.version for version in _versions_here(model)[1] or ()} or None
     with _database() as database:
-        decision = go_back(
-            database, model, actor=COMMAND_LINE, because=because, known=known or None
-        )
+        decision = go_back(database, model, actor=COMMAND_LINE, because=because, known=known)
     click.echo(
         f"{model}:{decision.after} is the champion again, instead of {model}:{decision.before}."
     )
@@ -152,19 +149,31 @@ def _chosen(tag: str) -> tuple[str, str, str | None]:
     name, _, wanted = tag.partition(":")
     if not is_name(name):
         raise click.BadParameter(f"{name!r} is not a model's name: {RULE}.", param_hint="TAG")
-    store = open_store()
-    if not store.versions(name):
+    store, here = _versions_here(name)
+    if store is None or not here:
+        why = f"has no model {name!r}" if here is not None else "cannot be read"
         if _WHOLE.fullmatch(wanted) is None:
             raise UnknownVersionError(
-                f"The store here has no model {name!r}: write the whole tag of a version that the "
-                f"servers have, such as {name}:xz4lnexjhgpq4ax4."
+                f"The store here {why}: write the whole tag of a version that the servers have, "
+                f"such as {name}:xz4lnexjhgpq4ax4."
             )
-        click.echo(f"The store here has no model {name!r}: {tag} was not checked.", err=True)
+        click.echo(f"The store here {why}: {tag} was not checked.", err=True)
         return name, wanted, None
     version = store.get(tag)
     # A version whose files were altered, or that nobody signed, would answer nowhere.
     version.artifact.verify()
-    return name, version.version, store.champion(name).version
+    answering = store.champion(name).version
+    # To promote the version that answers anyway is to make those after it candidates.
+    return name, version.version, answering if answering != version.version else None
+
+
+def _versions_here(name: str) -> "tuple[Store | None, list[Version] | None]":
+    """The versions in this machine's store; None if it cannot be read."""
+    try:
+        store = open_store()
+        return store, store.versions(name)
+    except (ModelError, OSError):
+        return None, None
 
 
 def open_store() -> "Store":

@@ -31,7 +31,7 @@ certainly worse; ``candidate``: it waits to be tried or promoted."""
 Saving = Callable[[Callable[[Version], object]], Version]
 """Saves a version, and calls what it is given with it once it is written and still invisible."""
 
-_TIMEOUT_SECONDS: Final = 60.0
+_TIMEOUT_SECONDS: Final = 10.0
 
 # Servers look twice a second, and follow within two.
 _FOLLOWED_SECONDS: Final = 3.0

@@ -95,7 +95,6 @@ def test_a_prefix_is_enough(store: Store, run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("promote", "clf"), "clf:{newest} is the champion already."),
         (("promote", "clf:nothing"), "No single version matches 'clf:nothing'"),
         (("rollback", "clf"), "Model 'clf' cannot be rolled back: it has no alias yet."),
         (("promote", "other"), "The store here has no model 'other': write the whole tag"),
@@ -129,6 +128,18 @@ def test_wrong_usage_exits_with_2(versions: list[Version], run: Run, arguments: 
     assert run(*arguments).exit_code == 2
 
 
+def test_the_version_that_answers_can_be_kept(
+    store: Store, versions: list[Version], run: Run
+) -> None:
+    newest = versions[-1].tag
+    done = run("promote", "clf", *WHY)
+    assert done.output == f"{newest} is the champion; versions saved after it are candidates.\n"
+    store.save(LinearDraft())
+    assert store.champion("clf") == versions[-1]
+    assert run("promote", "clf", *WHY).stderr == f"Error: {newest} is the champion already.\n"
+    assert "has no predecessor" in run("rollback", "clf").stderr
+
+
 def test_no_predecessor_is_said(versions: list[Version], run: Run) -> None:
     run("promote", versions[0].tag, *WHY)
     run("rollback", "clf")
@@ -158,6 +169,21 @@ def test_the_database_alone_is_enough(database: Database, run: Run) -> None:
         )
     assert run("rollback", "clf").stdout.startswith(f"clf:{'b' * 16} is the champion again")
     assert len(history(database, "clf")) == 4
+
+
+def test_a_store_that_cannot_be_read_does_not_keep_anybody_from_going_back(
+    database: Database, versions: list[Version], run: Run, tmp_path: Path
+) -> None:
+    first, _, newest = versions
+    run("promote", first.tag, *WHY)
+    (tmp_path / "models" / "clf").rename(tmp_path / "away")
+    (tmp_path / "models" / "clf").symlink_to("clf")
+    assert run("rollback", "clf").output == (
+        f"{newest.tag} is the champion again, instead of {first.tag}.\n"
+    )
+    done = run("promote", first.tag, *WHY)
+    assert done.stderr == f"The store here cannot be read: {first.tag} was not checked.\n"
+    assert "write the whole tag" in run("promote", "clf", *WHY).stderr
 
 
 def test_a_version_whose_files_were_altered_is_not_promoted(
