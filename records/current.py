@@ -49,6 +49,15 @@ def champions(chosen: Settings | None = None) -> Mapping[str, Routing]:
     return {}
 
 
+def unreadable(chosen: Settings | None = None) -> str | None:
+    """Why nobody here can know who is champion; None where the database says, or there is none."""
+    try:
+        _decided(chosen or settings())
+    except RecordsError as error:
+        return str(error)
+    return None
+
+
 def _decided(chosen: Settings) -> tuple[int, Mapping[str, Routing]]:
     """The last decision and who answers; ``_NONE`` without a database. Raises RecordsError."""
     if chosen.database_url is None and not _exists(chosen):

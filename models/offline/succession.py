@@ -15,6 +15,7 @@ from models.aliases import champion_of
 from models.offline.comparison import HoldoutComparison, compare
 from models.store import Store, Unsaved
 from models.version import Version
+from records.current import unreadable
 
 if TYPE_CHECKING:
     from records.database import Database
@@ -23,10 +24,11 @@ Promote = Literal["always", "better", "never"]
 """``always``: a new version answers; ``better``: if it is certainly better than the champion on the
 champion's own holdout; ``never``: it is a candidate."""
 
-Outcome = Literal["first", "older", "newest", "promoted", "worse", "candidate"]
+Outcome = Literal["first", "older", "newest", "unknown", "promoted", "worse", "candidate"]
 """``first``: the model has no other version; ``older``: it was made before the version that
-answers; ``newest``: it answers, as nobody has decided who does; ``worse``: it would, but is
-certainly worse; ``candidate``: it waits to be tried or promoted."""
+answers; ``newest``: it answers, as nobody has decided who does; ``unknown``: it does unless
+somebody has, which the database could not be asked; ``worse``: it would answer, but is certainly
+worse; ``candidate``: it waits to be tried or promoted."""
 
 Saving = Callable[[Callable[[Version], object]], Version]
 """Saves a version, and calls what it is given with it once it is written and still invisible."""
@@ -78,6 +80,9 @@ class Succession:
             line += f" To try it on live requests: {rollout}; to promote it at once: {promote}"
             return [line, *compared]
         before = self.before.tag if self.before else ""
+        if self.outcome == "unknown":
+            line = f"It is newer than {before}, and answers unless somebody has decided who does."
+            return [line, *compared]
         back = f'python -m models promote {before} --because "…"'
         if self.outcome == "promoted":
             back = f"python -m models rollback {self.version.name}"
@@ -120,6 +125,7 @@ class _Step:
     before: Version | None = None
     decided: bool = False
     older: bool = False
+    unreadable: bool = False
     kept: str | None = None
     comparison: HoldoutComparison | None = None
     failures: list[str] = field(default_factory=list)
@@ -132,6 +138,7 @@ class _Step:
         named = self.store.aliases().get(staged.name)
         self.before, _ = champion_of(versions, named)
         self.decided = named is not None
+        self.unreadable = not self.decided and unreadable() is not None
         self.older = not self.decided and _order(staged) < _order(versions[-1])
         if self.older and self.promote is None:
             return
@@ -153,7 +160,7 @@ class _Step:
             return self._result(version, "candidate", before.tag)
         if self.older:
             return self._result(version, "older", before.tag)
-        return self._result(version, "newest", tag)
+        return self._result(version, "unknown" if self.unreadable else "newest", tag)
 
     def _may_answer(self, compared: HoldoutComparison) -> bool:
         if self.promote is None:

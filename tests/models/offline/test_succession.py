@@ -213,6 +213,19 @@ def test_without_a_usable_database_things_stay_as_they_were(store: Store, home: 
     )
 
 
+def test_nobody_is_called_champion_while_the_database_cannot_be_asked(
+    store: Store, home: Path
+) -> None:
+    first = save(store, GOOD).version
+    home.mkdir()
+    (home / "records.db").write_bytes(b"not a database, but long enough to look like one" * 100)
+    saved = save(store, now(EQUAL))
+    assert saved.outcome == "unknown"
+    assert saved.lines[0] == (
+        f"It is newer than {first.tag}, and answers unless somebody has decided who does."
+    )
+
+
 def test_a_rollout_is_not_overruled(store: Store, database: Database) -> None:
     first = save(store, GOOD).version
     trial = save(store, now(EQUAL), "never").version
