@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import sys
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from starlette.responses import Response
 
 import internals
 from errors import KeysError, ModelError, RecordsError, SettingsError
+from models.roots import packed_store
 from models.store import Store
+from records.current import champions
 from serving.catalog import Catalog
 from serving.endpoint import Endpoint
 from serving.feedback import Feedback
@@ -54,7 +57,7 @@ except SettingsError as error:
 
 # One store for the Bento's models below and for the worker: each manifest is read once.
 try:
-    STORE = Store()
+    STORE = Store(aliases=champions)
 except ModelError as error:
     sys.exit(str(error))
 WORKERS = SETTINGS.workers or internals.available_cpus()
@@ -107,6 +110,13 @@ class BatchInput(Raw, BatchRequest, bentoml.IODescriptor):
 
 class FeedbackInput(Raw, FeedbackRequest, bentoml.IODescriptor):
     """The fields of a label, for BentoML's clients."""
+
+
+class Champions(list[Any]):
+    """The models to pack, once BentoML asks: a worker never does, and needs no database for it."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return (bentoml.models.BentoModel(version.tag) for version in STORE.champions())
 
 
 class Pupila:
@@ -230,4 +240,5 @@ def document() -> dict[str, Any]:
 CATALOG = Catalog(document)
 service.mount_asgi_app(CATALOG.app)
 # Only models declared here are packed into a Bento.
-service.models.extend(bentoml.models.BentoModel(version.tag) for version in STORE.champions())
+if packed_store() is None:
+    service.models = Champions()

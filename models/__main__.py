@@ -1,26 +1,35 @@
 """``python -m models``: list, show, compare, delete, verify, sign, export and import versions."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 import cli
-from errors import PickleError
+from errors import PickleError, UnknownVersionError
+from models.lineage import check_unused, history, open_store, promote, rollback
 from models.names import RULE, is_name
+from records.current import champions
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from models.store import Store
+    from models.artifact import Artifact
+    from models.offline.succession import Succession
 
 
 @click.group(cls=cli.Group)
 def main() -> None:
     """Manage the versions in the BentoML model store.
 
-    TAG is a version, such as clf:abc123, or a model's name for its champion, such as clf.
+    TAG is a version, such as clf:abc123, clf:champion or clf:challenger, or a model's name for its
+    champion, such as clf.
     """
+
+
+for command in (promote, rollback, history):
+    main.add_command(command)
 
 
 @main.command(name="list")
@@ -29,15 +38,21 @@ def list_(name: str | None) -> None:
     """List the versions of one model, or of all models."""
 
     from models.report import versions_table
+    from models.store import no_model
 
-    store = _store()
+    store = open_store()
     versions = store.versions(name)
-    if name is not None:
-        store.champion(name)
+    if name is not None and not versions:
+        raise UnknownVersionError(no_model(name))
     if not versions:
         click.echo("The store has no versions; train one with: python -m train")
         return
-    _console().print(versions_table(versions, {version.tag for version in store.champions()}))
+    routings = champions()
+    trials = {f"{one.model}:{one.challenger}": one for one in routings.values() if one.challenger}
+    aliases = dict.fromkeys(trials, "challenger")
+    aliases |= {version.tag: "champion" for version in store.champions()}
+    rollouts = {tag: one.rollout for tag, one in trials.items() if one.rollout}
+    _console().print(versions_table(versions, aliases, rollouts))
 
 
 @main.command()
@@ -45,7 +60,7 @@ def list_(name: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def show(tag: str, as_json: bool) -> None:
     """Show a version's manifest."""
-    store = _store()
+    store = open_store()
     version = store.get(tag)
     if as_json:
         click.echo(version.manifest.model_dump_json(indent=2))
@@ -67,7 +82,7 @@ def compare(first: str, second: str) -> None:
 
     from models.report import comparison_table
 
-    store = _store()
+    store = open_store()
     _console().print(comparison_table(store.get(first), store.get(second)))
 
 
@@ -76,10 +91,12 @@ def compare(first: str, second: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def delete(tag: str, yes: bool) -> None:
     """Delete one version; running servers drop it when they next check the store."""
-    store = _store()
+    store = open_store()
     version = store.get(tag)
+    check_unused(version)
     if not yes:
         click.confirm(f"Delete {version.tag}?", abort=True)
+        check_unused(version)
     store.delete(version)
     click.echo(f"Deleted {version.tag}.")
 
@@ -90,7 +107,7 @@ def verify(tag: str) -> None:
     """Check a version's files, signature and predictions."""
     from models.offline.trial import try_apart
 
-    version = _store().get(tag)
+    version = open_store().get(tag)
     try_apart(version.artifact)
     click.echo(f"{version.tag} is as it was saved.")
 
@@ -118,7 +135,7 @@ def sign(tag: str, key: Path) -> None:
     from models.signature import PrivateKey
     from models.signing import sign as sign_version
 
-    store = _store()
+    store = open_store()
     version = store.get(tag)
     public = sign_version(store, version, PrivateKey.read(key))
     click.echo(f"Signed {version.tag} with the key {public.fingerprint[:12]}.")
@@ -131,7 +148,7 @@ def export(tag: str, path: Path) -> None:
     """Write a version to a file that `import` reads on another machine."""
     from models.archive import export_version
 
-    store = _store()
+    store = open_store()
     version = store.get(tag)
     click.echo(f"Exported {version.tag} to {export_version(store, version, path)}")
 
@@ -162,10 +179,21 @@ def import_(
                 "--name, --image-spec and --trust are only for a pickle: leave them out."
             )
         from models.archive import import_version
+        from models.offline.succession import succeed
         from models.offline.trial import try_apart
+        from models.version import Version
 
-        version = import_version(_store(), path, try_apart)
-        click.echo(f"Imported {version.tag}")
+        store = open_store()
+
+        def importing(written: Callable[[Version], object]) -> Version:
+            def check(artifact: "Artifact") -> None:
+                try_apart(artifact)
+                folder = artifact.path
+                written(Version(artifact.manifest.name, folder.name, folder, store.trusted))
+
+            return import_version(store, path, check)
+
+        _print_imported(succeed(store, importing))
         return
     if name is None or image_spec is None:
         raise click.UsageError("A pickle needs --name and --image-spec.")
@@ -200,8 +228,10 @@ def _import_pickle(path: Path, name: str, image_spec: str, trust: bool, backend:
     candidate = adopt(loaded.estimator, name, spec, "sklearn" if backend == "sklearn" else "onnx")
     if backend == "onnx":
         click.echo("Converting it to ONNX and comparing the predictions of both ...")
-    version = _store().save(candidate)
-    manifest = version.manifest
+    from models.offline.succession import save
+
+    saved = save(open_store(), candidate)
+    version, manifest = saved.version, saved.version.manifest
     if manifest.parity is not None:
         click.echo(
             f"{manifest.parity.images} images: {manifest.parity.disagreements} labels differ, "
@@ -209,11 +239,20 @@ def _import_pickle(path: Path, name: str, image_spec: str, trust: bool, backend:
         )
     if manifest.speed is not None and manifest.speed.warning:
         click.echo(f"Warning: {manifest.speed.warning}", err=True)
-    click.echo(f"Imported {version.tag} ({manifest.output}, {len(manifest.labels)} labels)")
+    _print_imported(saved, f" ({manifest.output}, {len(manifest.labels)} labels)")
+    asked = version.name if saved.answers else version.tag
     click.echo(
-        f'Request it with "model": "{version.name}". Try a known image first: that {spec.name} is '
+        f'Request it with "model": "{asked}". Try a known image first: that {spec.name} is '
         "how its training images became features cannot be checked here."
     )
+
+
+def _print_imported(saved: "Succession", kind: str = "") -> None:
+    click.echo(f"Imported {saved.version.tag}{kind}")
+    if saved.failure is not None:
+        click.echo(f"Warning: {saved.failure}", err=True)
+    for line in saved.lines:
+        click.echo(line)
 
 
 def _console() -> "Console":
@@ -222,13 +261,6 @@ def _console() -> "Console":
 
     console = Console(highlight=False, markup=False)
     return console if console.is_terminal else Console(highlight=False, markup=False, width=160)
-
-
-def _store() -> "Store":
-    """Of the command's context, if its caller put one there."""
-    from models.store import Store
-
-    return click.get_current_context().ensure_object(Store)
 
 
 if __name__ == "__main__":

@@ -1,27 +1,40 @@
 """Versions as tables for a person."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from cli import printable
 from models.manifest import Interval, Manifest, Metrics
 from models.version import Version
 
+if TYPE_CHECKING:
+    from records.routing import Decision, Rollout
 
-def versions_table(versions: Sequence[Version], champions: set[str]) -> Table:
-    """One row per version; ``champions`` are tags."""
+
+def versions_table(
+    versions: Sequence[Version],
+    aliases: Mapping[str, str],
+    rollouts: Mapping[str, "Rollout"],
+) -> Table:
+    """One row per version; ``aliases`` and ``rollouts`` by tag, the latter of challengers."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("TAG", no_wrap=True, min_width=max(len(v.tag) for v in versions))
     table.add_column("ALIAS", no_wrap=True, min_width=8)
+    if rollouts:
+        table.add_column("ROLLOUT", no_wrap=True)
     table.add_column("CREATED (UTC)", no_wrap=True, min_width=16)
     table.add_column("FROM", no_wrap=True)
     table.add_column("IMAGE SPEC", no_wrap=True, min_width=10)
     table.add_column("ACCURACY", justify="right", no_wrap=True, min_width=8)
     for version in versions:
         manifest = version.manifest
+        rollout = rollouts.get(version.tag)
         table.add_row(
             version.tag,
-            "champion" if version.tag in champions else "",
+            aliases.get(version.tag, ""),
+            *([rollout_text(rollout) if rollout else ""] if rollouts else []),
             f"{manifest.created_at:%Y-%m-%d %H:%M}",
             manifest.recipe or f"{manifest.estimator} (imported)",
             manifest.image_spec.name,
@@ -61,6 +74,40 @@ def comparison_table(first: Version, second: Version) -> Table:
         for name, old, new in _metrics(left.metrics, right.metrics):
             table.add_row(name, f"{old:.4f}", f"{new:.4f}", f"{new - old:+.4f}")
     return table
+
+
+def history_table(decisions: Sequence["Decision"]) -> Table:
+    """One row per decision."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("AT (UTC)", "WHAT", "CHAMPION", "BEFORE"):
+        table.add_column(column, no_wrap=True)
+    for column in ("BY", "BECAUSE"):
+        table.add_column(column, overflow="fold")
+    for one in decisions:
+        table.add_row(
+            f"{one.at:%Y-%m-%d %H:%M:%S}",
+            decision_text(one),
+            one.after or "",
+            one.before or "",
+            printable(one.actor),
+            printable(one.because),
+        )
+    return table
+
+
+def decision_text(decision: "Decision") -> str:
+    """What was done, such as ``rollout 3: canary 25%``."""
+    if decision.rollout_id is None:
+        return decision.action
+    stage, share = decision.numbers.get("stage"), decision.numbers.get("share")
+    what = f"{stage} {share:.0%}" if stage and isinstance(share, float) and share else stage
+    return f"rollout {decision.rollout_id}: {what or decision.action}"
+
+
+def rollout_text(rollout: "Rollout") -> str:
+    """Its stage and the proportion of the requests that it gets, such as ``canary 25%``."""
+    proportion = rollout.shadow if rollout.stage == "shadow" else rollout.share
+    return f"{rollout.stage} {proportion:.0%}{', paused' if rollout.paused else ''}"
 
 
 def _facts(manifest: Manifest) -> list[tuple[str, str]]:

@@ -8,19 +8,20 @@ limited time, so that none keeps the others from being found.
 
 import contextlib
 import logging
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
 
 import internals
 from errors import ArtifactError, ModelError, UnknownVersionError
+from models.aliases import Aliases, Named, challenger_of, champion_of
 from models.artifact import MANIFEST
 from models.detached import detached
 from models.info import BENTOML_INFO, read_info
 from models.manifest import Manifest
 from models.names import RULE, is_name
+from models.roots import packed_store, version_paths
 from models.signature import TrustedKeys
 from models.staging import Staging, sync
 from models.version import Version
@@ -51,8 +52,14 @@ class Store:
     store under ``BENTOML_HOME``.
     """
 
-    def __init__(self, root: Path | None = None, trusted: TrustedKeys | None = None) -> None:
+    def __init__(
+        self,
+        root: Path | None = None,
+        trusted: TrustedKeys | None = None,
+        aliases: Aliases = dict,
+    ) -> None:
         """``trusted``: the keys that must have signed a version; by default those of the settings.
+        ``aliases``: asked whenever a champion or challenger is; by default there are none.
 
         Raises ModelError if BentoML's folder or a key cannot be used.
         """
@@ -66,11 +73,13 @@ class Store:
             ) from error
         self._root = root or home
         self.staging = Staging(self._root)
-        roots = (home, bundled, *_packed(Path(__file__)))
+        roots = (home, bundled, *filter(None, [packed_store()]))
         self._roots = (root,) if root else tuple(dict.fromkeys(roots))
         self._seen: dict[Path, Version] = {}
         self._rejected: dict[Path, int] = {}
         self._reading: dict[Path, Future[Version | None]] = {}
+        self.aliases = aliases
+        self._missed: set[str] = set()
 
     @property
     def trusted(self) -> TrustedKeys:
@@ -84,7 +93,7 @@ class Store:
         found: dict[str, Version] = {}
         present: set[Path] = set()
         for root in self._roots:
-            for path in _version_paths(root, name):
+            for path in version_paths(root, name):
                 present.add(path)
                 version = self._seen.get(path) or self._read_in_time(path)
                 if version is not None:
@@ -95,18 +104,27 @@ class Store:
         return sorted(found.values(), key=lambda v: (v.name, v.manifest.created_at, v.version))
 
     def champion(self, name: str) -> Version:
-        """The version that answers for a model: the newest one.
+        """The version that answers for a model: the one with that alias, else the newest.
 
-        Raises UnknownVersionError if the store has no version of the model.
+        Also where the store lacks the one with the alias, which is logged. Raises
+        UnknownVersionError if the store has no version of the model.
         """
         versions = self.versions(name)
         if not versions:
             raise UnknownVersionError(no_model(name))
-        return versions[-1]
+        return self._champion(versions, self.aliases().get(name))
 
     def champions(self) -> list[Version]:
         """The champion of every model."""
-        return list({version.name: version for version in self.versions()}.values())
+        models: dict[str, list[Version]] = {}
+        for version in self.versions():
+            models.setdefault(version.name, []).append(version)
+        aliases = self.aliases()
+        return [self._champion(versions, aliases.get(name)) for name, versions in models.items()]
+
+    def challenger(self, name: str) -> Version:
+        """The version on trial. Raises UnknownVersionError if there is none, or not here."""
+        return challenger_of(name, self.versions(name), self.aliases().get(name))
 
     def get(self, tag: str) -> Version:
         """The version of a tag such as ``clf:abc123``, ``clf:champion``, or just ``clf``.
@@ -116,6 +134,8 @@ class Store:
         name, _, wanted = tag.partition(":")
         if wanted in ("", "champion"):
             return self.champion(name)
+        if wanted == "challenger":
+            return self.challenger(name)
         matches = [v for v in self.versions(name) if v.version.startswith(wanted)]
         exact = [v for v in matches if v.version == wanted]
         if len(exact or matches) != 1:
@@ -125,18 +145,34 @@ class Store:
             )
         return (exact or matches)[0]
 
-    def save(self, unsaved: Unsaved) -> Version:
+    def _champion(self, versions: Sequence[Version], named: Named | None) -> Version:
+        version, right = champion_of(versions, named)
+        if named is not None and not right and named.champion not in self._missed:
+            self._missed.add(named.champion)
+            logger.warning(
+                "the champion %s:%s is not in this store: the newest version %s is taken for it",
+                version.name,
+                named.champion,
+                version.version,
+            )
+        return version
+
+    def save(self, unsaved: Unsaved, written: Callable[[Version], object] | None = None) -> Version:
         """Save a new version of ``unsaved.name``, whole or not at all.
 
-        If writing it raises, or the process dies, the store is as it was. Raises ModelError if
-        BentoML does not accept the name or the store is not writable, and whatever
-        ``unsaved.write`` raises.
+        ``written`` is called once it is written, and before anybody else can see it. If it or
+        writing raises, or the process dies, the store is as it was. Raises ModelError if BentoML
+        does not accept the name or the store is not writable, and whatever those two raise.
         """
         if not is_name(unsaved.name):
             raise ModelError(f"Model name {unsaved.name!r} is not valid: {RULE}.")
         with self.staging.folder() as folder:
             track_as_configured()
-            return self.publish(internals.create_model(unsaved.name, folder, unsaved.write))
+            model = internals.create_model(unsaved.name, folder, unsaved.write)
+            if written is not None:
+                # Nobody can have signed it yet, and nobody else has written it.
+                written(Version(model.name, model.version, model.path))
+            return self.publish(model)
 
     def delete(self, version: Version) -> None:
         """Remove a version; BentoML's ``latest`` then names the newest that is left.
@@ -251,33 +287,6 @@ class Store:
         """Whether the version that its files describe is this one; raises ArtifactError."""
         read_info(version.path)
         return version.manifest.name == version.name
-
-
-def _packed(source: Path) -> Iterator[Path]:
-    """The model store of the Bento that ``source`` belongs to: ``<Bento>/src/models/store.py``.
-
-    BentoML itself knows it only in a process that serves the Bento.
-    """
-    bento = source.resolve().parents[2]
-    if (bento / "bento.yaml").is_file():
-        yield bento / "models"
-
-
-def _version_paths(root: Path, name: str | None) -> Iterator[Path]:
-    """The folders that may be versions. Raises OSError if the store exists but cannot be read: it
-    must not be mistaken for an empty one."""
-    absent = (FileNotFoundError, NotADirectoryError)
-    with contextlib.suppress(*absent):
-        for model in [root / name] if name else sorted(root.iterdir()):
-            with contextlib.suppress(*absent), os.scandir(model) as entries:
-                yield from (model / entry.name for entry in entries if _is_folder(entry))
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads in a circle
-        return False
 
 
 def no_model(name: str) -> str:

@@ -186,6 +186,7 @@ def watch(
         raise click.BadParameter("must be between 1m and 365d.", param_hint="--every")
     from models.store import Store
     from monitor.watching import Watcher
+    from records.current import champions
     from settings import settings
 
     stop = threading.Event()
@@ -193,7 +194,7 @@ def watch(
         signal.signal(number, lambda *_: stop.set())
     with _database() as database:
         url = webhook or settings().webhook_url
-        watcher = Watcher(database, Store(), every, model, html, url)
+        watcher = Watcher(database, Store(aliases=champions), every, model, html, url)
         while not stop.is_set():
             for line in watcher.inspect(datetime.now(UTC), early=once):
                 now = datetime.now(UTC)

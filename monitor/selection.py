@@ -8,6 +8,7 @@ import click
 from errors import MonitorError, UnknownVersionError
 from models.store import Store
 from monitor.window.version import MonitoredVersion
+from records.current import champions
 from records.database import Database
 from records.units import start_of
 from records.windows import models, start_of_newest
@@ -22,7 +23,7 @@ def select_versions(
 
     Raises UsageError for options that contradict each other, UnknownVersionError and MonitorError.
     """
-    store = Store()
+    store = Store(aliases=champions)
     if model or version:
         name, _, wanted = (version or "").rpartition(":")
         if model and name and name != model:
@@ -30,19 +31,19 @@ def select_versions(
         if not (model or name):
             raise click.UsageError(f"Write the version as MODEL:{wanted}, or add --model.")
         return [MonitoredVersion.of(store.get(f"{model or name}:{wanted}"), data)]
-    champions = []
+    found = []
     # Requests that were rejected before their model was known are counted under an empty name.
     for name in filter(None, models(database)):
         try:
-            champions.append(MonitoredVersion.of(store.champion(name)))
+            found.append(MonitoredVersion.of(store.champion(name)))
         except UnknownVersionError as error:
             click.echo(f"Skipped: {error}", err=True)
-    if not champions:
+    if not found:
         raise MonitorError(
             f"{database.name} has no records of any model in the store: send the server some "
             "images first."
         )
-    return champions
+    return found
 
 
 def select_window(

@@ -11,6 +11,7 @@ import click
 import cli
 from errors import RecordsError
 from records.prediction import Origin
+from records.routing import Alias
 from records.units import Age, Moment, Since, Size, size_text, start_of
 from settings import settings
 
@@ -132,7 +133,7 @@ def delete(request_id: str, model: str | None, yes: bool) -> None:
 @main.command()
 @click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--model", metavar="NAME", help="Only this model.")
-@click.option("--version", metavar="TAG", help="Only this version, for example clf:abc123.")
+@click.option("--version", metavar="TAG", help="Only this version: clf:abc123, or clf:champion.")
 @click.option("--since", type=Since(), metavar="TIME", help="For example 2030-01-31 (UTC) or 7d.")
 @click.option("--until", type=Moment(), metavar="TIME", help="Only records before this time, UTC.")
 @click.option("--labelled", is_flag=True, help="Only records with a label.")
@@ -160,6 +161,8 @@ def export(
         model = name
     with _database() as database:
         database.check()
+        if model is not None and version is not None and version in get_args(Alias):
+            version = _named(model, version)
         exported = write(
             database,
             path,
@@ -235,6 +238,17 @@ def import_(
         f"{result.added:,} images added, {result.unchanged:,} unchanged, "
         f"{result.corrected:,} relabelled, {len(result.faults):,} skipped."
     )
+
+
+def _named(model: str, alias: str) -> str:
+    """The version that has the alias. Raises RecordsError if none has."""
+    from records.current import champions
+
+    routing = champions().get(model)
+    version = getattr(routing, alias, None)
+    if version is None:
+        raise RecordsError(f"Model {model!r} has no {alias} by name: write the version's tag.")
+    return str(version)
 
 
 def _database(*, create: bool = False) -> "Database":

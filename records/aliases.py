@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, overload
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -25,18 +25,45 @@ def all_aliases(connection: Connection) -> dict[str, dict[Alias, str]]:
     return found
 
 
+@overload
+def champion_before(
+    connection: Connection,
+    model: str,
+    answering: str,
+    actor: str,
+    *,
+    because: str = ...,
+    numbers: Mapping[str, Any] | None = ...,
+) -> str: ...
+@overload
 def champion_before(
     connection: Connection, model: str, answering: str | None, actor: str
+) -> str | None: ...
+def champion_before(
+    connection: Connection,
+    model: str,
+    answering: str | None,
+    actor: str,
+    *,
+    because: str = "it was the version that answered",
+    numbers: Mapping[str, Any] | None = None,
 ) -> str | None:
     """The champion; ``answering`` where nobody has decided that yet, which is noted from then on,
     so that a rollback leads to it."""
     champion = alias(connection, model, CHAMPION)
-    if champion is None and answering is not None:
-        because = "it was the version that answered"
-        set_alias(connection, model, CHAMPION, answering)
-        add_decision(connection, model, "found", actor=actor, because=because, after=answering)
-        return answering
-    return champion
+    if champion is not None or answering is None:
+        return champion
+    set_alias(connection, model, CHAMPION, answering)
+    add_decision(
+        connection,
+        model,
+        "found",
+        actor=actor,
+        because=because,
+        after=answering,
+        numbers=numbers,
+    )
+    return answering
 
 
 def set_champion(

@@ -4,6 +4,9 @@ While a model has no alias, its newest version answers. From the first promotion
 alias decides, and a new version is a candidate.
 """
 
+from collections.abc import Collection, Mapping
+from typing import Any
+
 from sqlalchemy import Connection
 
 from errors import RolloutError
@@ -35,6 +38,7 @@ def promote(
     actor: str,
     because: str,
     answering: str | None,
+    numbers: Mapping[str, Any] | None = None,
 ) -> Decision:
     """Make a version the champion.
 
@@ -55,14 +59,50 @@ def promote(
         if before == version:
             raise RolloutError(f"{model}:{version} is the champion already.")
         return set_champion(
-            connection, model, version, "promote", actor=actor, because=because, before=before
+            connection,
+            model,
+            version,
+            "promote",
+            actor=actor,
+            because=because,
+            before=before,
+            numbers=numbers,
         )
 
 
-def rollback(database: Database, model: str, *, actor: str, because: str) -> Decision:
+def keep(
+    database: Database,
+    model: str,
+    answering: str,
+    *,
+    actor: str,
+    because: str,
+    numbers: Mapping[str, Any] | None = None,
+) -> str:
+    """The champion: the version that answers, from now on whatever is saved after it.
+
+    Before a newer version becomes visible that should be a candidate. Where somebody has decided
+    already, nothing is done.
+    """
+    with database.writing() as connection:
+        lock(connection)
+        return champion_before(
+            connection, model, answering, actor, because=because, numbers=numbers
+        )
+
+
+def rollback(
+    database: Database,
+    model: str,
+    *,
+    actor: str,
+    because: str,
+    known: Collection[str] | None = None,
+) -> Decision:
     """Make the champion's predecessor the champion again, and end the rollout that is going on.
 
-    Raises RolloutError if the champion has no predecessor.
+    ``known``: the versions that exist, where that is known. Raises RolloutError if the champion has
+    no predecessor, or none that exists.
     """
     with database.writing() as connection:
         lock(connection)
@@ -70,6 +110,11 @@ def rollback(database: Database, model: str, *, actor: str, because: str) -> Dec
         if len(past) < 2:
             reason = f"{model}:{past[0]} has no predecessor" if past else "it has no alias yet"
             raise RolloutError(f"Model {model!r} cannot be rolled back: {reason}.")
+        if known is not None and past[-2] not in known:
+            raise RolloutError(
+                f"Model {model!r} cannot be rolled back: {model}:{past[-2]}, which was champion "
+                "before, is not in the store; import it again, or promote another version."
+            )
         running = active_rollout(connection, model)
         if running is not None:
             # What it compares its challenger with is the champion no more.

@@ -42,7 +42,7 @@ def start(
                 f"Rollout {running.id} of {model}:{running.challenger} is going on: wait for its "
                 f"end, or end it with: python -m rollout abort {model}"
             )
-        champion = champion_before(connection, model, answering, actor) or answering
+        champion = champion_before(connection, model, answering, actor)
         if champion == challenger:
             raise RolloutError(
                 f"{model}:{challenger} is the champion: roll out a version that is not."
@@ -78,8 +78,11 @@ def move(
     because: str,
     numbers: Mapping[str, Any] | None = None,
 ) -> Decision:
-    """Another stage or share. Raises RolloutError if the rollout is no longer as it was ``seen``,
-    so that of two who decide on the same numbers one does it."""
+    """Another stage or share; the decision's numbers have both, besides the ``numbers``.
+
+    Raises RolloutError if the rollout is no longer as it was ``seen``, so that of two who decide on
+    the same numbers one does it.
+    """
     now = datetime.now(UTC)
     return _change(
         database,
@@ -88,7 +91,7 @@ def move(
         {"stage": stage, "share": share, "stage_at": now},
         actor=actor,
         because=because,
-        numbers=numbers,
+        numbers={**(numbers or {}), "stage": stage, "share": share},
     )
 
 

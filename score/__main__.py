@@ -14,7 +14,8 @@ from errors import ScoreError
     "--model",
     default="clf",
     metavar="TAG",
-    help="The version to use: clf for its champion, or clf:abc123. It is fixed for the whole run.",
+    help="The version to use: clf for its champion, clf:challenger, or clf:abc123. It is fixed for "
+    "the whole run.",
 )
 @click.option(
     "--out",
@@ -72,11 +73,12 @@ def main(
     from rich.console import Console
 
     from models.store import Store
+    from records.current import champions
     from score.progress import progress
     from score.run import Options, score
 
     options = Options(images, out, model, image_column, id_column, probabilities, dask, overwrite)
-    store = click.get_current_context().ensure_object(Store)
+    store = click.get_current_context().find_object(Store) or Store(aliases=champions)
     with progress(Console(stderr=True, highlight=False, markup=False)) as on_progress:
         report = score(options, store, on_progress)
     failed = f", {report.errors:,} of them without a prediction" if report.errors else ""

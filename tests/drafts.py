@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from images.spec import ImageSpec
-from models.artifact import GOLDEN, GRAPH, MANIFEST, golden_labels
+from models.artifact import GOLDEN, GRAPH, MANIFEST, REFERENCE, golden_labels
 from models.manifest import Label, Manifest, Speed, content_digest
+from models.reference import Reference
 from models.runtime import OnnxRuntime
 from models.store import Store, Unsaved
 from models.version import Version
@@ -40,7 +42,8 @@ def replace_graph(folder: Path, graph: bytes) -> None:
 class LinearDraft:
     """Writes what a trained candidate would: softmax of a linear function of the pixels.
 
-    With ``answer`` set, every image is given that label.
+    With ``answer`` set, every image is given that label. ``reference``: images that it was
+    validated on, and their true labels.
     """
 
     name: str = "clf"
@@ -50,6 +53,7 @@ class LinearDraft:
     answer: Label | None = None
     probabilities: bool = True
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    reference: Reference | None = None
 
     def write(self, folder: Path) -> Manifest:
         model = self._graph()
@@ -61,6 +65,8 @@ class LinearDraft:
         labels = golden_labels(self.labels)
         np.savez(golden, pixels=pixels, features=features, labels=labels, **outcome._asdict())
         files = {GRAPH: model, GOLDEN: golden.getvalue()}
+        if self.reference is not None:
+            files[REFERENCE] = self.reference.dump()
         manifest = Manifest(
             name=self.name,
             created_at=self.created_at,
@@ -120,6 +126,12 @@ class LinearDraft:
         )
 
 
+def holdout(truth: Sequence[int], spec: ImageSpec = DIGITS, classes: int = 10) -> Reference:
+    """Different images with these true labels, as indices."""
+    pixels = np.random.default_rng(2).integers(0, 256, (len(truth), spec.n_features), np.uint8)
+    return Reference(pixels, np.array(truth, np.int64), np.zeros((len(truth), classes), np.float32))
+
+
 @dataclass(frozen=True)
 class Measured:
     """Another draft, whose graph was measured to have this speed."""
@@ -145,5 +157,5 @@ class MeasuringStore(Store):
         super().__init__(root)
         self._speed = speed
 
-    def save(self, unsaved: Unsaved) -> Version:
-        return super().save(Measured(unsaved, self._speed))
+    def save(self, unsaved: Unsaved, written: Callable[[Version], object] | None = None) -> Version:
+        return super().save(Measured(unsaved, self._speed), written)

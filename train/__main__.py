@@ -11,13 +11,16 @@ import cli
 from models.names import RULE, is_name
 
 if TYPE_CHECKING:
-    from models.version import Version
+    from models.offline.succession import Succession
     from train.dataset import Dataset
     from train.fit import TrainingResult
     from train.progress import Advance
 
 # The same as train.recipes.RECIPES, which cannot be imported here without scikit-learn.
 RECIPES = ("svc", "forest", "boosting", "logistic", "mlp", "knn", "linear-svc")
+
+# The same as models.offline.succession.Promote.
+PROMOTE = ("always", "better", "never")
 
 _STAGES = {"search": "Searching", "fit": "Fitting"}
 
@@ -91,6 +94,14 @@ def _data(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     default="onnx",
     help="onnx serves the graph; sklearn the estimator itself, if it cannot be converted.",
 )
+@click.option(
+    "--promote",
+    type=click.Choice(PROMOTE),
+    help="Whether the new version answers: always; better, if it is certainly better than the "
+    "champion on the champion's holdout; or never, so that it is a candidate.  [default: until "
+    "somebody promotes or rolls out a version of the model, unless it is certainly worse than the "
+    "version before it; never from then on]",
+)
 def main(
     data: str,
     recipe_name: str,
@@ -103,6 +114,7 @@ def main(
     workers: int | None,
     dask: str | None,
     backend: Literal["onnx", "sklearn"],
+    promote: Literal["always", "better", "never"] | None,
 ) -> None:
     """Train an image classifier, check it, and save it as a new version in the model store.
 
@@ -139,10 +151,10 @@ def main(
             backend=backend,
             on_stage=lambda stage, done, total: advance(_STAGES[stage], done, total),
         )
-        version, previous = _save(result, advance)
+        saved = _save(result, promote, advance)
     console = Console(highlight=False, markup=False)
     print_report(console, result.metrics, dataset.skipped)
-    _print_version(result, version, previous)
+    _print_version(result, saved)
 
 
 def _load(data: str, image_spec: str | None, on_progress: Callable[[int, int], None]) -> "Dataset":
@@ -156,29 +168,33 @@ def _load(data: str, image_spec: str | None, on_progress: Callable[[int, int], N
     return load_folder(Path(data), spec, on_progress)
 
 
-def _save(result: "TrainingResult", advance: "Advance") -> tuple["Version", "Version | None"]:
-    """The new version, and the champion that it replaces.
+def _save(
+    result: "TrainingResult",
+    promote: Literal["always", "better", "never"] | None,
+    advance: "Advance",
+) -> "Succession":
+    """The new version, and who answers now.
 
     BentoML is imported here, where it is first needed, since that takes a second.
     """
     step = "Converting, checking and saving"
     advance(step, 0, 1)
+    from models.offline.succession import save
     from models.store import Store
+    from records.current import champions
 
-    store = click.get_current_context().ensure_object(Store)
-    earlier = store.versions(result.candidate.name)[-1:]
-    parent = earlier[0].tag if earlier else None
-    version = store.save(replace(result.candidate, parent=parent))
+    store = click.get_current_context().find_object(Store) or Store(aliases=champions)
+    name = result.candidate.name
+    parent = store.champion(name).tag if store.versions(name) else None
+    saved = save(store, replace(result.candidate, parent=parent), promote, result.trained_on)
     advance(step, 1, 1)
-    return version, earlier[0] if earlier else None
+    return saved
 
 
-def _print_version(
-    result: "TrainingResult", version: "Version", previous: "Version | None"
-) -> None:
+def _print_version(result: "TrainingResult", saved: "Succession") -> None:
     from settings import settings
 
-    manifest = version.manifest
+    version, manifest = saved.version, saved.version.manifest
     click.echo()
     if result.search is not None:
         click.echo(f"Found by the search: {dict(result.search.winner.parameters)}")
@@ -191,16 +207,14 @@ def _print_version(
         if manifest.speed.warning:
             click.echo(f"Warning: {manifest.speed.warning}", err=True)
     click.echo(f"Saved: {version.tag}")
-    if previous is not None:
-        metrics = previous.manifest.metrics
-        accuracy = f" ({metrics.accuracy.value:.1%} on its own holdout)" if metrics else ""
-        click.echo(
-            f"It is now the champion instead of {previous.tag}{accuracy}; to go back: "
-            f"python -m models delete {version.tag}"
-        )
+    if saved.failure is not None:
+        click.echo(f"Warning: {saved.failure}", err=True)
+    for line in saved.lines:
+        click.echo(line)
     for picture in sorted(result.candidate.pictures):
         click.echo(f"Picture: {version.path / picture}")
-    body = f'{{"request_id": "1", "model": "{manifest.name}", "image": "%s"}}'
+    asked = manifest.name if saved.answers else version.tag
+    body = f'{{"request_id": "1", "model": "{asked}", "image": "%s"}}'
     click.echo("Once the server is running (make serve), request a prediction for FILE with:")
     click.echo(
         f"  printf '{body}' \"$(base64 < FILE | tr -d '\\n')\" |\n"

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from errors import RecipeError, first_line
 from models.manifest import DataFingerprint, Metrics
 from models.offline.candidate import Candidate
+from models.offline.comparison import image_digests
 from models.reference import Reference
 from train.components import principal_components
 from train.confusion import confusion_picture
@@ -44,11 +45,15 @@ class SearchPlan:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A candidate that is not converted or checked yet, and its metrics on the holdout."""
+    """A candidate that is not converted or checked yet, and its metrics on the holdout.
+
+    ``trained_on``: digests of its training images, as ``models.offline.comparison`` has them.
+    """
 
     candidate: Candidate
     metrics: Metrics
     search: SearchResult | None
+    trained_on: frozenset[bytes]
 
 
 def train(
@@ -132,7 +137,8 @@ def train(
         parent=parent,
         backend=backend,
     )
-    return TrainingResult(candidate, metrics, searched)
+    trained_on = frozenset(image_digests(parts.train.pixels))
+    return TrainingResult(candidate, metrics, searched, trained_on)
 
 
 def _parameters(chosen: Recipe, estimator: Any) -> dict[str, Any]:

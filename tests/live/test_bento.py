@@ -1,5 +1,6 @@
 """The Bento: built from the checkout, served from an empty folder."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ import pytest
 
 from models.store import Store
 from models.version import Version
+from records.champions import promote
+from records.database import Database
 from tests.drafts import LinearDraft
 from tests.servers import ROOT, Server, environment, serve
 from tests.test_layout import MAY_IMPORT
@@ -34,6 +37,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     store = Store(home / "models")
     store.save(LinearDraft(answer=3))
     champions = [store.save(LinearDraft(answer=8)), store.save(LinearDraft("other"))]
+    # Not the newest: a candidate is not packed.
+    store.save(LinearDraft(answer=5))
+    with Database(f"sqlite:///{home}/pupila/records.db", create=True) as database:
+        database.prepare()
+        version = champions[0].version
+        promote(database, "clf", version, actor="ann", because="tests", answering=None)
     done = subprocess.run(
         [program("bentoml"), "build", "-o", "tag"],
         cwd=ROOT,
@@ -54,8 +63,15 @@ def served(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         text = f"raise ImportError('another package {name}')"
         (elsewhere / name / "__init__.py").write_text(text)
     extra = {"PYTHONPATH": str(elsewhere)}
+    # As on Cloud Run: with what was packed, and without the database of whoever built it.
+    home = tmp_path_factory.mktemp("home")
+    shutil.copytree(built.home / "bentos", home / "bentos")
+    for champion in built.champions:
+        path = champion.path.relative_to(built.home)
+        shutil.copytree(champion.path, home / path)
+        (home / path.with_name("latest")).write_text(champion.version)
     folder = tmp_path_factory.mktemp("empty")
-    with serve(built.home, target="pupila:latest", folder=folder, variables=extra) as server:
+    with serve(home, target="pupila:latest", folder=folder, variables=extra) as server:
         yield server
 
 

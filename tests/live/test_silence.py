@@ -20,6 +20,7 @@ bin=$(dirname "$1")
 server=$!
 end=$(($(date +%s) + $3))
 for command in "models list" "models show clf" "models export clf $2/clf.bentomodel" \
+    "models promote clf --because tests" "models history clf" \
     "models import tests/data/clf.pickle --name old --image-spec digits --trust" \
     "records stats" "monitor run" "score $2/images --out $2/scores.parquet"; do
     echo "== $command"

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from models.store import Store
 from monitor.__main__ import main
+from records.champions import promote
 from records.database import Database
 from records.reports import history
 from settings import settings
@@ -133,6 +134,18 @@ def test_one_version(
     missing = call(run, "run", "--model", "nothing")
     assert missing.exit_code == 1
     assert missing.stderr.startswith("Error: The store has no model 'nothing'")
+
+
+def test_the_champion_is_inspected_and_not_the_newest_version(
+    run: CliRunner, production: Production, database: Database
+) -> None:
+    champion, newest = (Store().save(LinearDraft(name="aliased")) for _ in range(2))
+    for number, version in enumerate((champion, newest)):
+        keep(database, version, production.images(0), at=datetime.now(UTC), prefix=str(number))
+    promote(database, "aliased", champion.version, actor="ann", because="", answering=None)
+    for command in (("run", "--model", "aliased"), ("watch", "--once", "--model", "aliased")):
+        done = call(run, *command)
+        assert (champion.version in done.stdout, newest.version in done.stdout) == (True, False)
 
 
 def test_a_window_in_the_past(run: CliRunner, production: Production, database: Database) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from errors import RecordsError, RolloutError
-from records.champions import promote, protected, rollback, routings
+from records.champions import keep, promote, protected, rollback, routings
 from records.database import Database
 from records.decisions import history
 from records.rollout_schema import decisions
@@ -61,6 +61,24 @@ def test_rollbacks_retrace_promotions(database: Database) -> None:
         back(database)
     promoted(database, "d")
     assert back(database) == "a"
+
+
+def test_what_answers_is_kept_before_another_version_comes(database: Database) -> None:
+    numbers = {"losses": 20}
+    kept = keep(database, "clf", "a", actor="ann", because="b is worse", numbers=numbers)
+    assert (kept, champion(database)) == ("a", "a")
+    (found,) = history(database, "clf")
+    assert (found.action, found.because, found.numbers) == ("found", "b is worse", numbers)
+    assert keep(database, "clf", "z", actor="ann", because="") == "a"
+    assert len(history(database, "clf")) == 1
+
+
+def test_a_rollback_leads_to_a_version_that_exists(database: Database) -> None:
+    promoted(database, "b")
+    with pytest.raises(RolloutError, match="clf:a, which was champion before, is not in the store"):
+        rollback(database, "clf", actor="ann", because="", known={"b", "c"})
+    assert champion(database) == "b"
+    assert rollback(database, "clf", actor="ann", because="", known={"a", "b"}).after == "a"
 
 
 def test_a_model_that_was_never_promoted_cannot_be_rolled_back(database: Database) -> None:

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from records.__main__ import main
+from records.champions import promote
 from records.database import Database
 from records.windows import window
 from records.writer import write
@@ -141,3 +142,12 @@ def test_an_import_names_its_model(run: CliRunner, tmp_path: Path) -> None:
     done = call(run, "import", str(tmp_path), "--model", "")
     assert done.exit_code == 2
     assert "'--model': must be a model's name" in done.stderr or "--model: must be" in done.stderr
+
+
+def test_an_export_of_the_champion(run: CliRunner, database: Database, tmp_path: Path) -> None:
+    keep(database, row("1", version="a"), row("2", version="b"))
+    file = str(tmp_path / "one.parquet")
+    done = call(run, "export", file, "--version", "clf:champion")
+    assert done.stderr == ("Error: Model 'clf' has no champion by name: write the version's tag.\n")
+    promote(database, "clf", "a", actor="ann", because="", answering=None)
+    assert ": 1 records," in call(run, "export", file, "--version", "clf:champion").stdout

@@ -57,7 +57,8 @@ def test_a_champion_is_not_rolled_out(database: Database) -> None:
 
 def test_a_share_grows(database: Database) -> None:
     decision = move(database, started(database), "canary", 0.05, numbers={"pairs": 40}, **BY)
-    assert (decision.action, decision.numbers, decision.rollout_id) == ("stage", {"pairs": 40}, 1)
+    numbers = {"pairs": 40, "stage": "canary", "share": 0.05}
+    assert (decision.action, decision.numbers, decision.rollout_id) == ("stage", numbers, 1)
     rollout = running(database, "clf")
     assert (rollout.stage, rollout.share) == ("canary", 0.05)
     assert rollout.stage_at > rollout.started_at

@@ -7,8 +7,12 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from models.store import Store
+from records.champions import promote
+from records.database import Database
 from score.__main__ import main
 from score.progress import Pace, progress
+from settings import settings
+from tests.drafts import LinearDraft
 from tests.score.scoring import folder, rows
 from tests.servers import ROOT
 
@@ -26,6 +30,22 @@ def test_it_prints_where_the_results_are_and_their_version(store: Store, tmp_pat
     assert done.stderr.splitlines()[0] == "Scoring 12 images ..."
     assert "images/s, 0:00:00 left" in done.stderr
     assert len(rows(out)) == 12
+
+
+def test_the_champion_scores_and_not_the_newest_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUPILA_HOME", str(tmp_path / "pupila"))
+    settings.cache_clear()
+    champion, _ = (Store().save(LinearDraft("scored")) for _ in range(2))
+    with Database.of(create=True) as database:
+        database.prepare()
+        promote(database, "scored", champion.version, actor="ann", because="", answering=None)
+    images = str(folder(tmp_path / "images", 2))
+    arguments = [images, "--model", "scored", "--out", str(tmp_path / "results.parquet")]
+    done = CliRunner().invoke(main, arguments)
+    settings.cache_clear()
+    assert f"scored with {champion.tag}" in done.stdout
 
 
 def test_an_error_is_one_sentence(store: Store, tmp_path: Path) -> None:

@@ -1,0 +1,32 @@
+"""The folders in which versions are looked for."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def packed_store() -> Path | None:
+    """The model store of the Bento that this file belongs to: ``<Bento>/src/models/roots.py``.
+
+    BentoML itself knows it only in a process that serves the Bento.
+    """
+    bento = Path(__file__).resolve().parents[2]
+    return bento / "models" if (bento / "bento.yaml").is_file() else None
+
+
+def version_paths(root: Path, name: str | None) -> Iterator[Path]:
+    """The folders that may be versions. Raises OSError if the store exists but cannot be read: it
+    must not be mistaken for an empty one."""
+    absent = (FileNotFoundError, NotADirectoryError)
+    with contextlib.suppress(*absent):
+        for model in [root / name] if name else sorted(root.iterdir()):
+            with contextlib.suppress(*absent), os.scandir(model) as entries:
+                yield from (model / entry.name for entry in entries if _is_folder(entry))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in a circle
+        return False
