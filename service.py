@@ -44,6 +44,8 @@ from serving.metrics import forget_dead_workers
 from serving.predictions import Predict, PredictBatch
 from serving.recording.connection import RecordsConnection, load, prepare
 from serving.recording.recorder import Recorder
+from serving.routing.trials import Trials
+from serving.routing.watch import RoutingWatch
 from serving.unsupported import refuse_unsupported
 from settings import settings
 
@@ -113,9 +115,9 @@ class Pupila:
     """Image classification you can put in front of users and leave there."""
 
     def __init__(self) -> None:
-        self.registry = Registry(STORE, SETTINGS)
         self.records = RecordsConnection(SETTINGS)
         self.recorder = Recorder(SETTINGS, self.records, WORKERS) if SETTINGS.record else None
+        self.registry = Registry(STORE, SETTINGS, Trials(SETTINGS, self.recorder))
         parts = (self.registry, SETTINGS, Admission(SETTINGS), self.recorder)
         # Other servers may write to a database that is shared.
         shared = WORKERS > 1 or SETTINGS.database_url is not None
@@ -153,7 +155,11 @@ class Pupila:
         self.running.callback(self.labels.close)
         keys = KeyWatch(SETTINGS, self.records, KEYRING, WORKERS)
         await self.running.enter_async_context(keys.running())
+        routing = RoutingWatch(SETTINGS, self.records, self.registry)
+        # Before the store is read, so that nobody answers who was not decided on.
+        await routing.refresh()
         await self.running.enter_async_context(self.registry.watching())
+        await self.running.enter_async_context(routing.running())
         if self.recorder is not None:
             # Before gc.freeze, which exempts what is imported by then.
             await asyncio.to_thread(load)

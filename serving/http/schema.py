@@ -194,11 +194,28 @@ class VersionListing(BaseModel):
     accuracy: float | None = Field(description="on its holdout, from 0 to 1")
 
 
+class RolloutListing(BaseModel):
+    """How far a challenger has come."""
+
+    id: int
+    challenger: str = Field(description="its tag")
+    stage: str = Field(description="shadow: it answers nobody; canary: it answers a share")
+    share: float = Field(description="proportion of the requests that it answers, from 0 to 1")
+    shadow: float = Field(description="proportion of the images that both versions classify")
+    paused: bool = Field(description="whether it gets no images for now")
+    started_at: datetime
+    stage_at: datetime = Field(description="when the present stage or share began")
+
+
 class ModelListing(BaseModel):
     """One model, its versions oldest first."""
 
     name: str
     champion: str = Field(description="the version that answers")
+    challenger: str | None = Field(default=None, description="the version on trial")
+    rollout: RolloutListing | None = Field(
+        default=None, description="of the challenger, while it is going on"
+    )
     versions: list[VersionListing]
 
 

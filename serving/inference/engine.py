@@ -1,7 +1,7 @@
 """A loaded version: image bytes in, label out."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from typing import NamedTuple
 
@@ -11,8 +11,9 @@ from errors import BadRequestError, OverloadedError
 from models.manifest import Label
 from models.runtime import Runtime
 from models.version import Version
-from serving.inference.batcher import Answer, Batcher
-from serving.inference.decoder import Decoder
+from records.routing import CANDIDATE, Role
+from serving.inference.batcher import INLINE_SECONDS, Answer, Batcher
+from serving.inference.decoder import Decoder, Features
 from serving.inference.pace import Cost
 from serving.metrics import VersionMetrics
 from settings import Settings
@@ -41,9 +42,12 @@ class Engine:
         self.manifest = version.manifest
         self.header = (b"x-model-version", version.tag.encode())
         self.metrics = VersionMetrics(version.name, version.version)
+        self.role: Role = CANDIDATE
+        """As which it answers, for the record."""
         self._spec = self.manifest.image_spec
         self._labels = self.manifest.labels
         self._decoder = decoder
+        self._classifiers = classifiers
         runtime = version.artifact.open()
         self._batcher = Batcher(
             runtime.run,
@@ -69,6 +73,13 @@ class Engine:
         that are not a readable image, BadRequestError for probabilities that the version does not
         give, OverloadedError when there is not enough time, and ClientGoneError.
         """
+        self.admit(probabilities, expires)
+        features = await self._decoder.features(image, self._spec, expires, client_gone, in_batch)
+        answer = await self._batcher.submit(features, expires, client_gone)
+        return self._prediction(answer, probabilities)
+
+    def admit(self, probabilities: bool, expires: float) -> None:
+        """What ``predict`` can refuse before it costs anything: raises as it does."""
         if probabilities and not self.manifest.gives_probabilities:
             raise BadRequestError(
                 f"{self.version.tag} gives no probabilities; leave them out, or ask another "
@@ -81,8 +92,42 @@ class Engine:
                 "deadline",
                 retry_after=max(1, round(wait)),
             )
-        features = await self._decoder.features(image, self._spec, expires, client_gone, in_batch)
-        answer = await self._batcher.submit(features, expires, client_gone)
+
+    async def features(
+        self, image: bytes, expires: float, client_gone: Callable[[], bool], in_batch: bool = False
+    ) -> Features:
+        """The first half of ``predict``, for whoever needs what the image is made of as well."""
+        return await self._decoder.features(image, self._spec, expires, client_gone, in_batch)
+
+    async def classify(
+        self,
+        features: Features,
+        probabilities: bool,
+        expires: float,
+        client_gone: Callable[[], bool],
+    ) -> Prediction:
+        """The second half of ``predict``."""
+        self.admit(probabilities, expires)
+        return self._prediction(
+            await self._batcher.submit(features, expires, client_gone), probabilities
+        )
+
+    def use(self, executor: Executor | None, inline_seconds: float = INLINE_SECONDS) -> None:
+        """Classify on threads of its own, so that it can never occupy those of the others; None:
+        on those of the others again. What takes less than ``inline_seconds`` runs inline."""
+        self._batcher.use(executor or self._classifiers, inline_seconds)
+
+    def warm(self, routes: Iterable[str]) -> None:
+        """Have made already what the first request to each of these paths would make."""
+        for route in routes:
+            self.metrics.prepare(route)
+
+    @property
+    def expected_seconds(self) -> float:
+        """How long an image that arrives now waits for its label, estimated."""
+        return self._batcher.expected_wait + self._batcher.expected_seconds
+
+    def _prediction(self, answer: Answer, probabilities: bool) -> Prediction:
         given = None
         if probabilities:
             values = answer.scores.tolist()
