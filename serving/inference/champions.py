@@ -133,8 +133,10 @@ class Champions:
 
     def _end_promotion(self, wanted: str, promotion: "asyncio.Task[None]") -> None:
         del self._promotions[wanted]
-        if not promotion.cancelled():
-            promotion.exception()  # Retrieved; the engines have logged it.
+        error = None if promotion.cancelled() else promotion.exception()
+        # Of those that are no ModelError, nobody has said anything yet.
+        if error is not None and not isinstance(error, ModelError):
+            logger.error("a change of the champion failed", exc_info=error)
 
     async def _bring_up_to_date(self, name: str) -> None:
         """Promote, and then load the challenger, which must not hold up the champion."""

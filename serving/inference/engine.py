@@ -123,6 +123,11 @@ class Engine:
             self.metrics.prepare(route)
 
     @property
+    def expected_wait(self) -> float:
+        """How long an image that arrives now waits for others, estimated."""
+        return self._batcher.expected_wait
+
+    @property
     def expected_seconds(self) -> float:
         """How long an image that arrives now waits for its label, estimated."""
         return self._batcher.expected_wait + self._batcher.expected_seconds

@@ -36,8 +36,8 @@ _MOST_BYTES: Final = 8 * 2**20
 _OLDEST_SECONDS: Final = 2.0
 _MOST_SECONDS: Final = 3.0
 
-# If a request has to wait for the champion for longer than this part of its deadline, nothing else
-# asks the champion.
+# While requests wait for the champion for longer than this part of their deadline, nothing else is
+# done.
 _BUSY: Final = 0.05
 
 
@@ -124,7 +124,7 @@ class Shadow:
         """None if there was no time for it."""
         trial = self._trial
         to_champion = job.engine is trial.challenger
-        if trial.champion.expected_seconds > self._deadline * _BUSY and to_champion:
+        if trial.champion.expected_wait > self._deadline * _BUSY:
             return None
         other = trial.champion if to_champion else trial.challenger
         began = time.monotonic()

@@ -72,7 +72,9 @@ class Trial:
         self.attempts = Attempts(challenger, recorder)
         self._share = 0.0 if rollout.paused else rollout.share
         self._deadline = settings.deadline_ms / 1000
-        self._same_spec = champion.manifest.image_spec == challenger.manifest.image_spec
+        specs = champion.manifest.image_spec, challenger.manifest.image_spec
+        # Themselves, they compare what they have cached too.
+        self._same_spec = specs[0].model_dump() == specs[1].model_dump()
         # Whoever was promised integers must not get strings.
         self._comparable = champion.manifest.label_type == challenger.manifest.label_type
         self._both_give = (
