@@ -44,6 +44,7 @@ from serving.metrics import forget_dead_workers
 from serving.predictions import Predict, PredictBatch
 from serving.recording.connection import RecordsConnection, load, prepare
 from serving.recording.recorder import Recorder
+from serving.rollouts import Rollouts
 from serving.routing.trials import Trials
 from serving.routing.watch import RoutingWatch
 from serving.unsupported import refuse_unsupported
@@ -65,6 +66,7 @@ DRAIN = Drain(SETTINGS.drain_ms / 1000)
 TRACED = internals.is_traced()
 CORS = Cors(SETTINGS.allowed_origins)
 ANSWERS: dict[str, Answer] = {}
+ROLLOUTS = Rollouts()
 KEYRING = Keyring(required=SETTINGS.is_closed)
 GATE = Gate(KEYRING, metrics_open=SETTINGS.metrics_open)
 internals.do_not_track(SETTINGS.do_not_track)
@@ -129,6 +131,7 @@ class Pupila:
         }
         self.running = AsyncExitStack()
         CATALOG.bind(self.registry)
+        ROLLOUTS.bind(self.registry, self.records)
         # A trace is made by BentoML's layers, which the front would bypass.
         ANSWERS.update({} if TRACED else self.endpoints)
 
@@ -233,7 +236,7 @@ def document() -> dict[str, Any]:
     return openapi("Pupila", version, Pupila.__doc__ or "")
 
 
-CATALOG = Catalog(document)
+CATALOG = Catalog(document, ROLLOUTS.routes)
 service.mount_asgi_app(CATALOG.app)
 # Only models declared here are packed into a Bento.
 service.models.extend(bentoml.models.BentoModel(version.tag) for version in STORE.champions())

@@ -1,7 +1,7 @@
 """What is served and how to use it: the list of models, the OpenAPI document and its page."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,14 @@ _PAGE_HEADERS = {
 
 
 class Catalog:
-    """An ASGI application with three routes, mounted into the service next to BentoML's own."""
+    """An ASGI application with three routes, mounted into the service next to BentoML's own.
 
-    def __init__(self, document: Callable[[], dict[str, Any]]) -> None:
+    ``others``: more of them.
+    """
+
+    def __init__(
+        self, document: Callable[[], dict[str, Any]], others: Sequence[Route] = ()
+    ) -> None:
         self._document = functools.cache(document)
         self._registry: Registry | None = None
         self.app = Starlette(
@@ -38,6 +43,7 @@ class Catalog:
                 Route(PAGE.path, self._page),
                 Route(MODELS.path, self._models),
                 Route(DOCUMENT.path, self._docs),
+                *others,
             ]
         )
 
