@@ -129,7 +129,11 @@ class Asking:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    return House(tmp_path_factory.mktemp("rollouts"))
+    made = House(tmp_path_factory.mktemp("rollouts"))
+    # Every test begins and ends with the second one as champion.
+    made.promote(made.one)
+    made.promote(made.two)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -225,8 +229,8 @@ def test_a_rollout_over_http(house: House, server: Server) -> None:
     [newest, *_] = server.get("/rollouts/?model=clf").json()["rollouts"]
     assert (newest["challenger"], newest["stage"]) == (house.two.tag, "aborted")
     decisions = server.get("/rollouts/history?model=clf").json()["decisions"]
-    actions = [one["action"] for one in decisions[:7]]
-    assert actions == ["abort", "start", "gain", "resume", "pause", "start", "abort"]
+    actions = [one["action"] for one in decisions[:6]]
+    assert actions == ["abort", "start", "gain", "resume", "pause", "start"]
     assert decisions[0]["actor"] == "loopback"
     house.promote(house.two)
 
