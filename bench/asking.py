@@ -25,13 +25,15 @@ from bench.process import ROOT
 @dataclass(frozen=True)
 class Answers:
     """``begun`` and ``ended``: float64 [N], in the seconds of ``time.monotonic``; ``status``: int64
-    [N], 0 where no answer came; ``version``: str [N], tags; ``label``: str [N], JSON."""
+    [N], 0 where no answer came; ``version``: str [N], tags; ``label``: str [N], JSON; ``image``:
+    int64 [N], its place among the digits."""
 
     begun: NDArray[np.float64]
     ended: NDArray[np.float64]
     status: NDArray[np.int64]
     version: NDArray[np.str_]
     label: NDArray[np.str_]
+    image: NDArray[np.int64]
 
     @property
     def failed(self) -> int:
@@ -87,11 +89,11 @@ class _Client:
     async def one(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: int, number: int
     ) -> None:
-        image = self.images[(number * 31 + name * 97) % len(self.images)]
+        place = (number * 31 + name * 97) % len(self.images)
         body = b'{"request_id":"%d-%d","model":"clf","image":"%s"}' % (
             name,
             number,
-            image.encode(),
+            self.images[place].encode(),
         )
         begun = time.monotonic()
         status, version, label = 0, "", ""
@@ -115,6 +117,7 @@ class _Client:
                 "status": status,
                 "version": version,
                 "label": label,
+                "image": place,
             }
             for key, value in row.items():
                 self.rows[key].append(value)
