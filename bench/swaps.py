@@ -62,7 +62,7 @@ class Found:
         """Answers of versions that were not champion at any time that counts."""
         wrong = 0
         for tag in np.unique(self.answers.version):
-            mine = self.answers.version == tag
+            mine = (self.answers.version == tag) & (self.answers.status == 200)
             allowed = np.zeros(mine.sum(), bool)
             begun, ended = self.answers.begun[mine], self.answers.ended[mine]
             for swap, until_ in self._reigns():
