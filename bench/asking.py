@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import uvloop
@@ -142,7 +143,8 @@ async def _run(port: int, connections: int, seconds: float) -> dict[str, list[ob
 def main() -> None:
     port, connections, seconds, file = sys.argv[1:]
     rows = uvloop.run(_run(int(port), int(connections), float(seconds)))
-    np.savez(file, **{name: np.array(values) for name, values in rows.items()})
+    arrays: dict[str, Any] = {name: np.array(values) for name, values in rows.items()}
+    np.savez(file, **arrays)
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def measure(home: Path, swaps: int, url: str | None) -> Found:
     settings = Settings(home=home / "pupila", database_url=url)
     database = Database.of(settings, create=True)
     database.prepare()
-    chosen: dict[str, object] = {"workers": WORKERS, "deadline_ms": 1000}
+    chosen: dict[str, Any] = {"workers": WORKERS, "deadline_ms": 1000}
     if url is not None:
         chosen["database_url"] = url
     with contextlib.closing(database), serve(home, **chosen) as server:
