@@ -22,6 +22,7 @@ from records.rollouts import finish, move, running, start
 from records.workers import alive
 from settings import Settings
 from tests.challengers import Challenger, not_a_number, raising
+from tests.databases import postgres_server
 from tests.drafts import LinearDraft
 from tests.servers import Server, serve
 from tests.waiting import PATIENCE_SECONDS, until
@@ -33,11 +34,11 @@ WHO: dict[str, Any] = {"actor": "ada", "because": "why not"}
 class House:
     """A store of versions that each have a label of their own, and their server."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, url: str | None = None) -> None:
         self.home = home
         self.store = Store(home / "models")
         self.one, self.two = (self.store.save(LinearDraft(answer=label)) for label in (1, 2))
-        self.settings = Settings(home=home / "pupila")
+        self.settings = Settings(home=home / "pupila", database_url=url)
 
     @contextmanager
     def database(self) -> Iterator[Database]:
@@ -293,6 +294,27 @@ def test_killed_in_the_middle_of_a_promotion(tmp_path: Path) -> None:
     with serve(house.home, workers=1) as server:
         until(lambda: server.get("/readyz").status_code == 200, "ready")
         assert _answers(server) == house.one.tag, "and not the newest"
+
+
+def test_the_database_is_away_during_a_rollout(tmp_path: Path) -> None:
+    """No prediction fails, the sides stay, and afterwards the next decision is followed."""
+    with postgres_server() as postgres:
+        url = postgres.database()
+        house = House(tmp_path, url)
+        with serve(house.home, workers=1, database_url=url) as server:
+            until(lambda: server.get("/readyz").status_code == 200, "ready")
+            house.roll_out(house.one, share=0.5, shadow=0.5)
+            until(lambda: house.followed(1), "the worker follows")
+            with Asking(server) as asking:
+                asking.more(50)
+                postgres.stop()
+                asking.more(300)
+                postgres.start()
+                house.end()
+                until(lambda: house.followed(1), "the worker follows")
+            assert set(asking.answers) == {(200, 1, house.one.tag), (200, 2, house.two.tag)}
+            assert not asking.lost
+            assert _answers(server) == house.two.tag
 
 
 def _kill_while_promoting(house: House, server: Server, chosen: Version) -> None:

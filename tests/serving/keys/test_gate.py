@@ -196,9 +196,7 @@ def test_a_refused_request_reaches_nobody() -> None:
         return PlainTextResponse("x")
 
     gate, secret = closed("read")
-    app = Starlette(
-        routes=[AppRoute(route.path, endpoint, methods=["POST"]) for route in [DELETE]]
-    )
+    app = Starlette(routes=[AppRoute(route.path, endpoint, methods=["POST"]) for route in [DELETE]])
 
     with TestClient(Front(app, {}, admit=gate)) as client:
         for path in ("/deletions", *HOT, "/nothing"):
