@@ -27,6 +27,7 @@ PupilaError
     ├── ForbiddenError        403
     ├── NotFoundError         404
     ├── BodyTimeoutError      408
+    ├── ConflictError         409
     ├── BodyTooLargeError     413
     ├── UnsupportedEncodingError  415
     ├── TooManyRequestsError  429, with the key's limit and when to try again
@@ -158,6 +159,12 @@ class NotFoundError(RequestError):
 
 class BodyTimeoutError(RequestError):
     status = 408
+
+
+class ConflictError(RequestError):
+    """What was asked cannot be done as things stand."""
+
+    status = 409
 
 
 class BodyTooLargeError(RequestError):

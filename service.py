@@ -47,6 +47,9 @@ from serving.metrics import forget_dead_workers
 from serving.predictions import Predict, PredictBatch
 from serving.recording.connection import RecordsConnection, load, prepare
 from serving.recording.recorder import Recorder
+from serving.rollouts import Rollouts
+from serving.routing.trials import Trials
+from serving.routing.watch import RoutingWatch
 from serving.unsupported import refuse_unsupported
 from settings import settings
 
@@ -66,6 +69,7 @@ DRAIN = Drain(SETTINGS.drain_ms / 1000)
 TRACED = internals.is_traced()
 CORS = Cors(SETTINGS.allowed_origins)
 ANSWERS: dict[str, Answer] = {}
+ROLLOUTS = Rollouts()
 KEYRING = Keyring(required=SETTINGS.is_closed)
 GATE = Gate(KEYRING, metrics_open=SETTINGS.metrics_open)
 internals.do_not_track(SETTINGS.do_not_track)
@@ -123,9 +127,9 @@ class Pupila:
     """Image classification you can put in front of users and leave there."""
 
     def __init__(self) -> None:
-        self.registry = Registry(STORE, SETTINGS)
         self.records = RecordsConnection(SETTINGS)
         self.recorder = Recorder(SETTINGS, self.records, WORKERS) if SETTINGS.record else None
+        self.registry = Registry(STORE, SETTINGS, Trials(SETTINGS, self.recorder))
         parts = (self.registry, SETTINGS, Admission(SETTINGS), self.recorder)
         # Other servers may write to a database that is shared.
         shared = WORKERS > 1 or SETTINGS.database_url is not None
@@ -137,6 +141,7 @@ class Pupila:
         }
         self.running = AsyncExitStack()
         CATALOG.bind(self.registry)
+        ROLLOUTS.bind(self.registry, self.records)
         # A trace is made by BentoML's layers, which the front would bypass.
         ANSWERS.update({} if TRACED else self.endpoints)
 
@@ -163,7 +168,11 @@ class Pupila:
         self.running.callback(self.labels.close)
         keys = KeyWatch(SETTINGS, self.records, KEYRING, WORKERS)
         await self.running.enter_async_context(keys.running())
+        routing = RoutingWatch(SETTINGS, self.records, self.registry)
+        # Before the store is read, so that nobody answers who was not decided on.
+        await routing.refresh()
         await self.running.enter_async_context(self.registry.watching())
+        await self.running.enter_async_context(routing.running())
         if self.recorder is not None:
             # Before gc.freeze, which exempts what is imported by then.
             await asyncio.to_thread(load)
@@ -237,7 +246,7 @@ def document() -> dict[str, Any]:
     return openapi("Pupila", version, Pupila.__doc__ or "")
 
 
-CATALOG = Catalog(document)
+CATALOG = Catalog(document, ROLLOUTS.routes)
 service.mount_asgi_app(CATALOG.app)
 # Only models declared here are packed into a Bento.
 if packed_store() is None:

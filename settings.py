@@ -173,6 +173,14 @@ class Settings(BaseSettings):
         description="limit of bytes that a worker buffers for the database; more is dropped",
     )
 
+    shadow_cpu: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="proportion of the time that a worker may spend on having the other version of "
+        "a rollout classify images too",
+    )
+
     label_per_minute: int = Field(
         default=6000,
         ge=1,

@@ -12,6 +12,10 @@ Alias = Literal["champion", "challenger"]
 CHAMPION: Final[Alias] = "champion"
 CHALLENGER: Final[Alias] = "challenger"
 
+Role = Literal["champion", "challenger", "candidate"]
+"""What a version was when it classified an image; a candidate is one that no alias names."""
+CANDIDATE: Final = "candidate"
+
 Stage = Literal["shadow", "canary", "promoted", "rolled back", "aborted"]
 ACTIVE: Final[tuple[Stage, ...]] = ("shadow", "canary")
 

@@ -1,7 +1,7 @@
 """What is served and how to use it: the list of models, the OpenAPI document and its page."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from models.version import Version
+from records.routing import Rollout
 from serving.http.routes import DOCUMENT, MODELS, PAGE
-from serving.http.schema import CatalogResponse, ModelListing, VersionListing
+from serving.http.schema import CatalogResponse, ModelListing, RolloutListing, VersionListing
 from serving.inference.registry import Registry
 from serving.keys.caller import CALLER, Caller
 
@@ -27,9 +28,14 @@ _PAGE_HEADERS = {
 
 
 class Catalog:
-    """An ASGI application with three routes, mounted into the service next to BentoML's own."""
+    """An ASGI application with three routes, mounted into the service next to BentoML's own.
 
-    def __init__(self, document: Callable[[], dict[str, Any]]) -> None:
+    ``others``: more of them.
+    """
+
+    def __init__(
+        self, document: Callable[[], dict[str, Any]], others: Sequence[Route] = ()
+    ) -> None:
         self._document = functools.cache(document)
         self._registry: Registry | None = None
         self.app = Starlette(
@@ -37,6 +43,7 @@ class Catalog:
                 Route(PAGE.path, self._page),
                 Route(MODELS.path, self._models),
                 Route(DOCUMENT.path, self._docs),
+                *others,
             ]
         )
 
@@ -51,12 +58,14 @@ class Catalog:
         answer = CatalogResponse(
             models=[
                 ModelListing(
-                    name=name,
-                    champion=champion,
-                    versions=[_listing(version, loaded) for version, loaded in versions],
+                    name=model.name,
+                    champion=model.champion,
+                    challenger=model.challenger,
+                    rollout=_rollout(model.rollout),
+                    versions=[_listing(version, loaded) for version, loaded in model.versions],
                 )
-                for name, champion, versions in listings
-                if caller is None or caller.key.allows(name)
+                for model in listings
+                if caller is None or caller.key.allows(model.name)
             ]
         )
         return Response(answer.model_dump_json(), media_type="application/json")
@@ -67,6 +76,21 @@ class Catalog:
 
     async def _docs(self, _: Request) -> Response:
         return Response(orjson.dumps(self._document()), media_type="application/json")
+
+
+def _rollout(rollout: Rollout | None) -> RolloutListing | None:
+    if rollout is None:
+        return None
+    return RolloutListing(
+        id=rollout.id,
+        challenger=f"{rollout.model}:{rollout.challenger}",
+        stage=rollout.stage,
+        share=rollout.share,
+        shadow=rollout.shadow,
+        paused=rollout.paused,
+        started_at=rollout.started_at,
+        stage_at=rollout.stage_at,
+    )
 
 
 def _listing(version: Version, loaded: bool) -> VersionListing:

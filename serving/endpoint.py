@@ -22,6 +22,7 @@ from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
 from serving.keys.caller import CALLER, Caller
 from serving.metrics import NO_VERSION, REJECTED
+from serving.routing.trial import Tried
 from settings import Settings
 
 logger = logging.getLogger("pupila.endpoint")
@@ -34,9 +35,9 @@ ClientGone = Callable[[], bool]
 class Exchange:
     """What is known of a request so far, for its log line, metrics and record.
 
-    ``image`` and ``answer`` are those of a single prediction; ``headers`` go with the answer, even
-    if it is an error. ``caller``: who has the key that the request came with; None on a server
-    without keys.
+    ``image`` and ``answer`` are those of a single prediction; ``tried``: who was asked for it,
+    while a challenger is on trial. ``headers`` go with the answer, even if it is an error.
+    ``caller``: who has the key that the request came with; None on a server without keys.
     """
 
     scope: Scope
@@ -45,6 +46,7 @@ class Exchange:
     engine: Engine | None = None
     image: bytes = b""
     answer: Answer | None = None
+    tried: Tried | None = None
     caller: Caller | None = None
 
     def charge(self, items: int) -> None:

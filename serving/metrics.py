@@ -53,6 +53,41 @@ for _reason in ("memory", "traffic", "refused", "failed", "stopped"):
     RECORDS_DROPPED.labels(_reason)
 LABELS = Counter("pupila_labels", "Labels received from clients", ("outcome",))
 
+ROLLOUT_ATTEMPTS = Counter(
+    "pupila_rollout_attempts", "Requests on the challenger's side", (*_VERSION, "outcome")
+)
+ROLLOUT_PAIRS = Counter(
+    "pupila_rollout_pairs", "Images that both versions were to classify", (*_VERSION, "outcome")
+)
+ROLLOUT_REPEATED = Counter(
+    "pupila_rollout_repeated_ids",
+    "Requests whose id came so often that it did not decide who answers",
+    ("model",),
+)
+ROLLOUT_MISSING = Counter(
+    "pupila_rollout_missing",
+    "Times that a version was to answer which this worker does not have or cannot load",
+    _VERSION,
+)
+ROLLOUT_SHARE = Gauge(
+    "pupila_rollout_share",
+    "Proportion of the requests that the challenger is to answer",
+    ("model",),
+    multiprocess_mode="livemostrecent",
+)
+ROLLOUT_STAGE = Gauge(
+    "pupila_rollout_stage",
+    "The rollout's stage: 0 none, 1 shadow, 2 canary",
+    ("model",),
+    multiprocess_mode="livemostrecent",
+)
+ROLLOUT_PAUSED = Gauge(
+    "pupila_rollout_paused",
+    "1 while a rollout is paused",
+    ("model",),
+    multiprocess_mode="livemostrecent",
+)
+
 _REPORT = ("model", "kind")
 MONITOR_STATE = Gauge(
     "pupila_monitor_state",
@@ -88,6 +123,10 @@ class VersionMetrics:
         else:
             REQUESTS.labels(*self._labels, route, str(status)).inc()
         durations.observe(seconds)
+
+    def prepare(self, route: str) -> None:
+        """Look up now what the first answer would."""
+        self._open(route)
 
     def _open(self, route: str) -> tuple[Counter, Histogram]:
         labels = (*self._labels, route)

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from errors import OverloadedError, RejectedImageError, RequestError
 from serving.endpoint import ClientGone, Endpoint, Exchange
 from serving.http.parser import BatchQuery, ImageItem, Query, parse_batch, parse_query
-from serving.http.reply import Headers, Reply, json_reply
+from serving.http.reply import Header, Headers, Reply, json_reply
 from serving.http.routes import PREDICT, PREDICT_BATCH
 from serving.http.schema import BatchResponse, ItemError, PredictResponse
 from serving.http.uploads import parse_upload
@@ -17,6 +17,7 @@ from serving.inference.engine import Engine, Prediction
 from serving.inference.registry import Registry
 from serving.offloop import LARGE_BYTES, off_loop_if_large
 from serving.recording.recorder import Recorder
+from serving.routing.trial import Tried
 from settings import Settings
 
 
@@ -33,6 +34,7 @@ class _Classifying(Endpoint):
         """Without a recorder, nothing is kept."""
         super().__init__(settings, admission)
         self._registry = registry
+        self._trials = registry.trials.running
         self._recorder = recorder
         self._default_model = settings.default_model
 
@@ -41,9 +43,12 @@ class _Classifying(Endpoint):
             return
         engine = exchange.engine
         if engine is not None and exchange.answer is not None:
-            self._recorder.predicted(
+            kept = self._recorder.predicted(
                 engine, exchange.request_id, exchange.image, exchange.answer, seconds
             )
+            tried = exchange.tried
+            if tried is not None:
+                tried.trial.seen(tried, exchange.request_id, exchange.image, kept)
             return
         self._recorder.took(engine, seconds)
         if status != HTTPStatus.OK:
@@ -70,11 +75,23 @@ class _Classifying(Endpoint):
         exchange.charge(len(query.items))
         with self._admission.slots(len(query.items)):
             expires = self._expires()
-            engine = exchange.engine = await self._engine(query.model, expires)
+            trial = self._trials.get(query.model) if self._trials else None
+            engine = exchange.engine = (
+                await self._engine(query.model, expires) if trial is None else trial.champion
+            )
 
-            async def classify(item: ImageItem) -> Prediction:
+            async def classify(item: ImageItem) -> Prediction | Tried:
                 if isinstance(item.image, RequestError):
                     raise item.image
+                if trial is not None:
+                    return await trial.answer(
+                        item.request_id,
+                        item.image,
+                        query.probabilities,
+                        expires,
+                        client_gone,
+                        in_batch=True,
+                    )
                 return await engine.predict(
                     item.image, query.probabilities, expires, client_gone, in_batch=True
                 )
@@ -88,13 +105,13 @@ class _Classifying(Endpoint):
                 for item, answer in zip(query.items, answers, strict=True)
             ]
         }
-        return json_reply(content, engine.header)
+        return json_reply(content, _header(engine, answers))
 
     def _record_items(
         self,
         engine: Engine,
         items: Sequence[ImageItem],
-        answers: Sequence[Prediction | RequestError],
+        answers: Sequence[Prediction | Tried | RequestError],
     ) -> None:
         if self._recorder is None:
             return
@@ -104,7 +121,13 @@ class _Classifying(Endpoint):
                 if isinstance(answer, RejectedImageError) and isinstance(item.image, bytes):
                     self._recorder.rejected(engine, item.request_id, item.image, answer.reason)
             elif isinstance(item.image, bytes):
-                self._recorder.predicted(engine, item.request_id, item.image, answer.answer)
+                if isinstance(answer, Prediction):
+                    self._recorder.predicted(engine, item.request_id, item.image, answer.answer)
+                    continue
+                kept = self._recorder.predicted(
+                    answer.engine, item.request_id, item.image, answer.prediction.answer
+                )
+                answer.trial.seen(answer, item.request_id, item.image, kept)
 
 
 class Predict(_Classifying):
@@ -134,11 +157,21 @@ class Predict(_Classifying):
             exchange.headers += _id_header(query.request_id)
         exchange.require(query.model)
         expires = self._expires()
-        engine = exchange.engine = await self._engine(query.model, expires)
+        trial = self._trials.get(query.model) if self._trials else None
+        engine = exchange.engine = (
+            await self._engine(query.model, expires) if trial is None else trial.champion
+        )
         try:
-            prediction = await engine.predict(
-                query.image, query.probabilities, expires, client_gone
-            )
+            if trial is None:
+                prediction = await engine.predict(
+                    query.image, query.probabilities, expires, client_gone
+                )
+            else:
+                tried = exchange.tried = await trial.answer(
+                    query.request_id, query.image, query.probabilities, expires, client_gone
+                )
+                engine = exchange.engine = tried.engine
+                prediction = tried.prediction
         except RejectedImageError as error:
             if self._recorder is not None:
                 self._recorder.rejected(engine, query.request_id, query.image, error.reason)
@@ -163,9 +196,22 @@ def _id_header(request_id: str | int | None) -> Headers:
     return [(b"x-request-id", text.encode())] if text.isascii() and text.isprintable() else []
 
 
-def _expected(outcomes: Sequence[Prediction | BaseException]) -> list[Prediction | RequestError]:
+def _header(engine: Engine, answers: Sequence[Prediction | Tried | RequestError]) -> Header:
+    """Who answered: the champion, or both if the challenger was among them."""
+    others = {a.engine for a in answers if isinstance(a, Tried)} - {engine}
+    if not others:
+        return engine.header
+    if all(a.engine in others for a in answers if isinstance(a, Tried)):
+        return others.pop().header
+    name, value = engine.header
+    return name, b", ".join([value, *(other.header[1] for other in others)])
+
+
+def _expected(
+    outcomes: Sequence[Prediction | Tried | BaseException],
+) -> list[Prediction | Tried | RequestError]:
     """The outcomes, if none is an error that nobody expected, and not all are refusals."""
-    answers: list[Prediction | RequestError] = []
+    answers: list[Prediction | Tried | RequestError] = []
     for outcome in outcomes:
         if isinstance(outcome, BaseException) and not isinstance(outcome, RequestError):
             raise outcome
@@ -184,9 +230,11 @@ def _response(request_id: str | int, prediction: Prediction) -> PredictResponse:
 
 
 def _item_response(
-    item: ImageItem, answer: Prediction | RequestError
+    item: ImageItem, answer: Prediction | Tried | RequestError
 ) -> PredictResponse | ItemError:
     if isinstance(answer, RequestError):
         return {"request_id": item.request_id, "detail": str(answer)}
+    if isinstance(answer, Tried):
+        answer = answer.prediction
     assert item.request_id is not None  # noqa: S101 - an item without one is an error
     return _response(item.request_id, answer)

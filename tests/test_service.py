@@ -347,7 +347,8 @@ def test_the_document_names_every_route(client: httpx2.Client) -> None:
     document = client.get("/docs.json").json()
     assert set(document["paths"]) == {
         "/predict/", "/predict/{model}", "/predict/batch/", "/feedback/", "/models", "/livez",
-        "/healthz", "/readyz", "/metrics",
+        "/healthz", "/readyz", "/metrics", "/rollouts/", "/rollouts/history", "/rollouts/start",
+        "/rollouts/pause", "/rollouts/resume", "/rollouts/promote", "/rollouts/abort",
     }  # fmt: skip
     responses = document["paths"]["/predict/"]["post"]["responses"]
     assert set(responses) == {

@@ -10,7 +10,8 @@ from errors import InternalError, OverloadedError, RequestError, TooManyRequests
 from serving.http.onewrite import one_write
 from serving.http.schema import ErrorResponse
 
-Headers = list[tuple[bytes, bytes]]
+Header = tuple[bytes, bytes]
+Headers = list[Header]
 
 INTERNAL = InternalError("The server failed; its log has the reason.")
 
@@ -31,7 +32,7 @@ class Reply(NamedTuple):
             await send({"type": "http.response.body", "body": self.body})
 
 
-def json_reply(content: Any, *headers: tuple[bytes, bytes], status: int = 200) -> Reply:
+def json_reply(content: Any, *headers: Header, status: int = 200) -> Reply:
     """``content`` as JSON, with the headers for its length and type."""
     body = orjson.dumps(content)
     length = (b"content-length", b"%d" % len(body))

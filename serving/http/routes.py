@@ -17,10 +17,15 @@ from serving.http.schema import (
     FeedbackListResponse,
     FeedbackRequest,
     FeedbackResponse,
+    HistoryResponse,
     ItemError,
     PredictModelRequest,
     PredictRequest,
     PredictResponse,
+    RolloutChange,
+    RolloutResponse,
+    RolloutsResponse,
+    RolloutStart,
 )
 
 # A handwritten 8 as a PNG of 8x8 pixels.
@@ -128,6 +133,62 @@ FEEDBACK: Final = Route(
 MODELS: Final = Route(
     "models", "/models", "What is served", "catalog", "read", response=CatalogResponse
 )
+_ROLLOUT_ERRORS: Final = {
+    400: "The request is not valid",
+    409: "It cannot be done as things stand",
+    503: "The database is unavailable",
+}
+ROLLOUTS: Final = Route(
+    "rollouts",
+    "/rollouts/",
+    "Rollouts, going on and ended",
+    "catalog",
+    "operate",
+    response=RolloutsResponse,
+    errors={503: _ROLLOUT_ERRORS[503]},
+    for_operators=True,
+)
+ROLLOUT_HISTORY: Final = replace(
+    ROLLOUTS,
+    name="rollout_history",
+    path="/rollouts/history",
+    summary="Who was champion when, and why",
+    response=HistoryResponse,
+)
+ROLLOUT_START: Final = replace(
+    ROLLOUTS,
+    name="rollout_start",
+    path="/rollouts/start",
+    summary="Begin a rollout",
+    method="POST",
+    request=RolloutStart,
+    example={"model": "clf", "challenger": "clf:abc123", "because": "retrained in May"},
+    response=RolloutResponse,
+    errors=_ROLLOUT_ERRORS,
+)
+ROLLOUT_PAUSE: Final = replace(
+    ROLLOUT_START,
+    name="rollout_pause",
+    path="/rollouts/pause",
+    summary="Keep the challenger from all requests for now",
+    request=RolloutChange,
+    example={"model": "clf", "because": "holidays"},
+)
+ROLLOUT_RESUME: Final = replace(
+    ROLLOUT_PAUSE, name="rollout_resume", path="/rollouts/resume", summary="Undo a pause"
+)
+ROLLOUT_PROMOTE: Final = replace(
+    ROLLOUT_PAUSE,
+    name="rollout_promote",
+    path="/rollouts/promote",
+    summary="Make the challenger the champion now",
+)
+ROLLOUT_ABORT: Final = replace(
+    ROLLOUT_PAUSE,
+    name="rollout_abort",
+    path="/rollouts/abort",
+    summary="End a rollout; the champion stays",
+)
 DOCUMENT: Final = Route("docs", "/docs.json", "This document", "catalog", None, documented=False)
 PAGE: Final = Route("page", "/", "This document, as a page", "catalog", None, documented=False)
 LIVEZ: Final = Route("livez", "/livez", "The process is alive", "bentoml", None, for_operators=True)
@@ -154,6 +215,13 @@ ROUTES: Final = (
     PREDICT_BATCH,
     FEEDBACK,
     MODELS,
+    ROLLOUTS,
+    ROLLOUT_HISTORY,
+    ROLLOUT_START,
+    ROLLOUT_PAUSE,
+    ROLLOUT_RESUME,
+    ROLLOUT_PROMOTE,
+    ROLLOUT_ABORT,
     DOCUMENT,
     PAGE,
     LIVEZ,

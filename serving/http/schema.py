@@ -19,6 +19,7 @@ MAX_ITEMS = 256
 MAX_LABELS = 1000
 MAX_LABEL = 256
 MAX_SOURCE = 128
+MAX_REASON = 1000
 
 _RequestIdText = Annotated[str, Field(min_length=1, max_length=MAX_REQUEST_ID)]
 _RequestIdNumber = Annotated[int, Field(ge=-(2**63), le=2**64 - 1)]
@@ -194,11 +195,97 @@ class VersionListing(BaseModel):
     accuracy: float | None = Field(description="on its holdout, from 0 to 1")
 
 
+class RolloutListing(BaseModel):
+    """How far a challenger has come."""
+
+    id: int
+    challenger: str = Field(description="its tag")
+    stage: str = Field(description="shadow: it answers nobody; canary: it answers a share")
+    share: float = Field(description="proportion of the requests that it answers, from 0 to 1")
+    shadow: float = Field(description="proportion of the images that both versions classify")
+    paused: bool = Field(description="whether it gets no images for now")
+    started_at: datetime
+    stage_at: datetime = Field(description="when the present stage or share began")
+
+
+class RolloutReport(RolloutListing):
+    """A rollout that is going on, or has ended."""
+
+    model: str
+    champion: str = Field(description="the tag of the version that it is compared with")
+    ended_at: datetime | None
+
+
+class RolloutsResponse(BaseModel):
+    """The newest rollouts, newest first."""
+
+    rollouts: list[RolloutReport]
+
+
+class RolloutStart(BaseModel):
+    """A rollout to begin, in the shadow."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model: str = Field(min_length=1, max_length=MAX_MODEL, examples=["clf"])
+    challenger: str = Field(
+        min_length=1, max_length=MAX_MODEL, description="a version in the store, or its tag"
+    )
+    because: str = Field(min_length=1, max_length=MAX_REASON, description="for the history")
+    shadow: float = Field(
+        default=0.1, ge=0, le=1, description="proportion of the images that both classify"
+    )
+    rule: dict[str, Any] = Field(
+        default={}, description="by which it moves on; by default that of the settings"
+    )
+
+
+class RolloutChange(BaseModel):
+    """A change of the rollout of a model."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model: str = Field(min_length=1, max_length=MAX_MODEL, examples=["clf"])
+    because: str = Field(min_length=1, max_length=MAX_REASON, description="for the history")
+
+
+class RolloutResponse(BaseModel):
+    """The rollout as it is now."""
+
+    rollout: RolloutReport
+    changed: bool = Field(description="false if it was so already")
+
+
+class DecisionListing(BaseModel):
+    """A change of the champion or of a rollout."""
+
+    id: int
+    at: datetime
+    model: str
+    action: str
+    actor: str = Field(description="the name of a key, or who else decided it")
+    because: str
+    before: str | None = Field(description="the champion's version before")
+    after: str | None = Field(description="and after, if it has changed")
+    rollout_id: int | None
+    numbers: dict[str, Any] = Field(description="what it was decided by")
+
+
+class HistoryResponse(BaseModel):
+    """The newest decisions, newest first."""
+
+    decisions: list[DecisionListing]
+
+
 class ModelListing(BaseModel):
     """One model, its versions oldest first."""
 
     name: str
     champion: str = Field(description="the version that answers")
+    challenger: str | None = Field(default=None, description="the version on trial")
+    rollout: RolloutListing | None = Field(
+        default=None, description="of the challenger, while it is going on"
+    )
     versions: list[VersionListing]
 
 

@@ -87,6 +87,7 @@ class Batcher:
         self._on_batch = on_batch
         self._clock = Pace(single.seconds)
         self._cpu = Pace(single.cpu_seconds)
+        self._inline_seconds = INLINE_SECONDS
         self._queue: deque[_Item] = deque()
         self._running = 0
         self._busy = False
@@ -97,6 +98,17 @@ class Batcher:
     def queued(self) -> int:
         """How many items are waiting for a batch."""
         return len(self._queue)
+
+    @property
+    def expected_seconds(self) -> float:
+        """How long a batch of one takes, learned from past batches."""
+        return self._clock.expect(1)
+
+    def use(self, executor: Executor, inline_seconds: float = INLINE_SECONDS) -> None:
+        """From the next batch on, another executor; a batch that is expected to take longer than
+        ``inline_seconds`` goes there."""
+        self._executor = executor
+        self._inline_seconds = inline_seconds
 
     @property
     def expected_wait(self) -> float:
@@ -154,7 +166,7 @@ class Batcher:
         ends = time.monotonic() + _TURN_SECONDS
         while items := self._take():
             self._running = len(items)
-            if self._cpu.expect(len(items)) >= INLINE_SECONDS:
+            if self._cpu.expect(len(items)) >= self._inline_seconds:
                 self._start_thread(loop, items)
                 return
             self._finish(items, self._measured(items))

@@ -1,7 +1,7 @@
 """A loaded version: image bytes in, label out."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from typing import NamedTuple
 
@@ -11,11 +11,16 @@ from errors import BadRequestError, OverloadedError
 from models.manifest import Label
 from models.runtime import Runtime
 from models.version import Version
-from serving.inference.batcher import Answer, Batcher
-from serving.inference.decoder import Decoder
+from records.routing import CANDIDATE, Role
+from serving.inference.batcher import INLINE_SECONDS, Answer, Batcher
+from serving.inference.decoder import Decoder, Features
 from serving.inference.pace import Cost
 from serving.metrics import VersionMetrics
 from settings import Settings
+
+# How often a graph is timed when it is loaded, unless it is slow.
+_TIMED_RUNS = 7
+_TIMING_SECONDS = 0.1
 
 
 class Prediction(NamedTuple):
@@ -41,9 +46,12 @@ class Engine:
         self.manifest = version.manifest
         self.header = (b"x-model-version", version.tag.encode())
         self.metrics = VersionMetrics(version.name, version.version)
+        self.role: Role = CANDIDATE
+        """As which it answers, for the record."""
         self._spec = self.manifest.image_spec
         self._labels = self.manifest.labels
         self._decoder = decoder
+        self._classifiers = classifiers
         runtime = version.artifact.open()
         self._batcher = Batcher(
             runtime.run,
@@ -69,6 +77,13 @@ class Engine:
         that are not a readable image, BadRequestError for probabilities that the version does not
         give, OverloadedError when there is not enough time, and ClientGoneError.
         """
+        self.admit(probabilities, expires)
+        features = await self._decoder.features(image, self._spec, expires, client_gone, in_batch)
+        answer = await self._batcher.submit(features, expires, client_gone)
+        return self._prediction(answer, probabilities)
+
+    def admit(self, probabilities: bool, expires: float) -> None:
+        """What ``predict`` can refuse before it costs anything: raises as it does."""
         if probabilities and not self.manifest.gives_probabilities:
             raise BadRequestError(
                 f"{self.version.tag} gives no probabilities; leave them out, or ask another "
@@ -81,8 +96,47 @@ class Engine:
                 "deadline",
                 retry_after=max(1, round(wait)),
             )
-        features = await self._decoder.features(image, self._spec, expires, client_gone, in_batch)
-        answer = await self._batcher.submit(features, expires, client_gone)
+
+    async def features(
+        self, image: bytes, expires: float, client_gone: Callable[[], bool], in_batch: bool = False
+    ) -> Features:
+        """The first half of ``predict``, for whoever needs what the image is made of as well."""
+        return await self._decoder.features(image, self._spec, expires, client_gone, in_batch)
+
+    async def classify(
+        self,
+        features: Features,
+        probabilities: bool,
+        expires: float,
+        client_gone: Callable[[], bool],
+    ) -> Prediction:
+        """The second half of ``predict``."""
+        self.admit(probabilities, expires)
+        return self._prediction(
+            await self._batcher.submit(features, expires, client_gone), probabilities
+        )
+
+    def use(self, executor: Executor | None, inline_seconds: float = INLINE_SECONDS) -> None:
+        """Classify on threads of its own, so that it can never occupy those of the others; None:
+        on those of the others again. What takes less than ``inline_seconds`` runs inline."""
+        self._batcher.use(executor or self._classifiers, inline_seconds)
+
+    def warm(self, routes: Iterable[str]) -> None:
+        """Have made already what the first request to each of these paths would make."""
+        for route in routes:
+            self.metrics.prepare(route)
+
+    @property
+    def expected_wait(self) -> float:
+        """How long an image that arrives now waits for others, estimated."""
+        return self._batcher.expected_wait
+
+    @property
+    def expected_seconds(self) -> float:
+        """How long an image that arrives now waits for its label, estimated."""
+        return self._batcher.expected_wait + self._batcher.expected_seconds
+
+    def _prediction(self, answer: Answer, probabilities: bool) -> Prediction:
         given = None
         if probabilities:
             values = answer.scores.tolist()
@@ -94,9 +148,17 @@ class Engine:
 
 
 def _cost(runtime: Runtime, n_features: int) -> Cost:
-    """The cost of one image, so that even the first request knows whether to use a thread."""
+    """The cost of one image, so that even the first request knows whether to use a thread.
+
+    The least of some runs: on a busy machine, a single one may take a thousand times as long, and
+    the first requests would be refused because of it, in the middle of a promotion.
+    """
     features = np.zeros((1, n_features), np.float32)
     runtime.run(features)
-    started, cpu_started = time.perf_counter(), time.thread_time()
-    runtime.run(features)
-    return Cost(time.perf_counter() - started, time.thread_time() - cpu_started)
+    runs: list[Cost] = []
+    ends = time.monotonic() + _TIMING_SECONDS
+    while not runs or (len(runs) < _TIMED_RUNS and time.monotonic() < ends):
+        started, cpu_started = time.perf_counter(), time.thread_time()
+        runtime.run(features)
+        runs.append(Cost(time.perf_counter() - started, time.thread_time() - cpu_started))
+    return Cost(min(run.seconds for run in runs), min(run.cpu_seconds for run in runs))

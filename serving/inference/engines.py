@@ -72,6 +72,15 @@ class Engines:
             self._engines.move_to_end(tag)
         return engine
 
+    def peek(self, tag: str | None) -> Engine | None:
+        """``get``, without counting as a use."""
+        return self._engines.get(tag) if tag is not None else None
+
+    def drop(self, tag: str) -> None:
+        """Take a version out of memory, once its last request has ended; not one that is pinned."""
+        if tag in self._engines and tag not in self._pinned():
+            del self._engines[tag]
+
     def failure(self, tag: str) -> str | None:
         """Why a version could not be loaded; None if it was, or was not tried."""
         failure = self._failures.get(tag)

@@ -13,14 +13,14 @@ from models.detached import detached, finished
 from models.manifest import Label
 from models.store import Store, no_model
 from models.version import Version
+from records.routing import CHALLENGER, CHAMPION, Rollout
 from serving.background import background
+from serving.inference.champions import Champions
 from serving.inference.engine import Engine
-from serving.inference.engines import Engines
+from serving.routing.trials import Trials
 from settings import Settings
 
 logger = logging.getLogger("pupila.registry")
-
-CHAMPION = "champion"
 
 # The first check waits this long for the store, and for versions to load; the others only for
 # this much. What takes longer goes on by itself, so that one disk or version that does not answer
@@ -30,11 +30,14 @@ _WATCHING_PATIENCE_SECONDS = 1.0
 
 
 class Listing(NamedTuple):
-    """A model, the tag of its champion, and its versions with whether each is in memory."""
+    """A model, the tags of its champion and challenger, its versions with whether each is in
+    memory, and its rollout."""
 
     name: str
     champion: str
     versions: list[tuple[Version, bool]]
+    challenger: str | None = None
+    rollout: Rollout | None = None
 
 
 @dataclass(frozen=True)
@@ -50,19 +53,17 @@ class Registry:
 
     A champion in use is replaced only once its successor is loaded, so that no request waits or
     fails. Any other version is loaded when it is first requested, while others keep answering. The
-    default model's champion always stays in memory.
+    default model's champion always stays in memory, and so do both versions of a rollout.
     """
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, trials: Trials | None = None) -> None:
         self._store = store
         self._settings = settings
-        self._versions: dict[str, dict[str, Version]] = {}
-        self._champions: dict[str, str] = {}
         self._reading: Future[list[Version]] | None = None
-        self._promotions: dict[str, asyncio.Task[Engine]] = {}
-        self._engines = Engines(
-            settings, pinned=lambda: [self._champions.get(settings.default_model)]
-        )
+        self.trials = trials or Trials(settings)
+        self.champions = Champions(settings, self.trials)
+        self._tags = self.champions.tags
+        self._engines = self.champions.engines
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -74,9 +75,7 @@ class Registry:
             async with background(self._watch()):
                 yield
         finally:
-            for promotion in self._promotions.values():
-                promotion.cancel()
-            self._engines.close()
+            self.champions.close()
 
     async def refresh(self, patience: float = _PATIENCE_SECONDS) -> None:
         """Update the versions from the store, and wait ``patience`` seconds for them to load.
@@ -86,23 +85,29 @@ class Registry:
         found: dict[str, dict[str, Version]] = {}
         for version in await self._read_store(patience):
             found.setdefault(version.name, {})[version.version] = version
-        self._versions = found
-        known = {version.tag for versions in found.values() for version in versions.values()}
-        self._engines.forget_all_but(known)
-        for name, tag in list(self._champions.items()):
-            if tag not in known:
-                del self._champions[name]
-        default = self._settings.default_model
-        in_use = [n for n in found if n == default or self._champions.get(n) in self._engines]
-        started = [promotion for name in in_use if (promotion := self._start_promotion(name))]
+        started = self.champions.refresh(found)
         if started:
             await asyncio.wait(started, timeout=patience)
 
+    def usable(self) -> set[str]:
+        """Tags of the versions in the store, without those that failed to load."""
+        return {
+            version.tag
+            for versions in self.champions.versions.values()
+            for version in versions.values()
+            if self._engines.failure(version.tag) is None
+        }
+
     def loaded(self, model: str) -> Engine | None:
-        """The engine that answers for ``clf``, ``clf:champion``, ``clf:<version>`` or, as older
-        clients write it, ``clf.pickle``; None if it is not in memory."""
+        """The engine that answers for ``clf``, ``clf:<version>``, ``clf:<alias>`` or, as older
+        clients write it, ``clf.pickle``; None if it is not in memory.
+
+        While a rollout is going on, ``trials`` answers for ``clf`` and ``clf.pickle``.
+        """
         name, wanted = _parse(model)
-        tag = self._champions.get(name) if wanted == CHAMPION else f"{name}:{wanted}"
+        tag = self._tags.get(name) if wanted == CHAMPION else f"{name}:{wanted}"
+        if wanted == CHALLENGER:
+            tag = self.champions.challenger(name)
         return self._engines.get(tag) if tag else None
 
     async def load(self, model: str) -> Engine:
@@ -111,22 +116,24 @@ class Registry:
         Raises BadRequestError for an unknown version, InternalError if it fails to load.
         """
         name, wanted = _parse(model)
-        versions = self._versions.get(name, {})
+        versions = self.champions.versions.get(name, {})
+        if wanted == CHALLENGER:
+            wanted = (self.champions.challenger(name) or "").partition(":")[2]
         if not versions or (wanted != CHAMPION and wanted not in versions):
             raise BadRequestError("Invalid model name")
         try:
             if wanted != CHAMPION:
                 return await self._engines.load(versions[wanted])
-            return await self._promote(name)
+            return await self.champions.promote(name)
         except ModelError as error:
             raise InternalError(f"{name}:{wanted} cannot be loaded.") from error
 
     def readiness(self) -> Readiness:
         name = self._settings.default_model
-        tag = self._champions.get(name)
+        tag = self._tags.get(name)
         if tag in self._engines:
             return Readiness(True, f"{tag} answers.")
-        versions = self._versions.get(name, {}).values()
+        versions = self.champions.versions.get(name, {}).values()
         failures = [
             reason
             for version in versions
@@ -143,8 +150,10 @@ class Registry:
                 name,
                 self._champion(name),
                 [(version, version.tag in self._engines) for version in versions.values()],
+                self.champions.challenger(name),
+                self.champions.rollout(name),
             )
-            for name, versions in self._versions.items()
+            for name, versions in self.champions.versions.items()
         ]
 
     def labels(self, model: str) -> tuple[Label, ...] | None:
@@ -152,19 +161,22 @@ class Registry:
 
         Safe to call from any thread.
         """
-        versions = self._versions.get(model)
+        versions = self.champions.versions.get(model)
         if not versions:
             return None
-        tag = self._champions.get(model, "")
+        tag = self._tags.get(model, "")
         newest = next(reversed(versions.values()))
         return versions.get(tag.partition(":")[2], newest).manifest.labels
 
     def _champion(self, name: str) -> str:
         """The version that answers, or would: else the newest one that has not failed to load."""
-        tag = self._champions.get(name)
+        tag = self._tags.get(name)
         if tag is not None and tag in self._engines:
             return tag
-        tags = [version.tag for version in self._versions[name].values()]
+        routing = self.champions.routings.get(name)
+        if routing is not None and routing.champion in self.champions.versions[name]:
+            return f"{name}:{routing.champion}"
+        tags = [version.tag for version in self.champions.versions[name].values()]
         return next((tag for tag in reversed(tags) if not self._engines.failure(tag)), tags[-1])
 
     async def _watch(self) -> None:
@@ -197,39 +209,6 @@ class Registry:
             raise TimeoutError(f"the store has not answered within {patience:g} s")
         self._reading = None
         return reading.result()
-
-    def _start_promotion(self, name: str) -> "asyncio.Task[Engine] | None":
-        """Promote in the background; None if that goes on since an earlier check."""
-        newest = next(reversed(self._versions[name].values())).tag
-        if newest in self._promotions:
-            return None
-        promotion = asyncio.create_task(self._promote(name))
-        self._promotions[newest] = promotion
-        promotion.add_done_callback(lambda done: self._end_promotion(newest, done))
-        return promotion
-
-    def _end_promotion(self, newest: str, promotion: "asyncio.Task[Engine]") -> None:
-        del self._promotions[newest]
-        if not promotion.cancelled():
-            promotion.exception()  # Retrieved; the engines have logged it.
-
-    async def _promote(self, name: str) -> Engine:
-        """Make the newest version that loads the champion; raises ModelError if none loads."""
-        for version in reversed(self._versions.get(name, {}).values()):
-            try:
-                engine = await self._engines.load(version)
-            except ModelError:
-                continue
-            versions = self._versions.get(name, {})
-            current = self._champions.get(name, "").partition(":")[2]
-            order = list(versions)
-            # While it was loading, another task may have promoted a newer one.
-            if current not in versions or order.index(current) < order.index(version.version):
-                self._champions[name] = version.tag
-                logger.info("%s is champion", version.tag)
-            self._engines.evict(keep=version.tag)
-            return engine
-        raise ModelError(f"No version of {name} can be loaded.")
 
 
 def _parse(model: str) -> tuple[str, str]:

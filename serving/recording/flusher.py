@@ -41,12 +41,13 @@ _PREDICTION_BYTES = 1000
 
 @dataclass(frozen=True)
 class Handover:
-    """What is handed over together. ``written`` is resolved when this, and all before it, is in
-    the database, or fails with the reason."""
+    """What is handed over together. ``others``: predictions that were not sampled. ``written`` is
+    resolved when this, and all before it, is in the database, or fails with the reason."""
 
     sampled: Sequence[Sampled[KeptPrediction]] = ()
     tallies: Sequence[Tally] = ()
     minute: datetime = datetime.min
+    others: Sequence[KeptPrediction] = ()
     written: Future[None] | None = None
 
 
@@ -135,6 +136,9 @@ class Flusher:
         self._kept += [prediction for prediction, _ in handover.sampled]
         for prediction, weight in handover.sampled:
             _complete(prediction, weight)
+        self._kept += handover.others
+        for prediction in handover.others:
+            _complete(prediction, None)
         for tally in handover.tallies:
             for key, count in tally.counts(handover.minute):
                 if key in self._counts or len(self._counts) < _MAX_COUNTS:
@@ -208,7 +212,7 @@ def memory_bytes(prediction: KeptPrediction) -> int:
     return _PREDICTION_BYTES + len(prediction.image or b"")
 
 
-def _complete(prediction: KeptPrediction, weight: float) -> None:
+def _complete(prediction: KeptPrediction, weight: float | None) -> None:
     """Fill in what the event loop did not know, or left to this thread."""
     prediction.weight = weight
     if prediction.probabilities is not None:

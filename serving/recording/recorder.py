@@ -16,14 +16,16 @@ from random import Random
 
 from errors import DatabaseError
 from records.prediction import KeptPrediction
+from records.routing import CHAMPION, Pair
 from serving.background import background
 from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
 from serving.metrics import RECORDS_DROPPED
 from serving.recording.connection import RecordsConnection
 from serving.recording.flusher import Flusher, Handover, memory_bytes
+from serving.recording.pairs import Pairs
 from serving.recording.sampling import WINDOW_SECONDS, Reservoir, Sampled, Sampler
-from serving.recording.tally import ROLE, Tally, minute_of
+from serving.recording.tally import Tally, minute_of
 from settings import Settings
 
 logger = logging.getLogger("pupila.records")
@@ -33,6 +35,10 @@ _COUNT_SECONDS = 4.0
 
 # How long a stopping server goes on writing.
 _STOP_SECONDS = 3.0
+
+# How long ``settle`` waits for the other version's answer, before it writes without.
+_PAIR_WAIT_SECONDS = 0.01
+_PAIR_WAITS = 20
 
 # How long ``settle`` waits for predictions to reach the database.
 _SETTLE_SECONDS = 3.0
@@ -60,6 +66,7 @@ class Recorder:
         self._flusher = Flusher(records)
         self._samplers: dict[str, Sampler[KeptPrediction]] = {}
         self._sinks: dict[Engine | None, _Sink] = {}
+        self._pairs = Pairs(self._per_minute, self._holds)
         self._held = 0
         self._counted = 0.0
         self._minute = minute_of(time.time())
@@ -72,7 +79,7 @@ class Recorder:
             async with background(self._tick()):
                 yield
         finally:
-            self._hand_over(self._close(last=True), count=True)
+            self._hand_over(self._pairs.ready(self._close(last=True), last=True), count=True)
             await asyncio.to_thread(self._flusher.stop, _STOP_SECONDS)
 
     def predicted(
@@ -82,8 +89,11 @@ class Recorder:
         image: bytes,
         answer: Answer,
         seconds: float | None = None,
-    ) -> None:
-        """An image got its label; ``seconds``: how long the request took, None for a batch item."""
+    ) -> KeptPrediction | None:
+        """An image got its label; ``seconds``: how long the request took, None for a batch item.
+
+        Returns its record, if it is kept as things are now: one that comes later may replace it.
+        """
         sink = self._sinks.get(engine) or self._open(engine)
         scores, label_index = answer
         tally = sink.tally
@@ -97,10 +107,11 @@ class Recorder:
         if reservoir.skips:
             # What choose() would do, at a third of its cost.
             reservoir.skips -= 1
-            return
+            return None
         index = reservoir.choose()
-        if index >= 0:
-            self._keep(reservoir, index, engine, request_id, image, answer=answer)
+        if index < 0:
+            return None
+        return self._keep(reservoir, index, _kept(engine, request_id, image, answer=answer))
 
     def rejected(
         self, engine: Engine, request_id: str | int | None, image: bytes, reason: str
@@ -109,7 +120,7 @@ class Recorder:
         reservoir = (self._sinks.get(engine) or self._open(engine)).sampler.rejected
         index = reservoir.choose()
         if index >= 0:
-            self._keep(reservoir, index, engine, request_id, image, reason=reason)
+            self._keep(reservoir, index, _kept(engine, request_id, image, reason=reason))
 
     def failed(self, engine: Engine | None, status: int) -> None:
         """An image got no label, or a request was answered before its images were known."""
@@ -119,22 +130,59 @@ class Recorder:
         """A request was answered, with whatever status."""
         (self._sinks.get(engine) or self._open(engine)).tally.durations.append(seconds)
 
+    def count(self, engine: Engine, kind: str, key: str) -> None:
+        """Add to a count of a version; see ``records.traffic`` for kinds and keys."""
+        (self._sinks.get(engine) or self._open(engine)).tally.events[kind, key] += 1
+
+    def renew(self) -> None:
+        """Versions have other roles from now on: what is counted so far is of the old ones."""
+        self._hand_over([], count=True)
+
+    def expect(self, kept: KeptPrediction | None) -> None:
+        """What ``predicted`` returned is written once ``paired`` or ``expect_no_more`` was called,
+        which must be within seconds."""
+        self._pairs.expect(kept)
+
+    def expect_no_more(self, kept: KeptPrediction | None) -> None:
+        self._pairs.expect_no_more(kept)
+
+    def paired(
+        self,
+        engine: Engine,
+        request_id: str | int | None,
+        image: bytes,
+        answer: Answer,
+        kept: KeptPrediction | None,
+        pair: Pair,
+    ) -> None:
+        """The other version has classified the image of a prediction that ``predicted`` had."""
+        self._pairs.paired(kept, pair, lambda: _kept(engine, request_id, image, answer=answer))
+
     async def settle(self, request_ids: Collection[str]) -> None:
         """Write now what this worker holds of these requests.
 
         Raises RecordsError if it cannot be written now.
         """
+        for _ in range(_PAIR_WAITS):
+            if not self._pairs.waits_for(request_ids):
+                break
+            await asyncio.sleep(_PAIR_WAIT_SECONDS)
         now = time.monotonic()
-        sampled = [
+        closed = [
             sampled
             for sampler in self._samplers.values()
             if any(prediction.request_id in request_ids for prediction in sampler.items())
             for sampled in sampler.close(now, early=True)
         ]
-        if not sampled and not self._flusher.busy:
+        sampled: list[Sampled[KeptPrediction]] = []
+        others: list[KeptPrediction] = []
+        if closed or self._pairs.has(request_ids):
+            sampled = self._pairs.take(request_ids, closed)
+            others = self._pairs.others()
+        if not sampled and not others and not self._flusher.busy:
             return
         written: Future[None] = Future()
-        self._flusher.put(Handover(sampled, written=written))
+        self._flusher.put(Handover(sampled, others=others, written=written))
         try:
             await asyncio.wait_for(asyncio.wrap_future(written), _SETTLE_SECONDS)
         except TimeoutError:
@@ -147,56 +195,42 @@ class Recorder:
             self._samplers[model] = Sampler(self._per_minute, self._rate, now, self._random)
         manifest = engine.manifest if engine else None
         sink = self._sinks[engine] = _Sink(
-            Tally(model, version, manifest.labels if manifest else ()),
+            Tally(
+                model,
+                version,
+                manifest.labels if manifest else (),
+                engine.role if engine else CHAMPION,
+            ),
             self._samplers[model],
             self._unsure if manifest and manifest.gives_probabilities else 0.0,
         )
         return sink
 
     def _keep(
-        self,
-        reservoir: Reservoir[KeptPrediction],
-        index: int,
-        engine: Engine,
-        request_id: str | int | None,
-        image: bytes,
-        answer: Answer | None = None,
-        reason: str | None = None,
-    ) -> None:
-        label = probabilities = None
-        if answer is not None:
-            scores, label_index = answer
-            manifest = engine.manifest
-            label = manifest.labels[label_index]
-            if manifest.gives_probabilities:
-                # A copy: the array is a view of the scores of the whole batch.
-                probabilities = scores.astype("<f4", copy=False).tobytes()
-        # The flusher adds confidence and weight.
-        version = engine.version
-        prediction = KeptPrediction(
-            request_id=str(request_id),
-            model=version.name,
-            version=version.version,
-            role=ROLE,
-            at=datetime.now(UTC),
-            status=200 if answer is not None else 400,
-            reason=reason,
-            label=label,
-            probabilities=probabilities,
-            image=image,
-        )
+        self, reservoir: Reservoir[KeptPrediction], index: int, prediction: KeptPrediction
+    ) -> KeptPrediction | None:
+        if not self._holds(prediction):
+            return None
+        replaced = reservoir.put(index, prediction)
+        if replaced is not None:
+            self._held -= memory_bytes(replaced)
+            self._pairs.replaced(replaced)
+        return prediction
+
+    def _holds(self, prediction: KeptPrediction) -> bool:
+        """Whether there is memory for it, which is then taken."""
         size = memory_bytes(prediction)
         if self._held + size - self._flusher.released > self._max_bytes:
             RECORDS_DROPPED.labels("memory").inc()
-            return
-        replaced = reservoir.put(index, prediction)
-        self._held += size - (memory_bytes(replaced) if replaced is not None else 0)
+            return False
+        self._held += size
+        return True
 
     async def _tick(self) -> None:
         while True:
             # Not beyond the end of the minute: counts belong to the minute in which they were made.
             await asyncio.sleep(min(WINDOW_SECONDS, 60 - time.time() % 60))
-            sampled = self._close()
+            sampled = self._pairs.ready(self._close())
             now = time.monotonic()
             count = minute_of(time.time()) != self._minute or now - self._counted >= _COUNT_SECONDS
             if count:
@@ -216,7 +250,40 @@ class Recorder:
         if count:
             sinks, self._sinks = self._sinks, {}
             tallies = [sink.tally for sink in sinks.values()]
-        if sampled or tallies:
-            self._flusher.put(Handover(sampled, tallies, self._minute))
+        others = self._pairs.others()
+        if sampled or tallies or others:
+            self._flusher.put(Handover(sampled, tallies, self._minute, others))
         if count:
             self._minute = minute_of(time.time())
+
+
+def _kept(
+    engine: Engine,
+    request_id: str | int | None,
+    image: bytes,
+    answer: Answer | None = None,
+    reason: str | None = None,
+) -> KeptPrediction:
+    """The record of a prediction, or of an image that was rejected for ``reason``."""
+    label = probabilities = None
+    if answer is not None:
+        scores, label_index = answer
+        manifest = engine.manifest
+        label = manifest.labels[label_index]
+        if manifest.gives_probabilities:
+            # A copy: the array is a view of the scores of the whole batch.
+            probabilities = scores.astype("<f4", copy=False).tobytes()
+    # The flusher adds confidence and weight.
+    version = engine.version
+    return KeptPrediction(
+        request_id=str(request_id),
+        model=version.name,
+        version=version.version,
+        role=engine.role,
+        at=datetime.now(UTC),
+        status=200 if answer is not None else 400,
+        reason=reason,
+        label=label,
+        probabilities=probabilities,
+        image=image,
+    )

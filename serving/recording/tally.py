@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.manifest import Label
+from records.routing import CHAMPION, Role
 
 if TYPE_CHECKING:
     from records.traffic import TrafficKey
-
-ROLE = "champion"
 
 # Upper bounds in seconds.
 _BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -28,9 +27,14 @@ _BUCKETS = (*map(str, _BOUNDS), "+Inf")
 class Tally:
     """What one version answered within one minute, or a part of it."""
 
-    __slots__ = ("_labels", "_model", "_version", "durations", "predictions", "statuses")
+    __slots__ = (
+        "_labels", "_model", "_role", "_version", "durations", "events", "predictions", "statuses",
+    )  # fmt: skip
 
-    def __init__(self, model: str, version: str, labels: Sequence[Label]) -> None:
+    def __init__(
+        self, model: str, version: str, labels: Sequence[Label], role: Role = CHAMPION
+    ) -> None:
+        self._role = role
         self._model = model
         self._version = version
         self._labels = labels
@@ -40,6 +44,8 @@ class Tally:
         """Number of predictions, by the index of their label."""
         self.statuses: Counter[int] = Counter()
         """Number of images without a prediction, by status."""
+        self.events: Counter[tuple[str, str]] = Counter()
+        """Whatever else is counted, by kind and key."""
 
     def counts(self, minute: datetime) -> Iterator[tuple["TrafficKey", int]]:
         """All that are not zero."""
@@ -54,7 +60,9 @@ class Tally:
         for kind, counts in kinds:
             for key, count in counts:
                 if count:
-                    yield (minute, self._model, self._version, ROLE, kind, key), count
+                    yield (minute, self._model, self._version, self._role, kind, key), count
+        for (kind, key), count in self.events.items():
+            yield (minute, self._model, self._version, self._role, kind, key), count
 
     def _buckets(self) -> list[int]:
         indexes = np.searchsorted(_BOUNDS, self.durations)

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from errors import BadRequestError, OverloadedError
+from models.runtime import Outcome
 from models.store import Store
 from serving.inference.decoder import Decoder
-from serving.inference.engine import Engine
+from serving.inference.engine import Engine, _cost
 from settings import Settings
 from tests.drafts import LinearDraft
 from tests.waiting import PATIENCE_SECONDS
@@ -93,3 +96,26 @@ async def test_no_time_left(tmp_path: Path, executor: ThreadPoolExecutor) -> Non
     with pytest.raises(OverloadedError, match="in time") as caught:
         await loaded.predict(JPEG, probabilities=False, expires=later(-1), client_gone=stays)
     assert caught.value.retry_after == 1
+
+
+class Stalling:
+    """A classifier whose every other run is held up by a busy machine."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def run(self, features: NDArray[np.float32]) -> Outcome:
+        self.runs += 1
+        if self.runs % 2 == 0:
+            busy = time.perf_counter() + 0.02
+            while time.perf_counter() < busy:
+                pass
+        return Outcome(features, np.zeros(len(features), np.int64))
+
+
+def test_what_a_busy_machine_adds_is_not_the_graphs_cost() -> None:
+    """Its first requests would be refused as hopeless."""
+    stalling = Stalling()
+    cost = _cost(stalling, 4)
+    assert stalling.runs > 2
+    assert max(cost) < 0.02

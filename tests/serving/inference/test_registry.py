@@ -16,7 +16,7 @@ from models.signature import PrivateKey, TrustedKeys
 from models.signing import sign
 from models.store import Store
 from models.version import Version
-from serving.inference.registry import Registry
+from serving.inference.registry import Listing, Registry
 from settings import Settings
 from tests.drafts import LinearDraft
 from tests.waiting import PATIENCE_SECONDS, until_async
@@ -187,8 +187,8 @@ async def test_the_catalog_lists_all(registry: Registry, store: Store) -> None:
     other = store.save(LinearDraft("other"))
     await registry.refresh()
     assert registry.catalog() == [
-        ("clf", second.tag, [(first, False), (second, True)]),
-        ("other", other.tag, [(other, False)]),
+        Listing("clf", second.tag, [(first, False), (second, True)]),
+        Listing("other", other.tag, [(other, False)]),
     ]
 
 

@@ -19,10 +19,10 @@ from serving.keys.gate import Gate
 from serving.keys.keyring import Keyring
 from tests.serving.keys.made import bearer, made, request
 
-# There are none yet: the table of a server that has them.
-PROMOTE = Route("promote", "/rollouts", "Promote", "catalog", "operate", method="POST")
-ROLLOUTS = Route("rollouts", "/rollouts", "What is rolled out", "catalog", "read")
-WITH_OPERATORS = (*ROUTES, PROMOTE, ROLLOUTS)
+# A path that two methods ask different scopes for; no route is like that yet.
+DELETE = Route("delete", "/deletions", "Delete", "catalog", "operate", method="POST")
+DELETIONS = Route("deletions", "/deletions", "What was deleted", "catalog", "read")
+WITH_OPERATORS = (*ROUTES, DELETE, DELETIONS)
 LOCAL = {"Host": "localhost:8000"}
 
 
@@ -98,11 +98,11 @@ def test_a_path_that_the_table_does_not_have(path: str, wanted: int) -> None:
 
 def test_a_method_that_the_path_does_not_have_needs_the_most() -> None:
     gate, secret = closed("read")
-    assert status(gate, "/rollouts", bearer(secret), method="GET") == 200
-    assert status(gate, "/rollouts", bearer(secret), method="HEAD") == 200
+    assert status(gate, "/deletions", bearer(secret), method="GET") == 200
+    assert status(gate, "/deletions", bearer(secret), method="HEAD") == 200
     for method in ("POST", "DELETE", "PUT"):
-        assert status(gate, "/rollouts", bearer(secret), method=method) == 403
-    assert status(gate, "/rollouts", method="OPTIONS") == 200
+        assert status(gate, "/deletions", bearer(secret), method=method) == 403
+    assert status(gate, "/deletions", method="OPTIONS") == 200
 
 
 def test_a_server_without_keys_is_open_but_to_operators() -> None:
@@ -110,17 +110,17 @@ def test_a_server_without_keys_is_open_but_to_operators() -> None:
     for route in WITH_OPERATORS:
         wanted = 403 if route.scope == "operate" else 200
         assert status(gate, route.path, method=route.method) == wanted
-    assert status(gate, "/rollouts", LOCAL) == 200
-    assert status(gate, "/rollouts", LOCAL, client=("10.0.0.5", 5)) == 403
-    assert status(gate, "/rollouts", LOCAL | {"X-Forwarded-For": "10.0.0.5"}) == 403
-    refusal = gate(request("/rollouts"))
+    assert status(gate, "/deletions", LOCAL) == 200
+    assert status(gate, "/deletions", LOCAL, client=("10.0.0.5", 5)) == 403
+    assert status(gate, "/deletions", LOCAL | {"X-Forwarded-For": "10.0.0.5"}) == 403
+    refusal = gate(request("/deletions"))
     assert refusal is not None
     assert json.loads(refusal.body)["detail"].startswith("This is for operators, who must ask")
 
 
 def test_with_keys_this_machine_needs_one_too() -> None:
     gate, _ = closed("operate")
-    assert status(gate, "/rollouts", LOCAL) == 401
+    assert status(gate, "/deletions", LOCAL) == 401
 
 
 def test_metrics_may_need_a_key() -> None:
@@ -196,13 +196,11 @@ def test_a_refused_request_reaches_nobody() -> None:
         return PlainTextResponse("x")
 
     gate, secret = closed("read")
-    app = Starlette(
-        routes=[AppRoute(route.path, endpoint, methods=["POST"]) for route in [PROMOTE]]
-    )
+    app = Starlette(routes=[AppRoute(route.path, endpoint, methods=["POST"]) for route in [DELETE]])
 
     with TestClient(Front(app, {}, admit=gate)) as client:
-        for path in ("/rollouts", *HOT, "/nothing"):
+        for path in ("/deletions", *HOT, "/nothing"):
             assert client.post(path, content=b"x").status_code == 401
-        assert client.post("/rollouts", headers=bearer(secret)).status_code == 403
+        assert client.post("/deletions", headers=bearer(secret)).status_code == 403
         assert client.post("/nothing", headers=bearer(secret)).status_code == 404
     assert reached == []
