@@ -110,7 +110,8 @@ labels = Table(
 )
 
 # All requests, kept or not, by minute. kind and key: 'status' and '200'; 'latency' and the upper
-# bound of a bucket in seconds, '0.005' or '+Inf'; 'label' and its JSON.
+# bound of a bucket in seconds, '0.005' or '+Inf'; 'label' and its JSON; for 'trial', 'pair' and
+# 'change' of a rollout see records.traffic.
 traffic = Table(
     "traffic",
     metadata,
