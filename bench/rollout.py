@@ -47,7 +47,8 @@ class Crossings:
 
 def _first(crossed: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The number of the first True of each row, from 1; the number of columns + 1 without."""
-    return np.where(crossed.any(axis=1), crossed.argmax(axis=1) + 1, crossed.shape[1] + 1)
+    found = np.where(crossed.any(axis=1), crossed.argmax(axis=1) + 1, crossed.shape[1] + 1)
+    return np.asarray(found, np.int64)
 
 
 def guarded(wins: NDArray[np.bool_]) -> Crossings:

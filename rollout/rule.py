@@ -22,10 +22,11 @@ class GuardRule:
     ``pairs``: images that both classify in the shadow; ``labels``: disagreements that are labelled
     before the canary, if the gate could not tell the two apart; ``requests`` and ``minutes``: that
     each share of the canary takes at least. ``changed``: with a larger proportion of changed
-    answers there is no canary before labels show a gain. ``slower``: a challenger may be over the
-    champion's usual time so many times more often. ``enough_pairs`` and ``enough_labels``: promote
-    without evidence of a gain after so many without evidence of harm; 0 for never. ``days``: then
-    it is given up. ``gated``: whether the gate passed it.
+    answers there is no canary before labels show a gain; ``margin``: with a smaller one for
+    certain, no labels are needed for it, since accuracy cannot lose more. ``slower``: a challenger
+    may be over the champion's usual time so many times more often. ``enough_pairs`` and
+    ``enough_labels``: promote without evidence of a gain after so many without evidence of harm; 0
+    for never. ``days``: then it is given up. ``gated``: whether the gate passed it.
     """
 
     alpha: float = 0.05
@@ -34,6 +35,7 @@ class GuardRule:
     requests: int = 500
     minutes: float = 10.0
     changed: float = 0.3
+    margin: float = 0.01
     slower: float = 2.0
     enough_pairs: int = 0
     enough_labels: int = 0
@@ -43,8 +45,9 @@ class GuardRule:
     @classmethod
     def of(cls, settings: Settings, **changes: Any) -> Self:
         """The rule of the settings."""
-        names = [field.name for field in fields(cls) if field.name != "gated"]
-        return cls(**{name: getattr(settings, f"guard_{name}") for name in names} | changes)
+        names = {field.name for field in fields(cls)} - {"gated", "margin"}
+        values = {name: getattr(settings, f"guard_{name}") for name in names}
+        return cls(**values | {"margin": settings.gate_margin} | changes)
 
     @classmethod
     def kept(cls, rule: Mapping[str, Any], settings: Settings) -> Self:
