@@ -23,12 +23,9 @@ def pair(
     )
 
 
-def disagreeing(database: Database, *request_ids: str, **changes: object) -> None:
+def disagreeing(database: Database, *request_ids: str) -> None:
     """The champion said 8 and the challenger 3, each for an image of its own."""
-    keep(
-        database,
-        *(row(id_, pair=pair(3), image=id_.encode(), **changes) for id_ in request_ids),
-    )
+    keep(database, *(row(id_, pair=pair(3), image=id_.encode()) for id_ in request_ids))
 
 
 def ask_all(database: Database) -> int:

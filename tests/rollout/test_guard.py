@@ -14,6 +14,18 @@ CANARY = replace(
     SHADOW, share=0.05, minutes=10, champion=Side(9_500), challenger=Side(500), workers=2
 )
 LAST = replace(CANARY, share=0.5, champion=Side(5000), challenger=Side(5000))
+MOVED = (
+    "the challenger gets 5% of the requests: 200 images were compared in the shadow, without "
+    "evidence of harm"
+)
+PROMOTED = (
+    "promoted: of 32 images where the two disagreed, the challenger was right on 27, and the "
+    "champion on 4"
+)
+WAITING = (
+    "labels do not show a gain yet: of 11, the challenger was right on 6, the champion on 5; 30 "
+    "were asked for"
+)
 
 
 def decided(seen: Evidence, rule: GuardRule = RULE) -> tuple[str, float | None, str]:
@@ -30,14 +42,7 @@ def test_the_budget_is_the_sum_of_all_tests_and_stages() -> None:
 def test_a_shadow_needs_its_pairs() -> None:
     stays = decided(replace(SHADOW, pairs=199))
     assert stays == ("stay", None, "199 of 200 images were compared")
-    assert decided(SHADOW) == (
-        "next stage",
-        0.05,
-        (
-            "the challenger gets 5% of the requests: 200 images were compared in the shadow, without "
-            "evidence of harm"
-        ),
-    )
+    assert decided(SHADOW) == ("next stage", 0.05, MOVED)
 
 
 def test_the_canary_grows_share_by_share() -> None:
@@ -63,28 +68,14 @@ def test_labels_that_show_harm_roll_it_back_in_any_stage(share: float) -> None:
 
 
 def test_labels_that_show_a_gain_promote_it_after_the_last_stage() -> None:
-    gain = {"wins": 27, "losses": 4, "neither": 1}
-    assert decided(replace(LAST, **gain)) == (
-        "promote",
-        None,
-        (
-            "promoted: of 32 images where the two disagreed, the challenger was right on 27, and the "
-            "champion on 4"
-        ),
-    )
-    assert decided(replace(CANARY, **gain))[:2] == ("next stage", 0.25)
+    gain = replace(LAST, wins=27, losses=4, neither=1)
+    assert decided(gain) == ("promote", None, PROMOTED)
+    assert decided(replace(gain, share=0.05))[:2] == ("next stage", 0.25)
 
 
 def test_without_a_gain_it_waits_for_labels() -> None:
     seen = replace(LAST, wins=6, losses=5, asked=30)
-    assert decided(seen) == (
-        "stay",
-        None,
-        (
-            "labels do not show a gain yet: of 11, the challenger was right on 6, the champion on 5; "
-            "30 were asked for"
-        ),
-    )
+    assert decided(seen) == ("stay", None, WAITING)
 
 
 def test_if_so_set_enough_without_harm_promotes_it() -> None:
