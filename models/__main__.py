@@ -7,6 +7,7 @@ import click
 
 import cli
 from errors import PickleError
+from models.comparison import compare
 from models.names import RULE, is_name
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ def main() -> None:
 
     TAG is a version, such as clf:abc123, or a model's name for its champion, such as clf.
     """
+
+
+main.add_command(compare)
 
 
 @main.command(name="list")
@@ -57,18 +61,6 @@ def show(tag: str, as_json: bool) -> None:
     console = _console()
     for table in version_tables(version, signed_by(version, store.trusted)):
         console.print(table)
-
-
-@main.command()
-@click.argument("first", metavar="TAG")
-@click.argument("second", metavar="TAG")
-def compare(first: str, second: str) -> None:
-    """Compare the metrics, recipe and data of two versions."""
-
-    from models.report import comparison_table
-
-    store = _store()
-    _console().print(comparison_table(store.get(first), store.get(second)))
 
 
 @main.command()

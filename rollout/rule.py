@@ -6,6 +6,9 @@ from typing import Any, Final, Self
 
 from settings import Settings
 
+SHADOW: Final = 0.1
+"""Proportion of the requests that both versions classify, unless told otherwise."""
+
 SHARES: Final = (0.05, 0.25, 0.5)
 """Of the canary, one stage after the other."""
 

@@ -1,0 +1,50 @@
+"""``python -m models compare``: two versions side by side, judged as the gate would."""
+
+from pathlib import Path
+
+import click
+
+import cli
+from errors import SchemaError
+
+
+@click.command(cls=cli.Command)
+@click.argument("first", metavar="TAG")
+@click.argument("second", metavar="TAG")
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the verdict as a page."
+)
+def compare(first: str, second: str, html: Path | None) -> None:
+    """Compare two versions: recipe and data, then both on the same images, as the gate does.
+
+    The first is taken for the champion: on the images that it was validated on, and on production's
+    labels, if there are any that were asked for at random.
+    """
+    from rich.console import Console
+
+    from models.report import comparison_table
+    from models.store import Store
+    from records.database import Database
+    from rollout.gate import gate, rule_of
+    from rollout.page import write
+    from rollout.table import verdict_tables
+    from settings import settings
+
+    store = click.get_current_context().ensure_object(Store)
+    versions = store.get(first), store.get(second)
+    with Database.of() as database:
+        try:
+            database.check()
+            records: Database | None = database
+        except SchemaError:
+            records = None
+        verdict = gate(*versions, rule_of(settings()), records)
+    if html is not None:
+        write(verdict, html)
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=160)
+    console.print(comparison_table(*versions))
+    for table in verdict_tables(verdict):
+        console.print()
+        console.print(table)
