@@ -52,7 +52,7 @@ def frozen(champion: Version, challenger: Version) -> Holdout | str:
     reference = Reference.load(champion.artifact)
     if reference is None or not len(reference):
         return f"{champion.tag} has no holdout, as every imported pickle"
-    if champion.manifest.image_spec != challenger.manifest.image_spec:
+    if not same_spec(champion.manifest, challenger.manifest):
         return (
             f"the holdout of {champion.tag} is kept as {champion.manifest.image_spec.name}, which "
             f"{challenger.tag} does not read"
@@ -66,6 +66,11 @@ def frozen(champion: Version, challenger: Version) -> Holdout | str:
         reference.pixels,
         void=trained_on(champion.manifest, challenger.manifest),
     )
+
+
+def same_spec(one: Manifest, other: Manifest) -> bool:
+    """By their fields: one that was used holds an array besides, which has no truth value."""
+    return one.image_spec.model_dump() == other.image_spec.model_dump()
 
 
 def trained_on(champion: Manifest, challenger: Manifest) -> str | None:

@@ -12,6 +12,7 @@ from records.database import Database
 from records.routing import Rollout
 from records.verdicts import VerdictRow
 from rollout.gate import gate, rule_of
+from rollout.holdouts import same_spec
 from rollout.rule import SHADOW, GuardRule
 from rollout.verdict import GateVerdict
 from settings import Settings
@@ -43,7 +44,7 @@ def contract_faults(champion: Version, challenger: Version) -> list[str]:
         parts = [f"lacks {', '.join(gone)}"] if gone else []
         parts += [f"adds {', '.join(added)}"] if added else []
         faults.append(f"its labels differ: it {' and '.join(parts)}")
-    if old.image_spec != new.image_spec:
+    if not same_spec(old, new):
         faults.append(
             f"its images are {new.image_spec.name} instead of {old.image_spec.name}, or made in "
             "another way"
