@@ -20,6 +20,7 @@ from rollout.rule import SHADOW
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from models.store import Store
     from records.database import Database
     from records.rollouts import Ending
     from records.routing import Rollout
@@ -62,14 +63,13 @@ def main() -> None:
 @_html
 def start(tag: str, because: str, shadow: float, anyway: bool, html: Path | None) -> None:
     """Judge a version by the gate and begin its rollout, in the shadow."""
-    from models.store import Store
     from rollout.starting import begin
     from settings import settings
 
     with _database() as database:
         started = begin(
             database,
-            Store(),
+            _store(),
             tag,
             settings(),
             actor=COMMAND_LINE,
@@ -280,11 +280,20 @@ def _console() -> "Console":
 
 
 def _database() -> "Database":
+    """Of the command's context, if its caller put one there."""
     from records.database import Database
 
-    database = Database.of(timeout=_TIMEOUT)
+    given = click.get_current_context().obj
+    database: Database = given[1] if given else Database.of(timeout=_TIMEOUT)
     database.check()
     return database
+
+
+def _store() -> "Store":
+    from models.store import Store
+
+    given = click.get_current_context().obj
+    return given[0] if given else Store()
 
 
 if __name__ == "__main__":
