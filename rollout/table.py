@@ -114,7 +114,10 @@ def status_table(rollout: Rollout, decision: GuardDecision, now: datetime) -> Ta
     table.add_row("stage", f"{stage}, {rollout.share:.0%} of the requests")
     table.add_row("since", f"{rollout.stage_at:%Y-%m-%d %H:%M} UTC, {_ago(now - rollout.stage_at)}")
     if seen:
-        table.add_row("images compared", f"{seen['pairs']:,}, {seen['differing']:,} answers change")
+        table.add_row(
+            "images compared",
+            f"{seen['pairs']:,}, of which {seen['differing']:,} get another answer",
+        )
         for change in seen["changes"]:
             table.add_row("", f"{change['count']:,} from {change['before']} to {change['after']}")
         table.add_row(
