@@ -7,6 +7,14 @@ from pydantic_settings import BaseSettings
 class RolloutSettings(BaseSettings):
     """How a challenger is judged. A rollout keeps the rule with which it began."""
 
+    # Not in the object's repr, since it may contain a password.
+    mlflow_tracking_uri: str | None = Field(
+        default=None,
+        validation_alias="MLFLOW_TRACKING_URI",
+        repr=False,
+        description="MLflow server, such as `https://mlflow.example.com`, that gets a run for each "
+        "verdict of the gate",
+    )
     gate_margin: float = Field(
         default=0.01,
         ge=0,

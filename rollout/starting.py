@@ -1,5 +1,6 @@
 """Begins a rollout: the contract of the two versions, the gate, and the rule that is kept."""
 
+import logging
 from dataclasses import dataclass
 
 from errors import RolloutError
@@ -16,6 +17,8 @@ from rollout.holdouts import same_spec
 from rollout.rule import SHADOW, GuardRule
 from rollout.verdict import GateVerdict
 from settings import Settings
+
+logger = logging.getLogger("pupila.rollout")
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,21 @@ def contract_faults(champion: Version, challenger: Version) -> list[str]:
 def judge(
     database: Database, champion: Version, challenger: Version, settings: Settings
 ) -> tuple[GateVerdict, VerdictRow]:
-    """The gate's verdict, and the row that keeps it. Raises ModelError and DatabaseError."""
+    """The gate's verdict, and the row that keeps it; MLflow gets it too, where there is one.
+
+    Raises ModelError and DatabaseError.
+    """
     verdict = gate(champion, challenger, rule_of(settings), database)
-    return verdict, verdicts.save(database, verdict.row())
+    row = verdicts.save(database, verdict.row())
+    if settings.mlflow_tracking_uri:
+        from rollout.tracking import track
+
+        try:
+            track(settings.mlflow_tracking_uri, verdict)
+        except RolloutError as error:
+            # It is kept here all the same.
+            logger.warning("%s", error)
+    return verdict, row
 
 
 def begin(
