@@ -92,18 +92,14 @@ def start(tag: str, because: str, shadow: float, anyway: bool, html: Path | None
 def status(model: str | None, as_json: bool) -> None:
     """Show the rollouts that are going on, and what their guards have seen."""
     from records import rollouts
-    from rollout.evidence import gather
-    from rollout.guard import judge
-    from rollout.rule import GuardRule
+    from rollout.step import look
     from rollout.table import status_table
     from settings import settings
 
     now = datetime.now(UTC)
     with _database() as database:
-        found = []
-        for rollout in rollouts.rollouts(database, model, active=True):
-            rule = GuardRule.kept(rollout.rule, settings())
-            found.append((rollout, judge(gather(database, rollout, now), rule)))
+        going_on = rollouts.rollouts(database, model, active=True)
+        found = [(rollout, look(database, rollout, settings(), now)) for rollout in going_on]
     if as_json:
         rows = [{"rollout": asdict(one), "guard": asdict(decision)} for one, decision in found]
         click.echo(json.dumps(rows, indent=2, default=str))

@@ -185,8 +185,8 @@ def _missing(seen: Evidence, rule: GuardRule, tests: Mapping[str, Comparison]) -
             )
         if not rule.gated and seen.labels < rule.labels and not tests["alike"].evident:
             return (
-                f"{seen.labels:,} of {rule.labels:,} disagreements have a label, which the gate "
-                f"could not do without{waiting}"
+                f"{seen.labels:,} of {rule.labels:,} disagreements have a label, and the gate "
+                f"did not pass it{waiting}"
             )
         return ""
     if seen.challenger.requests < rule.requests:

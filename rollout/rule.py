@@ -1,9 +1,13 @@
 """The rule by which a rollout moves on or back: set when it begins, and kept with it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, Self
+from dataclasses import asdict, fields
+from typing import Annotated, Any, Final, Self
 
+from pydantic import Field, ValidationError
+from pydantic.dataclasses import dataclass
+
+from errors import RolloutError
 from settings import Settings
 
 SHADOW: Final = 0.1
@@ -11,6 +15,10 @@ SHADOW: Final = 0.1
 
 SHARES: Final = (0.05, 0.25, 0.5)
 """Of the canary, one stage after the other."""
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Proportion = Annotated[float, Field(ge=0, le=1)]
 
 _STAGES: Final = 1 + len(SHARES)
 
@@ -32,17 +40,17 @@ class GuardRule:
     for never. ``days``: then it is given up. ``gated``: whether the gate passed it.
     """
 
-    alpha: float = 0.05
-    pairs: int = 200
-    labels: int = 20
-    requests: int = 500
-    minutes: float = 10.0
-    changed: float = 0.3
-    margin: float = 0.01
-    slower: float = 2.0
-    enough_pairs: int = 0
-    enough_labels: int = 0
-    days: float = 14.0
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    pairs: Count = 200
+    labels: Count = 20
+    requests: Count = 500
+    minutes: Annotated[float, Field(ge=0)] = 10.0
+    changed: Proportion = 0.3
+    margin: Proportion = 0.01
+    slower: Positive = 2.0
+    enough_pairs: Count = 0
+    enough_labels: Count = 0
+    days: Positive = 14.0
     gated: bool = False
 
     @classmethod
@@ -54,9 +62,19 @@ class GuardRule:
 
     @classmethod
     def kept(cls, rule: Mapping[str, Any], settings: Settings) -> Self:
-        """The rule of a rollout; what it lacks is as the settings have it."""
+        """The rule of a rollout; what it lacks is as the settings have it.
+
+        Raises RolloutError for a value that is none: whoever began it may have written anything.
+        """
         names = {field.name for field in fields(cls)}
-        return cls.of(settings, **{name: rule[name] for name in names & rule.keys()})
+        try:
+            return cls.of(settings, **{name: rule[name] for name in names & rule.keys()})
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise RolloutError(
+                f"its rule cannot be used, since {first['loc'][0]} is {first['input']!r}: "
+                f"{first['msg'].lower()}"
+            ) from None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -8,7 +8,7 @@ from typing import Final
 from errors import RolloutError
 from records import rollouts
 from records.database import Database
-from records.pairs import to_label
+from records.pairs import counts, to_label
 from records.requests import ask
 from records.routing import Rollout
 from rollout.evidence import gather
@@ -47,18 +47,32 @@ def step(
     A paused one is not judged. Raises DatabaseError.
     """
     if rollout.paused:
-        return Step(rollout, GuardDecision("stay", "it is paused", None, {}))
-    seen = gather(database, rollout, now or datetime.now(UTC))
-    decision = judge(seen, GuardRule.kept(rollout.rule, settings))
+        return Step(rollout, _stays("it is paused"))
+    decision = look(database, rollout, settings, now)
     try:
         _apply(database, rollout, decision)
     except RolloutError:
         return Step(rollout, decision, late=True)
     asked = 0
     if decision.what in ("stay", "next stage"):
-        named = to_label(database, rollout.id, _ASKED - seen.asked)
+        named = to_label(database, rollout.id, _ASKED - counts(database, rollout.id).asked)
         asked = ask(database, named, "rollout", rollout.id) if named else 0
     return Step(rollout, decision, asked)
+
+
+def look(
+    database: Database, rollout: Rollout, settings: Settings, now: datetime | None = None
+) -> GuardDecision:
+    """What a step would do. Raises DatabaseError."""
+    try:
+        rule = GuardRule.kept(rollout.rule, settings)
+    except RolloutError as error:
+        return _stays(str(error))
+    return judge(gather(database, rollout, now or datetime.now(UTC)), rule)
+
+
+def _stays(because: str) -> GuardDecision:
+    return GuardDecision("stay", because, None, {})
 
 
 def _apply(database: Database, rollout: Rollout, decision: GuardDecision) -> None:

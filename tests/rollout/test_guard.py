@@ -133,7 +133,7 @@ def test_a_little_slower_is_no_harm() -> None:
 def test_what_the_gate_could_not_tell_needs_labels_before_the_canary() -> None:
     rule = replace(RULE, gated=False)
     assert decided(replace(SHADOW, asked=9), rule)[2] == (
-        "0 of 20 disagreements have a label, which the gate could not do without; 9 were asked for"
+        "0 of 20 disagreements have a label, and the gate did not pass it; 9 were asked for"
     )
     assert decided(replace(SHADOW, wins=10, losses=9, neither=1), rule)[1] == 0.05
 

@@ -2,10 +2,13 @@
 
 from datetime import timedelta
 
+import pytest
+
 from records.champions import routings
 from records.database import Database
 from records.decisions import history
-from records.rollouts import pause, rollouts, running
+from records.rollouts import pause, rollouts, running, start
+from records.routing import Rollout
 from records.workers import report
 from rollout.evidence import gather
 from rollout.guard import Change, Side
@@ -153,11 +156,22 @@ def test_slow_is_what_the_champion_rarely_is(database: Database) -> None:
     assert taken.decision.because.startswith("rolled back: the challenger took longer than 1 ms")
 
 
-def test_a_rollout_without_a_rule_has_that_of_the_settings(database: Database) -> None:
-    from records.rollouts import start
+def ruled(database: Database, rule: dict[str, object]) -> Rollout:
+    return start(database, "clf", "b", actor="x", because="y", answering="a", shadow=1, rule=rule)
 
-    rollout = start(
-        database, "clf", "b", actor="x", because="y", answering="a", shadow=0.1, rule={}
-    )
-    taken = step(database, rollout, Settings(guard_pairs=7))
+
+def test_a_rollout_without_a_rule_has_that_of_the_settings(database: Database) -> None:
+    taken = step(database, ruled(database, {"mine": 1}), Settings(guard_pairs=7))
     assert taken.decision.because == "0 of 7 images were compared"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("alpha", "much"), ("alpha", 0), ("pairs", -1), ("days", None), ("gated", 7)],
+)
+def test_a_rule_that_is_none_decides_nothing(database: Database, name: str, value: object) -> None:
+    rollout = ruled(database, {name: value})
+    count(database, PAIRS)
+    taken = step(database, rollout, SETTINGS)
+    assert taken.decision.what == "stay"
+    assert f"its rule cannot be used, since {name} is {value!r}" in taken.decision.because
