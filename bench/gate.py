@@ -66,7 +66,7 @@ def table(runs: int, sizes: tuple[int, ...]) -> str:
 
 
 @click.command()
-@click.option("--runs", default=500, show_default=True, help="Simulated holdouts a row.")
+@click.option("--runs", default=250, show_default=True, help="Simulated holdouts a row.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("bench/gate.md"))
 def main(runs: int, output: Path) -> None:
     """Judge challengers whose accuracy is stated."""
