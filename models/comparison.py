@@ -20,14 +20,13 @@ def compare(first: str, second: str, html: Path | None) -> None:
     The first is taken for the champion: on the images that it was validated on, and on production's
     labels, if there are any that were asked for at random.
     """
-    from rich.console import Console
-
     from models.report import comparison_table
     from models.store import Store
     from records.database import Database
     from rollout.gate import gate, rule_of
     from rollout.page import write
     from rollout.table import verdict_tables
+    from rollout.terminal import console
     from settings import settings
 
     store = click.get_current_context().ensure_object(Store)
@@ -41,10 +40,8 @@ def compare(first: str, second: str, html: Path | None) -> None:
         verdict = gate(*versions, rule_of(settings()), records)
     if html is not None:
         write(verdict, html)
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=160)
-    console.print(comparison_table(*versions))
+    terminal = console()
+    terminal.print(comparison_table(*versions))
     for table in verdict_tables(verdict):
-        console.print()
-        console.print(table)
+        terminal.print()
+        terminal.print(table)

@@ -16,18 +16,14 @@ import cli
 from errors import DatabaseError, RolloutError
 from records.audit import COMMAND_LINE
 from rollout.rule import SHADOW
+from rollout.terminal import console, open_database, open_store
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from models.store import Store
     from records.database import Database
     from records.rollouts import Ending
     from records.routing import Rollout
     from rollout.verdict import GateVerdict
 
-# Seconds to wait for the database: nobody is waiting for a response, as on a server.
-_TIMEOUT = 60.0
 _MAX_COUNT = 1_000_000
 
 _because = click.option(
@@ -66,10 +62,10 @@ def start(tag: str, because: str, shadow: float, anyway: bool, html: Path | None
     from rollout.starting import begin
     from settings import settings
 
-    with _database() as database:
+    with open_database() as database:
         started = begin(
             database,
-            _store(),
+            open_store(),
             tag,
             settings(),
             actor=COMMAND_LINE,
@@ -97,7 +93,7 @@ def status(model: str | None, as_json: bool) -> None:
     from settings import settings
 
     now = datetime.now(UTC)
-    with _database() as database:
+    with open_database() as database:
         going_on = rollouts.rollouts(database, model, active=True)
         found = [(rollout, look(database, rollout, settings(), now)) for rollout in going_on]
     if as_json:
@@ -107,7 +103,7 @@ def status(model: str | None, as_json: bool) -> None:
     if not found:
         click.echo("No rollout is going on; begin one with: python -m rollout start TAG")
     for rollout, decision in found:
-        _console().print(status_table(rollout, decision, now))
+        console().print(status_table(rollout, decision, now))
 
 
 @main.command()
@@ -163,7 +159,7 @@ def history(model: str | None, limit: int, as_json: bool) -> None:
     from records.decisions import history as decided
     from rollout.table import decisions_table
 
-    with _database() as database:
+    with open_database() as database:
         rows = decided(database, model, limit=limit)
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], indent=2, default=str))
@@ -171,7 +167,7 @@ def history(model: str | None, limit: int, as_json: bool) -> None:
     if not rows:
         click.echo("Nothing was decided yet.")
         return
-    _console().print(decisions_table(rows))
+    console().print(decisions_table(rows))
 
 
 @main.command()
@@ -184,7 +180,7 @@ def verdict(model: str, html: Path | None, as_json: bool) -> None:
     from rollout.table import verdict_tables
     from rollout.verdict import GateVerdict
 
-    with _database() as database:
+    with open_database() as database:
         rows = verdicts(database, model, limit=1)
     if not rows:
         raise RolloutError(f"The gate has judged no version of model {model!r} yet.")
@@ -194,7 +190,7 @@ def verdict(model: str, html: Path | None, as_json: bool) -> None:
         click.echo(found.model_dump_json(indent=2))
         return
     for table in verdict_tables(found):
-        _console().print(table)
+        console().print(table)
 
 
 @main.command()
@@ -219,7 +215,7 @@ def guard(model: str | None, watch: bool, seconds: float) -> None:
     for number in (signal.SIGTERM, signal.SIGINT) if watch else ():
         signal.signal(number, lambda *_: stop.set())
     said: dict[int, str] = {}
-    with _database() as database:
+    with open_database() as database:
         while not stop.is_set():
             try:
                 for step in steps(database, settings(), model):
@@ -250,7 +246,7 @@ def _running(model: str) -> Iterator[tuple["Database", "Rollout"]]:
     """The rollout of a model that is going on. Raises RolloutError if there is none."""
     from records import rollouts
 
-    with _database() as database:
+    with open_database() as database:
         yield database, rollouts.running(database, model)
 
 
@@ -265,31 +261,6 @@ def _write_page(path: Path | None, verdict: "GateVerdict") -> None:
         from rollout.page import write
 
         write(verdict, path)
-
-
-def _console() -> "Console":
-    """160 columns without a terminal, so that tables are not cut; [brackets] are not markup."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False)
-    return console if console.is_terminal else Console(highlight=False, markup=False, width=160)
-
-
-def _database() -> "Database":
-    """Of the command's context, if its caller put one there."""
-    from records.database import Database
-
-    given = click.get_current_context().obj
-    database: Database = given[1] if given else Database.of(timeout=_TIMEOUT)
-    database.check()
-    return database
-
-
-def _store() -> "Store":
-    from models.store import Store
-
-    given = click.get_current_context().obj
-    return given[0] if given else Store()
 
 
 if __name__ == "__main__":
