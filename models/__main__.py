@@ -8,6 +8,7 @@ import click
 
 import cli
 from errors import PickleError, UnknownVersionError
+from models.comparison import compare
 from models.lineage import check_unused, history, open_store, promote, rollback
 from models.names import RULE, is_name
 from records.current import champions
@@ -28,7 +29,7 @@ def main() -> None:
     """
 
 
-for command in (promote, rollback, history):
+for command in (compare, promote, rollback, history):
     main.add_command(command)
 
 
@@ -72,18 +73,6 @@ def show(tag: str, as_json: bool) -> None:
     console = _console()
     for table in version_tables(version, signed_by(version, store.trusted)):
         console.print(table)
-
-
-@main.command()
-@click.argument("first", metavar="TAG")
-@click.argument("second", metavar="TAG")
-def compare(first: str, second: str) -> None:
-    """Compare the metrics, recipe and data of two versions."""
-
-    from models.report import comparison_table
-
-    store = open_store()
-    _console().print(comparison_table(store.get(first), store.get(second)))
 
 
 @main.command()

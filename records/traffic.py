@@ -1,12 +1,13 @@
 """Counts of all requests, kept or not, by minute."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Final
 
-from sqlalchemy import Connection, Executable, select
+from sqlalchemy import Connection, Executable, func, select
 
 from records.database import Database
 from records.schema import traffic as table
@@ -34,6 +35,13 @@ CHANGE: Final = "change"
 def change_key(champion: str, challenger: str) -> str:
     """The key of a change from one label to another, both as JSON: ``8>3``, ``"cat">"dog"``."""
     return f"{champion}>{challenger}"
+
+
+def changed(key: str) -> tuple[str, str]:
+    """What ``change_key`` was made of."""
+    # A label may contain the sign; only between two texts of JSON does each side end.
+    _, end = json.JSONDecoder().raw_decode(key)
+    return key[:end], key[end + 1 :]
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,23 @@ def traffic(
         statement = statement.where(table.c.minute < end)
     with database.reading() as connection:
         return [Traffic(*row) for row in connection.execute(statement)]
+
+
+def totals(
+    database: Database, model: str, start: datetime, end: datetime | None = None
+) -> dict[tuple[str, str, str, str], int]:
+    """The sums over the minutes from ``start`` until before ``end``, by version, role, kind and
+    key. Raises DatabaseError."""
+    by = (table.c.version, table.c.role, table.c.kind, table.c.key)
+    statement = select(*by, func.sum(table.c.count)).where(
+        table.c.model == model, table.c.minute >= start
+    )
+    if end is not None:
+        statement = statement.where(table.c.minute < end)
+    with database.reading() as connection:
+        rows = connection.execute(statement.group_by(*by))
+        # PostgreSQL's sum of integers is a Decimal.
+        return {(version, role, kind, key): int(n) for version, role, kind, key, n in rows}
 
 
 def add_traffic(connection: Connection, counts: Mapping[TrafficKey, int]) -> None:

@@ -18,7 +18,8 @@ NOT_ROOMS = {"tests", "bench", "scripts", "deploy", "build"}
 MAY_IMPORT = {
     "errors": set[str](),
     "labels": set[str](),
-    "settings": {"errors"},
+    "settings": {"errors", "settings_rollout"},
+    "settings_rollout": set[str](),
     "internals": set[str](),
     "cli": {"errors"},
     "cluster": {"errors"},
@@ -31,10 +32,12 @@ MAY_IMPORT = {
     "train": {"cli", "cluster", "errors", "images", "labels", "models", "records", "settings"},
     "score": {"cli", "cluster", "errors", "images", "models", "settings"},
     "monitor": {"cli", "errors", "images", "labels", "models", "records", "settings"},
+    "rollout": {"cli", "errors", "images", "labels", "models", "records", "settings"},
 }
 # What a module may import besides: commands that know more than their room does.
 MAY_IMPORT_TOO = {
     "models.__main__": {"records"},
+    "models.comparison": {"records", "rollout"},
     "models.lineage": {"records"},
     "models.offline.succession": {"records"},
     "score.__main__": {"records"},
@@ -49,7 +52,7 @@ TRAINING = {"sklearn", "scipy", "skl2onnx", "onnx", "skops", "matplotlib"}
 # The half of models/ that only making a version needs: a server imports nothing of it.
 OFFLINE_MODELS = "models.offline"
 # What the commands print, by click and rich; a server imports neither.
-COMMANDS = ("__main__", "lineage", "report")
+COMMANDS = ("__main__", "comparison", "lineage", "report")
 # What a server imports of the records; migrations, tables and Parquet are for other processes.
 HOT_RECORDS = {
     f"records.{name}" for name in ("database", "writer", "labels", "windows", "reports", "keys")

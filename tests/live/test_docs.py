@@ -53,6 +53,7 @@ NOT_RUN = {
     "python -m train": "needs a Dask cluster",
     "python -m score": "needs a Dask cluster",
     "python -m monitor": "runs until it is stopped, or needs Evidently",
+    "python -m rollout": "runs until it is stopped",
     "curl": "asks the stack that Compose started, or a server with keys",
     "python -m keys": "would close the server that all pages ask; tests/live/test_keys.py runs it",
 }

@@ -201,3 +201,13 @@ def test_a_key_that_is_none(own: Store, tmp_path: Path, run: Run) -> None:
     result = run("sign", "clf", "--key", str(tmp_path / "key"))
     assert result.exit_code == 1
     assert "has no Ed25519 private key" in result.stderr
+
+
+def test_compare_judges_both_and_writes_a_page(own: Store, run: Run, tmp_path: Path) -> None:
+    first, second = own.save(LinearDraft()), own.save(LinearDraft())
+    page = tmp_path / "page.html"
+    done = run("compare", first.tag, second.tag, "--html", str(page))
+    assert done.exit_code == 0, done.output
+    assert "DIFFERENCE" in done.output
+    assert f"Note: {first.tag} has no holdout, as every imported pickle." in done.output
+    assert f"{second.tag}: too few images" in page.read_text(encoding="utf-8")

@@ -1,0 +1,186 @@
+"""The images on which the gate compares two versions, and what the two answer."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from errors import ImageError
+from images.decoding import read_pixels
+from images.spec import ImageSpec
+from labels import plain
+from models.manifest import Label, Manifest
+from models.reference import Reference
+from models.runtime import Runtime
+from models.version import Version
+from records.chunks import chunks
+from records.database import Database
+from records.windows import read, window
+from rollout.measures import Answers
+
+FROZEN = "the champion's holdout"
+PRODUCTION = "production"
+
+_MAX_IMAGES = 2000
+_FILES = 32
+_BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Holdout:
+    """N images as each version sees them, uint8 [N, F], with their true labels.
+
+    ``weights``: float64 [N], how many requests each stands for; ``void``: why the comparison does
+    not count.
+    """
+
+    name: str
+    truth: tuple[Label, ...]
+    weights: NDArray[np.float64]
+    champion: NDArray[np.uint8]
+    challenger: NDArray[np.uint8]
+    void: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+
+def frozen(champion: Version, challenger: Version) -> Holdout | str:
+    """The images that the champion was validated on; or why they cannot be used."""
+    reference = Reference.load(champion.artifact)
+    if reference is None or not len(reference):
+        return f"{champion.tag} has no holdout, as every imported pickle"
+    if not same_spec(champion.manifest, challenger.manifest):
+        return (
+            f"the holdout of {champion.tag} is kept as {champion.manifest.image_spec.name}, which "
+            f"{challenger.tag} does not read"
+        )
+    labels = champion.manifest.labels
+    return Holdout(
+        FROZEN,
+        tuple(labels[index] for index in reference.labels),
+        np.ones(len(reference)),
+        reference.pixels,
+        reference.pixels,
+        void=trained_on(champion.manifest, challenger.manifest),
+    )
+
+
+def same_spec(one: Manifest, other: Manifest) -> bool:
+    """By their fields: one that was used holds an array besides, which has no truth value."""
+    return one.image_spec.model_dump() == other.image_spec.model_dump()
+
+
+def trained_on(champion: Manifest, challenger: Manifest) -> str | None:
+    """Why the challenger must have been trained on images of the champion's holdout, if the
+    manifests tell: the same data, split in another way. Another seed, or another size."""
+    old, new = champion.data, challenger.data
+    if old is None or new is None or old.sha256 != new.sha256:
+        return None
+    if (old.seed, old.holdout) == (new.seed, new.holdout):
+        return None
+    return (
+        "the challenger was trained on images of this holdout: its data are the champion's, split "
+        f"by seed {new.seed} into a holdout of {new.holdout:,} instead of by seed {old.seed} into "
+        f"one of {old.holdout:,}"
+    )
+
+
+def production(
+    database: Database,
+    champion: Version,
+    challenger: Version,
+    trained: Collection[str] = (),
+) -> Holdout:
+    """The newest labelled requests whose images were drawn at random, each image once.
+
+    ``trained``: SHA-256 of image files that the challenger was trained on, which are left out.
+    Raises DatabaseError.
+    """
+    records = window(database, champion.name, limit=None, labelled=True, with_images=False)
+    ids = [record.id for record in records if record.drawn == "random" and record.truth is not None]
+    specs = champion.manifest.image_spec, challenger.manifest.image_spec
+    seen = set(trained)
+    truth: list[Label] = []
+    weights: list[float] = []
+    pixels: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
+    for chunk in chunks(ids[-_MAX_IMAGES:], _FILES):
+        with database.reading() as connection:
+            read_records = read(connection, chunk)
+        for record in read_records:
+            digest = sha256(record.image).hexdigest() if record.image else ""
+            if not record.image or record.truth is None or digest in seen:
+                continue
+            try:
+                both = read_pixels(record.image, specs[0]), read_pixels(record.image, specs[1])
+            except ImageError:
+                continue
+            seen.add(digest)
+            pixels.append(both)
+            truth.append(record.truth)
+            weights.append(record.weight or 1.0)
+    return Holdout(
+        PRODUCTION,
+        tuple(truth),
+        np.array(weights, np.float64),
+        _stacked([old for old, _ in pixels], specs[0]),
+        _stacked([new for _, new in pixels], specs[1]),
+    )
+
+
+def _stacked(pixels: Sequence[NDArray[np.uint8]], spec: ImageSpec) -> NDArray[np.uint8]:
+    return np.stack(pixels) if pixels else np.empty((0, spec.n_features), np.uint8)
+
+
+class Classes:
+    """The labels of both versions, and any others, as indices."""
+
+    def __init__(self, *several: Sequence[Label]) -> None:
+        # 8 and "8" are two labels, and so are True and 1 to Python only.
+        self._index: dict[tuple[str, Label], int] = {}
+        self.labels: list[Label] = []
+        for labels in several:
+            for label in labels:
+                if self._key(label) not in self._index:
+                    self._index[self._key(label)] = len(self.labels)
+                    self.labels.append(label)
+
+    @staticmethod
+    def _key(label: Label) -> tuple[str, Label]:
+        same = plain(label)
+        return type(same).__name__, same
+
+    def indices(self, labels: Sequence[Label]) -> NDArray[np.int64]:
+        return np.array([self._index[self._key(label)] for label in labels], np.int64)
+
+
+def answers(
+    version: Version,
+    runtime: Runtime,
+    pixels: NDArray[np.uint8],
+    truth: NDArray[np.int64],
+    classes: Classes,
+) -> Answers:
+    """What a version makes of uint8 [N, F]."""
+    manifest = version.manifest
+    scores = np.empty((len(pixels), len(manifest.labels)), np.float32)
+    indices = np.empty(len(pixels), np.int64)
+    for start in range(0, len(pixels), _BATCH):
+        part = slice(start, start + _BATCH)
+        scores[part], indices[part] = runtime.run(manifest.image_spec.features(pixels[part]))
+    own = classes.indices(manifest.labels)
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(scores).all(axis=1))
+    predicted = np.where(finite, own[indices], -1)
+    if not manifest.gives_probabilities:
+        return Answers(predicted, None, None)
+    normal = np.where(finite[:, None], scores, 0.0).astype(np.float64)
+    normal /= np.maximum(normal.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    columns = np.full(len(classes.labels), -1)
+    columns[own] = np.arange(len(own))
+    column = columns[truth]
+    true = np.where(column >= 0, normal[np.arange(len(truth)), column], 0.0)
+    # As scikit-learn's log_loss clips it.
+    loss = -np.log(np.maximum(true, np.finfo(np.float64).eps))
+    return Answers(predicted, normal.max(axis=1, initial=0.0), loss)

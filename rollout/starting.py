@@ -1,0 +1,133 @@
+"""Begins a rollout: the contract of the two versions, the gate, and the rule that is kept."""
+
+import logging
+from dataclasses import dataclass
+
+from errors import RolloutError
+from labels import plain
+from models.store import Store
+from models.version import Version
+from records import rollouts, verdicts
+from records.champions import routings
+from records.database import Database
+from records.routing import Rollout
+from records.verdicts import VerdictRow
+from rollout.gate import gate, rule_of
+from rollout.holdouts import same_spec
+from rollout.rule import SHADOW, GuardRule
+from rollout.verdict import GateVerdict
+from settings import Settings
+
+logger = logging.getLogger("pupila.rollout")
+
+
+@dataclass(frozen=True)
+class Started:
+    rollout: Rollout
+    verdict: GateVerdict
+
+
+def answering(database: Database, store: Store, model: str) -> Version:
+    """The champion, or the newest version where nobody has decided that yet. Raises
+    UnknownVersionError."""
+    known = routings(database)[1] or {}
+    if model in known:
+        return store.get(f"{model}:{known[model].champion}")
+    return store.champion(model)
+
+
+def contract_faults(champion: Version, challenger: Version) -> list[str]:
+    """What clients would notice of the challenger, apart from its answers."""
+    old, new = champion.manifest, challenger.manifest
+    faults = []
+    labels = [{(type(one).__name__, plain(one)) for one in m.labels} for m in (old, new)]
+    if labels[0] != labels[1]:
+        gone = sorted(str(label) for _, label in labels[0] - labels[1])
+        added = sorted(str(label) for _, label in labels[1] - labels[0])
+        parts = [f"lacks {', '.join(gone)}"] if gone else []
+        parts += [f"adds {', '.join(added)}"] if added else []
+        faults.append(f"its labels differ: it {' and '.join(parts)}")
+    if not same_spec(old, new):
+        faults.append(
+            f"its images are {new.image_spec.name} instead of {old.image_spec.name}, or made in "
+            "another way"
+        )
+    if old.gives_probabilities and not new.gives_probabilities:
+        faults.append("it gives scores instead of probabilities")
+    return faults
+
+
+def judge(
+    database: Database, champion: Version, challenger: Version, settings: Settings
+) -> tuple[GateVerdict, VerdictRow]:
+    """The gate's verdict, and the row that keeps it; MLflow gets it too, where there is one.
+
+    Raises ModelError and DatabaseError.
+    """
+    verdict = gate(champion, challenger, rule_of(settings), database)
+    row = verdicts.save(database, verdict.row())
+    if settings.mlflow_tracking_uri:
+        from rollout.tracking import track
+
+        try:
+            track(settings.mlflow_tracking_uri, verdict)
+        except RolloutError as error:
+            # It is kept here all the same.
+            logger.warning("%s", error)
+    return verdict, row
+
+
+def begin(
+    database: Database,
+    store: Store,
+    tag: str,
+    settings: Settings,
+    *,
+    actor: str,
+    because: str,
+    shadow: float = SHADOW,
+    anyway: bool = False,
+) -> Started:
+    """Judge a version by the gate, and begin its rollout with the shadow.
+
+    Raises RolloutError if it is the champion, breaks the contract or is refused by the gate; the
+    last two not with ``anyway``. One that the gate did not pass needs labels before its canary.
+    """
+    challenger = store.get(tag)
+    champion = answering(database, store, challenger.name)
+    if champion.version == challenger.version:
+        raise RolloutError(
+            f"{challenger.tag} answers already: roll out another version, or first make an older "
+            "one the champion with: python -m models promote"
+        )
+    going_on = rollouts.rollouts(database, challenger.name, active=True, limit=1)
+    if going_on:
+        raise RolloutError(
+            f"Rollout {going_on[0].id} of {challenger.name}:{going_on[0].challenger} is going on: "
+            f"wait for its end, or end it with: python -m rollout abort {challenger.name}"
+        )
+    faults = contract_faults(champion, challenger)
+    if faults and not anyway:
+        raise RolloutError(
+            f"{challenger.tag} cannot replace {champion.tag}: {'; '.join(faults)}. If clients "
+            "expect that, add --anyway."
+        )
+    verdict, row = judge(database, champion, challenger, settings)
+    if verdict.outcome == "refused" and not anyway:
+        raise RolloutError(
+            f"The gate refused {challenger.tag}: {verdict.because.partition(': ')[2]}. See all of "
+            f"it with: python -m rollout verdict {challenger.name}; to roll it out all the same, "
+            "add --anyway."
+        )
+    rule = GuardRule.of(settings, gated=verdict.outcome == "passed").as_dict()
+    rollout = rollouts.start(
+        database,
+        challenger.name,
+        challenger.version,
+        actor=actor,
+        because=because,
+        answering=champion.version,
+        shadow=shadow,
+        rule=rule | {"verdict": row.id, "gate": verdict.outcome},
+    )
+    return Started(rollout, verdict)

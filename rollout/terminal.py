@@ -1,0 +1,44 @@
+"""What the commands of rollouts work on, and print to."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from models.store import Store
+    from records.database import Database
+
+# Seconds to wait for the database: nobody is waiting for a response, as on a server.
+_TIMEOUT = 60.0
+
+
+def console() -> "Console":
+    """160 columns without a terminal, so that tables are not cut; [brackets] are not markup."""
+    from rich.console import Console
+
+    found = Console(highlight=False, markup=False)
+    return found if found.is_terminal else Console(highlight=False, markup=False, width=160)
+
+
+def open_database() -> "Database":
+    """Of the command's context, if its caller put a store and a database there.
+
+    Raises SchemaError unless it has the schema that this code needs.
+    """
+    from records.database import Database
+
+    given = click.get_current_context().obj
+    database: Database = given[1] if given else Database.of(timeout=_TIMEOUT)
+    database.check()
+    return database
+
+
+def open_store() -> "Store":
+    """Of the command's context, if its caller put one there."""
+    from models.store import Store
+    from records.current import champions
+
+    given = click.get_current_context().obj
+    return given[0] if given else Store(aliases=champions)
