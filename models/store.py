@@ -23,6 +23,7 @@ from models.manifest import Manifest
 from models.names import RULE, is_name
 from models.signature import TrustedKeys
 from models.staging import Staging, sync
+from models.training_images import TrainingImages, TrainingSet
 from models.version import Version
 from settings import settings
 
@@ -65,7 +66,9 @@ class Store:
                 f"BentoML's folder is not usable: {error}; set BENTOML_HOME to one that is."
             ) from error
         self._root = root or home
+        self.given = root
         self.staging = Staging(self._root)
+        self.training_images = TrainingImages(self._root)
         roots = (home, bundled, *_packed(Path(__file__)))
         self._roots = (root,) if root else tuple(dict.fromkeys(roots))
         self._seen: dict[Path, Version] = {}
@@ -125,8 +128,9 @@ class Store:
             )
         return (exact or matches)[0]
 
-    def save(self, unsaved: Unsaved) -> Version:
-        """Save a new version of ``unsaved.name``, whole or not at all.
+    def save(self, unsaved: Unsaved, images: TrainingSet | None = None) -> Version:
+        """Save a new version of ``unsaved.name``, whole or not at all, and keep its training
+        ``images`` beside the store.
 
         If writing it raises, or the process dies, the store is as it was. Raises ModelError if
         BentoML does not accept the name or the store is not writable, and whatever
@@ -136,7 +140,11 @@ class Store:
             raise ModelError(f"Model name {unsaved.name!r} is not valid: {RULE}.")
         with self.staging.folder() as folder:
             track_as_configured()
-            return self.publish(internals.create_model(unsaved.name, folder, unsaved.write))
+            model = internals.create_model(unsaved.name, folder, unsaved.write)
+            if images is not None:
+                # Before the version is visible, so that none is without that should have them.
+                self.training_images.keep(model.name, model.version, images)
+            return self.publish(model)
 
     def delete(self, version: Version) -> None:
         """Remove a version; BentoML's ``latest`` then names the newest that is left.
@@ -153,6 +161,7 @@ class Store:
             with contextlib.suppress(OSError):
                 # Only if no other version is left, or is being saved.
                 version.path.parent.rmdir()
+        self.training_images.drop(version.name, version.version)
 
     def attach(self, version: Version, name: str, content: bytes) -> None:
         """Add a file beside those that the manifest names, or replace it, in one step."""

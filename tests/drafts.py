@@ -17,6 +17,7 @@ from models.artifact import GOLDEN, GRAPH, MANIFEST, golden_labels
 from models.manifest import Label, Manifest, Speed, content_digest
 from models.runtime import OnnxRuntime
 from models.store import Store, Unsaved
+from models.training_images import TrainingSet
 from models.version import Version
 
 DIGITS = ImageSpec.parse("digits")
@@ -145,5 +146,5 @@ class MeasuringStore(Store):
         super().__init__(root)
         self._speed = speed
 
-    def save(self, unsaved: Unsaved) -> Version:
-        return super().save(Measured(unsaved, self._speed))
+    def save(self, unsaved: Unsaved, images: TrainingSet | None = None) -> Version:
+        return super().save(Measured(unsaved, self._speed), images)

@@ -168,7 +168,7 @@ def _save(result: "TrainingResult", advance: "Advance") -> tuple["Version", "Ver
     store = click.get_current_context().ensure_object(Store)
     earlier = store.versions(result.candidate.name)[-1:]
     parent = earlier[0].tag if earlier else None
-    version = store.save(replace(result.candidate, parent=parent))
+    version = store.save(replace(result.candidate, parent=parent), result.images)
     advance(step, 1, 1)
     return version, earlier[0] if earlier else None
 
