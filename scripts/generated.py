@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
-COMMAND_FOLDERS = ("train", "models", "records", "monitor", "score", "keys")
+COMMAND_FOLDERS = ("train", "models", "records", "monitor", "pipeline", "score", "keys")
 
 # Characters a line, so that a page does not depend on the terminal it was written in.
 _WIDTH = 88

@@ -72,7 +72,7 @@ def test_a_bento_holds_what_the_jobs_need_and_nothing_else(built: Built) -> None
     source = built.folder / "src"
     assert {path.name for path in source.iterdir()} == {
         "bentofile.yaml", "cli.py", "cluster.py", "deploy", "errors.py", "images", "internals.py",
-        "keys", "labels.py", "models", "monitor", "records", "requirements", "score",
+        "keys", "labels.py", "models", "monitor", "pipeline", "records", "requirements", "score",
         "service.py", "serving", "settings.py", "train",
     }  # fmt: skip
     assert {path.name for path in (source / "deploy").iterdir()} == {"image"}
