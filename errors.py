@@ -13,6 +13,7 @@ PupilaError
 │   └── DatabaseError         a database that is unreachable, locked or full: try again later
 ├── KeysError                 a key or a file of keys that cannot be used
 ├── MonitorError              a window that cannot be inspected, or a report that was not delivered
+├── PipelineError             data that cannot be assembled, or a retraining that cannot run
 ├── RolloutError              a promotion, rollback or rollout that cannot be done
 ├── ModelError
 │   ├── PickleError           a pickle that is not a usable classifier
@@ -93,6 +94,10 @@ class KeysError(PupilaError):
 
 class MonitorError(PupilaError):
     """The window cannot be inspected, or its report cannot be delivered."""
+
+
+class PipelineError(PupilaError):
+    """The data for a retraining cannot be assembled, or the retraining cannot run."""
 
 
 class RolloutError(PupilaError):

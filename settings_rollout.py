@@ -1,11 +1,11 @@
-"""The settings of the gate and the guard, which ``settings.Settings`` has too."""
+"""The settings of the gate, the guard and retraining, which ``settings.Settings`` has too."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
 
 class RolloutSettings(BaseSettings):
-    """How a challenger is judged. A rollout keeps the rule with which it began."""
+    """How a challenger is made and judged. A rollout keeps the rule with which it began."""
 
     # Not in the object's repr, since it may contain a password.
     mlflow_tracking_uri: str | None = Field(
@@ -88,4 +88,39 @@ class RolloutSettings(BaseSettings):
     )
     guard_days: float = Field(
         default=14.0, gt=0, description="days after which an undecided rollout is given up"
+    )
+    training_images_bytes: int = Field(
+        default=4 * 2**30, ge=0, description="limit of bytes of kept training images; 0 keeps none"
+    )
+    retrain_drop: float = Field(
+        default=0.05, gt=0, lt=1, description="drop of accuracy, a proportion, to retrain after"
+    )
+    retrain_random_labels: int = Field(
+        default=200, ge=30, description="labels of random draws that it takes to judge accuracy"
+    )
+    retrain_new_labels: int | None = Field(
+        default=None, ge=1, description="new labels that are a reason to retrain; by default none"
+    )
+    retrain_age_days: float | None = Field(
+        default=None, gt=0, description="age of a version that is a reason to retrain, if set"
+    )
+    retrain_interval_hours: float = Field(
+        default=24.0, ge=0, description="hours between the starts of two retrainings of a model"
+    )
+    retrain_seconds: float = Field(
+        default=3600.0, ge=1, description="limit of seconds for a retraining"
+    )
+    retrain_memory_bytes: int | None = Field(
+        default=None,
+        ge=256 * 2**20,
+        description="limit of memory in bytes for a retraining; by default 3/4 of what is free",
+    )
+    retrain_max_images: int = Field(
+        default=20_000, ge=10, description="limit of images to retrain on, the newest first"
+    )
+    retrain_holdout: float = Field(
+        default=0.3, gt=0, lt=1, description="proportion of random draws that is never trained on"
+    )
+    ask_per_week: int = Field(
+        default=100, ge=0, description="images a week, drawn at random, whose label is asked for"
     )

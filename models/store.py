@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Protocol
 
 import internals
 from errors import ArtifactError, ModelError, UnknownVersionError
@@ -19,11 +18,12 @@ from models.aliases import Aliases, Named, challenger_of, champion_of
 from models.artifact import MANIFEST
 from models.detached import detached
 from models.info import BENTOML_INFO, read_info
-from models.manifest import Manifest
 from models.names import RULE, is_name
 from models.roots import packed_store, version_paths
 from models.signature import TrustedKeys
 from models.staging import Staging, sync
+from models.training_images import TrainingImages, TrainingSet
+from models.unsaved import Unsaved
 from models.version import Version
 from settings import settings
 
@@ -33,15 +33,6 @@ _LATEST = "latest"
 
 # A manifest takes milliseconds to read. One that takes longer is on a disk that does not answer.
 _READ_SECONDS = 2.0
-
-
-class Unsaved(Protocol):
-    """Something that can write the files of a new version; in practice a ``Candidate``."""
-
-    @property
-    def name(self) -> str: ...
-
-    def write(self, folder: Path) -> Manifest: ...
 
 
 class Store:
@@ -72,7 +63,9 @@ class Store:
                 f"BentoML's folder is not usable: {error}; set BENTOML_HOME to one that is."
             ) from error
         self._root = root or home
+        self.given = root
         self.staging = Staging(self._root)
+        self.training_images = TrainingImages(self._root)
         roots = (home, bundled, *filter(None, [packed_store()]))
         self._roots = (root,) if root else tuple(dict.fromkeys(roots))
         self._seen: dict[Path, Version] = {}
@@ -157,8 +150,14 @@ class Store:
             )
         return version
 
-    def save(self, unsaved: Unsaved, written: Callable[[Version], object] | None = None) -> Version:
-        """Save a new version of ``unsaved.name``, whole or not at all.
+    def save(
+        self,
+        unsaved: Unsaved,
+        images: TrainingSet | None = None,
+        written: Callable[[Version], object] | None = None,
+    ) -> Version:
+        """Save a new version of ``unsaved.name``, whole or not at all, and keep its training
+        ``images`` beside the store.
 
         ``written`` is called once it is written, and before anybody else can see it. If it or
         writing raises, or the process dies, the store is as it was. Raises ModelError if BentoML
@@ -169,6 +168,9 @@ class Store:
         with self.staging.folder() as folder:
             track_as_configured()
             model = internals.create_model(unsaved.name, folder, unsaved.write)
+            if images is not None:
+                # Before the version is visible, so that none is without that should have them.
+                self.training_images.keep(model.name, model.version, images)
             if written is not None:
                 # Nobody can have signed it yet, and nobody else has written it.
                 written(Version(model.name, model.version, model.path))
@@ -189,6 +191,7 @@ class Store:
             with contextlib.suppress(OSError):
                 # Only if no other version is left, or is being saved.
                 version.path.parent.rmdir()
+        self.training_images.drop(version.name, version.version)
 
     def attach(self, version: Version, name: str, content: bytes) -> None:
         """Add a file beside those that the manifest names, or replace it, in one step."""

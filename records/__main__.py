@@ -109,13 +109,19 @@ def prune(
 @click.option("--model", metavar="NAME", help="Only predictions of this model.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def delete(request_id: str, model: str | None, yes: bool) -> None:
-    """Delete a request everywhere: its predictions, images and labels."""
+    """Delete a request everywhere: its predictions, images and labels, and what of its images was
+    kept for training."""
+    from models.store import Store
     from records.retention import delete as delete_request
+    from records.retention import image_digests
 
     if not yes:
         click.confirm(f"Delete every record of request {request_id!r}?", abort=True)
     with _database() as database:
         database.check()
+        # First: without its records, nothing would lead to them any more.
+        store = click.get_current_context().ensure_object(Store)
+        forgotten = store.training_images.forget(image_digests(database, request_id, model))
         deleted = delete_request(database, request_id, model)
     if not deleted.predictions:
         raise RecordsError(f"No records of request {request_id!r} found.")
@@ -123,6 +129,12 @@ def delete(request_id: str, model: str | None, yes: bool) -> None:
         f"Deleted {deleted.predictions:,} predictions, {deleted.images:,} images, "
         f"{deleted.labels:,} labels."
     )
+    if forgotten.images:
+        versions = ", ".join(forgotten.versions)
+        click.echo(
+            f"Deleted {forgotten.images:,} training images of {versions}; what these versions have "
+            "learned from them stays until they are retrained and deleted."
+        )
     if not deleted.traceless:
         raise RecordsError(
             "Another program was reading, so the database's log still contains them: "

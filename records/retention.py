@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import Column, Connection, Table, func, select, text
@@ -110,6 +111,19 @@ def delete(database: Database, request_id: str, model: str | None = None) -> Del
             rows, image_bytes = _delete_ids(connection, ids)
             n_predictions, size = n_predictions + rows, size + image_bytes
     return Deleted(n_predictions, n_images, n_labels, size, free_space(database))
+
+
+def image_digests(database: Database, request_id: str, model: str | None = None) -> frozenset[str]:
+    """SHA-256 of the images that ``delete`` would delete: what was made of them elsewhere is found
+    by these."""
+    chosen = [predictions.c.request_id == request_id]
+    if model is not None:
+        chosen.append(predictions.c.model == model)
+    statement = select(images.c.content).join_from(predictions, images).where(*chosen)
+    with database.reading() as connection:
+        return frozenset(
+            sha256(content).hexdigest() for content in connection.execute(statement).scalars()
+        )
 
 
 def count(database: Database) -> int:

@@ -11,6 +11,7 @@ from labels import plain
 from records.chunks import chunks
 from records.database import Database
 from records.prediction import KeptPrediction, Label
+from records.requests import drawn_as
 from records.rollout_schema import pairs
 from records.routing import Pair
 from records.schema import images, labels, predictions, traffic
@@ -136,6 +137,9 @@ def read(connection: Connection, ids: Iterable[int], *, with_images: bool = True
         ):
             current.setdefault(id_, {})[source] = label
             drawn.setdefault(id_, how)
+        # Drawn at random after somebody had volunteered its label, it is in the random sample too.
+        unasked = [id_ for id_, how in drawn.items() if how == "volunteered"]
+        drawn |= {id_: how for id_, how in drawn_as(connection, unasked).items() if how == "random"}
         compared = _pairs(connection, chunk)
         for row in connection.execute(statement).mappings():
             id_ = row["id"]

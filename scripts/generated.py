@@ -10,7 +10,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
-COMMAND_FOLDERS = ("train", "models", "records", "monitor", "score", "keys", "rollout")
+COMMAND_FOLDERS = (
+    "train", "models", "records", "monitor", "pipeline", "score", "keys", "rollout",
+)  # fmt: skip
 
 # Characters a line, so that a page does not depend on the terminal it was written in.
 _WIDTH = 88

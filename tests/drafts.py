@@ -18,7 +18,9 @@ from models.artifact import GOLDEN, GRAPH, MANIFEST, REFERENCE, golden_labels
 from models.manifest import Label, Manifest, Speed, content_digest
 from models.reference import Reference
 from models.runtime import OnnxRuntime
-from models.store import Store, Unsaved
+from models.store import Store
+from models.training_images import TrainingSet
+from models.unsaved import Unsaved
 from models.version import Version
 
 DIGITS = ImageSpec.parse("digits")
@@ -157,5 +159,10 @@ class MeasuringStore(Store):
         super().__init__(root)
         self._speed = speed
 
-    def save(self, unsaved: Unsaved, written: Callable[[Version], object] | None = None) -> Version:
-        return super().save(Measured(unsaved, self._speed), written)
+    def save(
+        self,
+        unsaved: Unsaved,
+        images: TrainingSet | None = None,
+        written: Callable[[Version], object] | None = None,
+    ) -> Version:
+        return super().save(Measured(unsaved, self._speed), images, written)

@@ -33,6 +33,9 @@ MAY_IMPORT = {
     "score": {"cli", "cluster", "errors", "images", "models", "settings"},
     "monitor": {"cli", "errors", "images", "labels", "models", "records", "settings"},
     "rollout": {"cli", "errors", "images", "labels", "models", "records", "settings"},
+    "pipeline": {
+        *("cli", "errors", "images", "labels", "models", "monitor", "records", "settings", "train"),
+    },
 }
 # What a module may import besides: commands that know more than their room does.
 MAY_IMPORT_TOO = {
@@ -41,6 +44,7 @@ MAY_IMPORT_TOO = {
     "models.lineage": {"records"},
     "models.offline.succession": {"records"},
     "score.__main__": {"records"},
+    "records.__main__": {"models"},
 }
 # Within a room, from the ground up: no folder imports one that stands after it.
 FLOORS = {

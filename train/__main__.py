@@ -186,7 +186,9 @@ def _save(
     store = click.get_current_context().find_object(Store) or Store(aliases=champions)
     name = result.candidate.name
     parent = store.champion(name).tag if store.versions(name) else None
-    saved = save(store, replace(result.candidate, parent=parent), promote, result.trained_on)
+    saved = save(
+        store, replace(result.candidate, parent=parent), promote, result.trained_on, result.images
+    )
     advance(step, 1, 1)
     return saved
 

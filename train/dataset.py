@@ -29,7 +29,8 @@ class Dataset:
     """Images and their labels, in a fixed order.
 
     ``pixels``: uint8 [N, n_features], row by row, channels last; ``targets``: int64 or str [N];
-    ``sizes``: int64 [N, 2], the width and height that each file declares, if known.
+    ``sizes``: int64 [N, 2], the width and height that each file declares, if known; ``files``: the
+    bytes of a file that is smaller than its pixels, else None.
     """
 
     pixels: NDArray[np.uint8]
@@ -38,6 +39,7 @@ class Dataset:
     spec: ImageSpec
     skipped: tuple[Skipped, ...] = ()
     sizes: NDArray[np.int64] | None = None
+    files: tuple[bytes | None, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -73,7 +75,10 @@ class Dataset:
     def take(self, rows: NDArray[np.int64]) -> "Dataset":
         """A dataset of the given rows."""
         sizes = None if self.sizes is None else self.sizes[rows]
-        return Dataset(self.pixels[rows], self.targets[rows], self.name, self.spec, sizes=sizes)
+        files = None if self.files is None else tuple(self.files[row] for row in rows)
+        return Dataset(
+            self.pixels[rows], self.targets[rows], self.name, self.spec, sizes=sizes, files=files
+        )
 
 
 @dataclass(frozen=True)

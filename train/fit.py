@@ -1,10 +1,11 @@
 """One training: split, search if requested, fit, evaluate, and make the candidate."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from errors import RecipeError, first_line
@@ -12,10 +13,11 @@ from models.manifest import DataFingerprint, Metrics
 from models.offline.candidate import Candidate
 from models.offline.comparison import image_digests
 from models.reference import Reference
+from models.training_images import Side, TrainingSet
 from train.components import principal_components
 from train.confusion import confusion_picture
 from train.data_size import DataSize
-from train.dataset import Dataset, split
+from train.dataset import Dataset, Split, split
 from train.evaluate import evaluate
 from train.halves import fit_halves
 from train.mistakes import mistakes_picture
@@ -45,7 +47,8 @@ class SearchPlan:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A candidate that is not converted or checked yet, and its metrics on the holdout.
+    """A candidate that is not converted or checked yet, its metrics on the holdout, and the images
+    of both parts of the split.
 
     ``trained_on``: digests of its training images, as ``models.offline.comparison`` has them.
     """
@@ -54,6 +57,7 @@ class TrainingResult:
     metrics: Metrics
     search: SearchResult | None
     trained_on: frozenset[bytes]
+    images: TrainingSet
 
 
 def train(
@@ -74,8 +78,39 @@ def train(
     limited to one thread, since several would add up in another order. Raises DatasetError or
     RecipeError.
     """
+    recipe(recipe_name)
+    return train_parts(
+        split(dataset, holdout, seed),
+        dataset,
+        recipe_name,
+        name,
+        seed=seed,
+        plan=plan,
+        backend=backend,
+        parent=parent,
+        on_stage=on_stage,
+    )
+
+
+def train_parts(
+    parts: Split,
+    whole: Dataset,
+    recipe_name: str,
+    name: str,
+    *,
+    seed: int = 0,
+    parameters: Mapping[str, Any] | None = None,
+    plan: SearchPlan | None = None,
+    backend: Literal["onnx", "sklearn"] = "onnx",
+    parent: str | None = None,
+    on_stage: OnStage | None = None,
+) -> TrainingResult:
+    """``train`` with a split that was made elsewhere, of the ``whole`` that the version names.
+
+    ``parameters``: of the recipe, unless there is a ``plan`` to search. The holdout may lack a
+    class of the training set, but has no other.
+    """
     chosen = recipe(recipe_name)
-    parts = split(dataset, holdout, seed)
     notify = on_stage or (lambda _stage, _done, _total: None)
     features, targets = parts.train.features(), parts.train.targets
     searched = None
@@ -91,32 +126,33 @@ def train(
             dask=plan.dask,
             on_progress=lambda done, total: notify("search", done, total),
         )
-    parameters = {} if searched is None else searched.winner.parameters
-    estimator = chosen.build(seed, DataSize.of(targets)).set_params(**parameters)
+    values = dict(parameters or {}) if searched is None else searched.winner.parameters
+    estimator = _built(chosen, targets, seed, values)
     notify("fit", 0, 1)
     with threadpool_limits(1, user_api="blas"):
         try:
             estimator.fit(features, targets)
         except ValueError as error:
             raise RecipeError(
-                f"Recipe {chosen.name} cannot be fitted to {dataset.name}: {first_line(error)}."
+                f"Recipe {chosen.name} cannot be fitted to {whole.name}: {first_line(error)}."
             ) from error
         probabilities = estimator.predict_proba(parts.holdout.features())
-        halves = fit_halves(chosen, parameters, features, targets, seed)
+        halves = fit_halves(chosen, values, features, targets, seed)
         mean, components = principal_components(features, seed)
     notify("fit", 1, 1)
-    held, truth = parts.holdout, parts.holdout.indices
-    metrics = evaluate(held.labels, truth, probabilities)
+    held, labels = parts.holdout, parts.train.labels
+    truth = np.searchsorted(np.unique(targets), held.targets).astype(np.int64)
+    metrics = evaluate(labels, truth, probabilities)
     # In random order, so that the first rows are not all of the first class.
     rows = np.random.default_rng(seed).permutation(len(held))[:REFERENCE_IMAGES]
     candidate = Candidate(
         name=name,
         estimator=estimator,
-        spec=dataset.spec,
+        spec=whole.spec,
         check_pixels=held.pixels[rows],
         recipe=chosen.name,
         parameters=_parameters(chosen, estimator),
-        data=_fingerprint(dataset, len(held), seed),
+        data=_fingerprint(whole, len(held), seed),
         metrics=metrics,
         reference=Reference(
             held.pixels[rows],
@@ -130,15 +166,37 @@ def train(
         without_halves=halves.reason,
         pictures={
             "confusion.png": confusion_picture(metrics),
-            "mistakes.png": mistakes_picture(
-                held.pixels, truth, probabilities, held.labels, held.spec
-            ),
+            "mistakes.png": mistakes_picture(held.pixels, truth, probabilities, labels, held.spec),
         },
         parent=parent,
         backend=backend,
     )
     trained_on = frozenset(image_digests(parts.train.pixels))
-    return TrainingResult(candidate, metrics, searched, trained_on)
+    return TrainingResult(candidate, metrics, searched, trained_on, images_of(parts))
+
+
+def images_of(parts: Split) -> TrainingSet:
+    """What is kept of both parts, those that are trained on first."""
+    sides: tuple[Side, Side] = ("train", "holdout")
+    both = (parts.train, parts.holdout)
+    return TrainingSet(
+        spec=parts.train.spec,
+        pixels=np.concatenate([part.pixels for part in both]),
+        labels=tuple(label for part in both for label in part.targets.tolist()),
+        sides=tuple(side for side, part in zip(sides, both, strict=True) for _ in range(len(part))),
+        files=tuple(file for part in both for file in part.files or (None,) * len(part)),
+    )
+
+
+def _built(chosen: Recipe, targets: NDArray[Any], seed: int, parameters: Mapping[str, Any]) -> Any:
+    """An estimator of the recipe; raises RecipeError for parameters that it does not have."""
+    estimator = chosen.build(seed, DataSize.of(targets))
+    try:
+        return estimator.set_params(**parameters)
+    except ValueError as error:
+        raise RecipeError(
+            f"Recipe {chosen.name} does not take these parameters: {first_line(error)}."
+        ) from error
 
 
 def _parameters(chosen: Recipe, estimator: Any) -> dict[str, Any]:

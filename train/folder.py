@@ -12,6 +12,7 @@ from errors import DatasetError, ImageError
 from images.decoding import examine
 from images.files import FOLDER_LINK, path_text, read_image
 from images.spec import ImageSpec
+from images.trailer import without_trailer
 from labels import nfc, twins
 from train.auto_spec import choose_spec
 from train.dataset import Dataset, OnProgress, Skipped
@@ -51,7 +52,9 @@ def load_folder(
         )
     pixels = np.empty((len(files), spec.n_features), dtype=np.uint8)
     sizes = np.zeros((len(files), 2), dtype=np.int64)
-    reasons = _read_all(files, spec, pixels, sizes, on_progress or (lambda _done, _total: None))
+    small: list[bytes | None] = [None] * len(files)
+    notify = on_progress or (lambda _done, _total: None)
+    reasons = _read_all(files, spec, pixels, sizes, small, notify)
     for file, reason in zip(files, reasons, strict=True):
         if reason is not None:
             skipped.append(_skip(file, reason))
@@ -67,7 +70,9 @@ def load_folder(
             )
     if not readable.all():
         pixels, sizes = pixels[readable], sizes[readable]
-    return Dataset(pixels, targets, path_text(path.resolve().name), spec, tuple(skipped), sizes)
+    contents = tuple(file for file, ok in zip(small, readable, strict=True) if ok)
+    name = path_text(path.resolve().name)
+    return Dataset(pixels, targets, name, spec, tuple(skipped), sizes, contents)
 
 
 def _class_files(path: Path, skipped: list[Skipped]) -> dict[str, list[Path]]:
@@ -132,9 +137,11 @@ def _read_all(
     spec: ImageSpec,
     pixels: NDArray[np.uint8],
     sizes: NDArray[np.int64],
+    small: list[bytes | None],
     on_progress: OnProgress,
 ) -> list[str | None]:
-    """Fill ``pixels`` and ``sizes`` row by row; returns why each file is not readable, or None.
+    """Fill ``pixels``, ``sizes`` and ``small``, the files that are smaller than their pixels, row
+    by row; returns why each file is not readable, or None.
 
     Pillow decodes without the GIL. Files are submitted a chunk at a time, so that memory does not
     grow with their number.
@@ -142,8 +149,11 @@ def _read_all(
 
     def read(row: int) -> str | None:
         try:
-            encoded = examine(read_image(files[row]))
+            content = read_image(files[row])
+            encoded = examine(content)
             pixels[row] = encoded.pixels(spec)
+            if len(content) < spec.n_features:
+                small[row] = without_trailer(content)
             sizes[row] = encoded.header.width, encoded.header.height
         except ImageError as error:
             return str(error)

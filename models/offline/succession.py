@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from errors import RecordsError, RolloutError
 from models.aliases import champion_of
 from models.offline.comparison import HoldoutComparison, compare
-from models.store import Store, Unsaved
+from models.store import Store
+from models.training_images import TrainingSet
+from models.unsaved import Unsaved
 from models.version import Version
 from records.current import unreadable
 
@@ -94,9 +96,10 @@ def save(
     unsaved: Unsaved,
     promote: Promote | None = None,
     trained_on: Collection[bytes] = (),
+    images: TrainingSet | None = None,
 ) -> Succession:
-    """Save a version, and settle who answers; see ``succeed``."""
-    return succeed(store, lambda written: store.save(unsaved, written), promote, trained_on)
+    """Save a version with its training ``images``, and settle who answers; see ``succeed``."""
+    return succeed(store, lambda written: store.save(unsaved, images, written), promote, trained_on)
 
 
 def succeed(

@@ -47,7 +47,7 @@ def copies(
     originals = np.full(len(pixels), -1, dtype=np.int64)
     if len(pixels) < 2:
         return originals
-    limit = _limit(reference, spec)
+    limit = largest_difference(reference, spec)
     small = thumbnails(pixels, spec)
     for start in range(0, len(small), _CHUNK):
         rows = small[start : start + _CHUNK]
@@ -59,7 +59,8 @@ def copies(
     return originals
 
 
-def _limit(reference: NDArray[np.uint8], spec: ImageSpec) -> float:
+def largest_difference(reference: NDArray[np.uint8], spec: ImageSpec) -> float:
+    """Of two thumbnails that are nearly equal, by how much the images of ``reference`` differ."""
     small = thumbnails(reference[:_SAMPLED], spec)
     if len(small) < 2:
         return MAX_DIFFERENCE

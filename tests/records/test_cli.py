@@ -1,11 +1,16 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from images.spec import ImageSpec
+from models.store import Store
+from models.training_images import TrainingSet
 from records.__main__ import main
 from records.champions import promote
 from records.database import Database
@@ -151,3 +156,27 @@ def test_an_export_of_the_champion(run: CliRunner, database: Database, tmp_path:
     assert done.stderr == ("Error: Model 'clf' has no champion by name: write the version's tag.\n")
     promote(database, "clf", "a", actor="ann", because="", answering=None)
     assert ": 1 records," in call(run, "export", file, "--version", "clf:champion").stdout
+
+
+def test_delete_reaches_the_training_images_made_of_a_request(
+    run: CliRunner, database: Database, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "models")
+    image = flat()
+    keep(database, row("1", image=image), row("2", image=flat(50)))
+    made = TrainingSet(
+        spec=ImageSpec.parse("digits"),
+        pixels=np.zeros((1, 64), np.uint8),
+        labels=(8,),
+        sides=("train",),
+        sources=(sha256(image).hexdigest(),),
+    )
+    store.training_images.keep("clf", "a", made)
+    other = run.invoke(main, ["delete", "--request-id", "2", "--yes"], obj=store)
+    assert "training images" not in other.output
+    done = run.invoke(main, ["delete", "--request-id", "1", "--yes"], obj=store)
+    assert done.exit_code == 0, done.output
+    assert "Deleted 1 training images of clf:a; what these versions have learned" in done.output
+    left = store.training_images.read("clf", "a")
+    assert left is not None
+    assert len(left) == 0

@@ -1,6 +1,7 @@
 import random
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from sqlalchemy import func, select
@@ -9,7 +10,7 @@ from errors import RecordsError
 from records.database import Database
 from records.reports import history, save
 from records.requests import ask
-from records.retention import Deleted, Pruned, delete, prune, used_bytes
+from records.retention import Deleted, Pruned, delete, image_digests, prune, used_bytes
 from records.routing import Pair
 from records.schema import metadata
 from records.stats import stats
@@ -170,3 +171,12 @@ def test_a_reader_that_blocks_the_log_is_reported(database: Database) -> None:
             connection.execute(select(metadata.tables["images"])).all()
             assert not delete(impatient, "1").traceless
         assert delete(impatient, "1").traceless
+
+
+def test_the_images_of_a_request_are_named_by_their_digests(database: Database) -> None:
+    keep(database, row("1"), row("1", model="other", image=b"another"), row("2", image=b"third"))
+    assert image_digests(database, "1") == {
+        sha256(content).hexdigest() for content in (b"an image", b"another")
+    }
+    assert image_digests(database, "1", "other") == {sha256(b"another").hexdigest()}
+    assert image_digests(database, "3") == frozenset()

@@ -228,3 +228,15 @@ def test_two_folders_that_are_one_in_form_c_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="have the same name in Unicode's form C") as error:
         load_folder(folder, GRAY)
     assert r"'cafe\u0301' and 'caf\xe9'" in one_sentence(error, folder)
+
+
+def test_only_files_smaller_than_their_pixels_come_along(tmp_path: Path) -> None:
+    folder = draw_folder(tmp_path / "shapes", images=3)
+    spec = ImageSpec.parse("rgb-64x64")
+    dataset = load_folder(folder, spec)
+    sizes = [file.stat().st_size for file in sorted(folder.rglob("*.png"))]
+    assert dataset.files is not None
+    assert [file is not None for file in dataset.files] == [
+        size < spec.n_features for size in sizes
+    ]
+    assert load_folder(folder, ImageSpec.parse("gray-8x8")).files == (None,) * len(dataset)

@@ -12,7 +12,8 @@ from typing import Any
 from prometheus_client import REGISTRY
 from starlette.types import Message, Receive, Scope
 
-from models.store import Store, Unsaved
+from models.store import Store
+from models.unsaved import Unsaved
 from models.version import Version
 from serving.http.reply import Reply
 from serving.inference.admission import Admission

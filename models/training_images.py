@@ -1,0 +1,289 @@
+"""The images that versions were trained on, kept beside the store, each of them once.
+
+A retraining thus needs no folder that may have moved since. An image is kept as its file or as its
+pixels at the spec's size, whichever is smaller, under its SHA-256. The list of a version's images
+is written last, in one step, so they are kept whole or not at all; what was damaged since is found
+by its SHA-256, and counted as missing.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from errors import ImageError, ModelError
+from images.decoding import read_pixels
+from images.spec import ImageSpec
+from models.files import read_regular
+from models.manifest import Label
+from models.staging import sync
+from settings import settings
+
+logger = logging.getLogger("pupila.store")
+
+Side = Literal["train", "holdout", "aside"]
+"""Of the split: trained on, held out, or kept without being used, such as a suspected label error.
+"""
+
+Form = Literal["file", "pixels"]
+_FILE: Final[Form] = "file"
+_PIXELS: Final[Form] = "pixels"
+
+_NAME: Final = "pupila-training-images"
+_MAX_LIST_BYTES: Final = 2**30
+# A list is written before its version is visible, so one without a version may be that of a
+# version that is being saved.
+_ABANDONED_AFTER_SECONDS: Final = 24 * 3600
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """The N images of a training, those held out included.
+
+    ``pixels``: uint8 [N, F] at the spec's size; ``files``: the bytes of an image's file where these
+    are fewer, else None; ``sources``: SHA-256 of the recorded image that it was made from, empty
+    for any other; ``missing``: images that are listed but can no longer be read.
+    """
+
+    spec: ImageSpec
+    pixels: NDArray[np.uint8]
+    labels: tuple[Label, ...]
+    sides: tuple[Side, ...]
+    files: tuple[bytes | None, ...] | None = None
+    sources: tuple[str, ...] | None = None
+    missing: int = 0
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What was deleted: the number of images, and the tags of the versions they had trained."""
+
+    images: int
+    versions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    sha256: str
+    form: Form
+    label: Label
+    side: Side
+    source: str
+
+    @classmethod
+    def of(cls, fields: list[Any]) -> Self:
+        return cls(*fields)
+
+
+class TrainingImages:
+    """The training images of the versions in the store whose models are in ``store``.
+
+    Only for the user who trains: whoever serves needs none of them.
+    """
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._root = store.parent / _NAME
+        self._blobs = self._root / "images"
+        self._lists = self._root / "versions"
+
+    def keep(self, name: str, version: str, images: TrainingSet) -> None:
+        """Keep the images of a version, whole or not at all.
+
+        If they cannot be written, or all images would take more than
+        ``PUPILA_TRAINING_IMAGES_BYTES``, that is logged: the version is worth more than they are.
+        """
+        limit = settings().training_images_bytes
+        if not limit:
+            return
+        try:
+            self._keep(name, version, images, limit)
+        except ModelError as error:
+            logger.warning("The training images of %s:%s are not kept: %s.", name, version, error)
+
+    def drop(self, name: str, version: str) -> None:
+        """Delete the images that no other version needs, or log why they are still there."""
+        if not self._list_of(name, version).exists():
+            return
+        try:
+            with self._locked():
+                self._list_of(name, version).unlink(missing_ok=True)
+                self._sweep()
+        except (OSError, ModelError) as error:
+            logger.warning("Training images of %s:%s are left: %s.", name, version, error)
+
+    def read(self, name: str, version: str) -> TrainingSet | None:
+        """The images of a version; None if none were kept. Raises ModelError for a list of them
+        that cannot be read."""
+        listed = self._read_list(self._list_of(name, version))
+        if listed is None:
+            return None
+        spec, entries = listed
+        found: list[tuple[_Entry, NDArray[np.uint8], bytes | None]] = []
+        for entry in entries:
+            pixels, file = self._image(entry, spec)
+            if pixels is not None:
+                found.append((entry, pixels, file))
+        return TrainingSet(
+            spec=spec,
+            pixels=np.array([pixels for _, pixels, _ in found], np.uint8).reshape(
+                len(found), spec.n_features
+            ),
+            labels=tuple(entry.label for entry, _, _ in found),
+            sides=tuple(entry.side for entry, _, _ in found),
+            files=tuple(file for _, _, file in found),
+            sources=tuple(entry.source for entry, _, _ in found),
+            missing=len(entries) - len(found),
+        )
+
+    def forget(self, sources: Collection[str]) -> Forgotten:
+        """Delete every image that was made from a recorded one, by its SHA-256, and take it off
+        every list. Raises ModelError."""
+        wanted = frozenset(sources) - {""}
+        if not wanted or not self._lists.exists():
+            return Forgotten(0, ())
+        images, versions = set[str](), []
+        try:
+            with self._locked():
+                for path in self._all_lists():
+                    listed = self._read_list(path)
+                    if listed is None:
+                        continue
+                    spec, entries = listed
+                    gone = {entry.sha256 for entry in entries if entry.source in wanted}
+                    if gone:
+                        images |= gone
+                        versions.append(f"{path.parent.name}:{path.stem}")
+                        kept = [entry for entry in entries if entry.source not in wanted]
+                        self._write_list(path, spec, kept)
+                self._sweep()
+        except OSError as error:
+            raise ModelError(f"{self._root} cannot be written: {error.strerror}.") from error
+        return Forgotten(len(images), tuple(versions))
+
+    def _keep(self, name: str, version: str, images: TrainingSet, limit: int) -> None:
+        sources = images.sources or ("",) * len(images)
+        files = images.files or (None,) * len(images)
+        entries: list[_Entry] = []
+        contents: dict[str, bytes] = {}
+        for row, label in enumerate(images.labels):
+            file, form = files[row], _FILE
+            if file is None or len(file) >= images.spec.n_features:
+                file, form = images.pixels[row].tobytes(), _PIXELS
+            sha256 = hashlib.sha256(file).hexdigest()
+            contents[sha256] = file
+            entries.append(_Entry(sha256, form, label, images.sides[row], sources[row]))
+        try:
+            with self._locked():
+                self._sweep()
+                known = self._sizes()
+                new = {sha256: file for sha256, file in contents.items() if sha256 not in known}
+                total = sum(known.values()) + sum(map(len, new.values()))
+                if total > limit:
+                    raise ModelError(
+                        f"with them there would be {total:,} bytes of training images, and the "
+                        f"limit is {limit:,}: raise PUPILA_TRAINING_IMAGES_BYTES, or delete "
+                        "versions"
+                    )
+                self._write(new)
+                self._write_list(self._list_of(name, version), images.spec, entries)
+        except OSError as error:
+            raise ModelError(f"{self._root} cannot be written: {error.strerror}") from error
+
+    def _image(
+        self, entry: _Entry, spec: ImageSpec
+    ) -> tuple[NDArray[np.uint8] | None, bytes | None]:
+        with contextlib.suppress(OSError, ImageError):
+            content = read_regular(self._blob(entry.sha256))
+            if hashlib.sha256(content).hexdigest() != entry.sha256:
+                return None, None
+            if entry.form == _FILE:
+                return read_pixels(content, spec), content
+            if len(content) == spec.n_features:
+                return np.frombuffer(content, np.uint8), None
+        return None, None
+
+    def _write(self, contents: dict[str, bytes]) -> None:
+        """What a crash leaves behind is removed by the next ``_sweep``."""
+        for sha256, content in contents.items():
+            self._replace(self._blob(sha256), content)
+        for folder in {self._blob(sha256).parent for sha256 in contents}:
+            sync(folder)
+
+    def _write_list(self, path: Path, spec: ImageSpec, entries: Collection[_Entry]) -> None:
+        fields = [list(vars(entry).values()) for entry in entries]
+        self._replace(path, json.dumps({"spec": spec.model_dump(), "images": fields}).encode())
+
+    def _replace(self, path: Path, content: bytes) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, staged = tempfile.mkstemp(dir=path.parent, prefix=".")
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - not by its path
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        Path(staged).replace(path)
+
+    def _sweep(self) -> None:
+        """Remove lists of versions that are gone, then images that are on no list."""
+        for path in self._all_lists():
+            version = self._store / path.parent.name / path.stem
+            age = time.time() - path.stat().st_mtime
+            if not version.exists() and age > _ABANDONED_AFTER_SECONDS:
+                path.unlink()
+        needed: set[str] = set()
+        for path in self._all_lists():
+            listed = self._read_list(path)
+            needed |= {entry.sha256 for entry in listed[1]} if listed else set()
+        for folder in self._blobs.iterdir() if self._blobs.exists() else ():
+            for path in folder.iterdir():
+                if path.name not in needed:
+                    path.unlink()
+
+    def _sizes(self) -> dict[str, int]:
+        """Bytes of all images, by their SHA-256."""
+        folders = self._blobs.iterdir() if self._blobs.exists() else ()
+        return {path.name: path.stat().st_size for folder in folders for path in folder.iterdir()}
+
+    def _all_lists(self) -> list[Path]:
+        return sorted(self._lists.glob("*/*.json"))
+
+    def _read_list(self, path: Path) -> tuple[ImageSpec, list[_Entry]] | None:
+        try:
+            fields = json.loads(read_regular(path, _MAX_LIST_BYTES))
+            spec = ImageSpec.model_validate(fields["spec"])
+            return spec, [_Entry.of(entry) for entry in fields["images"]]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ModelError(
+                f"{path} cannot be read as a list of training images: delete it, and the version "
+                "has none."
+            ) from error
+
+    def _blob(self, sha256: str) -> Path:
+        return self._blobs / sha256[:2] / sha256
+
+    def _list_of(self, name: str, version: str) -> Path:
+        return self._lists / name / f"{version}.json"
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Let one process at a time write: a sweep must not meet images that are on no list yet."""
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self._root / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,57 @@
+"""Which labels to ask for: some at random every week, and those that the monitor names."""
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from models.version import Version
+from monitor.findings import Findings
+from records.database import Database
+from records.labelled import asked_since, not_asked
+from records.requests import ask
+
+WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """``new``: images whose label was asked for now; ``before``: already in these seven days;
+    ``reason``: why these."""
+
+    new: int
+    before: int
+    reason: str
+
+
+def ask_random(
+    database: Database, champion: Version, per_week: int, now: datetime | None = None
+) -> Asked:
+    """Ask for labels of images that the champion classified in the last seven days, drawn at
+    random: ``per_week`` in any seven days, however often this runs.
+
+    They alone say how accurate it is: labels that somebody volunteers are mostly complaints.
+    Raises DatabaseError.
+    """
+    now = now or datetime.now(UTC)
+    start = now - WEEK
+    before = asked_since(database, champion.name, "random", start)
+    wanted = max(0, per_week - before)
+    ids = not_asked(database, champion.name, champion.version, start, now) if wanted else []
+    # Not by a seed: who could foresee which images are drawn could avoid them.
+    chosen = random.SystemRandom().sample(ids, min(wanted, len(ids)))
+    return Asked(ask(database, chosen, "random"), before, "drawn at random")
+
+
+def ask_named(database: Database, findings: Findings) -> Asked:
+    """Ask for the labels that tell whether an alarm is right: those that the monitor names, if the
+    images have changed or harm is suspected. Raises DatabaseError."""
+    reasons = []
+    if findings.verdict.state == "alarm":
+        reasons.append("the images have changed")
+    if findings.harm.suspected:
+        reasons.append("a drop in accuracy is suspected")
+    if not reasons:
+        return Asked(0, 0, "no alarm")
+    ids = [findings.data.record(row).id for row in findings.harm.label_first]
+    new = ask(database, ids, "monitor")
+    return Asked(new, len(ids) - new, " and ".join(reasons))

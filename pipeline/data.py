@@ -1,0 +1,257 @@
+"""The data of a retraining: the champion's own training images, and labelled records since.
+
+Two holdouts judge what comes of it: the champion's own, which stays as it was, and the newest
+labelled records that were drawn at random. No image of either, or nearly one, is trained on.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from errors import PipelineError
+from images.spec import ImageSpec
+from models.manifest import Label
+from models.reference import Reference
+from models.store import Store
+from models.training_images import Side, TrainingSet
+from models.version import Version
+from monitor.quality.image_checks import is_blank
+from monitor.window.labels import label_key
+from pipeline.near import Likeness
+from pipeline.pool import Pool, pixels_of
+from pipeline.production import LeftOut, Sample, gather
+from pipeline.sides import places
+from records.database import Database
+from settings import Settings
+from train.dataset import Dataset, Split
+
+MAX_PRODUCTION = 2_000
+"""Of the images of production that are held out, the newest."""
+_USUAL = 0.01
+
+
+@dataclass(frozen=True)
+class Rules:
+    """``max_images``: to train on; ``holdout``: the proportion of the images drawn at random that
+    are held out."""
+
+    max_images: int = 20_000
+    holdout: float = 0.3
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(settings.retrain_max_images, settings.retrain_holdout)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """What to train on and what to judge by, and what was left out and why.
+
+    ``frozen``: the champion's own holdout, with some images of new classes that were accepted;
+    ``production``: the newest labelled records that were drawn at random; ``kept``: images of the
+    champion's, of which ``missing`` more can no longer be read; ``records``: labelled records that
+    were looked at; ``unchecked``: why label errors were not looked for, if so; ``images``: what is
+    kept for the next retraining.
+    """
+
+    champion: str
+    train: Dataset
+    frozen: Dataset
+    production: Dataset
+    kept: int
+    missing: int
+    records: int
+    from_records: int
+    left_out: tuple[LeftOut, ...]
+    new_classes: Mapping[Label, int]
+    accepted: bool
+    unchecked: str | None
+    images: TrainingSet
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many images were left out, by reason."""
+        return Counter(one.reason for one in self.left_out)
+
+    def split(self, name: str) -> tuple[Split, Dataset]:
+        """Both sides, of which the second has both holdouts, and the whole, under a name."""
+        holdout = _joined((self.frozen, self.production), name)
+        train = _joined((self.train,), name)
+        return Split(train, holdout), _joined((train, holdout), name)
+
+
+def assemble(
+    database: Database,
+    store: Store,
+    champion: Version,
+    rules: Rules | None = None,
+    *,
+    recipe: str | None = None,
+    accept_new_classes: bool = False,
+    seed: int = 0,
+) -> TrainingData:
+    """Gather, check and split the data to retrain ``champion`` on, by its recipe or another.
+
+    The same records and images give the same data. Raises PipelineError if the champion's training
+    images are not here or too few are left, and DatabaseError.
+    """
+    rules, manifest = rules or Rules(), champion.manifest
+    spec, classes = manifest.image_spec, manifest.labels
+    own = _own(store, champion)
+    frozen = _own_samples(own, champion, ("holdout",))
+    protected = _protected(champion, frozen, spec)
+    found = gather(
+        database,
+        champion.name,
+        spec,
+        classes,
+        2 * rules.max_images,
+        accept_new_classes=accept_new_classes,
+    )
+    pool = Pool([*_own_samples(own, champion, ("train", "aside")), *found.samples], found.left_out)
+    # Blank images may be a class of their own.
+    if is_blank(own.pixels).mean() < _USUAL:
+        blank = is_blank(pixels_of(pool.samples, spec))
+        pool.leave_out(np.flatnonzero(blank).tolist(), "blank")
+    pool.without_copies()
+    likeness = Likeness.of(protected, spec)
+    held = _hold_out(pool, protected, likeness, rules.holdout)
+    extra = pool.take_new_classes(classes, likeness, rules.holdout)
+    pool.sampled(rules.max_images, seed)
+    by = recipe or manifest.recipe
+    parameters = manifest.parameters if by == manifest.recipe else {}
+    unchecked: str | None = "the champion was made by no recipe"
+    _check_enough(pool.samples, classes, champion)
+    if by is not None:
+        unchecked = pool.without_suspects(by, parameters, spec, seed)
+    known = _check_enough(pool.samples, classes, champion)
+    production = [one for one in held if label_key(one.label) in known][-MAX_PRODUCTION:]
+    return TrainingData(
+        champion=champion.tag,
+        train=_dataset(pool.samples, spec, classes),
+        frozen=_dataset([*frozen, *extra], spec, classes),
+        production=_dataset(production, spec, classes),
+        kept=len(own),
+        missing=own.missing,
+        records=found.records,
+        from_records=sum(not one.own for one in pool.samples),
+        left_out=tuple(pool.left_out),
+        new_classes=dict(found.new_classes),
+        accepted=accept_new_classes,
+        unchecked=unchecked,
+        images=_training_set(
+            spec,
+            (("train", pool.samples), ("holdout", [*frozen, *extra, *production])),
+            pool.aside,
+        ),
+    )
+
+
+def _own(store: Store, champion: Version) -> TrainingSet:
+    own = store.training_images.read(champion.name, champion.version)
+    if own is None or not len(own):
+        raise PipelineError(
+            f"The training images of {champion.tag} are not here: it was imported, made before "
+            "they were kept, or they would have exceeded PUPILA_TRAINING_IMAGES_BYTES; train a "
+            "version here with python -m train, and promote it."
+        )
+    return own
+
+
+def _own_samples(own: TrainingSet, champion: Version, sides: tuple[Side, ...]) -> list[Sample]:
+    at = champion.manifest.created_at
+    files, sources = own.files or (), own.sources or ()
+    return [
+        Sample(
+            f"own {row + 1}",
+            own.pixels[row],
+            own.labels[row],
+            at,
+            file=files[row],
+            source=sources[row],
+            own=True,
+        )
+        for row in range(len(own))
+        if own.sides[row] in sides
+    ]
+
+
+def _protected(champion: Version, frozen: Sequence[Sample], spec: ImageSpec) -> NDArray[np.uint8]:
+    """uint8 [N, F]: whatever the champion is judged by, even where its images are not here."""
+    reference = Reference.load(champion.artifact)
+    pixels = pixels_of(frozen, spec)
+    return pixels if reference is None else np.concatenate([pixels, reference.pixels])
+
+
+def _hold_out(
+    pool: Pool, protected: NDArray[np.uint8], likeness: Likeness, share: float
+) -> list[Sample]:
+    """Take the images of production that are held out from the pool, oldest first."""
+    spec = likeness.spec
+    near = likeness.among(pixels_of(pool.samples, spec), protected)
+    pool.leave_out(np.flatnonzero(near).tolist(), "near a held-out image")
+    fresh = [row for row, one in enumerate(pool.samples) if not one.own]
+    own = [one for one in pool.samples if one.own]
+    records = [pool.samples[row] for row in fresh]
+    where = places(records, pixels_of(records, spec), pixels_of(own, spec), likeness, share)
+    held = list(compress(records, (place == "holdout" for place in where)))
+    close = list(compress(fresh, (place == "neither" for place in where)))
+    taken = {id(one) for one in held}
+    pool.leave_out(close, "near a held-out image")
+    pool.samples = [one for one in pool.samples if id(one) not in taken]
+    return held
+
+
+def _check_enough(
+    samples: Sequence[Sample], classes: Sequence[Label], champion: Version
+) -> set[tuple[str, Label | None]]:
+    """The classes of the samples; raises PipelineError if one of the champion's has fewer than two
+    images."""
+    counts = Counter(label_key(one.label) for one in samples)
+    for label in classes:
+        if counts[label_key(label)] < 2:
+            raise PipelineError(
+                f"Class {label!r} of {champion.tag} has fewer than two images left to train on: "
+                "see what was left out with python -m pipeline data."
+            )
+    return set(counts)
+
+
+def _dataset(samples: Sequence[Sample], spec: ImageSpec, classes: Sequence[Label]) -> Dataset:
+    labels = [one.label for one in samples]
+    targets: NDArray[np.int64] | NDArray[np.str_] = (
+        np.array(labels, np.int64) if isinstance(classes[0], int) else np.array(labels, np.str_)
+    )
+    files = tuple(one.file for one in samples)
+    return Dataset(pixels_of(samples, spec), targets, "", spec, files=files)
+
+
+def _training_set(
+    spec: ImageSpec, sides: Iterable[tuple[Side, Sequence[Sample]]], aside: Sequence[Sample]
+) -> TrainingSet:
+    placed: list[tuple[Side, Sample]] = [(side, one) for side, part in sides for one in part]
+    placed += [("aside", one) for one in aside]
+    return TrainingSet(
+        spec=spec,
+        pixels=pixels_of([one for _, one in placed], spec),
+        labels=tuple(one.label for _, one in placed),
+        sides=tuple(side for side, _ in placed),
+        files=tuple(one.file for _, one in placed),
+        sources=tuple(one.source for _, one in placed),
+    )
+
+
+def _joined(parts: Sequence[Dataset], name: str) -> Dataset:
+    # Concatenated, the longest of all texts decides their type.
+    return Dataset(
+        np.concatenate([part.pixels for part in parts]),
+        np.concatenate([part.targets for part in parts]),
+        name,
+        parts[0].spec,
+        files=tuple(file for part in parts for file in part.files or (None,) * len(part)),
+    )

@@ -1,0 +1,89 @@
+"""Labels that are probably wrong, by confident learning.
+
+Northcutt, Jiang and Chuang, Confident Learning: Estimating Uncertainty in Dataset Labels, Journal
+of Artificial Intelligence Research 70 (2021), https://arxiv.org/abs/1911.00068. An image counts for
+a class if its probability reaches what the images with this label have on average (equation 2),
+here four fifths of that; which class the images of each label count for is the confident joint
+(equation 1). Suspect are
+
+- images that count for another class than their label's, and
+- of each label as many of the least probable ones as the joint says are wrong ("prune by class",
+  section 3.2.2), unless their label is the most probable all the same.
+
+Measured on digits with 3 % wrong labels, four seeds, the worst of five recipes: at the average
+itself, 0.82 of them are found (in the worst seed 0.66), at four fifths of it 0.90 (0.87), and 0.62
+of the suspects are wrong indeed; below that, ever more are right. See ``bench/retraining.md``.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold
+from threadpoolctl import threadpool_limits
+
+from train.data_size import DataSize
+from train.recipes import recipe
+
+FOLDS = 5
+LENIENCE = 0.8
+MAX_PROPORTION = 0.1
+"""More suspects than this say more about the classifier than about the labels."""
+
+
+def suspects(
+    probabilities: NDArray[np.floating], given: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """bool [N], which labels are suspect, and int64 [N], the most probable class of each image.
+
+    ``probabilities``: floats [N, C], each from a classifier that was not trained on the image;
+    ``given``: int64 [N], the label as the index of a column.
+    """
+    classes = probabilities.shape[1]
+    own = probabilities[np.arange(len(given)), given]
+    thresholds = np.array(
+        [
+            own[given == index].mean() if (given == index).any() else np.inf
+            for index in range(classes)
+        ]
+    )
+    reached = np.where(probabilities >= LENIENCE * thresholds, probabilities, -1.0)
+    counts = reached.max(axis=1) >= 0
+    suspect = counts & (reached.argmax(axis=1) != given)
+    likeliest = probabilities.argmax(axis=1).astype(np.int64)
+    for index in range(classes):
+        members = np.flatnonzero(given == index)
+        counted = counts[members].sum()
+        if counted:
+            wrong = round(len(members) * float(suspect[members].sum()) / float(counted))
+            least = members[np.argsort(own[members], kind="stable")[:wrong]]
+            suspect[least] |= likeliest[least] != index
+    return suspect, likeliest
+
+
+def out_of_fold(
+    recipe_name: str,
+    parameters: Mapping[str, Any],
+    features: NDArray[np.float32],
+    given: NDArray[np.int64],
+    seed: int,
+) -> NDArray[np.float64] | None:
+    """float64 [N, C], from classifiers of the recipe that were fitted to the other folds.
+
+    ``features``: float32 [N, F]; ``given``: int64 [N], labels from 0 to C - 1, each of which
+    occurs. None if a class has too few images to be in two folds. Raises RecipeError.
+    """
+    rarest = int(np.bincount(given).min())
+    # In the rest of two folds, a class of three may have one image, too few for a calibration.
+    folds = min(FOLDS, rarest // 2)
+    if folds < 2:
+        return None
+    chosen = recipe(recipe_name)
+    result = np.zeros((len(given), int(given.max()) + 1))
+    splits = StratifiedKFold(folds, shuffle=True, random_state=seed).split(features, given)
+    with threadpool_limits(1, user_api="blas"):
+        for rest, fold in splits:
+            estimator = chosen.build(seed, DataSize.of(given[rest])).set_params(**parameters)
+            result[fold] = estimator.fit(features[rest], given[rest]).predict_proba(features[fold])
+    return result

@@ -1,0 +1,130 @@
+"""The images that may be trained on, and those that were left out on the way."""
+
+from bisect import bisect
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from images.spec import ImageSpec
+from models.manifest import Label
+from monitor.window.labels import label_key
+from pipeline.near import Likeness
+from pipeline.noise import MAX_PROPORTION, out_of_fold, suspects
+from pipeline.production import LeftOut, Reason, Sample
+from pipeline.sampling import sample
+from pipeline.sides import held_out
+
+MIN_OF_NEW_CLASS = 5
+"""Images of a class that the champion does not have; fewer are left out."""
+
+
+_KEPT: Final = ("suspected label error", "not sampled")
+
+
+@dataclass
+class Pool:
+    """``samples``: to train on; ``left_out``: all others; ``aside``: those of them that are kept,
+    since a later check may find them right."""
+
+    samples: list[Sample] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    aside: list[Sample] = field(default_factory=list)
+
+    def leave_out(
+        self, rows: Iterable[int], reason: Reason, details: Mapping[int, str] | None = None
+    ) -> None:
+        """Take samples out, and keep the champion's own aside."""
+        chosen, details = set(rows), details or {}
+        for row in sorted(chosen):
+            one = self.samples[row]
+            self.left_out.append(LeftOut(reason, one.name, one.label, details.get(row, "")))
+            if reason in _KEPT or (one.own and reason != "duplicate"):
+                self.aside.append(one)
+        self.samples = [one for row, one in enumerate(self.samples) if row not in chosen]
+
+    def without_copies(self) -> None:
+        """Keep the first of several images with the same pixels, and none if their labels differ.
+
+        An image counts as drawn at random if one of its copies was.
+        """
+        groups: dict[str, list[int]] = defaultdict(list)
+        for row, one in enumerate(self.samples):
+            groups[one.digest].append(row)
+        disputed: dict[int, str] = {}
+        copies: set[int] = set()
+        for rows in groups.values():
+            labels = {label_key(self.samples[row].label) for row in rows}
+            if len(labels) > 1:
+                text = " and ".join(sorted(str(label) for _, label in labels))
+                disputed |= dict.fromkeys(rows, f"the same image as {text}")
+            elif len(rows) > 1:
+                copies.update(rows[1:])
+                drawn = any(self.samples[row].random for row in rows)
+                self.samples[rows[0]] = replace(self.samples[rows[0]], random=drawn)
+        self.leave_out(disputed, "conflicting labels", disputed)
+        # Each one that was taken out before it has moved it up.
+        before = sorted(disputed)
+        self.leave_out([row - bisect(before, row) for row in copies], "duplicate")
+
+    def sampled(self, limit: int, seed: int) -> None:
+        """Leave out what is more than ``limit``; see ``pipeline.sampling``."""
+        kept = sample(self.samples, limit, seed)
+        self.leave_out(set(range(len(self.samples))) - kept, "not sampled")
+
+    def without_suspects(
+        self, recipe: str, parameters: Mapping[str, Any], spec: ImageSpec, seed: int
+    ) -> str | None:
+        """Leave out suspected label errors; or why that was not possible."""
+        names, given = np.unique(np.array([one.label for one in self.samples]), return_inverse=True)
+        given = given.astype(np.int64)
+        features = spec.features(pixels_of(self.samples, spec))
+        probabilities = out_of_fold(recipe, parameters, features, given, seed)
+        if probabilities is None:
+            return "a class has too few images"
+        wrong, likeliest = suspects(probabilities, given)
+        if wrong.mean() > MAX_PROPORTION:
+            return (
+                f"the classifier doubts {wrong.mean():.0%} of all labels, so it is too weak for it"
+            )
+        rows = np.flatnonzero(wrong).tolist()
+        details = {row: f"looks like {names[likeliest[row]]}" for row in rows}
+        self.leave_out(rows, "suspected label error", details)
+        return None
+
+    def take_new_classes(
+        self, classes: Sequence[Label], likeness: Likeness, share: float
+    ) -> list[Sample]:
+        """Take out and return what is held out of classes that the champion does not have, which
+        its own holdout lacks: at least one image of each, by the hash of its pixels."""
+        known = {label_key(label) for label in classes}
+        new: dict[object, list[int]] = defaultdict(list)
+        for row, one in enumerate(self.samples):
+            if label_key(one.label) not in known:
+                new[label_key(one.label)].append(row)
+        few = [row for rows in new.values() if len(rows) < MIN_OF_NEW_CLASS for row in rows]
+        held: list[Sample] = []
+        for rows in new.values():
+            if len(rows) >= MIN_OF_NEW_CLASS:
+                digests = {row: self.samples[row].digest for row in rows}
+                chosen = [row for row in rows if held_out(digests[row], share)]
+                chosen = chosen or [min(rows, key=lambda row: digests[row])]
+                held += [self.samples[row] for row in chosen]
+        details = dict.fromkeys(few, f"fewer than {MIN_OF_NEW_CLASS} images")
+        taken = {id(one) for one in held}
+        self.leave_out(few, "new class", details)
+        self.samples = [one for one in self.samples if id(one) not in taken]
+        if held:
+            spec = likeness.spec
+            close = likeness.among(pixels_of(self.samples, spec), pixels_of(held, spec))
+            self.leave_out(np.flatnonzero(close).tolist(), "near a held-out image")
+        return held
+
+
+def pixels_of(samples: Sequence[Sample], spec: ImageSpec) -> NDArray[np.uint8]:
+    """uint8 [N, F]."""
+    stacked = np.array([one.pixels for one in samples], np.uint8)
+    return stacked.reshape(len(samples), spec.n_features)
