@@ -19,10 +19,12 @@ from starlette.routing import Route
 from errors import (
     BadRequestError,
     ConflictError,
+    DatabaseError,
     OverloadedError,
     RecordsError,
     RequestError,
     RolloutError,
+    SchemaError,
 )
 from records.routing import Decision, Rollout
 from serving.http.body import read_body
@@ -133,7 +135,8 @@ class Rollouts:
         return changing
 
     async def _with(self, work: "Callable[[Database], Found]") -> Found:
-        """What it returns, on a thread. Raises ConflictError or OverloadedError."""
+        """What it returns, on a thread. Raises ConflictError, BadRequestError or
+        OverloadedError."""
 
         def run() -> Found:
             assert self._records is not None  # noqa: S101 - no request comes before it is bound
@@ -144,11 +147,14 @@ class Rollouts:
             return await asyncio.to_thread(run)
         except RolloutError as error:
             raise ConflictError(str(error)) from None
-        except RecordsError as error:
+        except (DatabaseError, SchemaError) as error:
             logger.warning("a rollout could not be read or changed: %s", error)
             raise OverloadedError(
                 "The database is unavailable, so nothing was decided; try again.", "records"
             ) from None
+        except RecordsError as error:
+            # A value that can never be stored, such as a name that is too long.
+            raise BadRequestError(str(error)) from None
 
 
 def _answered(answer: Callable[[Request], Awaitable[BaseModel]]) -> Any:

@@ -145,7 +145,7 @@ ROLLOUTS: Final = Route(
     "catalog",
     "operate",
     response=RolloutsResponse,
-    errors={503: _ROLLOUT_ERRORS[503]},
+    errors={400: _ROLLOUT_ERRORS[400], 503: _ROLLOUT_ERRORS[503]},
     for_operators=True,
 )
 ROLLOUT_HISTORY: Final = replace(

@@ -256,6 +256,12 @@ def test_a_rollout_over_http(house: House, server: Server) -> None:
         ),
         ("start", b'{"model": "no", "because": "x", "challenger": "a"}', 400, "Invalid model name"),
         ("start", b'{"because": "x"}', 400, "model: field required."),
+        (
+            "abort",
+            b'{"model": "%s", "because": "x"}' % (b"n" * 129),
+            400,
+            "A value cannot be stored: a string has 129 characters; the limit is 128.",
+        ),
         ("abort", b'{"model": "no", "because": "x"}', 409, "No rollout of model 'no' is going on"),
     ],
 )
