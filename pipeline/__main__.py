@@ -27,7 +27,9 @@ _TIMEOUT_SECONDS = 60.0
 _WIDTH = 120
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_model = click.option("--model", required=True, metavar="NAME", help="Such as clf.")
+_model = click.option(
+    "--model", default="clf", metavar="NAME", show_default=True, help="The model's name."
+)
 _recipe = click.option(
     "--recipe", type=click.Choice(RECIPES), help="Instead of the champion's, with its parameters."
 )
