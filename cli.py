@@ -5,11 +5,14 @@ Exit codes: 0 success, 1 a PupilaError, 2 wrong usage (click's own), 130 interru
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from errors import PupilaError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 INTERRUPTED = 130
 
@@ -39,6 +42,14 @@ class Group(click.Group):
 
     command_class = Command
     group_class = type
+
+
+def console(width: int = 160) -> "Console":
+    """Of ``width`` without a terminal, so that tables are not cut; [brackets] are not markup."""
+    from rich.console import Console
+
+    found = Console(highlight=False, markup=False)
+    return found if found.is_terminal else Console(highlight=False, markup=False, width=width)
 
 
 def printable(text: str) -> str:

@@ -27,6 +27,15 @@ def plain(value: T) -> T | int | str:
     return value
 
 
+def label_key(label: int | str | None) -> tuple[str, int | str | None]:
+    """Equal for equal labels of one type: 8 and '8' are different labels, and so are 1 and True.
+
+    Those of versions and records from before labels were normalized are in any form of Unicode.
+    """
+    same = plain(label)
+    return type(same).__name__, same
+
+
 def twins(names: Iterable[str]) -> tuple[str, str] | None:
     """The first two names that differ, and are the same in form C."""
     seen: dict[str, str] = {}

@@ -246,6 +246,11 @@ class Settings(RolloutSettings):
         return text
 
     @property
+    def records_file(self) -> Path:
+        """The database of the records, where ``database_url`` names no other."""
+        return self.home / "records.db"
+
+    @property
     def allowed_origins(self) -> list[str]:
         """``cors_origins``, one by one."""
         return _listed(self.cors_origins)

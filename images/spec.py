@@ -4,7 +4,7 @@ It is part of the artifact, and both training and serving run this code, so they
 """
 
 import re
-from functools import cached_property
+from functools import cache
 from typing import Literal, Self
 
 import numpy as np
@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from errors import SpecError
 
 MAX_SIDE = 512
+
+Rounding = Literal["none", "nearest"]
 
 _PATTERN = re.compile(r"(gray|rgb)-([1-9][0-9]{0,2})x([1-9][0-9]{0,2})")
 
@@ -33,7 +35,7 @@ class ImageSpec(BaseModel):
     height: int = Field(ge=1, le=MAX_SIDE)
     resize: Literal["nearest", "box", "bilinear", "bicubic", "lanczos"] = "box"
     scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    rounding: Literal["none", "nearest"] = "none"
+    rounding: Rounding = "none"
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -70,13 +72,16 @@ class ImageSpec(BaseModel):
             return plain
         return f"{plain} ({self.resize}, scale {self.scale:g}, rounding {self.rounding})"
 
-    @cached_property
-    def _table(self) -> NDArray[np.float32]:
-        values = np.arange(256) / 255 * self.scale
-        if self.rounding == "nearest":
-            values = np.rint(values)
-        return values.astype(np.float32)
-
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """float32 features of the same shape as ``pixels`` (uint8), one table lookup each."""
-        return self._table[pixels]
+        return _table(self.scale, self.rounding)[pixels]
+
+
+# Not kept in the spec: pydantic would compare it when two specs are, and arrays have no truth.
+@cache
+def _table(scale: float, rounding: Rounding) -> NDArray[np.float32]:
+    """float32 [256]: the feature of each value of a pixel."""
+    values = np.arange(256) / 255 * scale
+    if rounding == "nearest":
+        values = np.rint(values)
+    return values.astype(np.float32)

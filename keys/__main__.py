@@ -98,14 +98,9 @@ def list_(file: Path | None, as_json: bool) -> None:
         click.echo("There are no keys.")
         return
 
-    from rich.console import Console
-
     from keys.table import keys_table
 
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=160)
-    console.print(keys_table(keys, used, datetime.now(UTC)))
+    cli.console().print(keys_table(keys, used, datetime.now(UTC)))
 
 
 @main.command()

@@ -14,8 +14,6 @@ from models.names import RULE, is_name
 from records.current import champions
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from models.artifact import Artifact
     from models.offline.succession import Succession
 
@@ -53,7 +51,7 @@ def list_(name: str | None) -> None:
     aliases = dict.fromkeys(trials, "challenger")
     aliases |= {version.tag: "champion" for version in store.champions()}
     rollouts = {tag: one.rollout for tag, one in trials.items() if one.rollout}
-    _console().print(versions_table(versions, aliases, rollouts))
+    cli.console().print(versions_table(versions, aliases, rollouts))
 
 
 @main.command()
@@ -70,7 +68,7 @@ def show(tag: str, as_json: bool) -> None:
     from models.report import version_tables
     from models.signing import signed_by
 
-    console = _console()
+    console = cli.console()
     for table in version_tables(version, signed_by(version, store.trusted)):
         console.print(table)
 
@@ -242,14 +240,6 @@ def _print_imported(saved: "Succession", kind: str = "") -> None:
         click.echo(f"Warning: {saved.failure}", err=True)
     for line in saved.lines:
         click.echo(line)
-
-
-def _console() -> "Console":
-    """160 columns without a terminal, so that tables are not cut; [brackets] are not markup."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False)
-    return console if console.is_terminal else Console(highlight=False, markup=False, width=160)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ def compare(first: str, second: str, html: Path | None) -> None:
     from rollout.gate import gate, rule_of
     from rollout.page import write
     from rollout.table import verdict_tables
-    from rollout.terminal import console
     from settings import settings
 
     store = open_store()
@@ -40,7 +39,7 @@ def compare(first: str, second: str, html: Path | None) -> None:
         verdict = gate(*versions, rule_of(settings()), records)
     if html is not None:
         write(verdict, html)
-    terminal = console()
+    terminal = cli.console()
     terminal.print(comparison_table(*versions))
     for table in verdict_tables(verdict):
         terminal.print()

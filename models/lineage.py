@@ -102,14 +102,9 @@ def history(model: str, limit: int, as_json: bool) -> None:
         click.echo(f"Nobody has promoted a version of {model} yet: its newest one answers.")
         return
 
-    from rich.console import Console
-
     from models.report import history_table
 
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=160)
-    console.print(history_table(decisions))
+    cli.console().print(history_table(decisions))
 
 
 def check_unused(version: "Version") -> None:

@@ -15,8 +15,6 @@ from records.reports import Kind
 from records.units import Age, Moment, Since
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from records.database import Database
 
 ALARM = 3
@@ -143,7 +141,7 @@ def run(
             if not as_json:
                 if documents:
                     click.echo()
-                print_summary(_console(_SUMMARY_WIDTH), findings)
+                print_summary(cli.console(_SUMMARY_WIDTH), findings)
             documents.append(document)
     if as_json:
         reports = [json.loads(document.json_text()) for document in documents]
@@ -228,16 +226,8 @@ def history(model: str | None, kind: Kind | None, limit: int, as_json: bool) -> 
 
     from monitor.report.summary import history_table
 
-    console = _console(_TABLE_WIDTH)
+    console = cli.console(_TABLE_WIDTH)
     console.print(history_table(rows, [reason_of(row) for row in rows], console.width))
-
-
-def _console(width: int) -> "Console":
-    """Without markup in [brackets], and of a fixed width if the output is not a terminal."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False)
-    return console if console.is_terminal else Console(highlight=False, markup=False, width=width)
 
 
 def _database() -> "Database":

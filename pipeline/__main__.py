@@ -9,17 +9,14 @@ import click
 
 import cli
 from errors import PipelineError
+from train.options import RECIPES, check_search, search_plan
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from models.store import Store
     from pipeline.retrain import Outcome
     from records.database import Database
     from records.retrainings import Trigger
 
-# The same as train.recipes.RECIPES, which cannot be imported here without scikit-learn.
-RECIPES = ("svc", "forest", "boosting", "logistic", "mlp", "knn", "linear-svc")
 NOT_DUE = 4
 
 # Nobody is waiting for a response, as on a server.
@@ -54,8 +51,8 @@ def main() -> None:
 def data(model: str, recipe: str | None, accept_new_classes: bool, as_json: bool) -> None:
     """Show what a retraining would train on, what would judge it, and what would be left out."""
     from pipeline import table
-    from pipeline.champions import champion_of
     from pipeline.data import Rules, assemble
+    from rollout.answering import answering
     from settings import settings
 
     with _database() as database:
@@ -63,7 +60,7 @@ def data(model: str, recipe: str | None, accept_new_classes: bool, as_json: bool
         found = assemble(
             database,
             _store(),
-            champion_of(database, _store(), model),
+            answering(database, _store(), model),
             Rules.of(settings()),
             recipe=recipe,
             accept_new_classes=accept_new_classes,
@@ -71,7 +68,7 @@ def data(model: str, recipe: str | None, accept_new_classes: bool, as_json: bool
     if as_json:
         click.echo(table.as_json(found))
     else:
-        table.print_data(_console(), found)
+        table.print_data(cli.console(_WIDTH), found)
 
 
 @main.command()
@@ -110,19 +107,13 @@ def retrain(
     By the champion's recipe and parameters, in a process of its own with limits of time and memory.
     Only one retraining of a model runs at a time. One that was interrupted goes on.
     """
-    if candidates is None and (halving or workers or dask):
-        raise click.UsageError("--halving, --workers and --dask need a search: add --search N.")
-    if workers and dask:
-        raise click.UsageError("--workers is only for this machine: leave it out with --dask.")
+    check_search(candidates, halving=halving, workers=workers, dask=dask)
     from pipeline.retrain import Budget, Wish, run
     from pipeline.table import due_lines
     from pipeline.triggers import TriggerRules, due
     from settings import settings
-    from train.fit import SearchPlan
 
-    plan = None
-    if candidates is not None:
-        plan = SearchPlan(candidates, "halving" if halving else "random", workers, dask)
+    plan = search_plan(candidates, halving=halving, workers=workers, dask=dask)
     # As Ctrl-C: what was begun is given back, so that it can go on elsewhere at once.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _database() as database:
@@ -168,13 +159,13 @@ def ask(model: str, hours: int, as_json: bool) -> None:
     from monitor.inspection import inspect
     from monitor.window.version import MonitoredVersion
     from pipeline.asking import ask_named, ask_random
-    from pipeline.champions import champion_of
     from records.labelled import open_requests
+    from rollout.answering import answering
     from settings import settings
 
     with _database() as database:
         database.check()
-        champion = champion_of(database, _store(), model)
+        champion = answering(database, _store(), model)
         now = datetime.now(UTC)
         asked = [ask_random(database, champion, settings().ask_per_week, now)]
         findings = inspect(
@@ -205,7 +196,8 @@ def history(model: str | None, limit: int) -> None:
     if not rows:
         click.echo("Nothing was retrained yet.")
         return
-    _console().print(history_table(_console(), rows))
+    console = cli.console(_WIDTH)
+    console.print(history_table(console, rows))
 
 
 def _report(outcome: "Outcome") -> None:
@@ -217,14 +209,6 @@ def _report(outcome: "Outcome") -> None:
         f"It answers only who asks for it by this tag. Compare it with the champion: "
         f"python -m models compare {made.model}:{made.champion} {outcome.tag}"
     )
-
-
-def _console() -> "Console":
-    """Without markup in [brackets], and of a fixed width if the output is not a terminal."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False)
-    return console if console.is_terminal else Console(highlight=False, markup=False, width=_WIDTH)
 
 
 def _database() -> "Database":

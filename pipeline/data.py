@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from errors import PipelineError
 from images.spec import ImageSpec
+from labels import label_key
 from models.manifest import Label
 from models.reference import Reference
 from models.store import Store
 from models.training_images import Side, TrainingSet
 from models.version import Version
 from monitor.quality.image_checks import is_blank
-from monitor.window.labels import label_key
 from pipeline.near import Likeness
 from pipeline.pool import Pool, pixels_of
 from pipeline.production import LeftOut, Sample, gather

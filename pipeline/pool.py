@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from images.spec import ImageSpec
+from labels import label_key
 from models.manifest import Label
-from monitor.window.labels import label_key
 from pipeline.near import Likeness
 from pipeline.noise import MAX_PROPORTION, out_of_fold, suspects
 from pipeline.production import LeftOut, Reason, Sample

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from errors import ImageError
 from images.decoding import read_pixels
 from images.spec import ImageSpec
+from labels import label_key
 from models.manifest import Label
-from monitor.window.labels import label_key
 from records.chunks import chunks
 from records.database import Database
 from records.labelled import newest_labelled

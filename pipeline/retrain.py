@@ -19,15 +19,14 @@ from errors import PipelineError, UnknownVersionError, first_line
 from models.limits import free_bytes
 from models.store import Store
 from models.version import Version
-from pipeline.champions import champion_of
 from pipeline.lease import DURATION, HeldLease, renewed
 from pipeline.order import Answer, Order, data_name
-from records.aliases import champion_before
 from records.audit import COMMAND_LINE
+from records.champions import keep
 from records.database import Database
-from records.decisions import lock
 from records.leases import holder
 from records.retrainings import Retraining, Trigger, advance, begin, retrainings
+from rollout.answering import answering
 from settings import Settings
 from train.fit import SearchPlan
 
@@ -99,7 +98,7 @@ def run(
             other = holder(database, name)
             who = f"{other[0]}, until {other[1]:%H:%M:%S} UTC or longer" if other else "another"
             return Outcome("busy", f"{model} is being retrained by {who}.")
-        champion = champion_of(database, store, model)
+        champion = answering(database, store, model)
         current = _current(database, store, model, trigger)
         if current is not None and current.state != "training":
             text = f"Retraining {current.id} of {model} has not ended: it is {current.state}."
@@ -108,7 +107,7 @@ def run(
             text = "the champion has changed since it began"
             advance(database, current.id, "failed", detail=text)
             current = None
-        _name_champion(database, champion, actor)
+        keep(database, model, champion.version, actor=actor)
         if current is None:
             current = begin(database, model, trigger, reason, champion.version)
         return _train(database, store, current, held, wish or Wish(), budget or Budget())
@@ -154,12 +153,6 @@ def _made(store: Store, one: Retraining) -> Version | None:
         ):
             return version
     return None
-
-
-def _name_champion(database: Database, champion: Version, actor: str) -> None:
-    with database.writing() as connection:
-        lock(connection)
-        champion_before(connection, champion.name, champion.version, actor)
 
 
 def _train(

@@ -10,17 +10,17 @@ from typing import Self
 
 import numpy as np
 
+from labels import label_key
 from models.reference import Reference
 from models.store import Store
 from models.version import Version
 from monitor.phrasing import percent
 from monitor.proportions import Proportion, difference
-from monitor.window.labels import label_key
-from pipeline.champions import champion_of
 from records.database import Database
 from records.labelled import labelled_since
 from records.retrainings import Retraining, Trigger, retrainings
 from records.windows import window
+from rollout.answering import answering
 from settings import Settings
 
 WINDOW = timedelta(days=28)
@@ -92,7 +92,7 @@ def due(
     """Whether a model is to be retrained now. Raises UnknownVersionError, ArtifactError and
     DatabaseError."""
     rules, now = rules or TriggerRules(), now or datetime.now(UTC)
-    champion = champion_of(database, store, model)
+    champion = answering(database, store, model)
     latest = next(iter(retrainings(database, model, limit=1)), None)
     before, right = _proportions(database, champion, _since(latest, now))
     since = champion.manifest.created_at if latest is None else latest.started_at

@@ -64,14 +64,9 @@ def stats(as_json: bool) -> None:
         click.echo(f"{counts.database} ({size_text(counts.bytes)}) has no records yet.")
         return
 
-    from rich.console import Console
-
     from records.table import stats_table
 
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=160)
-    console.print(stats_table(counts))
+    cli.console().print(stats_table(counts))
     click.echo(f"\n{counts.database}: {size_text(counts.bytes)}")
 
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, overload
+from typing import Any, Final, overload
 
 from sqlalchemy import Connection, delete, insert, select
 
 from records.decisions import add_decision
 from records.rollout_schema import aliases
 from records.routing import CHAMPION, Action, Alias, Decision
+
+ANSWERED: Final = "it was the version that answered"
+"""Why a version is champion that nobody has decided on."""
 
 
 def alias(connection: Connection, model: str, name: Alias) -> str | None:
@@ -45,7 +48,7 @@ def champion_before(
     answering: str | None,
     actor: str,
     *,
-    because: str = "it was the version that answered",
+    because: str = ANSWERED,
     numbers: Mapping[str, Any] | None = None,
 ) -> str | None:
     """The champion; ``answering`` where nobody has decided that yet, which is noted from then on,

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from errors import RolloutError
-from records.aliases import alias, all_aliases, champion_before, set_champion
+from records.aliases import ANSWERED, alias, all_aliases, champion_before, set_champion
 from records.database import Database
 from records.decisions import lock, newest, past_champions
 from records.rollouts import active_rollout, active_rollouts, end
@@ -76,7 +76,7 @@ def keep(
     answering: str,
     *,
     actor: str,
-    because: str,
+    because: str = ANSWERED,
     numbers: Mapping[str, Any] | None = None,
 ) -> str:
     """The champion: the version that answers, from now on whatever is saved after it.

@@ -85,7 +85,7 @@ def _warn(line: str) -> None:
 
 def _exists(chosen: Settings) -> bool:
     try:
-        return (chosen.home / "records.db").exists()
+        return chosen.records_file.exists()
     except OSError:
         # The database's own error says why.
         return True

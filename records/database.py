@@ -47,7 +47,7 @@ class Database:
     ) -> Self:
         """The database that the settings name; by default those of this process."""
         chosen = chosen or settings()
-        file = URL.create("sqlite", database=str(chosen.home / "records.db"))
+        file = URL.create("sqlite", database=str(chosen.records_file))
         url = chosen.database_url or file
         return cls(url, create=create, timeout=timeout)
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import distinct, func, select
+from sqlalchemy import ColumnElement, distinct, func, select
 
 from records.database import Database
 from records.requests import Drawn
@@ -19,16 +19,21 @@ class OpenRequest(NamedTuple):
     at: datetime
 
 
+def has_label(prediction_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """A condition: the prediction has a label, even if another source disputes it."""
+    label = select(labels.c.id).where(labels.c.prediction_id == prediction_id)
+    return label.correlate_except(labels).exists()
+
+
 def newest_labelled(database: Database, model: str, limit: int) -> list[int]:
     """The ids of the newest predictions with a label, those in dispute included, in order of id.
 
     Of all versions and origins: images that were imported or volunteered can be trained on too.
     """
     column = predictions.c
-    label = select(labels.c.id).where(labels.c.prediction_id == column.id).exists()
     statement = (
         select(column.id)
-        .where(column.model == model, column.status == 200, label)
+        .where(column.model == model, column.status == 200, has_label(column.id))
         .order_by(column.at.desc(), column.id.desc())
         .limit(limit)
     )
@@ -91,11 +96,10 @@ def not_asked(
 
 def open_requests(database: Database, model: str) -> list[OpenRequest]:
     """Predictions whose label was asked for and has not come, the newest first."""
-    label = select(labels.c.id).where(labels.c.prediction_id == predictions.c.id)
     statement = (
         select(predictions.c.request_id, label_requests.c.drawn, label_requests.c.at)
         .select_from(label_requests.join(predictions))
-        .where(predictions.c.model == model, ~label.exists())
+        .where(predictions.c.model == model, ~has_label(predictions.c.id))
         .order_by(label_requests.c.at.desc(), predictions.c.id)
     )
     with database.reading() as connection:

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection, func, select
 
-from labels import plain
+from labels import label_key
 from records.chunks import chunks
-from records.columns import label_text
 from records.database import Database
+from records.labelled import has_label
 from records.prediction import Label
 from records.rollout_schema import label_requests, pairs
 from records.routing import CHALLENGER
-from records.schema import images, labels, predictions
+from records.schema import images, predictions
 from records.windows import read
 
 _FILES = 32
@@ -50,7 +50,7 @@ def counts(database: Database, rollout_id: int) -> PairCounts:
             select(func.count())
             .select_from(label_requests)
             .where(label_requests.c.rollout_id == rollout_id)
-            .where(~_labelled(label_requests.c.prediction_id))
+            .where(~has_label(label_requests.c.prediction_id))
         )
         asked = connection.execute(waiting).scalar_one()
     return PairCounts(
@@ -69,7 +69,7 @@ def judged(database: Database, rollout_id: int) -> LabelCounts:
         .join(label_requests, label_requests.c.prediction_id == pairs.c.prediction_id)
         .where(pairs.c.rollout_id == rollout_id, pairs.c.differ)
         .where(label_requests.c.rollout_id == rollout_id)
-        .where(_labelled(pairs.c.prediction_id))
+        .where(has_label(pairs.c.prediction_id))
         .order_by(pairs.c.prediction_id)
     )
     found = [0, 0, 0]
@@ -104,7 +104,7 @@ def to_label(database: Database, rollout_id: int, limit: int) -> list[int]:
             .where(pairs.c.rollout_id == rollout_id, pairs.c.differ)
             .where(predictions.c.image_bytes > 0)
             .where(pairs.c.prediction_id.not_in(asked))
-            .where(~_labelled(pairs.c.prediction_id))
+            .where(~has_label(pairs.c.prediction_id))
             .order_by(pairs.c.prediction_id)
         )
         ids = list(connection.execute(statement).scalars())
@@ -139,9 +139,5 @@ def _digest(image: bytes | None, id_: int) -> str:
     return str(id_) if image is None else sha256(image).hexdigest()
 
 
-def _labelled(prediction_id: ColumnElement[int]) -> ColumnElement[bool]:
-    return select(labels.c.id).where(labels.c.prediction_id == prediction_id).exists()
-
-
 def _same(label: Label | None, other: Label) -> bool:
-    return label is not None and label_text(plain(label)) == label_text(plain(other))
+    return label_key(label) == label_key(other)

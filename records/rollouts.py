@@ -38,10 +38,7 @@ def start(
         lock(connection)
         running = active_rollout(connection, model)
         if running is not None:
-            raise RolloutError(
-                f"Rollout {running.id} of {model}:{running.challenger} is going on: wait for its "
-                f"end, or end it with: python -m rollout abort {model}"
-            )
+            raise going_on(running)
         champion = champion_before(connection, model, answering, actor)
         if champion == challenger:
             raise RolloutError(
@@ -66,6 +63,14 @@ def start(
             connection, model, "start", actor=actor, because=because, rollout_id=id_, at=now
         )
         return Rollout(id=id_, rule=dict(rule), **values)
+
+
+def going_on(running: Rollout) -> RolloutError:
+    """The error of whoever would begin another one."""
+    return RolloutError(
+        f"Rollout {running.id} of {running.model}:{running.challenger} is going on: wait for its "
+        f"end, or end it with: python -m rollout abort {running.model}"
+    )
 
 
 def move(

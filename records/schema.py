@@ -111,7 +111,7 @@ labels = Table(
 
 # All requests, kept or not, by minute. kind and key: 'status' and '200'; 'latency' and the upper
 # bound of a bucket in seconds, '0.005' or '+Inf'; 'label' and its JSON; for 'trial', 'pair' and
-# 'change' of a rollout see records.traffic.
+# 'change' of a rollout see records.kinds.
 traffic = Table(
     "traffic",
     metadata,

@@ -1,11 +1,9 @@
 """Counts of all requests, kept or not, by minute."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Final
 
 from sqlalchemy import Connection, Executable, func, select
 
@@ -13,35 +11,7 @@ from records.database import Database
 from records.schema import traffic as table
 
 TrafficKey = tuple[datetime, str, str, str, str, str]
-"""Minute, model, version, role, kind and key; for kinds and keys see ``records.schema``."""
-
-
-# What was tried of a challenger, counted under its version and role. A trial is one image that it
-# was to answer: in time, or with the champion answering instead since it failed (raised, or gave no
-# number) or was late (half of the request's deadline had passed). One that was answered in time and
-# took longer than the server calls slow is counted as slow instead of as answered.
-TRIAL: Final = "trial"
-ANSWERED, FAILED, SLOW, LATE = "answered", "failed", "slow", "late"
-
-# Images that both versions classified, counted under the version, and the role, of the one that
-# answered nobody.
-PAIR: Final = "pair"
-SAME, DIFFER = "same", "differ"
-
-# Pairs that differ, by what the champion and the challenger said: see ``change_key``.
-CHANGE: Final = "change"
-
-
-def change_key(champion: str, challenger: str) -> str:
-    """The key of a change from one label to another, both as JSON: ``8>3``, ``"cat">"dog"``."""
-    return f"{champion}>{challenger}"
-
-
-def changed(key: str) -> tuple[str, str]:
-    """What ``change_key`` was made of."""
-    # A label may contain the sign; only between two texts of JSON does each side end.
-    _, end = json.JSONDecoder().raw_decode(key)
-    return key[:end], key[end + 1 :]
+"""Minute, model, version, role, kind and key; see ``records.schema`` and ``records.kinds``."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, func, select, union
 from labels import plain
 from records.chunks import chunks
 from records.database import Database
+from records.labelled import has_label
 from records.prediction import KeptPrediction, Label
 from records.requests import drawn_as
 from records.rollout_schema import pairs
@@ -115,8 +116,7 @@ def conditions(
     if origins:
         chosen.append(column.origin.in_(sorted(origins)))
     if labelled:
-        label = select(labels.c.id).where(labels.c.prediction_id == column.id)
-        chosen.append(label.correlate(predictions).exists())
+        chosen.append(has_label(column.id))
     return chosen
 
 

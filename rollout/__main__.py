@@ -16,7 +16,7 @@ import cli
 from errors import DatabaseError, RolloutError
 from records.audit import COMMAND_LINE
 from rollout.rule import SHADOW
-from rollout.terminal import console, open_database, open_store
+from rollout.terminal import open_database, open_store
 
 if TYPE_CHECKING:
     from records.database import Database
@@ -103,7 +103,7 @@ def status(model: str | None, as_json: bool) -> None:
     if not found:
         click.echo("No rollout is going on; begin one with: python -m rollout start TAG")
     for rollout, decision in found:
-        console().print(status_table(rollout, decision, now))
+        cli.console().print(status_table(rollout, decision, now))
 
 
 @main.command()
@@ -167,7 +167,7 @@ def history(model: str | None, limit: int, as_json: bool) -> None:
     if not rows:
         click.echo("Nothing was decided yet.")
         return
-    console().print(decisions_table(rows))
+    cli.console().print(decisions_table(rows))
 
 
 @main.command()
@@ -190,7 +190,7 @@ def verdict(model: str, html: Path | None, as_json: bool) -> None:
         click.echo(found.model_dump_json(indent=2))
         return
     for table in verdict_tables(found):
-        console().print(table)
+        cli.console().print(table)
 
 
 @main.command()

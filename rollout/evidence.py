@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from records import traffic
+from records import kinds, traffic
 from records.database import Database
 from records.pairs import counts, judged
 from records.routing import CHALLENGER, CHAMPION, Rollout
@@ -36,14 +36,15 @@ def gather(database: Database, rollout: Rollout, now: datetime) -> Evidence:
     pairs = counts(database, rollout.id)
     labelled = judged(database, rollout.id)
     counted = _pairs(whole, rollout)
-    differing = max(pairs.differ, counted[traffic.DIFFER])
-    lacking = [worker for worker in alive(database) if _tag(rollout) not in worker.versions]
+    differing = max(pairs.differ, counted[kinds.DIFFER])
+    workers = alive(database)
+    tag = f"{rollout.model}:{rollout.challenger}"
     return Evidence(
         share=rollout.share,
         minutes=(now - rollout.stage_at) / timedelta(minutes=1),
         days=(now - rollout.started_at) / _DAY,
         # What is kept is a sample of what is counted; a server may keep and not count yet.
-        pairs=differing + max(pairs.same, counted[traffic.SAME]),
+        pairs=differing + max(pairs.same, counted[kinds.SAME]),
         differing=differing,
         changes=_changes(whole, rollout),
         wins=labelled.wins,
@@ -53,13 +54,9 @@ def gather(database: Database, rollout: Rollout, now: datetime) -> Evidence:
         champion=_champion(stage, rollout, usual),
         challenger=_challenger(stage, rollout, usual),
         usual=usual,
-        workers=len(alive(database)),
-        lacking=len(lacking),
+        workers=len(workers),
+        lacking=sum(tag not in worker.versions for worker in workers),
     )
-
-
-def _tag(rollout: Rollout) -> str:
-    return f"{rollout.model}:{rollout.challenger}"
 
 
 def _minute(moment: datetime) -> datetime:
@@ -73,18 +70,18 @@ def _count(totals: Totals, version: str, role: str, kind: str, key: str) -> int:
 def _pairs(totals: Totals, rollout: Rollout) -> dict[str, int]:
     sides = ((rollout.champion, CHAMPION), (rollout.challenger, CHALLENGER))
     return {
-        key: sum(_count(totals, *side, traffic.PAIR, key) for side in sides)
-        for key in (traffic.SAME, traffic.DIFFER, traffic.FAILED)
+        key: sum(_count(totals, *side, kinds.PAIR, key) for side in sides)
+        for key in (kinds.SAME, kinds.DIFFER, kinds.FAILED)
     }
 
 
 def _changes(totals: Totals, rollout: Rollout) -> tuple[Change, ...]:
     found: dict[str, int] = {}
     for (version, _, kind, key), count in totals.items():
-        if kind == traffic.CHANGE and version in (rollout.champion, rollout.challenger):
+        if kind == kinds.CHANGE and version in (rollout.champion, rollout.challenger):
             found[key] = found.get(key, 0) + count
     most = sorted(found.items(), key=lambda item: (-item[1], item[0]))[:_CHANGES]
-    return tuple(Change(*traffic.changed(key), count) for key, count in most)
+    return tuple(Change(*kinds.changed(key), count) for key, count in most)
 
 
 def _champion(totals: Totals, rollout: Rollout, usual: float | None) -> Side:
@@ -92,7 +89,7 @@ def _champion(totals: Totals, rollout: Rollout, usual: float | None) -> Side:
     of that."""
     failed = _count(totals, rollout.champion, CHAMPION, "status", "500")
     answered = _count(totals, rollout.champion, CHAMPION, "status", "200")
-    late = _count(totals, rollout.challenger, CHALLENGER, traffic.TRIAL, traffic.LATE)
+    late = _count(totals, rollout.challenger, CHALLENGER, kinds.TRIAL, kinds.LATE)
     slow = _slower(_latencies(totals, rollout.champion, CHAMPION), usual)
     return Side(answered + failed, failed, max(0, slow - late))
 
@@ -100,18 +97,18 @@ def _champion(totals: Totals, rollout: Rollout, usual: float | None) -> Side:
 def _challenger(totals: Totals, rollout: Rollout, usual: float | None) -> Side:
     """Its trials; in the shadow, what it made of images that the champion had answered."""
     shadow = rollout.share == 0
-    kind = traffic.PAIR if shadow else traffic.TRIAL
-    pair = (traffic.SAME, traffic.DIFFER, traffic.FAILED)
-    trial = (traffic.ANSWERED, traffic.SLOW, traffic.LATE, traffic.FAILED)
+    kind = kinds.PAIR if shadow else kinds.TRIAL
+    pair = (kinds.SAME, kinds.DIFFER, kinds.FAILED)
+    trial = (kinds.ANSWERED, kinds.SLOW, kinds.LATE, kinds.FAILED)
     tried = {
         key: _count(totals, rollout.challenger, CHALLENGER, kind, key)
         for key in (pair if shadow else trial)
     }
-    requests, failed = sum(tried.values()), tried[traffic.FAILED]
+    requests, failed = sum(tried.values()), tried[kinds.FAILED]
     if shadow:
         return Side(requests, failed)
     slow = _slower(_latencies(totals, rollout.challenger, CHALLENGER), usual)
-    return Side(requests, failed, slow + tried[traffic.LATE])
+    return Side(requests, failed, slow + tried[kinds.LATE])
 
 
 def _latencies(totals: Totals, version: str, role: str) -> dict[float, int]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from errors import ImageError
 from images.decoding import read_pixels
 from images.spec import ImageSpec
-from labels import plain
+from labels import label_key
 from models.manifest import Label, Manifest
 from models.reference import Reference
 from models.runtime import Runtime
@@ -52,7 +52,7 @@ def frozen(champion: Version, challenger: Version) -> Holdout | str:
     reference = Reference.load(champion.artifact)
     if reference is None or not len(reference):
         return f"{champion.tag} has no holdout, as every imported pickle"
-    if not same_spec(champion.manifest, challenger.manifest):
+    if champion.manifest.image_spec != challenger.manifest.image_spec:
         return (
             f"the holdout of {champion.tag} is kept as {champion.manifest.image_spec.name}, which "
             f"{challenger.tag} does not read"
@@ -66,11 +66,6 @@ def frozen(champion: Version, challenger: Version) -> Holdout | str:
         reference.pixels,
         void=trained_on(champion.manifest, challenger.manifest),
     )
-
-
-def same_spec(one: Manifest, other: Manifest) -> bool:
-    """By their fields: one that was used holds an array besides, which has no truth value."""
-    return one.image_spec.model_dump() == other.image_spec.model_dump()
 
 
 def trained_on(champion: Manifest, challenger: Manifest) -> str | None:
@@ -138,22 +133,16 @@ class Classes:
     """The labels of both versions, and any others, as indices."""
 
     def __init__(self, *several: Sequence[Label]) -> None:
-        # 8 and "8" are two labels, and so are True and 1 to Python only.
-        self._index: dict[tuple[str, Label], int] = {}
+        self._index: dict[tuple[str, Label | None], int] = {}
         self.labels: list[Label] = []
         for labels in several:
             for label in labels:
-                if self._key(label) not in self._index:
-                    self._index[self._key(label)] = len(self.labels)
+                if label_key(label) not in self._index:
+                    self._index[label_key(label)] = len(self.labels)
                     self.labels.append(label)
 
-    @staticmethod
-    def _key(label: Label) -> tuple[str, Label]:
-        same = plain(label)
-        return type(same).__name__, same
-
     def indices(self, labels: Sequence[Label]) -> NDArray[np.int64]:
-        return np.array([self._index[self._key(label)] for label in labels], np.int64)
+        return np.array([self._index[label_key(label)] for label in labels], np.int64)
 
 
 def answers(

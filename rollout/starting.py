@@ -4,16 +4,15 @@ import logging
 from dataclasses import dataclass
 
 from errors import RolloutError
-from labels import plain
+from labels import label_key
 from models.store import Store
 from models.version import Version
 from records import rollouts, verdicts
-from records.champions import routings
 from records.database import Database
 from records.routing import Rollout
 from records.verdicts import VerdictRow
+from rollout.answering import answering
 from rollout.gate import gate, rule_of
-from rollout.holdouts import same_spec
 from rollout.rule import SHADOW, GuardRule
 from rollout.verdict import GateVerdict
 from settings import Settings
@@ -27,27 +26,18 @@ class Started:
     verdict: GateVerdict
 
 
-def answering(database: Database, store: Store, model: str) -> Version:
-    """The champion, or the newest version where nobody has decided that yet. Raises
-    UnknownVersionError."""
-    known = routings(database)[1] or {}
-    if model in known:
-        return store.get(f"{model}:{known[model].champion}")
-    return store.champion(model)
-
-
 def contract_faults(champion: Version, challenger: Version) -> list[str]:
     """What clients would notice of the challenger, apart from its answers."""
     old, new = champion.manifest, challenger.manifest
     faults = []
-    labels = [{(type(one).__name__, plain(one)) for one in m.labels} for m in (old, new)]
+    labels = [set(map(label_key, manifest.labels)) for manifest in (old, new)]
     if labels[0] != labels[1]:
         gone = sorted(str(label) for _, label in labels[0] - labels[1])
         added = sorted(str(label) for _, label in labels[1] - labels[0])
         parts = [f"lacks {', '.join(gone)}"] if gone else []
         parts += [f"adds {', '.join(added)}"] if added else []
         faults.append(f"its labels differ: it {' and '.join(parts)}")
-    if not same_spec(old, new):
+    if old.image_spec != new.image_spec:
         faults.append(
             f"its images are {new.image_spec.name} instead of {old.image_spec.name}, or made in "
             "another way"
@@ -102,10 +92,7 @@ def begin(
         )
     going_on = rollouts.rollouts(database, challenger.name, active=True, limit=1)
     if going_on:
-        raise RolloutError(
-            f"Rollout {going_on[0].id} of {challenger.name}:{going_on[0].challenger} is going on: "
-            f"wait for its end, or end it with: python -m rollout abort {challenger.name}"
-        )
+        raise rollouts.going_on(going_on[0])
     faults = contract_faults(champion, challenger)
     if faults and not anyway:
         raise RolloutError(

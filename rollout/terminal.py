@@ -5,21 +5,11 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from models.store import Store
     from records.database import Database
 
 # Seconds to wait for the database: nobody is waiting for a response, as on a server.
 _TIMEOUT = 60.0
-
-
-def console() -> "Console":
-    """160 columns without a terminal, so that tables are not cut; [brackets] are not markup."""
-    from rich.console import Console
-
-    found = Console(highlight=False, markup=False)
-    return found if found.is_terminal else Console(highlight=False, markup=False, width=160)
 
 
 def open_database() -> "Database":

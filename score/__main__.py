@@ -72,13 +72,12 @@ def main(
 
     from rich.console import Console
 
-    from models.store import Store
-    from records.current import champions
+    from models.lineage import open_store
     from score.progress import progress
     from score.run import Options, score
 
     options = Options(images, out, model, image_column, id_column, probabilities, dask, overwrite)
-    store = click.get_current_context().find_object(Store) or Store(aliases=champions)
+    store = open_store()
     with progress(Console(stderr=True, highlight=False, markup=False)) as on_progress:
         report = score(options, store, on_progress)
     failed = f", {report.errors:,} of them without a prediction" if report.errors else ""

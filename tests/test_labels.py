@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from labels import nfc, plain, twins
+from labels import label_key, nfc, plain, twins
 
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
 
@@ -41,3 +41,9 @@ def test_form_c_is_not_form_kc() -> None:
 def test_the_first_two_that_are_the_same() -> None:
     assert twins(["a", COMPOSED, "b", DECOMPOSED]) == (COMPOSED, DECOMPOSED)
     assert twins(["a", "A", COMPOSED, COMPOSED]) is None
+
+
+def test_labels_of_one_type_and_one_form_have_one_key() -> None:
+    assert label_key(COMPOSED) == label_key(DECOMPOSED)
+    assert label_key(8) != label_key("8")
+    assert label_key(None) != label_key("")

@@ -9,6 +9,7 @@ import click
 
 import cli
 from models.names import RULE, is_name
+from train.options import RECIPES, check_search, search_plan
 
 if TYPE_CHECKING:
     from models.offline.succession import Succession
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from train.fit import TrainingResult
     from train.progress import Advance
 
-# The same as train.recipes.RECIPES, which cannot be imported here without scikit-learn.
-RECIPES = ("svc", "forest", "boosting", "logistic", "mlp", "knn", "linear-svc")
 
 # The same as models.offline.succession.Promote.
 PROMOTE = ("always", "better", "never")
@@ -120,25 +119,18 @@ def main(
 
     If a check fails, nothing is saved. To train on a folder named digits, write ./digits.
     """
-    if candidates is None and (halving or workers or dask):
-        raise click.UsageError("--halving, --workers and --dask need a search: add --search N.")
-    if workers and dask:
-        raise click.UsageError("--workers is only for this machine: leave it out with --dask.")
+    check_search(candidates, halving=halving, workers=workers, dask=dask)
 
     from rich.console import Console
 
-    from train.fit import SearchPlan, train
+    from train.fit import train
     from train.progress import progress
     from train.recipes import recipe
     from train.report import print_report
 
     # A wrong recipe or plan is reported before the images are read.
     recipe(recipe_name)
-    plan = (
-        SearchPlan(candidates, "halving" if halving else "random", workers, dask)
-        if candidates is not None
-        else None
-    )
+    plan = search_plan(candidates, halving=halving, workers=workers, dask=dask)
     with progress() as advance:
         dataset = _load(data, image_spec, lambda done, total: advance("Loading", done, total))
         result = train(
@@ -179,11 +171,10 @@ def _save(
     """
     step = "Converting, checking and saving"
     advance(step, 0, 1)
+    from models.lineage import open_store
     from models.offline.succession import save
-    from models.store import Store
-    from records.current import champions
 
-    store = click.get_current_context().find_object(Store) or Store(aliases=champions)
+    store = open_store()
     name = result.candidate.name
     parent = store.champion(name).tag if store.versions(name) else None
     saved = save(

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from labels import label_key
 from models.manifest import Interval, Label
 from models.reference import Reference
 from monitor.frozen import Frozen
 from monitor.phrasing import percent
 from monitor.proportions import Proportion, difference
-from monitor.window.labels import label_key
 from records.reports import State
 from records.windows import Record
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import binom
 
+from labels import label_key
 from models.manifest import Label
 from models.reference import Reference
 from monitor.phrasing import capitalized, percent
 from monitor.proportions import Proportion
 from monitor.quality.check import MAX_ROWS, MIN_SAMPLE, P_VALUE, Check, CheckedWindow, unknown
-from monitor.window.labels import given_labels, label_key
+from monitor.window.labels import given_labels
 
 FAR_CLASS = 3.0
 _NAMED = 5

@@ -136,6 +136,13 @@ class Engine:
         """How long an image that arrives now waits for its label, estimated."""
         return self._batcher.expected_wait + self._batcher.expected_seconds
 
+    def kept_probabilities(self, answer: Answer) -> bytes | None:
+        """As records keep them; None for a version that gives none."""
+        if not self.manifest.gives_probabilities:
+            return None
+        # A copy: the array is a view of the scores of the whole batch.
+        return answer.scores.astype("<f4", copy=False).tobytes()
+
     def _prediction(self, answer: Answer, probabilities: bool) -> Prediction:
         given = None
         if probabilities:

@@ -61,7 +61,7 @@ class KeysTable:
         settings = self._settings
         if settings.record or settings.database_url is not None:
             return True
-        return (settings.home / "records.db").exists()
+        return settings.records_file.exists()
 
 
 class KeysFile:

@@ -16,6 +16,7 @@ from errors import KeysError, RecordsError
 from records.key import Key
 from records.keyfile import read_keys, write_keys
 from serving.background import background
+from serving.fault import Fault
 from serving.keys.keyring import Keyring
 from serving.keys.sources import key_source
 from serving.recording.connection import RecordsConnection
@@ -41,7 +42,7 @@ class KeyWatch:
         self._shared = (
             settings.keys_file is None or settings.record or settings.database_url is not None
         )
-        self._fault = ""
+        self._fault = Fault(logger, "the keys can be read again")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -82,10 +83,12 @@ class KeyWatch:
         except (KeysError, RecordsError) as error:
             if strict and isinstance(error, KeysError):
                 raise
-            self._say(f"the keys cannot be read, so those known before stay in force: {error}")
+            self._fault.is_now(
+                f"the keys cannot be read, so those known before stay in force: {error}"
+            )
             return None if self._ring.is_read else self._known_before()
         if keys:
-            self._say("")
+            self._fault.is_now("")
             self._remember(keys)
             return keys
         if keys is None or self._ring.callers():
@@ -93,7 +96,7 @@ class KeyWatch:
             return None
         before = self._known_before()
         if before is not None:
-            self._say(
+            self._fault.is_now(
                 "the database has no keys, but this server had some, which stay in force until one "
                 f"is created or {self._copy} is deleted"
             )
@@ -117,14 +120,6 @@ class KeyWatch:
             write_keys(self._copy, keys)
         except KeysError as error:
             logger.warning("a restart without the database would know no keys: %s", error)
-
-    def _say(self, fault: str) -> None:
-        """Log a fault once, and its end."""
-        if fault and fault != self._fault:
-            logger.warning("%s", fault)
-        elif self._fault and not fault:
-            logger.warning("the keys can be read again")
-        self._fault = fault
 
     async def share_counts(self) -> None:
         """Add this worker's to the database's, and learn those of the others, if it is there."""

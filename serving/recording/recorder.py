@@ -131,7 +131,7 @@ class Recorder:
         (self._sinks.get(engine) or self._open(engine)).tally.durations.append(seconds)
 
     def count(self, engine: Engine, kind: str, key: str) -> None:
-        """Add to a count of a version; see ``records.traffic`` for kinds and keys."""
+        """Add to a count of a version; see ``records.kinds``."""
         (self._sinks.get(engine) or self._open(engine)).tally.events[kind, key] += 1
 
     def renew(self) -> None:
@@ -267,12 +267,8 @@ def _kept(
     """The record of a prediction, or of an image that was rejected for ``reason``."""
     label = probabilities = None
     if answer is not None:
-        scores, label_index = answer
-        manifest = engine.manifest
-        label = manifest.labels[label_index]
-        if manifest.gives_probabilities:
-            # A copy: the array is a view of the scores of the whole batch.
-            probabilities = scores.astype("<f4", copy=False).tobytes()
+        label = engine.manifest.labels[answer.label_index]
+        probabilities = engine.kept_probabilities(answer)
     # The flusher adds confidence and weight.
     version = engine.version
     return KeptPrediction(

@@ -1,15 +1,11 @@
 """What became of each image that a challenger was to classify."""
 
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
+from records.kinds import CHANGE, PAIR, TRIAL, change_key
 from serving.inference.engine import Engine
 from serving.metrics import ROLLOUT_ATTEMPTS, ROLLOUT_PAIRS
 from serving.recording.recorder import Recorder
-
-# The kinds and keys of ``records.traffic``, which would import SQLAlchemy.
-TRIAL: Final = "trial"
-PAIR: Final = "pair"
-CHANGE: Final = "change"
 
 Outcome = Literal["answered", "slow", "failed", "late", "stopped"]
 """Of a request on the challenger's side. ``answered``: in time; ``slow``: in time, but after more
@@ -49,7 +45,7 @@ class Attempts:
     def changed(self, champion: str, challenger: str) -> None:
         """They gave it these labels, as JSON."""
         if self._recorder is not None:
-            self._recorder.count(self._challenger, CHANGE, f"{champion}>{challenger}")
+            self._recorder.count(self._challenger, CHANGE, change_key(champion, challenger))
 
     def _count(self, kind: str, key: str) -> None:
         counter = self._counters.get((kind, key))

@@ -163,8 +163,7 @@ class Shadow:
         if failure is None and prediction is not None:
             label = prediction.label
             differ = label != job.engine.manifest.labels[job.answer.label_index]
-            if other.manifest.gives_probabilities:
-                probabilities = prediction.answer.scores.astype("<f4", copy=False).tobytes()
+            probabilities = other.kept_probabilities(prediction.answer)
         return Pair(
             rollout_id=trial.rollout.id,
             version=other.version.version,

@@ -72,9 +72,8 @@ class Trial:
         self.attempts = Attempts(challenger, recorder)
         self._share = 0.0 if rollout.paused else rollout.share
         self._deadline = settings.deadline_ms / 1000
-        specs = champion.manifest.image_spec, challenger.manifest.image_spec
-        # Themselves, they compare what they have cached too.
-        self._same_spec = specs[0].model_dump() == specs[1].model_dump()
+        self.same_spec = champion.manifest.image_spec == challenger.manifest.image_spec
+        """Whether both see the same features."""
         # Whoever was promised integers must not get strings.
         self._comparable = champion.manifest.label_type == challenger.manifest.label_type
         self._both_give = (
@@ -94,11 +93,6 @@ class Trial:
         self._shadow.close()
         self.challenger.use(None)
         self._threads.shutdown(wait=False)
-
-    @property
-    def same_spec(self) -> bool:
-        """Whether both see the same features."""
-        return self._same_spec
 
     async def answer(
         self,
@@ -120,7 +114,7 @@ class Trial:
             return Tried(self, champion, prediction)
         champion.admit(probabilities, expires)
         features = None
-        if self._same_spec or not asked:
+        if self.same_spec or not asked:
             features = await champion.features(image, expires, client_gone, in_batch)
         failed: Outcome | None = None
         failure, seconds = None, 0.0

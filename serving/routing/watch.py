@@ -18,6 +18,7 @@ from errors import RecordsError
 from records.remembered import FILE, remember, remembered
 from records.routing import Routing
 from serving.background import background
+from serving.fault import Fault
 from serving.inference.registry import Registry
 from serving.recording.connection import RecordsConnection
 from settings import Settings
@@ -50,7 +51,7 @@ class RoutingWatch:
         self._acts_on = 0
         self._reported: tuple[int, frozenset[str]] | None = None
         self._reported_at = 0.0
-        self._fault = ""
+        self._fault = Fault(logger, "the aliases can be read again")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -101,22 +102,24 @@ class RoutingWatch:
             with self._records.open() as database:
                 decision, found = routings(database, self._seen)
         except RecordsError as error:
-            self._say(f"the aliases cannot be read, so those known before stay in force: {error}")
+            self._fault.is_now(
+                f"the aliases cannot be read, so those known before stay in force: {error}"
+            )
             return self._from_before() if self._known is None else None
         if found is None:
-            self._say("")
+            self._fault.is_now("")
             return None
         self._seen = decision
         if decision:
-            self._say("")
+            self._fault.is_now("")
             self._remember(decision, found)
             return decision, found
         before = self._known or self._from_before()
         if before is None or not before[0]:
-            self._say("")
+            self._fault.is_now("")
             return decision, found
         # Decisions are never deleted, so this is another database, or it has lost them.
-        self._say(
+        self._fault.is_now(
             "the database has no decisions, but this server knew some, which stay in force until "
             f"one is made or the server is started without {self._path}"
         )
@@ -156,11 +159,3 @@ class RoutingWatch:
                 sign_off(database, self._id)
         except RecordsError as error:
             logger.info("this worker could not sign off: %s", error)
-
-    def _say(self, fault: str) -> None:
-        """Log a fault once, and its end."""
-        if fault and fault != self._fault:
-            logger.warning("%s", fault)
-        elif self._fault and not fault:
-            logger.warning("the aliases can be read again")
-        self._fault = fault

@@ -99,3 +99,11 @@ def test_a_spec_read_back_from_json_gives_the_same_features() -> None:
     pixels = np.arange(256, dtype=np.uint8)
     assert again == spec
     assert again.features(pixels).tobytes() == spec.features(pixels).tobytes()
+
+
+def test_specs_that_were_used_are_compared_by_their_fields() -> None:
+    one, same, other = (ImageSpec.parse(text) for text in ("digits", "digits", "gray-8x8"))
+    for spec in (one, same, other):
+        spec.features(np.zeros(64, np.uint8))
+    assert one == same
+    assert one != other

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner, Result
 
-from pipeline.__main__ import NOT_DUE, RECIPES, main
+from pipeline.__main__ import NOT_DUE, main
 from records.retrainings import advance, begin
 from settings import settings
 from tests.pipeline.conftest import Place
 from train import recipes
+from train.options import RECIPES
 
 
 @pytest.fixture(autouse=True)

@@ -2,17 +2,10 @@
 
 from datetime import timedelta
 
-import pytest
-
 from records.database import Database
-from records.traffic import TrafficKey, change_key, changed, totals
+from records.traffic import TrafficKey, totals
 from records.writer import write
 from tests.records.rows import NOON
-
-
-@pytest.mark.parametrize(("before", "after"), [("8", "3"), ('"a>b"', '"c"'), ('"\\">"', "8")])
-def test_a_change_is_read_as_it_was_written(before: str, after: str) -> None:
-    assert changed(change_key(before, after)) == (before, after)
 
 
 def test_minutes_are_added_up(database: Database) -> None:

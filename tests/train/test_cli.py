@@ -20,7 +20,7 @@ from records.current import champions
 from tests.drafts import MeasuringStore
 from tests.drawing import draw_folder
 from train.__main__ import PROMOTE, main
-from train.__main__ import RECIPES as NAMED
+from train.options import RECIPES as NAMED
 from train.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,4 +1,4 @@
-"""The version that a retraining starts from."""
+"""The version that answers for a model, by a database and a store that belong together."""
 
 from models.store import Store
 from models.version import Version
@@ -6,8 +6,8 @@ from records.champions import routings
 from records.database import Database
 
 
-def champion_of(database: Database, store: Store, model: str) -> Version:
-    """The champion by its alias, or the newest version where there is none.
+def answering(database: Database, store: Store, model: str) -> Version:
+    """The champion, or the newest version where nobody has decided that yet.
 
     Raises UnknownVersionError if it is not in this store, and DatabaseError.
     """
