@@ -5,12 +5,12 @@ They say what was decided; that every worker follows is the business of
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -176,7 +176,8 @@ def _answered(answer: Callable[[Request], Awaitable[BaseModel]]) -> Any:
 async def _body(request: Request, kind: type[Asked]) -> Asked:
     body = await read_body(request.scope, request.receive, _MOST_BYTES, lambda _: None)
     try:
-        content = json.loads(body)
+        # json raises RecursionError for an array in an array, and so on.
+        content = orjson.loads(body)
     except ValueError:
         raise BadRequestError("Body is not valid JSON.") from None
     try:

@@ -8,7 +8,8 @@ document is made of them, at no cost to a request.
 from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from images.formats import ANY_FORMAT
@@ -238,6 +239,13 @@ class RolloutStart(BaseModel):
     rule: dict[str, Any] = Field(
         default={}, description="by which it moves on; by default that of the settings"
     )
+
+    @field_validator("rule")
+    @classmethod
+    def _flat(cls, rule: dict[str, Any]) -> dict[str, Any]:
+        if any(isinstance(value, dict | list) for value in rule.values()):
+            raise PydanticCustomError("rule", "Its values should be numbers, texts, true or false")
+        return rule
 
 
 class RolloutChange(BaseModel):

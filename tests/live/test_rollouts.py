@@ -241,6 +241,13 @@ def test_a_rollout_over_http(house: House, server: Server) -> None:
     [
         ("pause", b"{", 400, "Body is not valid JSON."),
         ("pause", b"[]", 400, "The body: "),
+        ("start", b"[" * 60_000, 400, "Body is not valid JSON."),
+        (
+            "start",
+            b'{"model": "clf", "because": "x", "challenger": "a", "rule": {"alpha": [0.05]}}',
+            400,
+            "rule: its values should be numbers, texts, true or false.",
+        ),
         ("pause", b'{"model": "clf"}', 400, "because: field required."),
         (
             "pause",
