@@ -28,6 +28,10 @@ for name in list(os.environ):
 # Before anything imports NumPy: every CPU has a process of tests already, and on a busy machine the
 # threads of BLAS wait for each other. A training of 60 drawings took 94 s of CPU instead of 14.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+# What a terminal is told of colors depends on these, and some machines say that there is none.
+os.environ["TERM"] = "xterm-256color"
+for name in ("NO_COLOR", "FORCE_COLOR"):
+    os.environ.pop(name, None)
 # Many containers set it; then each of the 150 processes that the tests start compiles our modules.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
