@@ -113,7 +113,9 @@ def _ended(database: Database, one: Retraining) -> Step:
         paused = ", and is paused" if found.paused else ""
         return Step(one, f"rollout {found.id} goes on {share}{paused}", moved=False)
     last = history(database, rollout_id=found.id, limit=1)[0]
-    return _noted(database, one, "done", f"{found.stage}: {last.because}")
+    # The guard's sentences begin with it.
+    prefix = "" if last.because.startswith(found.stage) else f"{found.stage}: "
+    return _noted(database, one, "done", prefix + last.because)
 
 
 def _noted(database: Database, one: Retraining, state: State, because: str) -> Step:
