@@ -114,13 +114,14 @@ def test_what_was_published_is_fetched_whole(trained: Path, tmp_path: Path) -> N
     assert f"clf:{version}" in run("models", "list", home=there)
     # A retraining there has what it needs.
     assert TrainingImages(there / "models").read("clf", version) is not None
-    # Again, it changes nothing.
+    # Again, it changes nothing; nor do all of the model's versions, which are this one.
     assert publish(store, trained, f"clf:{version}").returncode == 0
+    assert publish(store, trained, "clf").returncode == 0
 
 
 def test_only_whoever_retrains_gets_training_images(trained: Path, tmp_path: Path) -> None:
     store, there = tmp_path / "bucket" / "models", tmp_path / "there"
-    assert publish(store, trained, "images").returncode == 0
+    assert publish(store, trained, "--images").returncode == 0
     assert (store.parent / IMAGES).exists()
     assert not store.exists()
     fetch(store, there)
@@ -129,17 +130,20 @@ def test_only_whoever_retrains_gets_training_images(trained: Path, tmp_path: Pat
 
 def test_a_deleted_image_is_deleted_in_the_storage_too(trained: Path, tmp_path: Path) -> None:
     store = tmp_path / "bucket" / "models"
-    publish(store, trained, "images")
-    one = next(path for path in (trained / IMAGES / "images").rglob("*") if path.is_file())
+    publish(store, trained, "--images")
+    one = next(path for path in (trained / IMAGES / "--images").rglob("*") if path.is_file())
     one.unlink()
-    assert publish(store, trained, "images").returncode == 0
+    assert publish(store, trained, "--images").returncode == 0
     left = {path.name for path in (store.parent / IMAGES).rglob("*") if path.is_file()}
     assert left
     assert one.name not in left
     assert "lock" not in left
 
 
-def test_a_version_that_is_not_there_is_not_published(trained: Path, tmp_path: Path) -> None:
-    done = publish(tmp_path / "bucket" / "models", trained, "clf:nothing")
+@pytest.mark.parametrize("what", ["clf:nothing", "nothing"])
+def test_a_version_that_is_not_there_is_not_published(
+    trained: Path, tmp_path: Path, what: str
+) -> None:
+    done = publish(tmp_path / "bucket" / "models", trained, what)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("There is no version clf:nothing in ")
+    assert done.stderr.splitlines()[-1].startswith("There is no version ")

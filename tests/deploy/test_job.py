@@ -43,5 +43,5 @@ def test_the_job_is_the_retraining_s_with_another_command(tmp_path: Path) -> Non
 def test_without_a_command_it_says_how_to_call_it(tmp_path: Path) -> None:
     done = call(tmp_path)
     assert done.returncode == 2
-    assert "deploy/kubernetes/job python -m train" in done.stderr
+    assert "deploy/kubernetes/job sh -c 'python -m train &&" in done.stderr
     assert not (tmp_path / "calls").exists()
