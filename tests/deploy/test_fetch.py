@@ -131,7 +131,7 @@ def test_only_whoever_retrains_gets_training_images(trained: Path, tmp_path: Pat
 def test_a_deleted_image_is_deleted_in_the_storage_too(trained: Path, tmp_path: Path) -> None:
     store = tmp_path / "bucket" / "models"
     publish(store, trained, "--images")
-    one = next(path for path in (trained / IMAGES / "--images").rglob("*") if path.is_file())
+    one = next(path for path in (trained / IMAGES / "images").rglob("*") if path.is_file())
     one.unlink()
     assert publish(store, trained, "--images").returncode == 0
     left = {path.name for path in (store.parent / IMAGES).rglob("*") if path.is_file()}
