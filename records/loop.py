@@ -63,9 +63,9 @@ def _requests(connection: Connection) -> dict[tuple[str, Drawn], int]:
         .subquery()
     )
     statement = (
-        select(predictions.c.model, newest.c.drawn, func.count().label("count"))
+        select(predictions.c.model, newest.c.drawn, func.count().label("waiting"))
         .select_from(newest.join(predictions, predictions.c.id == newest.c.prediction_id))
         .where(~has_label(predictions.c.id))
         .group_by(predictions.c.model, newest.c.drawn)
     )
-    return {(row.model, row.drawn): row.count for row in connection.execute(statement)}
+    return {(row.model, row.drawn): row.waiting for row in connection.execute(statement)}

@@ -8,7 +8,7 @@ began, so each has a row.
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, exists, func, insert, select
 
@@ -83,7 +83,7 @@ def _has_begun(connection: Connection) -> bool:
     return connection.execute(select(notices.c.id).limit(1)).first() is not None
 
 
-def _decisions() -> Select[*tuple[object, ...]]:
+def _decisions() -> Select[Any]:
     last = select(func.max(notices.c.id)).where(notices.c.kind == "decision").scalar_subquery()
     return (
         select(decisions, rollouts.c.challenger)
@@ -93,7 +93,7 @@ def _decisions() -> Select[*tuple[object, ...]]:
     )
 
 
-def _retrainings() -> Select[*tuple[object, ...]]:
+def _retrainings() -> Select[Any]:
     was_told = exists().where(notices.c.kind == "retraining", notices.c.id == retrainings.c.id)
     return (
         select(retrainings)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
 
 from errors import RecordsError
 from serving.background import background
@@ -16,6 +17,9 @@ from serving.metrics import (
     ROLLOUT_DECISION,
 )
 from serving.recording.connection import RecordsConnection
+
+if TYPE_CHECKING:
+    from records.requests import Drawn
 
 _EVERY_SECONDS = 30.0
 _STATES = {"calm": 0, "warn": 1, "alarm": 2, "unknown": -1}
@@ -35,7 +39,7 @@ class Gauges:
 
     def __init__(self, records: RecordsConnection) -> None:
         self._records = records
-        self._asked = set[tuple[str, str]]()
+        self._asked = set["tuple[str, Drawn]"]()
 
     def refreshing(self) -> AbstractAsyncContextManager[None]:
         """Keep the gauges up to date until the block ends."""
@@ -68,5 +72,5 @@ class Gauges:
             ROLLOUT_DECISION.labels(model, action).set(at.timestamp())
         # Those that are no longer waited for are no row any more.
         self._asked |= loop.requests.keys()
-        for names in self._asked:
-            LABEL_REQUESTS.labels(*names).set(loop.requests.get(names, 0))
+        for asked in self._asked:
+            LABEL_REQUESTS.labels(*asked).set(loop.requests.get(asked, 0))
