@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from models.store import Store
+from pipeline.loop import Loop
 from pipeline.notices import LEASE, tell
 from records.champions import promote
 from records.database import Database
@@ -13,6 +15,7 @@ from records.leases import holder, take
 from records.notices import untold
 from records.retrainings import advance, begin
 from records.rollouts import finish, start
+from settings import Settings
 from tests.monitor.report.test_webhook import Listener, listening
 from tests.servers import free_port
 
@@ -162,3 +165,14 @@ def test_with_nothing_to_tell_no_lease_is_taken(begun: Database) -> None:
     found = holder(begun, LEASE)
     assert found is not None
     assert found[0] == "another"
+
+
+def test_the_guard_tells_what_was_decided(begun: Database) -> None:
+    promoted(begun, "v1")
+    with listening(404) as listener:
+        loop = Loop(begun, Store(), Settings(webhook_url=listener.url))
+        (event,) = loop.turn("guard")
+        assert (event.task, event.what, event.fault) == ("guard", "not told", True)
+        assert event.because.startswith("decision 1 of clf was not told: ")
+    assert len(listener.bodies) == 1
+    assert list(Loop(begun, Store(), Settings()).turn("guard")) == []

@@ -1,11 +1,29 @@
 """Commands that bring a version to the servers."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from errors import PipelineError
+from pipeline import candidate
 from pipeline.publishing import publish
+from records.retrainings import Retraining, advance, begin, judged, retraining
+from records.rollouts import rollouts
+from records.verdicts import VerdictRow
+from settings import Settings
+from tests.pipeline.conftest import Place
+
+
+@pytest.fixture
+def passed(place: Place) -> Retraining:
+    """A retraining whose version the gate has passed."""
+    champion = place.champion.version
+    one = begin(place.database, "clf", "age", "it is old", champion)
+    advance(place.database, one.id, "trained", challenger="v2")
+    row = VerdictRow(datetime.now(UTC), "clf", champion, "v2", "passed", "{}")
+    judged(place.database, one.id, row, "it is as good")
+    return retraining(place.database, one.id)
 
 
 def test_the_command_gets_the_tag(tmp_path: Path) -> None:
@@ -31,3 +49,24 @@ def test_a_command_that_fails_is_said_in_one_sentence(command: str, sentence: st
     beginning = "clf:v2 was not published: the command of PUPILA_PUBLISH "
     assert str(found.value).startswith(beginning + sentence)
     assert "\n" not in str(found.value)
+
+
+def test_a_rollout_begins_once_its_version_is_published(
+    place: Place, passed: Retraining, tmp_path: Path
+) -> None:
+    script = tmp_path / "publish"
+    script.write_text('[ -e "$0.there" ] && echo "$1" >"$0.done"\n')
+    settings = Settings(publish=f"sh {script}")
+    with pytest.raises(PipelineError, match="clf:v2 was not published"):
+        candidate.step(place.database, place.store, passed, settings)
+    assert retraining(place.database, passed.id) == passed
+    assert rollouts(place.database, "clf") == []
+    (tmp_path / "publish.there").touch()
+    done = candidate.step(place.database, place.store, passed, settings)
+    assert done.retraining.state == "rolling out"
+    assert (tmp_path / "publish.done").read_text() == "clf:v2\n"
+
+
+def test_servers_that_share_the_store_need_no_command(place: Place, passed: Retraining) -> None:
+    done = candidate.step(place.database, place.store, passed, Settings())
+    assert done.retraining.state == "rolling out"
