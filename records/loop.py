@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from records.database import Database
 from records.labelled import has_label
@@ -25,7 +25,7 @@ _REQUESTS: Final = 5000
 class Standing:
     """By model. ``retrainings``: the newest one's state, and when it ended or, if it has not,
     began; ``decisions``: when the last of each kind was made, among the newest 1,000; ``requests``:
-    how many labels were asked for and have not come, among the newest 5,000."""
+    how many labels have not come of the newest 5,000 that were asked for, 0 included."""
 
     retrainings: dict[str, tuple[State, datetime]]
     decisions: dict[tuple[str, Action], datetime]
@@ -62,10 +62,10 @@ def _requests(connection: Connection) -> dict[tuple[str, Drawn], int]:
         .limit(_REQUESTS)
         .subquery()
     )
+    waits = case((has_label(predictions.c.id), 0), else_=1)
     statement = (
-        select(predictions.c.model, newest.c.drawn, func.count().label("waiting"))
+        select(predictions.c.model, newest.c.drawn, func.sum(waits).label("waiting"))
         .select_from(newest.join(predictions, predictions.c.id == newest.c.prediction_id))
-        .where(~has_label(predictions.c.id))
         .group_by(predictions.c.model, newest.c.drawn)
     )
-    return {(row.model, row.drawn): row.waiting for row in connection.execute(statement)}
+    return {(row.model, row.drawn): int(row.waiting) for row in connection.execute(statement)}

@@ -70,7 +70,7 @@ class Gauges:
             RETRAINING_SECONDS.labels(model).set(at.timestamp())
         for (model, action), at in loop.decisions.items():
             ROLLOUT_DECISION.labels(model, action).set(at.timestamp())
-        # Those that are no longer waited for are no row any more.
+        # What was deleted is waited for no longer.
         self._asked |= loop.requests.keys()
         for asked in self._asked:
             LABEL_REQUESTS.labels(*asked).set(loop.requests.get(asked, 0))

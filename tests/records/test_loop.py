@@ -40,9 +40,10 @@ def test_requests_without_a_label_by_how_they_were_drawn(database: Database) -> 
     ids |= {one.request_id: one.id for one in window(database, "shapes")}
     ask(database, [ids["1"]], "random")
     ask(database, [ids["2"], ids["3"], ids["4"]], "rollout", 1)
+    label(database, "1", 8)
     label(database, "3", 8)
     assert standing(database).requests == {
-        ("clf", "random"): 1,
+        ("clf", "random"): 0,
         ("clf", "rollout"): 1,
         ("shapes", "rollout"): 1,
     }
