@@ -118,6 +118,11 @@ class RolloutSettings(BaseSettings):
     retrain_max_images: int = Field(
         default=20_000, ge=10, description="limit of images to retrain on, the newest first"
     )
+    publish: str | None = Field(
+        default=None,
+        description="command that brings a retrained version to servers with another store; it "
+        "gets the version's tag, and the rollout begins once it has ended with 0",
+    )
     retrain_holdout: float = Field(
         default=0.3, gt=0, lt=1, description="proportion of random draws that is never trained on"
     )
