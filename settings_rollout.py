@@ -33,6 +33,12 @@ class RolloutSettings(BaseSettings):
         ge=1,
         description="the gate refuses a challenger that takes so many times as long for an image",
     )
+    gate_larger: float = Field(
+        default=4.0,
+        ge=1,
+        description="the gate refuses a challenger that takes so many times as much memory, and at "
+        "least 64 MiB more",
+    )
     gate_better: bool = Field(
         default=False,
         description="whether the gate passes only a challenger that is more accurate for certain",

@@ -1,6 +1,7 @@
 """What becomes of a retraining's version, one step at a time."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from tests.drafts import LinearDraft
 from tests.rollout.versions import LETTERS, Held, NearDraft
 
 SETTINGS = Settings(gate_slower=1e6)
-WHO = {"actor": "ann", "because": "she likes it"}
+WHO: dict[str, Any] = {"actor": "ann", "because": "she likes it"}
 
 
 @pytest.fixture(scope="module")
