@@ -13,7 +13,7 @@ class RolloutSettings(BaseSettings):
         validation_alias="MLFLOW_TRACKING_URI",
         repr=False,
         description="MLflow server, such as `https://mlflow.example.com`, that gets a run for each "
-        "verdict of the gate",
+        "retraining and each verdict of the gate",
     )
     gate_margin: float = Field(
         default=0.01,

@@ -9,13 +9,13 @@ requests, as nobody would. A request is harmed if the challenger's label is wron
 would have been right. The gate's own verdict is shown beside. Linux only.
 """
 
+import contextlib
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -25,12 +25,12 @@ from bench.challengers import WHO, WORKERS, Drafts, challengers, harmed
 from bench.machine import heading
 from bench.process import ROOT
 from bench.table import markdown
-from errors import PupilaError
+from errors import DatabaseError, PupilaError
 from models.store import Store
 from models.version import Version
 from records.database import Database
 from records.decisions import history
-from records.labelled import open_requests
+from records.labelled import OpenRequest, open_requests
 from records.rollouts import finish, move, rollouts, start
 from records.routing import Rollout
 from rollout.gate import gate, rule_of
@@ -53,20 +53,23 @@ class Labeller(threading.Thread):
 
     def run(self) -> None:
         while not self.over.wait(LABELLED_SECONDS):
-            asked = open_requests(self.database, "clf")
-            labels = [
-                {"request_id": one.request_id, "label": self._truth(one.request_id)}
-                for one in asked
-            ]
-            if labels:
-                self.server.post("/feedback/", labels)
+            # Without the database nobody is asked.
+            with contextlib.suppress(DatabaseError):
+                self._answer(open_requests(self.database, "clf"))
+
+    def _answer(self, asked: Sequence[OpenRequest]) -> None:
+        labels = [
+            {"request_id": one.request_id, "label": self._truth(one.request_id)} for one in asked
+        ]
+        if labels:
+            self.server.post("/feedback/", labels)
 
     def _truth(self, request_id: str) -> int:
         name, _, number = request_id.partition("-")
         return int(self.truth[place_of(int(name), int(number), len(self.truth))])
 
 
-@contextmanager
+@contextlib.contextmanager
 def guarding(home: Path) -> Iterator[None]:
     with subprocess.Popen(
         [sys.executable, "-m", "pipeline", "watch", "--task", "guard"],
@@ -144,7 +147,7 @@ def main(rate: float, patience: float, only: str | None, output: Path) -> None:
         database = Database.of(Settings(home=home / "pupila"), create=True)
         database.prepare()
         with (
-            closing(database),
+            contextlib.closing(database),
             serve(home, workers=WORKERS, deadline_ms=1000) as server,
             guarding(home),
         ):
