@@ -8,6 +8,9 @@ from typing import Any, Final, Literal
 from rollout.martingale import log_evidence
 from rollout.rule import GuardRule, next_share
 
+LOADED_MINUTES: Final = 5.0
+"""A worker looks for new versions every second, and loads one in seconds."""
+
 What = Literal["stay", "next stage", "promote", "roll back", "give up"]
 
 
@@ -109,8 +112,8 @@ def judge(seen: Evidence, rule: GuardRule) -> GuardDecision:
     tests = _tests(seen, rule)
     share = None
     what, because = _ended_by_harm(seen, tests)
-    if what == "stay" and seen.days >= rule.days:
-        what, because = "give up", f"nothing was decided within {rule.days:g} days"
+    if what == "stay" and (hopeless := _hopeless(seen, rule)):
+        what, because = "give up", hopeless
     if what == "stay":
         missing = _missing(seen, rule, tests)
         share = next_share(seen.share)
@@ -130,6 +133,18 @@ def judge(seen: Evidence, rule: GuardRule) -> GuardDecision:
     }
     prefix = f"{_FINAL[what]}: " if what in _FINAL else ""
     return GuardDecision(what, prefix + because, share, numbers)
+
+
+def _hopeless(seen: Evidence, rule: GuardRule) -> str:
+    """Why there will be no evidence any more, for or against it; empty if there may be."""
+    if seen.days >= rule.days:
+        return f"nothing was decided within {rule.days:g} days"
+    if seen.workers and seen.lacking == seen.workers and seen.minutes >= LOADED_MINUTES:
+        return (
+            f"none of the {seen.workers} workers could load it within {LOADED_MINUTES:g} minutes; "
+            "their logs say why"
+        )
+    return ""
 
 
 def _tests(seen: Evidence, rule: GuardRule) -> dict[str, Comparison]:
