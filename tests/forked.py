@@ -16,7 +16,7 @@ def main() -> None:
         os.execv(sys.executable, [sys.executable, *line])  # noqa: S606
     _, module, *arguments = line
     what = {"module": module, "arguments": arguments, "folder": os.getcwd()}  # noqa: PTH109
-    with socket.socket(socket.AF_UNIX) as server:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
         server.connect(path)
         content = json.dumps(what | {"environment": dict(os.environ)}).encode()
         socket.send_fds(server, [content], [0, 1, 2])

@@ -50,7 +50,8 @@ def install(folder: Path) -> None:
 @contextmanager
 def listening(path: Path) -> Iterator[int]:
     """The descriptor of a socket for ``forks.py``."""
-    with socket.socket(socket.AF_UNIX) as listener:
+    # A command is one message, however long its environment is.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(str(path))
         listener.listen(_BACKLOG)
         os.set_inheritable(listener.fileno(), True)
