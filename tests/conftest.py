@@ -63,11 +63,21 @@ SLOWEST = tuple(
     for name in (
         "live/test_docs",
         "live/test_chaos",
-        "live/test_keys",
-        "live/test_document",
         "live/test_silence",
-        "images/test_costs",
         "live/test_records",
+        "live/test_keys",
+        "score/test_killed",
+        "train/test_cli",
+        "pipeline/test_retrain",
+        "live/test_rollouts",
+        "serving/routing/test_trial",
+        "live/test_document",
+        "train/test_search",
+        "train/test_recipes",
+        "train/test_fit",
+        "models/offline/test_graphs",
+        "images/test_costs",
+        "monitor/test_cli",
     )
 )
 
@@ -81,9 +91,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """For ``-n auto``; 0 runs the tests in the one process."""
+    """For ``-n auto``, one more than CPUs, as tests wait too; 0 runs them in the one process."""
     cpus = usable_cpus()
-    return min(cpus, MAX_PROCESSES) if cpus > 1 else 0
+    return min(cpus + 1, MAX_PROCESSES) if cpus > 1 else 0
 
 
 @pytest.hookimpl(trylast=True)
