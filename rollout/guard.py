@@ -42,7 +42,8 @@ class Evidence:
     ``differing`` got two labels. ``wins``, ``losses``: disagreements whose label was asked for and
     has come, on which the challenger alone or the champion alone was right; ``neither``: nor the
     other; ``asked``: still without a label. ``usual``: seconds that the champion rarely takes.
-    ``lacking``: of ``workers``, those that do not have the challenger.
+    ``stopped``: requests of its share that the champion answered because the challenger's breaker
+    was open. ``lacking``: of ``workers``, those that do not have the challenger.
     """
 
     share: float = 0.0
@@ -58,6 +59,7 @@ class Evidence:
     champion: Side = field(default_factory=Side)
     challenger: Side = field(default_factory=Side)
     usual: float | None = None
+    stopped: int = 0
     workers: int = 0
     lacking: int = 0
 
@@ -180,6 +182,13 @@ def _ended_by_harm(seen: Evidence, tests: Mapping[str, Comparison]) -> tuple[Wha
             f"the challenger took longer than {1000 * seen.usual:g} ms for {challenger.slow:,} of "
             f"{challenger.requests:,} requests, the champion for {champion.slow:,} of "
             f"{champion.requests:,}"
+        )
+    if seen.stopped > challenger.requests:
+        # From then on it gets no more requests, and there is no more evidence.
+        return "roll back", (
+            f"servers no longer ask it, since it failed or was late too often: of "
+            f"{seen.stopped + challenger.requests:,} requests of its share, the champion answered "
+            f"{seen.stopped:,}"
         )
     return "stay", ""
 
