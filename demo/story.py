@@ -1,0 +1,174 @@
+"""What happens from outside, one thing after the other; all else the service does by itself.
+
+The camera is moved, and later somebody rolls out a bad version. Whoever tells it waits for what the
+loop makes of that, and sees it as a user would: over HTTP, and in the lines of the loop.
+"""
+
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import httpx
+
+from demo.digits import ANGLE, Digits
+from demo.event import of_decision, of_line
+from demo.event import Event, Kind
+from demo.labels import Labels
+from demo.loop import Loop
+from demo.place import Place, finished
+from demo.screen import Screen
+from demo.traffic import MODEL, Traffic
+from demo.view import BAD, CURE, FIRST, View
+from errors import DemoError
+
+CALM_SECONDS: Final = 15.0
+CURED_SECONDS: Final = 12.0
+SWAPPED: Final = ("3", "8")
+"""The labels that whoever trains the bad version has mixed up."""
+
+_PAUSE_SECONDS: Final = 0.1
+_POLL_SECONDS: Final = 0.5
+_TRAIN: Final = ("--image-spec", "digits", "--name", MODEL)
+
+
+class Story:
+    def __init__(
+        self, place: Place, digits: Digits, view: View, screen: Screen, until: float
+    ) -> None:
+        self._place = place
+        self._digits = digits
+        self.view = view
+        self._screen = screen
+        self._until = until
+        self._loop: Loop | None = None
+        self._labels: Labels | None = None
+        self._traffic: Traffic | None = None
+        self._told = 0
+        self._polled = 0.0
+        self._challengers: dict[int, str] = {}
+
+    def begin(self, seed: int) -> None:
+        """Train the first version and serve it. Raises DemoError, as all do."""
+        self._say("act", "training the first version on upright digits")
+        self._digits.write(self._place.folder / "digits", seed)
+        self._run(self._train("digits"), "the first version")
+        self._say("act", f"starting the server at {self._place.url}")
+        self._place.serve()
+        self._poll()
+        self.view.names[str(self.view.routing["champion"])] = FIRST
+
+    def tell(self, traffic: Traffic, loop: Loop, labels: Labels) -> None:
+        """From calm to calm."""
+        self._traffic, self._loop, self._labels = traffic, loop, labels
+        self._act("clients send digits, and all is well")
+        self._wait(CALM_SECONDS)
+        self._hold(lambda: self._inspected(), "the monitor's first inspection")
+        self._act(f"somebody knocks the camera: it turns by {ANGLE:g}° and loses contrast", "shift")
+        traffic.shift()
+        self._hold(lambda: self._seen("alarm"), "the monitor's alarm")
+        self._hold(lambda: self._seen("retraining"), "a retraining")
+        self._hold(lambda: self._seen("shadow"), "the rollout of the retrained version")
+        self._hold(lambda: self._seen("promoted"), "its promotion")
+        traffic.refresh()
+        self._act("the cure is in force; clients now send digits that no version has seen")
+        bad = self._place.folder / "bad"
+        self._digits.write(bad, 0, SWAPPED)
+        training = self._train("bad", "--promote", "never")
+        self._wait(CURED_SECONDS)
+        output = self._run(training, "the bad version")
+        tag = _tag(output)
+        self.view.names[tag.partition(":")[2]] = BAD
+        self._act(f"somebody rolls out {tag}, trained with {' and '.join(SWAPPED)} swapped, anyway")
+        start = self._place.command(
+            "rollout", "start", tag, "--anyway", "--because", "an urgent wish"
+        )
+        self._run(start, "the rollout of the bad version")
+        self._hold(lambda: self._seen("rolled back"), "the rollback of the bad version")
+        self._act("the bad version is gone")
+        self._wait(CURED_SECONDS / 2)
+
+    def _train(self, folder: str, *options: str) -> "subprocess.Popen[str]":
+        return self._place.command(
+            "train", "--data", str(self._place.folder / folder), *_TRAIN, *options
+        )
+
+    def _run(self, process: "subprocess.Popen[str]", what: str) -> str:
+        self._hold(lambda: process.poll() is not None, what)
+        return finished(process)
+
+    def _wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        self._hold(lambda: time.monotonic() > end, "the time that it takes")
+
+    def _hold(self, condition: Callable[[], bool], what: str) -> None:
+        """Go on with everything until the condition holds."""
+        while not condition():
+            if time.monotonic() > self._until:
+                raise DemoError(f"It took too long: {what} has not come.")
+            self._go_on()
+            time.sleep(_PAUSE_SECONDS)
+
+    def _go_on(self) -> None:
+        self._place.check()
+        if self._traffic is not None:
+            if not self._traffic.running:
+                raise DemoError("The clients have ended.")
+            self.view.ledger.add(self._traffic.answers())
+        if self._loop is not None:
+            events = map(of_line, self._loop.lines())
+            self.view.events += [one for one in events if one is not None]
+        now = time.monotonic()
+        if self._traffic is not None and now - self._polled > _POLL_SECONDS:
+            self._polled = now
+            self._poll()
+            if self._labels is not None:
+                self._labels.send(self.view.ledger.truth)
+                self.view.labels = self._labels.sent
+        self._screen.show(self.view)
+
+    def _poll(self) -> None:
+        """Who answers, and what was decided."""
+        models = self._get("/models").get("models", [])
+        self.view.routing = next((one for one in models if one["name"] == MODEL), {})
+        rollout: dict[str, Any] | None = self.view.routing.get("rollout")  # type: ignore[assignment]
+        if rollout is not None:
+            version = rollout["challenger"].partition(":")[2]
+            self.view.names.setdefault(version, CURE)
+            self._challengers[rollout["id"]] = self.view.name(version)
+        decisions = self._get("/rollouts/history").get("decisions", [])
+        for one in reversed(decisions):
+            if one["id"] > self._told:
+                self._told = one["id"]
+                if one["action"] != "found":
+                    self.view.events.append(of_decision(one, self._challengers))
+
+    def _get(self, path: str) -> dict[str, Any]:
+        try:
+            answer = self._place.client.get(path)
+        except httpx.TransportError:
+            return {}
+        found: dict[str, Any] = answer.json() if answer.status_code == httpx.codes.OK else {}
+        return found
+
+    def _inspected(self) -> bool:
+        return any(one.kind == "monitor" for one in self.view.events)
+
+    def _seen(self, mark: str) -> bool:
+        return self.view.first(mark) is not None
+
+    def _act(self, text: str, mark: str = "") -> None:
+        self.view.act = text
+        self._say("act", text, mark)
+
+    def _say(self, kind: Kind, text: str, mark: str = "") -> None:
+        self.view.events.append(Event(time.monotonic(), kind, text, mark))
+        self._screen.show(self.view)
+
+
+def _tag(output: str) -> str:
+    found = re.search(rf"{MODEL}:\w+", output)
+    if found is None:
+        raise DemoError(f"The training named no version: {output.strip()[-500:]}")
+    return found[0]
