@@ -1,5 +1,6 @@
 """``python -m demo``: production in fast-forward, from calm to calm."""
 
+import signal
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -44,7 +45,6 @@ def main(
     from demo.digits import Digits
     from demo.labels import Labels
     from demo.ledger import Ledger
-    from demo.loop import Loop
     from demo.picture import draw
     from demo.place import Place
     from demo.screen import screen
@@ -54,6 +54,9 @@ def main(
     from demo.view import View
     from errors import DemoError
 
+    # As Ctrl-C, even where whoever started this ignores that: the processes end with the block.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     began = time.monotonic()
     view, shown = View(began, Ledger()), screen()
     failure: DemoError | None = None
@@ -65,8 +68,7 @@ def main(
             story.begin(seed)
             labels = Labels(place.client, place.home, seed)
             stack.callback(labels.close)
-            traffic = stack.enter_context(Traffic(place.url, seed))
-            story.tell(traffic, Loop(place), labels)
+            story.tell(stack.enter_context(Traffic(place.url, seed)), labels)
     except DemoError as error:
         failure = error
     found = totals(view, time.monotonic() - began)

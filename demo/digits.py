@@ -13,7 +13,7 @@ ANGLE = 25.0
 """Degrees by which the camera is turned in the end."""
 CONTRAST = 0.7
 """What is left of the contrast then, as a proportion."""
-PARTS = (800, 600)
+PARTS = (900, 500)
 """Digits that the first version is trained on, and those that clients send at first. The others
 are sent last, after the cure: no version has seen them."""
 

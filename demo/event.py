@@ -46,10 +46,13 @@ def of_line(fields: Mapping[str, Any]) -> Event | None:
         return Event(at, "bad", f"{fields['task']}: {because}")
     match fields["task"], fields["what"]:
         case "monitor", "inspected":
-            alarm = fields.get("state") == "alarm" or fields.get("harm")
-            return Event(at, "bad" if alarm else "monitor", because, "alarm" if alarm else "")
+            alarm = fields.get("state") == "alarm" or bool(fields.get("harm"))
+            text = f"the monitor: {because.partition(' images: ')[2] or because}"
+            return Event(at, "bad" if alarm else "monitor", text, "alarm" if alarm else "")
         case "monitor", "asked":
             return Event(at, "labels", because)
+        case "guard", "stay" if "named" in because:
+            return Event(at, "labels", f"the guard: {because.rpartition('; ')[2]}")
         case "retrain", "begins":
             return Event(at, "retrain", f"retraining begins: {because}", "retraining")
         case "retrain", "trained":

@@ -50,7 +50,6 @@ class Labels:
         if answer.status_code != httpx.codes.OK:
             raise DemoError(f"The server took no labels: {answer.status_code} {answer.text[:500]}")
         for id_ in due:
-            self._due[id_] = float("inf")
             self.sent[drawn[id_]] = self.sent.get(drawn[id_], 0) + 1
         return len(due)
 

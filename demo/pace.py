@@ -8,7 +8,7 @@ from settings import Settings
 
 SETTINGS: Final[Mapping[str, int | float]] = {
     "record_per_minute": 60_000,
-    "ask_per_week": 1_000_000,
+    "ask_per_week": 15_000,
     "retrain_random_labels": 450,
     "retrain_interval_hours": 0,
     "guard_pairs": 100,
@@ -17,7 +17,7 @@ SETTINGS: Final[Mapping[str, int | float]] = {
 }
 """The settings that differ, by their fields."""
 
-INSPECT_SECONDS: Final = 5
+INSPECT_SECONDS: Final = 6
 LOOK_SECONDS: Final = 1
 ANSWERED: Final = 10
 """Of so many images that are asked for at random, people label one."""
@@ -51,5 +51,5 @@ def differences() -> list[Difference]:
         Difference("pipeline watch --every", f"{INSPECT_SECONDS}s", "1h"),
         Difference("pipeline watch --seconds", f"{LOOK_SECONDS}", "10"),
         Difference("a label comes after", f"{LATE_SECONDS:g} s", "hours or days"),
-        Difference("of random images, people label", f"1 in {ANSWERED}", "all asked for"),
+        Difference("labelled of those drawn at random", f"1 in {ANSWERED}", "all, one hopes"),
     ]

@@ -52,17 +52,21 @@ Bins = list[tuple[float, list[Answer]]]
 
 
 def _bins(view: View) -> Bins:
-    """Answers by the middle of the seconds in which they were due; those at an end with few are
-    left out."""
+    """Answers by the middle of the seconds in which they were due, from the first request; those at
+    an end with few are left out."""
     found: dict[int, list[Answer]] = {}
     for one in view.ledger.answers:
-        found.setdefault(int((one.at - view.began) // _BIN_SECONDS), []).append(one)
+        found.setdefault(int((one.at - _zero(view)) // _BIN_SECONDS), []).append(one)
     usual = np.median([len(answers) for answers in found.values()]) if found else 0
     return [
         ((number + 0.5) * _BIN_SECONDS, answers)
         for number, answers in sorted(found.items())
         if len(answers) > usual / 2
     ]
+
+
+def _zero(view: View) -> float:
+    return view.ledger.answers[0].at if view.ledger.answers else view.began
 
 
 def _accuracy(axes: Any, bins: Bins) -> None:
@@ -108,7 +112,7 @@ def _events(upper: Any, others: tuple[Any, ...], view: View) -> None:
     neighbours do not cover each other."""
     last: dict[int, float] = {}
     for event in view.marked():
-        at = view.after(event)
+        at = event.at - _zero(view)
         color = _TONES.get(event.kind, _GRAY)
         for axes in (upper, *others):
             axes.axvline(at, color=color, linewidth=1, alpha=0.6, linestyle=(0, (4, 3)))
@@ -127,5 +131,5 @@ def _events(upper: Any, others: tuple[Any, ...], view: View) -> None:
 def _room(view: View, event: Event) -> float:
     """Seconds that the name of an event takes on the picture."""
     answers = view.ledger.answers
-    length = answers[-1].at - view.began if answers else 60.0
+    length = answers[-1].at - answers[0].at if answers else 60.0
     return length * (0.0075 * max(len(event.mark), 8) + 0.01)

@@ -47,6 +47,9 @@ class Place:
             "PUPILA_HOME": self.home,
             "BENTOML_HOME": self.folder / "bentoml",
             "PUPILA_WORKERS": WORKERS,
+            # On a busy machine the threads of BLAS wait for each other, for minutes.
+            "OMP_NUM_THREADS": 1,
+            "OPENBLAS_NUM_THREADS": 1,
         }
         self._environment = environment(**own | settings)
         self._stack = ExitStack()

@@ -12,7 +12,7 @@ FIRST, CURE, BAD = "first version", "retrained by the loop", "trained on wrong l
 
 @dataclass
 class View:
-    """``began``: by ``time.monotonic``, when the first request was due; ``act``: what goes on;
+    """``began``: by ``time.monotonic``; ``act``: what goes on;
     ``names``: of the versions; ``routing``: what ``GET /models`` says of the model; ``labels``: how
     many were sent, by why they were asked for."""
 
