@@ -36,7 +36,7 @@ def compare(first: str, second: str, html: Path | None) -> None:
             records: Database | None = database
         except SchemaError:
             records = None
-        verdict = gate(*versions, rule_of(settings()), records)
+        verdict = gate(*versions, rule_of(settings()), records, store)
     if html is not None:
         write(verdict, html)
     terminal = cli.console()

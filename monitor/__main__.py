@@ -181,7 +181,7 @@ def watch(
     watch waits for it.
     """
     if not timedelta(0) < every <= _LONGEST:
-        raise click.BadParameter("must be between 1m and 365d.", param_hint="--every")
+        raise click.BadParameter("must be between 1s and 365d.", param_hint="--every")
     from models.store import Store
     from monitor.watching import Watcher
     from records.current import champions

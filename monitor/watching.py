@@ -1,6 +1,6 @@
 """Inspects every model again and again, each time the data since the last window."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 from cli import printable
 from errors import PupilaError, UnknownVersionError
 from models.store import Store
+from monitor.findings import Findings
 from monitor.inspection import inspect, inspected_windows
 from monitor.report.delivery import Destinations, deliver, last_state, notify
 from monitor.report.document import Document
@@ -29,7 +30,8 @@ _TOLERANCE = timedelta(seconds=1)
 class Watcher:
     """``html``: a file, or a folder for one file per model; ``model``: only this one.
 
-    ``alarm`` and ``failed``: whether the last inspections raised an alarm, or failed.
+    ``found``: told what each inspection found, before its line. ``alarm`` and ``failed``: whether
+    the last inspections raised an alarm, or failed. ``inspecting``: the model that a line is about.
     """
 
     database: Database
@@ -38,8 +40,10 @@ class Watcher:
     model: str | None = None
     html: Path | None = None
     webhook: str | None = None
+    found: Callable[[Findings], None] | None = None
     alarm: bool = False
     failed: bool = False
+    inspecting: str | None = None
     _undelivered: set[str] = field(default_factory=set)
     _missing: set[str] = field(default_factory=set)
     _versions: dict[str, MonitoredVersion] = field(default_factory=dict)
@@ -50,13 +54,15 @@ class Watcher:
         for each failure."""
         self._due = now + self.every
         self.alarm = self.failed = False
+        self.inspecting = None
         try:
             self.database.check()
             names = [self.model] if self.model else [name for name in models(self.database) if name]
         except PupilaError as error:
             yield self._failure("No model was inspected", error, now)
             return
-        for name in names:
+        for self.inspecting in names:
+            name = self.inspecting
             try:
                 yield from self._inspect(name, now, early=early)
             except UnknownVersionError as error:
@@ -83,6 +89,8 @@ class Watcher:
         findings = inspect(self.database, monitored, next_start(earlier, now, self.every), now)
         document = Document.of(findings, last_state(self.database, name))
         self.alarm = self.alarm or document.state == "alarm"
+        if self.found is not None:
+            self.found(findings)
         yield one_line(findings)
         for failure in deliver(self.database, findings, document, Destinations(html=self.html)):
             self.failed = True

@@ -9,6 +9,7 @@ import click
 
 import cli
 from errors import PipelineError
+from pipeline.watching import once, watch
 from train.options import RECIPES, check_search, search_plan
 
 if TYPE_CHECKING:
@@ -37,10 +38,14 @@ _new_classes = click.option(
 
 @click.group(cls=cli.Group)
 def main() -> None:
-    """Retrain a model on its own images and on labelled records since.
+    """Retrain models on their own images and on labelled records since, by hand or unattended.
 
     A retraining saves a candidate, which answers nobody until it is promoted or rolled out.
     """
+
+
+for command in (watch, once):
+    main.add_command(command)
 
 
 @main.command()

@@ -17,12 +17,12 @@ from errors import PipelineError
 from images.spec import ImageSpec
 from labels import label_key
 from models.manifest import Label
+from models.offline.likeness import Likeness
 from models.reference import Reference
 from models.store import Store
 from models.training_images import Side, TrainingSet
 from models.version import Version
 from monitor.quality.image_checks import is_blank
-from pipeline.near import Likeness
 from pipeline.pool import Pool, pixels_of
 from pipeline.production import LeftOut, Sample, gather
 from pipeline.sides import places

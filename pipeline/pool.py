@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from images.spec import ImageSpec
 from labels import label_key
 from models.manifest import Label
-from pipeline.near import Likeness
+from models.offline.likeness import Likeness
 from pipeline.noise import MAX_PROPORTION, out_of_fold, suspects
 from pipeline.production import LeftOut, Reason, Sample
 from pipeline.sampling import sample

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Final, Literal, Self
 
 from errors import PipelineError, UnknownVersionError, first_line
@@ -64,7 +65,7 @@ class Wish:
 class Outcome:
     """``busy``: another process is at it; ``waits``: an earlier retraining has not ended."""
 
-    state: Literal["trained", "failed", "busy", "waits"]
+    state: Literal["trained", "failed", "busy", "waits", "stopped"]
     reason: str
     retraining: Retraining | None = None
 
@@ -86,9 +87,11 @@ def run(
     budget: Budget | None = None,
     actor: str = COMMAND_LINE,
     lease: timedelta = DURATION,
+    stop: Event | None = None,
 ) -> Outcome:
     """Retrain a model, or go on with its retraining that was interrupted.
 
+    ``stop``: once set, the outcome is ``stopped``, and whoever runs it next goes on.
     Raises UnknownVersionError without a champion, and DatabaseError, after which it can be run
     again. What is wrong with the data or the training is the outcome ``failed``.
     """
@@ -110,7 +113,8 @@ def run(
         keep(database, model, champion.version, actor=actor)
         if current is None:
             current = begin(database, model, trigger, reason, champion.version)
-        return _train(database, store, current, held, wish or Wish(), budget or Budget())
+        task = _Task(database, store, held, wish or Wish(), budget or Budget(), stop or Event())
+        return _train(task, current)
 
 
 def _current(database: Database, store: Store, model: str, trigger: Trigger) -> Retraining | None:
@@ -155,15 +159,20 @@ def _made(store: Store, one: Retraining) -> Version | None:
     return None
 
 
-def _train(
-    database: Database,
-    store: Store,
-    current: Retraining,
-    held: HeldLease,
-    wish: Wish,
-    budget: Budget,
-) -> Outcome:
-    attempt = int(current.detail.removeprefix("attempt ") or 0) + 1
+@dataclass(frozen=True)
+class _Task:
+    database: Database
+    store: Store
+    held: HeldLease
+    wish: Wish
+    budget: Budget
+    stop: Event
+
+
+def _train(task: _Task, current: Retraining) -> Outcome:
+    database, store, wish, budget = task.database, task.store, task.wish, task.budget
+    before = current.detail
+    attempt = int(before.removeprefix("attempt ") or 0) + 1
     if attempt > ATTEMPTS:
         return _failed(database, current, f"It was interrupted {ATTEMPTS} times.")
     current = advance(database, current.id, "training", detail=f"attempt {attempt}")
@@ -173,14 +182,20 @@ def _train(
         store=None if store.given is None else str(store.given),
         retraining=current.id,
         champion=f"{current.model}:{current.champion}",
-        lease=held.name,
-        owner=held.owner,
+        lease=task.held.name,
+        owner=task.held.owner,
         recipe=wish.recipe,
         accept_new_classes=wish.accept_new_classes,
         plan=wish.plan,
         memory=budget.memory or (None if free is None else int(_SHARE * free)),
     )
-    answer = _answer(order, held, budget)
+    answer = _answer(order, task)
+    if answer is None:
+        # Whoever stops it in good order may do so as often as they like.
+        current = advance(database, current.id, "training", detail=before)
+        return Outcome(
+            "stopped", f"Retraining {current.id} was stopped; it goes on later.", current
+        )
     if answer.version is None:
         return _failed(database, current, answer.error or "")
     done = advance(database, current.id, "trained", challenger=answer.version, detail=answer.detail)
@@ -191,9 +206,9 @@ def _failed(database: Database, current: Retraining, reason: str) -> Outcome:
     return Outcome("failed", reason, advance(database, current.id, "failed", detail=reason))
 
 
-def _answer(order: Order, held: HeldLease, budget: Budget) -> Answer:
-    """What the process answers. Raises PipelineError if the lease is lost meanwhile, and ends the
-    process then, and whenever this one is interrupted."""
+def _answer(order: Order, task: _Task) -> Answer | None:
+    """What the process answers; None if it was stopped. Raises PipelineError if the lease is lost
+    meanwhile, and ends the process then, and whenever this one is interrupted."""
     # A session of its own: Ctrl-C is for this process, which then ends that one.
     with subprocess.Popen(
         [sys.executable, "-m", "pipeline.child"],
@@ -203,28 +218,28 @@ def _answer(order: Order, held: HeldLease, budget: Budget) -> Answer:
         start_new_session=True,
     ) as process:
         try:
-            return _wait(process, order, held, budget)
+            return _wait(process, order, task)
         finally:
             if process.poll() is None:
                 # With the workers of a search.
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def _wait(
-    process: subprocess.Popen[bytes], order: Order, held: HeldLease, budget: Budget
-) -> Answer:
-    until = time.monotonic() + budget.seconds
+def _wait(process: subprocess.Popen[bytes], order: Order, task: _Task) -> Answer | None:
+    until = time.monotonic() + task.budget.seconds
     assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - pipes
     process.stdin.write(order.dump())
     process.stdin.flush()
     while process.poll() is None:
-        if held.lost.is_set():
+        if task.stop.is_set():
+            return None
+        if task.held.lost.is_set():
             raise PipelineError(
                 f"Another process may have taken over retraining {order.retraining}, since the "
                 "database could not be reached for long; run the command again."
             )
         if time.monotonic() > until:
-            return Answer(error=f"It took more than {budget.seconds:g} s.")
+            return Answer(error=f"It took more than {task.budget.seconds:g} s.")
         try:
             process.wait(_POLL_SECONDS)
         except subprocess.TimeoutExpired:

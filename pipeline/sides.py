@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.near import Likeness
+from models.offline.likeness import Likeness
 from pipeline.production import Sample
 
 Place = Literal["train", "holdout", "neither"]

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from errors import RolloutError
+from records import verdicts
 from records.database import Database
 from records.rollout_schema import retrainings as table
+from records.verdicts import VerdictRow
 
 Trigger = Literal["accuracy", "labels", "age", "asked"]
 State = Literal["training", "trained", "judged", "rolling out", "done", "refused", "failed"]
@@ -62,12 +64,31 @@ def begin(
 def advance(database: Database, id_: int, state: State, **fields: Any) -> Retraining:
     """Note how far it came; ``fields``: ``detail``, ``challenger``, ``verdict_id``,
     ``rollout_id``."""
+    with database.writing() as connection:
+        return note(connection, id_, state, **fields)
+
+
+def note(connection: Connection, id_: int, state: State, **fields: Any) -> Retraining:
+    """``advance`` inside a transaction: with whatever else is true from then on."""
     values = fields | {"state": state}
     if state in ENDED:
         values["ended_at"] = datetime.now(UTC)
     statement = update(table).where(table.c.id == id_).values(values).returning(table)
+    return _retraining(connection.execute(statement).one())
+
+
+def judged(database: Database, id_: int, verdict: VerdictRow, because: str) -> VerdictRow:
+    """Save the gate's verdict on its version, and end it if that is refused: both or nothing."""
+    state: State = "refused" if verdict.outcome == "refused" else "judged"
     with database.writing() as connection:
-        return _retraining(connection.execute(statement).one())
+        saved = verdicts.add(connection, verdict)
+        note(connection, id_, state, verdict_id=saved.id, detail=because)
+    return saved
+
+
+def retraining(database: Database, id_: int) -> Retraining:
+    with database.reading() as connection:
+        return _retraining(connection.execute(select(table).where(table.c.id == id_)).one())
 
 
 def retrainings(

@@ -11,6 +11,7 @@ from errors import RolloutError
 from records.aliases import champion_before, set_alias, set_champion
 from records.database import Database
 from records.decisions import add_decision, lock
+from records.retrainings import note
 from records.rollout_schema import rollouts as table
 from records.routing import CHALLENGER, Action, Decision, Rollout, Stage
 
@@ -28,8 +29,10 @@ def start(
     answering: str,
     shadow: float,
     rule: Mapping[str, Any],
+    retraining: int | None = None,
 ) -> Rollout:
-    """Begin with the shadow. ``answering``: as in ``records.champions.promote``.
+    """Begin with the shadow. ``answering``: as in ``records.champions.promote``; ``retraining``:
+    that made the challenger, which is rolling out from then on.
 
     Raises RolloutError if another rollout of the model is going on, or the challenger is champion.
     """
@@ -62,6 +65,8 @@ def start(
         add_decision(
             connection, model, "start", actor=actor, because=because, rollout_id=id_, at=now
         )
+        if retraining is not None:
+            note(connection, retraining, "rolling out", rollout_id=id_)
         return Rollout(id=id_, rule=dict(rule), **values)
 
 
@@ -180,6 +185,12 @@ def rollouts(
         statement = statement.where(table.c.ended_at.is_(None))
     with database.reading() as connection:
         return [_rollout(row) for row in connection.execute(statement)]
+
+
+def rollout(database: Database, id_: int) -> Rollout | None:
+    with database.reading() as connection:
+        row = connection.execute(select(table).where(table.c.id == id_)).one_or_none()
+    return None if row is None else _rollout(row)
 
 
 def running(database: Database, model: str) -> Rollout:

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 # Early enough for all records, and late enough to subtract any window from it.
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DECIMAL: Final = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
@@ -15,7 +15,7 @@ _BINARY: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 
 class Age(click.ParamType[timedelta]):
-    """A duration: ``30d``, ``12h``, ``90m``, ``4w``."""
+    """A duration: ``30d``, ``12h``, ``90m``, ``45s``, ``4w``."""
 
     name = "age"
 
@@ -24,7 +24,7 @@ class Age(click.ParamType[timedelta]):
     ) -> timedelta:
         if isinstance(value, timedelta):
             return value
-        match = re.fullmatch(r"(\d{1,6})\s*([mhdw])", str(value).strip().lower())
+        match = re.fullmatch(r"(\d{1,6})\s*([smhdw])", str(value).strip().lower())
         if not match:
             self.fail(
                 f"{value!r} is not a valid duration: write it as 90m, 12h, 30d or 4w.", param, ctx

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from records.database import Database
 from records.rollout_schema import verdicts as table
@@ -27,11 +27,22 @@ class VerdictRow:
 
 def save(database: Database, verdict: VerdictRow) -> VerdictRow:
     """Save a verdict; returns it with its id. Raises DatabaseError."""
+    with database.writing() as connection:
+        return add(connection, verdict)
+
+
+def add(connection: Connection, verdict: VerdictRow) -> VerdictRow:
+    """``save`` inside a transaction."""
     values = asdict(verdict)
     del values["id"]
-    with database.writing() as connection:
-        id_ = connection.execute(insert(table).values(values).returning(table.c.id)).scalar_one()
+    id_ = connection.execute(insert(table).values(values).returning(table.c.id)).scalar_one()
     return VerdictRow(**values, id=id_)
+
+
+def verdict(database: Database, id_: int) -> VerdictRow:
+    with database.reading() as connection:
+        row = connection.execute(select(table).where(table.c.id == id_)).mappings().one()
+    return VerdictRow(**row)
 
 
 def verdicts(

@@ -1,8 +1,9 @@
 """Judges a challenger against the champion, on the same images of both holdouts."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from models.store import Store
 from models.version import Version
 from records.database import Database
 from records.verdicts import Outcome
@@ -31,10 +32,10 @@ def gate(
     challenger: Version,
     rule: GateRule,
     database: Database | None = None,
-    trained: Collection[str] = (),
+    store: Store | None = None,
 ) -> GateVerdict:
     """Compare two versions on the champion's holdout and, with a database, on production's newest
-    labels. ``trained``: as in ``holdouts.production``. Raises ModelError and DatabaseError."""
+    labels. ``store``: as in ``holdouts.production``. Raises ModelError and DatabaseError."""
     notes: list[str] = []
     found: list[Holdout] = []
     reference = holdouts.frozen(champion, challenger)
@@ -45,7 +46,7 @@ def gate(
     else:
         notes.append(reference)
     if database is not None:
-        found.append(holdouts.production(database, champion, challenger, trained))
+        found.append(holdouts.production(database, champion, challenger, store))
     return judge(champion, challenger, [one for one in found if len(one)], rule, notes)
 
 

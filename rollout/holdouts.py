@@ -1,8 +1,9 @@
 """The images on which the gate compares two versions, and what the two answer."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,10 @@ from images.decoding import read_pixels
 from images.spec import ImageSpec
 from labels import label_key
 from models.manifest import Label, Manifest
+from models.offline.likeness import Likeness
 from models.reference import Reference
 from models.runtime import Runtime
+from models.store import Store
 from models.version import Version
 from records.chunks import chunks
 from records.database import Database
@@ -84,20 +87,17 @@ def trained_on(champion: Manifest, challenger: Manifest) -> str | None:
 
 
 def production(
-    database: Database,
-    champion: Version,
-    challenger: Version,
-    trained: Collection[str] = (),
+    database: Database, champion: Version, challenger: Version, store: Store | None = None
 ) -> Holdout:
     """The newest labelled requests whose images were drawn at random, each image once.
 
-    ``trained``: SHA-256 of image files that the challenger was trained on, which are left out.
-    Raises DatabaseError.
+    Without the images that one of the two was trained on, or nearly one of them, as far as
+    ``store`` keeps those. Raises DatabaseError, and ModelError if they cannot be read.
     """
     records = window(database, champion.name, limit=None, labelled=True, with_images=False)
     ids = [record.id for record in records if record.drawn == "random" and record.truth is not None]
     specs = champion.manifest.image_spec, challenger.manifest.image_spec
-    seen = set(trained)
+    seen: set[str] = set()
     truth: list[Label] = []
     weights: list[float] = []
     pixels: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
@@ -116,13 +116,25 @@ def production(
             pixels.append(both)
             truth.append(record.truth)
             weights.append(record.weight or 1.0)
+    old = _stacked([one for one, _ in pixels], specs[0])
+    new = _stacked([one for _, one in pixels], specs[1])
+    unseen = ~(_seen(store, champion, old) | _seen(store, challenger, new))
     return Holdout(
         PRODUCTION,
-        tuple(truth),
-        np.array(weights, np.float64),
-        _stacked([old for old, _ in pixels], specs[0]),
-        _stacked([new for _, new in pixels], specs[1]),
+        tuple(compress(truth, unseen)),
+        np.array(weights, np.float64)[unseen],
+        old[unseen],
+        new[unseen],
     )
+
+
+def _seen(store: Store | None, version: Version, pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """bool [N]: which of ``pixels``, uint8 [N, F], the version was trained on, or nearly so."""
+    images = store and store.training_images.read(version.name, version.version)
+    if not images:
+        return np.zeros(len(pixels), dtype=bool)
+    trained = images.pixels[np.array([side == "train" for side in images.sides], dtype=bool)]
+    return Likeness.of(trained, images.spec).among(pixels, trained)
 
 
 def _stacked(pixels: Sequence[NDArray[np.uint8]], spec: ImageSpec) -> NDArray[np.uint8]:

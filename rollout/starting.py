@@ -1,6 +1,7 @@
 """Begins a rollout: the contract of the two versions, the gate, and the rule that is kept."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from errors import RolloutError
@@ -48,14 +49,22 @@ def contract_faults(champion: Version, challenger: Version) -> list[str]:
 
 
 def judge(
-    database: Database, champion: Version, challenger: Version, settings: Settings
+    database: Database,
+    store: Store,
+    champion: Version,
+    challenger: Version,
+    settings: Settings,
+    save: Callable[[Database, VerdictRow, str], VerdictRow] | None = None,
 ) -> tuple[GateVerdict, VerdictRow]:
     """The gate's verdict, and the row that keeps it; MLflow gets it too, where there is one.
 
+    ``save``: keeps the row, with a sentence, together with something else.
+
     Raises ModelError and DatabaseError.
     """
-    verdict = gate(champion, challenger, rule_of(settings), database)
-    row = verdicts.save(database, verdict.row())
+    verdict = gate(champion, challenger, rule_of(settings), database, store)
+    row = verdict.row()
+    row = save(database, row, verdict.because) if save else verdicts.save(database, row)
     if settings.mlflow_tracking_uri:
         from rollout.tracking import track
 
@@ -99,22 +108,38 @@ def begin(
             f"{challenger.tag} cannot replace {champion.tag}: {'; '.join(faults)}. If clients "
             "expect that, add --anyway."
         )
-    verdict, row = judge(database, champion, challenger, settings)
+    verdict, row = judge(database, store, champion, challenger, settings)
     if verdict.outcome == "refused" and not anyway:
         raise RolloutError(
             f"The gate refused {challenger.tag}: {verdict.because.partition(': ')[2]}. See all of "
             f"it with: python -m rollout verdict {challenger.name}; to roll it out all the same, "
             "add --anyway."
         )
+    rollout = start(database, row, settings, actor=actor, because=because, shadow=shadow)
+    return Started(rollout, verdict)
+
+
+def start(
+    database: Database,
+    verdict: VerdictRow,
+    settings: Settings,
+    *,
+    actor: str,
+    because: str,
+    shadow: float = SHADOW,
+    retraining: int | None = None,
+) -> Rollout:
+    """Begin the rollout of a version that was judged; ``retraining``: that made it, if one did.
+    Raises RolloutError."""
     rule = GuardRule.of(settings, gated=verdict.outcome == "passed").as_dict()
-    rollout = rollouts.start(
+    return rollouts.start(
         database,
-        challenger.name,
-        challenger.version,
+        verdict.model,
+        verdict.challenger,
         actor=actor,
         because=because,
-        answering=champion.version,
+        answering=verdict.champion,
         shadow=shadow,
-        rule=rule | {"verdict": row.id, "gate": verdict.outcome},
+        rule=rule | {"verdict": verdict.id, "gate": verdict.outcome},
+        retraining=retraining,
     )
-    return Started(rollout, verdict)

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from images.spec import ImageSpec
+from models.offline.likeness import Likeness, thumbnails
 from models.reference import Reference
 from monitor.proportions import Proportion
 from monitor.quality.check import MIN_SAMPLE, Check, CheckedWindow, CheckName, judged, unknown
-from monitor.quality.duplicates import copies, thumbnails
 from records.traffic import Traffic
 
 BLANK_DEVIATION = 2.0
@@ -62,10 +62,11 @@ def duplicates(window: CheckedWindow, reference: Reference | None, spec: ImageSp
     shown = ~is_blank(window.decoded.pixels)
     pixels = window.decoded.pixels[shown]
     known = reference.pixels if reference is not None else pixels
-    rows = [int(row) for row in window.decoded.rows[shown][copies(pixels, spec, known) >= 0]]
+    likeness = Likeness.of(known, spec)
+    rows = [int(row) for row in window.decoded.rows[shown][likeness.earlier(pixels) >= 0]]
     # The same number of images of the reference: the more there are, the more are alike.
     sample = known[: len(pixels)]
-    usual = float((copies(sample, spec, known) >= 0).mean()) if reference and len(sample) else 0.0
+    usual = float((likeness.earlier(sample) >= 0).mean()) if reference and len(sample) else 0.0
     text = "are near-duplicates of an earlier image"
     return window.check("near-duplicates", window.images, rows, text, usual=usual)
 

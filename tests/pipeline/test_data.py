@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from errors import PipelineError
+from models.offline.likeness import Likeness
 from models.reference import Reference
 from pipeline.data import Rules, TrainingData, assemble
-from pipeline.near import Likeness
 from records.labels import NewLabel, add
 from records.windows import window
 from tests.drafts import LinearDraft

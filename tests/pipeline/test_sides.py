@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from pipeline.near import Likeness
+from models.offline.likeness import Likeness
 from pipeline.production import Sample
 from pipeline.sides import Place, held_out, places
 from tests.monitor.production import DIGITS, NOON, Pixels

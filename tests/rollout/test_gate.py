@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from images.decoding import read_pixels
 from models.store import Store
+from models.training_images import TrainingSet
 from models.version import Version
 from records.database import Database
 from records.labels import NewLabel, add
@@ -18,7 +20,7 @@ from rollout.gate import gate
 from rollout.holdouts import Classes, production
 from rollout.page import render
 from rollout.verdict import GateRule, GateVerdict
-from tests.drafts import LinearDraft
+from tests.drafts import DIGITS, LinearDraft
 from tests.drawing import png
 from tests.rollout.versions import LETTERS, RGB, Held, NearDraft, fingerprint, noise
 
@@ -172,13 +174,19 @@ def test_other_labels_do_not(database: Database, champion: Version, drawn: str) 
     assert len(production(database, champion, champion)) == 0
 
 
-def test_images_that_it_was_trained_on_are_left_out(database: Database, champion: Version) -> None:
-    from hashlib import sha256
-
+def test_images_that_one_was_trained_on_or_nearly_are_left_out(
+    store: Store, database: Database, champion: Version
+) -> None:
     kept(database, champion, 30)
-    images = [record.image for record in window(database, champion.name)]
-    trained = [sha256(image or b"").hexdigest() for image in images[:10]]
-    assert len(production(database, champion, champion, trained)) == 20
+    challenger = store.save(LinearDraft())
+    images = [record.image or b"" for record in window(database, champion.name)]
+    pixels = np.stack([read_pixels(image, DIGITS) for image in images])
+    nearly = np.clip(pixels[:10].astype(int) + 1, 0, 255).astype(np.uint8)
+    trained = TrainingSet(DIGITS, nearly, (8,) * 10, ("train",) * 8 + ("holdout",) * 2)
+    store.training_images.keep("clf", challenger.version, trained)
+    held = production(database, champion, challenger, store)
+    assert held.champion.tolist() == pixels[8:].tolist()
+    assert len(held.truth) == len(held.weights) == 22
 
 
 def test_labels_are_matched_by_value_and_type() -> None:

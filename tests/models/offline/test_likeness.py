@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from images.decoding import read_pixels
 from images.spec import ImageSpec
-from monitor.quality.duplicates import copies
+from models.offline.likeness import Likeness
 from tests.drawing import SHAPES, draw_shape
+from tests.monitor.production import DIGITS, turned
+from train.digits import load_digits
 
-DIGITS = ImageSpec.parse("digits")
 RGB = ImageSpec.parse("rgb-64x64")
-PIXELS = np.rint(load_digits().data / 16 * 255).astype(np.uint8)
+PIXELS = load_digits(DIGITS).pixels
+LIKENESS = Likeness.of(PIXELS, DIGITS)
 
 
 def shapes(count: int) -> NDArray[np.uint8]:
@@ -36,25 +37,25 @@ def saved_again(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
 
 def test_distinct_digits_are_no_copies() -> None:
     # 1,797 digits by 43 people, among which two fours have nearly the same pixels.
-    found = copies(PIXELS, DIGITS, PIXELS)
+    found = Likeness.of(PIXELS, DIGITS).earlier(PIXELS)
     assert (found >= 0).sum() <= 2
 
 
 def test_the_first_of_several_is_named() -> None:
     window = PIXELS[[3, 4, 3, 5, 4, 3]]
-    assert copies(window, DIGITS, PIXELS).tolist() == [-1, -1, 0, -1, 1, 0]
+    assert Likeness.of(PIXELS, DIGITS).earlier(window).tolist() == [-1, -1, 0, -1, 1, 0]
 
 
 def test_copies_are_found_across_chunks() -> None:
     window = np.concatenate([PIXELS[:300], PIXELS[:300]])
-    assert copies(window, DIGITS, PIXELS)[300:].tolist() == list(range(300))
+    assert Likeness.of(PIXELS, DIGITS).earlier(window)[300:].tolist() == list(range(300))
 
 
 @pytest.mark.parametrize("quality", [90, 50])
 def test_an_image_in_another_quality_is_a_copy(quality: int) -> None:
     images = shapes(30)
     window = np.concatenate([images, saved_again(images, quality)])
-    assert copies(window, RGB, images).tolist() == [-1] * 30 + list(range(30))
+    assert Likeness.of(images, RGB).earlier(window).tolist() == [-1] * 30 + list(range(30))
 
 
 def test_images_of_a_still_camera_are_no_copies() -> None:
@@ -62,8 +63,22 @@ def test_images_of_a_still_camera_are_no_copies() -> None:
     rng = np.random.default_rng(0)
     scene = rng.integers(60, 200, 64)
     window = (scene + rng.integers(-3, 4, (200, 64))).astype(np.uint8)
-    assert (copies(window[:100], DIGITS, window[100:]) == -1).all()
+    assert (Likeness.of(window[100:], DIGITS).earlier(window[:100]) == -1).all()
 
 
 def test_one_image_is_no_copy() -> None:
-    assert copies(PIXELS[:1], DIGITS, PIXELS[:1]).tolist() == [-1]
+    assert Likeness.of(PIXELS[:1], DIGITS).earlier(PIXELS[:1]).tolist() == [-1]
+
+
+def test_an_image_with_another_brightness_is_among_them_and_a_turned_one_is_not() -> None:
+    pixels = PIXELS[:50]
+    again = np.clip(pixels.astype(int) + 2, 0, 255).astype(np.uint8)
+    assert LIKENESS.among(again, pixels).all()
+    assert not LIKENESS.among(turned(pixels), pixels).any()
+
+
+def test_nothing_is_near_nothing() -> None:
+    none = PIXELS[:0]
+    assert LIKENESS.among(none, PIXELS).tolist() == []
+    assert LIKENESS.among(PIXELS[:2], none).tolist() == [False, False]
+    assert LIKENESS.earlier(none).tolist() == []
