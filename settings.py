@@ -274,7 +274,8 @@ def environment(**chosen: object) -> dict[str, str]:
     others = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("PUPILA_", "BENTOML_")) and name not in ("PORT", "MLFLOW_TRACKING_URI")
+        if not name.startswith(("PUPILA_", "BENTOML_"))
+        and name not in ("PORT", "MLFLOW_TRACKING_URI")
     }
     return others | {name: str(value) for name, value in chosen.items()}
 

@@ -1,4 +1,4 @@
-"""The images of the demo: scikit-learn's digits, as a camera sees them before and after it moved."""
+"""The images of the demo: scikit-learn's digits, as a camera sees them before and after a knock."""
 
 import io
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ Kind = Literal["act", "monitor", "labels", "retrain", "rollout", "good", "bad"]
 
 @dataclass(frozen=True)
 class Event:
-    """``at``: by ``time.monotonic``; ``mark``: how the picture names it, if it has a place there."""
+    """``at``: by ``time.monotonic``; ``mark``: its name in the picture, if it has a place there."""
 
     at: float
     kind: Kind

@@ -27,7 +27,7 @@ class Ledger:
         end = self.answers[-1].at
         found = []
         for one in reversed(self.answers):
-            # Not quite in the order in which they were due.
+            # Not quite in the order in which they were sent.
             if one.at < end - seconds - 1:
                 break
             if one.at >= end - seconds:

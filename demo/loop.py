@@ -1,4 +1,4 @@
-"""The loop, unattended: ``python -m pipeline watch`` as anybody would start it, and what it says."""
+"""The loop, unattended: ``python -m pipeline watch`` as anybody would start it."""
 
 import json
 import queue
@@ -34,5 +34,6 @@ class Loop:
         threading.Thread(target=self._read, args=(output,), daemon=True).start()
 
     def _read(self, output: IO[str]) -> None:
-        for line in output:
-            self._lines.put(json.loads(line))
+        with output:
+            for line in output:
+                self._lines.put(json.loads(line))

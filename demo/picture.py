@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from demo.event import Event
+from demo.ledger import accuracy
 from demo.traffic import Answer
 from demo.view import BAD, CURE, FIRST, View
 
@@ -52,7 +53,7 @@ Bins = list[tuple[float, list[Answer]]]
 
 
 def _bins(view: View) -> Bins:
-    """Answers by the middle of the seconds in which they were due, from the first request; those at
+    """Answers by the middle of the seconds in which they were sent, from the first request; those at
     an end with few are left out."""
     found: dict[int, list[Answer]] = {}
     for one in view.ledger.answers:
@@ -71,7 +72,7 @@ def _zero(view: View) -> float:
 
 def _accuracy(axes: Any, bins: Bins) -> None:
     times = [at for at, _ in bins]
-    right = [100 * np.mean([a.prediction == a.truth for a in answers]) for _, answers in bins]
+    right = [100 * (accuracy(answers) or 0.0) for _, answers in bins]
     axes.plot(times, right, color="#1d2733", linewidth=2.4)
     axes.fill_between(times, right, color="#1d2733", alpha=0.07)
     axes.set_ylim(min([50.0, *right]) - 5, 102)

@@ -51,7 +51,7 @@ class Place:
             "OMP_NUM_THREADS": 1,
             "OPENBLAS_NUM_THREADS": 1,
         }
-        self._environment = environment(**own | settings)
+        self._environment = environment(**{**own, **settings})
         self._stack = ExitStack()
         self._running: dict[str, subprocess.Popen[str]] = {}
 
@@ -82,9 +82,10 @@ class Place:
     def start(
         self, name: str, command: Sequence[str], output: Callable[[IO[str]], None] | None = None
     ) -> subprocess.Popen[str]:
-        """A process that runs until the block ends. ``output``: gets its stdout; else the log."""
+        """A process that runs until the block ends. ``output``: gets its stdout, and closes
+        it; else the log does."""
         log = self._stack.enter_context(self.log(name).open("w", encoding="utf-8"))
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - a command of ours
             command,
             cwd=ROOT,
             env=self._environment,
@@ -102,7 +103,7 @@ class Place:
 
     def command(self, *arguments: str) -> subprocess.Popen[str]:
         """``python -m`` with these arguments, which ends by itself, at a lower priority."""
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603 - a command of ours
             self.python(*arguments),
             cwd=ROOT,
             env=self._environment,
@@ -110,10 +111,6 @@ class Place:
             stderr=subprocess.STDOUT,
             text=True,
         )
-
-    def run(self, *arguments: str) -> str:
-        """What the command prints. Raises DemoError if it fails."""
-        return finished(self.command(*arguments))
 
     @staticmethod
     def python(*arguments: str) -> list[str]:
@@ -136,11 +133,11 @@ class Place:
             return False
 
 
-def finished(process: subprocess.Popen[str]) -> str:
+def finished(process: subprocess.Popen[str], what: str) -> str:
     """Wait for a command, and return what it printed. Raises DemoError if it failed."""
     output, _ = process.communicate()
     if process.returncode:
-        raise DemoError(f"{' '.join(process.args[-4:])} failed: {output.strip()[-2000:]}")
+        raise DemoError(f"{what} failed: {output.strip()[-2000:]}")
     return output
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import printable
-from demo.event import Event, Kind
+from demo.event import Kind
 from demo.ledger import accuracy, latency, shares
 from demo.pace import differences
 from demo.traffic import RATE

@@ -15,8 +15,7 @@ import httpx
 import numpy as np
 
 from demo.digits import ANGLE, Digits
-from demo.event import of_decision, of_line
-from demo.event import Event, Kind
+from demo.event import Event, Kind, of_decision, of_line
 from demo.labels import Labels
 from demo.loop import Loop
 from demo.place import Place, finished
@@ -32,6 +31,7 @@ SWAPPED: Final = ("3", "8")
 
 _PAUSE_SECONDS: Final = 0.1
 _POLL_SECONDS: Final = 0.5
+_LABEL_SECONDS: Final = 1.0
 # A part of 0.3 is held out: the monitor compares with it, and needs 250 images for that.
 _TRAIN: Final = ("--image-spec", "digits", "--holdout", "0.3", "--name", MODEL)
 
@@ -49,7 +49,7 @@ class Story:
         self._labels: Labels | None = None
         self._traffic: Traffic | None = None
         self._told = 0
-        self._polled = 0.0
+        self._polled = self._labelled = 0.0
         self._challengers: dict[int, str] = {}
         self._said: dict[tuple[str, str, str], str] = {}
 
@@ -109,7 +109,7 @@ class Story:
 
     def _run(self, process: "subprocess.Popen[str]", what: str) -> str:
         self._hold(lambda: process.poll() is not None, what)
-        return finished(process)
+        return finished(process, what)
 
     def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -136,9 +136,10 @@ class Story:
         if self._traffic is not None and now - self._polled > _POLL_SECONDS:
             self._polled = now
             self._poll()
-            if self._labels is not None:
-                self._labels.send(self.view.ledger.truth)
-                self.view.labels = self._labels.sent
+        if self._labels is not None and now - self._labelled > _LABEL_SECONDS:
+            self._labelled = now
+            self._labels.send(self.view.ledger.truth)
+            self.view.labels = self._labels.sent
         self._screen.show(self.view)
 
     def _note(self, line: Mapping[str, Any]) -> None:

@@ -27,11 +27,12 @@ _PATIENCE_SECONDS = 10.0
 # Servers close a connection that was idle for longer than this and more.
 _IDLE_SECONDS = 20.0
 _HAND_OVER_SECONDS = 0.2
+_LATE_SECONDS = 0.1
 _NEVER = float("inf")
 
 
 class Answer(NamedTuple):
-    """One request and what became of it. ``at``: when it was due, by ``time.monotonic``;
+    """One request and what became of it. ``at``: when it was sent, by ``time.monotonic``;
     ``seconds``: from then to the answer; ``status``: 0 where none came; ``moved``: of the camera;
     ``fresh``: a digit that no version has seen."""
 
@@ -130,13 +131,14 @@ class _Clients:
         self._done: list[Answer] = []
 
     async def send(self) -> None:
-        """Each request when it is due, whatever became of those before."""
-        began, number, handed = time.monotonic(), 0, 0.0
+        """Each request when it is due, whatever became of those before. Where this process gets no
+        CPU for long, those that it has missed are not made up for."""
+        due, number, handed = time.monotonic(), 0, 0.0
         tasks: set[asyncio.Task[None]] = set()
         while True:
-            due = began + number / self._rate
+            due = max(due + 1 / self._rate, time.monotonic() - _LATE_SECONDS)
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            task = asyncio.create_task(self._ask(number, due))
+            task = asyncio.create_task(self._ask(number))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
             number += 1
@@ -145,29 +147,30 @@ class _Clients:
                 self._answers.put(self._done)
                 self._done = []
 
-    async def _ask(self, number: int, due: float) -> None:
-        fresh = due >= self._fresh_at.value
+    async def _ask(self, number: int) -> None:
+        fresh = time.monotonic() >= self._fresh_at.value
         rows = self._digits.parts[2 if fresh else 1]
         row = int(self._rng.choice(rows))
-        amount = moved(due - self._shift_at.value)
+        amount = moved(time.monotonic() - self._shift_at.value)
         image = self._digits.photograph(row, self._rng, amount)
         request_id = f"demo-{number}"
         text = base64.b64encode(image).decode()
         body = json.dumps({"request_id": request_id, "model": MODEL, "image": text}).encode()
         status, version, prediction = 0, "", None
+        began = time.monotonic()
         # Decoding what is no HTTP fails in many ways, and all of them are no answer.
         with contextlib.suppress(Exception):
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 status, version, prediction = await self._post(body)
         self._done.append(
             Answer(
-                at=due,
+                at=began,
                 request_id=request_id,
                 truth=self._digits.labels[row],
                 prediction=prediction,
                 version=version,
                 status=status,
-                seconds=time.monotonic() - due,
+                seconds=time.monotonic() - began,
                 moved=amount,
                 fresh=fresh,
             )
