@@ -14,7 +14,7 @@ class Loop:
 
     def __init__(self, place: Place) -> None:
         self._lines: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        command = place.python(
+        command = place.behind(
             "pipeline",
             "watch",
             "--json",

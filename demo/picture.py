@@ -53,7 +53,7 @@ Bins = list[tuple[float, list[Answer]]]
 
 
 def _bins(view: View) -> Bins:
-    """Answers by the middle of the seconds in which they were sent, from the first request; those at
+    """Answers by the middle of the seconds in which they were sent, since the first; those at
     an end with few are left out."""
     found: dict[int, list[Answer]] = {}
     for one in view.ledger.answers:

@@ -26,7 +26,6 @@ WORKERS = 2
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
-# As in production: who answers comes before who watches.
 _NICE = ("nice", "-n", "10")
 
 
@@ -102,9 +101,9 @@ class Place:
         return process
 
     def command(self, *arguments: str) -> subprocess.Popen[str]:
-        """``python -m`` with these arguments, which ends by itself, at a lower priority."""
+        """``python -m`` with these arguments, which ends by itself."""
         return subprocess.Popen(  # noqa: S603 - a command of ours
-            self.python(*arguments),
+            [sys.executable, "-m", *arguments],
             cwd=ROOT,
             env=self._environment,
             stdout=subprocess.PIPE,
@@ -113,7 +112,9 @@ class Place:
         )
 
     @staticmethod
-    def python(*arguments: str) -> list[str]:
+    def behind(*arguments: str) -> list[str]:
+        """``python -m`` with these arguments at a lower priority: who answers comes before who
+        watches, as in production."""
         return [*_NICE, sys.executable, "-m", *arguments]
 
     def log(self, name: str) -> Path:

@@ -33,8 +33,9 @@ COLORS: Final = {FIRST: "blue", CURE: "green", BAD: "red"}
 
 _LINE_SECONDS: Final = 5.0
 _REFRESH: Final = 5
-_SHOWN: Final = 14
-_COLUMNS: Final = 60
+_SHOWN: Final = 11
+_COLUMNS: Final = 70
+_ROWS: Final = 4
 _LEVELS: Final = "▁▂▃▄▅▆▇█"
 _LOWEST: Final = 0.4
 
@@ -128,10 +129,9 @@ def _gauges(view: View) -> RenderableType:
 
 
 def _history(view: View) -> Text:
-    """The accuracy of each of the last seconds, as blocks."""
-    text = Text()
+    """The accuracy of each of the last seconds, as columns of blocks."""
     if not view.ledger.answers:
-        return text
+        return Text("\n" * (_ROWS - 1))
     end = view.ledger.answers[-1].at
     bins: list[list[int]] = [[0, 0] for _ in range(_COLUMNS)]
     for one in reversed(view.ledger.answers):
@@ -141,13 +141,23 @@ def _history(view: View) -> Text:
         if column < _COLUMNS:
             bins[column][0] += one.prediction == one.truth
             bins[column][1] += 1
-    for right, count in bins:
-        if count:
-            value = right / count
-            level = (value - _LOWEST) / (1 - _LOWEST)
-            block = _LEVELS[min(len(_LEVELS) - 1, max(0, int(level * len(_LEVELS))))]
-            text.append(block, style=_tone(value))
-    return text
+    values = [right / count if count else None for right, count in bins]
+    rows = []
+    for row in reversed(range(_ROWS)):
+        line = Text()
+        for value in values:
+            line.append(_block(value, row), style=_tone(value))
+        rows.append(line)
+    return Text("\n").join(rows)
+
+
+def _block(value: float | None, row: int) -> str:
+    """The part of a column in a row, counted from below."""
+    if value is None:
+        return " "
+    height = (value - _LOWEST) / (1 - _LOWEST) * _ROWS * len(_LEVELS)
+    level = round(max(1.0, height)) - row * len(_LEVELS)
+    return " " if level <= 0 else _LEVELS[min(level, len(_LEVELS)) - 1]
 
 
 def _shares(view: View) -> Text:
@@ -173,10 +183,14 @@ def _events(view: View) -> RenderableType:
 
 
 def _paces() -> RenderableType:
+    """In two columns, the left one first."""
     grid = Table.grid(padding=(0, 2))
-    grid.add_row(*[Text(text, style="dim") for text in ("in fast-forward", "here", "production")])
-    for one in differences():
-        grid.add_row(*[Text(text, style="dim") for text in (one.name, one.here, one.there)])
+    cells = [("in fast-forward", "here", "production")]
+    cells += [(one.name, one.here, one.there) for one in differences()]
+    half = (len(cells) + 1) // 2
+    cells += [("", "", "")] * (2 * half - len(cells))
+    for left, right in zip(cells[:half], cells[half:], strict=True):
+        grid.add_row(*[Text(text, style="dim", no_wrap=True) for text in (*left, *right)])
     return grid
 
 

@@ -34,7 +34,7 @@ def test_the_board_shows_what_happened_and_what_is_in_fast_forward() -> None:
 
 
 def test_the_board_fits_into_its_width() -> None:
-    assert max(map(len, drawn(100).splitlines())) == 100
+    assert max(map(len, drawn(110).splitlines())) == 110
 
 
 def test_lines_tell_each_event_once(capsys: pytest.CaptureFixture[str]) -> None:
