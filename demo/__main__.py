@@ -72,7 +72,7 @@ def main(
     except DemoError as error:
         failure = error
     found = totals(view, time.monotonic() - began)
-    draw(view, picture, found.line())
+    draw(view, found, picture)
     if file is not None:
         file.write_text(f"{found.json()}\n", encoding="utf-8")
     for one in found.promises:

@@ -55,7 +55,9 @@ class Digits:
         values = np.asarray(image, np.float64) * contrast + _GRAY * (1 - contrast)
         values += rng.normal(0, _NOISE, values.shape)
         buffer = io.BytesIO()
-        Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8)).save(buffer, "PNG", compress_level=1)
+        Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8)).save(
+            buffer, "PNG", compress_level=1
+        )
         return buffer.getvalue()
 
     def write(self, folder: Path, seed: int, swapped: tuple[str, str] | None = None) -> None:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import httpx
@@ -167,7 +168,10 @@ class Story:
             if one["id"] > self._told:
                 self._told = one["id"]
                 if one["action"] != "found":
-                    self.view.events.append(of_decision(one, self._challengers))
+                    event = of_decision(one, self._challengers)
+                    if event.mark == "shadow" and BAD in event.text:
+                        event = replace(event, mark="bad version")
+                    self.view.events.append(event)
 
     def _get(self, path: str) -> dict[str, Any]:
         try:

@@ -27,6 +27,16 @@ class View:
     def name(self, version: str) -> str:
         return self.names.get(version, version)
 
+    @property
+    def zero(self) -> float:
+        """When the first request was sent; before any, when it began."""
+        return self.ledger.answers[0].at if self.ledger.answers else self.began
+
+    @property
+    def length(self) -> float:
+        """Seconds from the first request to the last; 1 where there are not two."""
+        return max(1.0, self.ledger.answers[-1].at - self.zero) if self.ledger.answers else 1.0
+
     def after(self, event: Event) -> float:
         """Seconds from the beginning to the event."""
         return event.at - self.began
@@ -35,11 +45,9 @@ class View:
         return next((one for one in self.events if one.mark == mark), None)
 
     def marked(self) -> Sequence[Event]:
-        """For the picture: of each mark the first; of the rollouts, all."""
-        seen: set[str] = set()
-        found = []
+        """For the picture: of each mark the first."""
+        found: dict[str, Event] = {}
         for one in sorted(self.events, key=lambda one: one.at):
-            if one.mark and (one.mark not in seen or one.kind in ("rollout", "good")):
-                seen.add(one.mark)
-                found.append(one)
-        return found
+            if one.mark:
+                found.setdefault(one.mark, one)
+        return list(found.values())
