@@ -49,7 +49,7 @@ def draw(view: View, found: Totals, path: Path) -> None:
         "Pupila: a model goes wrong, and comes right again, with nobody watching",
         x=0.06, y=0.975, ha="left", fontsize=20, fontweight="bold", color=_INK,
     )  # fmt: skip
-    figure.text(0.06, 0.905, found.line(), fontsize=12, color=_GRAY)
+    figure.text(0.06, 0.905, found.line(), fontsize=11.5, color=_GRAY)
     figure.subplots_adjust(left=0.06, right=0.98, top=0.765, bottom=0.07, hspace=0.14)
     _save(figure, path)
 
@@ -109,6 +109,8 @@ def _latency(axes: Any, bins: Bins) -> None:
     axes.plot(times, [np.percentile(one, 50) for one in values], color="#3b6fb6", label="p50")
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
+    axes.set_ylim(bottom=1)
     axes.set_ylabel("latency, ms", color=_GRAY, fontsize=11)
     axes.grid(axis="y", alpha=0.25)
     if times:
@@ -141,21 +143,21 @@ def _events(upper: Any, others: tuple[Any, ...], view: View) -> None:
 
 
 def _levels(axes: Any, view: View, found: Totals) -> None:
-    """The three accuracies, below the line where each was measured; what lies between the first
-    two events is shaded."""
+    """The three accuracies, beside the line where each was measured; the time between the shift and
+    the promotion is shaded."""
     shift, promoted = view.first("shift"), view.first("promoted")
     if shift is None:
         return
     broken = shift.at - view.zero
     mended = view.length if promoted is None else promoted.at - view.zero
     axes.axvspan(broken, mended, color=_COLORS[BAD], alpha=0.05, linewidth=0)
-    for value, start, end in (
-        (found.before, 0.0, broken),
-        (found.worst, broken, mended),
-        (found.after, mended, view.length),
+    for value, above, start, end in (
+        (found.before, -13, 0.0, broken),
+        (found.worst, 9, broken, mended),
+        (found.after, -13, mended, view.length),
     ):
         if value is not None:
-            where = ((start + end) / 2, 100 * value - 13)
+            where = ((start + end) / 2, 100 * value + above)
             axes.text(
                 *where, f"{value:.1%}", fontsize=19, fontweight="bold", color=_INK, ha="center"
             )

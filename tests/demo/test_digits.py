@@ -1,6 +1,7 @@
 """The images of the demo."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +41,12 @@ def test_a_knocked_camera_has_less_contrast(digits: Digits) -> None:
 def test_a_folder_has_the_first_part_and_swapped_labels_are_swapped(
     digits: Digits, tmp_path: Path
 ) -> None:
+    digits = replace(digits, parts=(digits.parts[0][:60], *digits.parts[1:]))
     digits.write(tmp_path / "right", 0)
     digits.write(tmp_path / "wrong", 0, ("3", "8"))
     right = {path.stem: path.parent.name for path in (tmp_path / "right").rglob("*.png")}
     wrong = {path.stem: path.parent.name for path in (tmp_path / "wrong").rglob("*.png")}
     assert right == {str(row): digits.labels[row] for row in digits.parts[0]}
     swapped = {"3": "8", "8": "3"}
+    assert swapped.keys() <= set(right.values())
     assert wrong == {row: swapped.get(label, label) for row, label in right.items()}

@@ -35,5 +35,5 @@ def test_shares_and_latency_are_of_what_came() -> None:
         answer(21, right=True, status=0),
     ]
     assert shares(answers) == {"aaa": 0.25, "bbb": 0.5}
-    assert latency(answers) == (pytest.approx(2.0), pytest.approx(2.0))
+    assert latency(answers) == pytest.approx((2.0, 2.0))
     assert latency([]) is None
