@@ -13,7 +13,7 @@ class RolloutSettings(BaseSettings):
         validation_alias="MLFLOW_TRACKING_URI",
         repr=False,
         description="MLflow server, such as `https://mlflow.example.com`, that gets a run for each "
-        "verdict of the gate",
+        "retraining and each verdict of the gate",
     )
     gate_margin: float = Field(
         default=0.01,
@@ -32,6 +32,12 @@ class RolloutSettings(BaseSettings):
         default=2.0,
         ge=1,
         description="the gate refuses a challenger that takes so many times as long for an image",
+    )
+    gate_larger: float = Field(
+        default=4.0,
+        ge=1,
+        description="the gate refuses a challenger that takes so many times as much memory, and at "
+        "least 64 MiB more",
     )
     gate_better: bool = Field(
         default=False,
@@ -117,6 +123,11 @@ class RolloutSettings(BaseSettings):
     )
     retrain_max_images: int = Field(
         default=20_000, ge=10, description="limit of images to retrain on, the newest first"
+    )
+    publish: str | None = Field(
+        default=None,
+        description="command that brings a retrained version to servers with another store; it "
+        "gets the version's tag, and the rollout begins once it has ended with 0",
     )
     retrain_holdout: float = Field(
         default=0.3, gt=0, lt=1, description="proportion of random draws that is never trained on"

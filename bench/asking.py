@@ -1,13 +1,15 @@
 """A client that keeps of each answer when it came, and from which version.
 
-    python -m bench.asking <port> <connections> <seconds> <file.npz>
+    python -m bench.asking <port> <connections> <seconds> <file.npz> [<requests per second>]
 
-Each connection asks again once it is answered, with a new request id and one of the digits. It has
-a process of its own, so that what the bench does meanwhile delays no request.
+Each connection asks again once it is answered, or when it is time to, with a new request id and one
+of the digits. SIGTERM ends it early. It has a process of its own, so that what the bench does
+meanwhile delays no request.
 """
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -51,22 +53,27 @@ class Asking:
     process: subprocess.Popen[bytes]
     file: Path
 
+    def end(self) -> Answers:
+        """Before its time."""
+        self.process.terminate()
+        return self.stop()
+
     def stop(self) -> Answers:
         self.process.wait()
         with np.load(self.file) as found:
             return Answers(**{name: found[name] for name in Answers.__annotations__})
 
 
-def asking(port: int, connections: int, seconds: float, file: Path) -> Asking:
-    """Ask from now on."""
+def asking(port: int, connections: int, seconds: float, file: Path, rate: float = 0) -> Asking:
+    """Ask from now on; ``rate``: requests per second of all, 0 for as many as there can be."""
     command = [sys.executable, "-m", "bench.asking"]
-    arguments = [str(port), str(connections), str(seconds), str(file)]
+    arguments = [str(port), str(connections), str(seconds), str(file), str(rate)]
     return Asking(subprocess.Popen([*command, *arguments], cwd=ROOT), file)
 
 
 class _Client:
-    def __init__(self, port: int, images: list[str], seconds: float) -> None:
-        self.port, self.images = port, images
+    def __init__(self, port: int, images: list[str], seconds: float, pause: float) -> None:
+        self.port, self.images, self.pause = port, images, pause
         self.ends = time.monotonic() + seconds
         self.rows: dict[str, list[object]] = defaultdict(list)
 
@@ -81,7 +88,10 @@ class _Client:
             try:
                 while time.monotonic() < self.ends:
                     number += 1
+                    begun = time.monotonic()
                     await self.one(reader, writer, name, number)
+                    if self.pause:
+                        await asyncio.sleep(max(0.0, begun + self.pause - time.monotonic()))
             except (OSError, asyncio.IncompleteReadError):
                 continue
             finally:
@@ -90,7 +100,7 @@ class _Client:
     async def one(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: int, number: int
     ) -> None:
-        place = (number * 31 + name * 97) % len(self.images)
+        place = place_of(name, number, len(self.images))
         body = b'{"request_id":"%d-%d","model":"clf","image":"%s"}' % (
             name,
             number,
@@ -124,6 +134,11 @@ class _Client:
                 self.rows[key].append(value)
 
 
+def place_of(name: int, number: int, images: int) -> int:
+    """Of the image that a connection, by its ``name``, sends with its request ``number``."""
+    return (number * 31 + name * 97) % images
+
+
 def images() -> list[str]:
     """The digits as base64 of JPEGs."""
     import base64
@@ -133,16 +148,17 @@ def images() -> list[str]:
     return [base64.b64encode(content).decode() for content in digits()]
 
 
-async def _run(port: int, connections: int, seconds: float) -> dict[str, list[object]]:
-    client = _Client(port, images(), seconds)
+async def _run(port: int, connections: int, seconds: float, rate: float) -> dict[str, list[object]]:
+    client = _Client(port, images(), seconds, connections / rate if rate else 0.0)
     client.ends = time.monotonic() + seconds
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, setattr, client, "ends", 0.0)
     await asyncio.gather(*(client.ask(number) for number in range(connections)))
     return client.rows
 
 
 def main() -> None:
-    port, connections, seconds, file = sys.argv[1:]
-    rows = uvloop.run(_run(int(port), int(connections), float(seconds)))
+    port, connections, seconds, file, rate = [*sys.argv[1:], "0"][:5]
+    rows = uvloop.run(_run(int(port), int(connections), float(seconds), float(rate)))
     arrays: dict[str, Any] = {name: np.array(values) for name, values in rows.items()}
     np.savez(file, **arrays)
 

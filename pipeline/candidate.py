@@ -10,6 +10,7 @@ from typing import Final
 from errors import ModelError, UnknownVersionError
 from models.store import Store
 from models.version import Version
+from pipeline.publishing import publish
 from records import retrainings, verdicts
 from records.database import Database
 from records.decisions import history
@@ -40,8 +41,9 @@ def step(database: Database, store: Store, one: Retraining, settings: Settings) 
     """Bring a retraining that has a version one state further, if it can be.
 
     For whoever has the lease of the model's retrainings. Raises UnknownVersionError if the champion
-    is not in this store, RolloutError if somebody has decided something else meanwhile, and
-    DatabaseError; after all of them it can be run again.
+    is not in this store, RolloutError if somebody has decided something else meanwhile,
+    PipelineError if the version cannot be published, and DatabaseError; after all of them it can be
+    run again.
     """
     if one.state == "rolling out":
         return _ended(database, one)
@@ -92,6 +94,8 @@ def _begun(database: Database, one: Retraining, settings: Settings) -> Step:
         text = f"rollout {going_on[0].id} of {one.model}:{going_on[0].challenger} is going on"
         return Step(one, text, moved=False)
     assert one.verdict_id is not None  # noqa: S101 - noted with its state
+    if settings.publish is not None:
+        publish(settings.publish, f"{one.model}:{one.challenger}")
     begun = start(
         database,
         verdicts.verdict(database, one.verdict_id),
@@ -113,7 +117,9 @@ def _ended(database: Database, one: Retraining) -> Step:
         paused = ", and is paused" if found.paused else ""
         return Step(one, f"rollout {found.id} goes on {share}{paused}", moved=False)
     last = history(database, rollout_id=found.id, limit=1)[0]
-    return _noted(database, one, "done", f"{found.stage}: {last.because}")
+    # The guard's sentences begin with it.
+    prefix = "" if last.because.startswith(found.stage) else f"{found.stage}: "
+    return _noted(database, one, "done", prefix + last.because)
 
 
 def _noted(database: Database, one: Retraining, state: State, because: str) -> Step:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from errors import PipelineError, PupilaError
+from errors import PipelineError, PupilaError, RolloutError
 from models.manifest import Manifest
 from models.offline.candidate import Candidate
 from models.reference import Reference
@@ -85,11 +85,25 @@ def retrain(database: Database, store: Store, order: Order) -> tuple[Version, st
     click.echo("Converting, checking and saving ...", err=True)
     candidate = _with_sizes(result.candidate, champion)
     version = store.save(Guarded(candidate, database, order.lease, order.owner), images=data.images)
+    _track(version, order)
     accuracy = result.metrics.accuracy.value
     return version, (
         f"{len(parts.train):,} images, {data.from_records:,} of them from records; "
         f"{accuracy:.1%} on {len(parts.holdout):,} held-out images"
     )
+
+
+def _track(version: Version, order: Order) -> None:
+    uri = settings().mlflow_tracking_uri
+    if uri is None:
+        return
+    from rollout.tracking import track_training
+
+    try:
+        track_training(uri, version, order.reason)
+    except RolloutError as error:
+        # The version is worth more than a note of it elsewhere.
+        click.echo(f"Warning: {error}", err=True)
 
 
 def _with_sizes(candidate: Candidate, champion: Version) -> Candidate:

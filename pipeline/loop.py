@@ -20,6 +20,7 @@ from pipeline import candidate
 from pipeline.asking import ask_named, ask_random
 from pipeline.event import Event, Task
 from pipeline.lease import DURATION, renewed
+from pipeline.notices import tell
 from pipeline.retrain import Budget, Outcome, run
 from pipeline.triggers import TriggerRules, due
 from records.champions import routings
@@ -169,6 +170,12 @@ class Loop:
         )
 
     def _guard(self) -> Iterator[Event]:
+        yield from self._steps()
+        if (url := self.settings.webhook_url) is not None:
+            for line in tell(self.database, url):
+                yield Event("guard", None, "not told", line, fault=True)
+
+    def _steps(self) -> Iterator[Event]:
         for step in steps(self.database, self.settings, self.model):
             rollout, decision = step.rollout, step.decision
             asked = f"; {step.asked:,} images were named to label first" if step.asked else ""
@@ -194,6 +201,7 @@ def _fault(task: Task, model: str | None, error: PupilaError) -> Event:
 def _seen(findings: Findings) -> dict[str, Any]:
     return {
         "state": findings.verdict.state,
+        "alarm": findings.state == "alarm",
         "harm": findings.harm.suspected,
         "version": findings.monitored.version.version,
     }

@@ -24,6 +24,7 @@ class Order:
     recipe: str | None = None
     accept_new_classes: bool = False
     plan: SearchPlan | None = None
+    reason: str = ""
     memory: int | None = None
 
     def dump(self) -> bytes:

@@ -187,6 +187,7 @@ def _train(task: _Task, current: Retraining) -> Outcome:
         recipe=wish.recipe,
         accept_new_classes=wish.accept_new_classes,
         plan=wish.plan,
+        reason=f"{current.trigger}: {current.reason}",
         memory=budget.memory or (None if free is None else int(_SHARE * free)),
     )
     answer = _answer(order, task)

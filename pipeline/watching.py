@@ -18,6 +18,9 @@ from records.units import Age
 if TYPE_CHECKING:
     from pipeline.loop import Loop
 
+ALARM = 3
+"""As of ``python -m monitor``."""
+
 _LONGEST = timedelta(days=365)
 
 # Nobody is waiting for a response, as on a server.
@@ -95,9 +98,11 @@ def watch(
 
 @click.command(cls=cli.Command)
 @_options
+@click.option("--fail-on-alarm", is_flag=True, help="Exit with 3 on an alarm of the monitor.")
 @click.pass_context
 def once(
     context: click.Context,
+    fail_on_alarm: bool,
     model: str | None,
     tasks: tuple[Task, ...],
     every: timedelta,
@@ -106,16 +111,17 @@ def once(
 ) -> None:
     """Do what there is to do now, and exit: for cron.
 
-    Exits with 1 if something failed, otherwise 0: an alarm is not a failure.
+    Exits with 1 if something failed, otherwise 0: an alarm is not a failure, unless you say so.
     """
-    failed = False
+    failed = alarm = False
     with _loop(every, model, html) as loop:
         say = _speaker(as_json, news_only=False)
         for task in _tasks(tasks):
             for event in loop.turn(task, early=True):
                 failed = failed or event.fault
+                alarm = alarm or bool(event.more.get("alarm"))
                 say(event)
-    context.exit(int(failed))
+    context.exit(ALARM if alarm and fail_on_alarm else int(failed))
 
 
 def _keep_on(loop: "Loop", task: Task, seconds: float, say: Say) -> None:

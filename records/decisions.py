@@ -71,7 +71,7 @@ def history(
     if rollout_id is not None:
         statement = statement.where(decisions.c.rollout_id == rollout_id)
     with database.reading() as connection:
-        return [_decision(row) for row in connection.execute(statement)]
+        return [decision_of(row) for row in connection.execute(statement)]
 
 
 def past_champions(connection: Connection, model: str) -> list[str]:
@@ -90,7 +90,8 @@ def past_champions(connection: Connection, model: str) -> list[str]:
     return past
 
 
-def _decision(row: Row[Any]) -> Decision:
+def decision_of(row: Row[Any]) -> Decision:
+    """A row of the table, whatever else there is in it."""
     return Decision(
         row.id,
         row.at,

@@ -58,7 +58,7 @@ def begin(
                 f"Retraining {other.id} of {model} has not ended: it is {other.state}."
             )
         row = connection.execute(insert(table).values(values).returning(table)).one()
-        return _retraining(row)
+        return retraining_of(row)
 
 
 def advance(database: Database, id_: int, state: State, **fields: Any) -> Retraining:
@@ -74,7 +74,7 @@ def note(connection: Connection, id_: int, state: State, **fields: Any) -> Retra
     if state in ENDED:
         values["ended_at"] = datetime.now(UTC)
     statement = update(table).where(table.c.id == id_).values(values).returning(table)
-    return _retraining(connection.execute(statement).one())
+    return retraining_of(connection.execute(statement).one())
 
 
 def judged(database: Database, id_: int, verdict: VerdictRow, because: str) -> VerdictRow:
@@ -88,7 +88,7 @@ def judged(database: Database, id_: int, verdict: VerdictRow, because: str) -> V
 
 def retraining(database: Database, id_: int) -> Retraining:
     with database.reading() as connection:
-        return _retraining(connection.execute(select(table).where(table.c.id == id_)).one())
+        return retraining_of(connection.execute(select(table).where(table.c.id == id_)).one())
 
 
 def retrainings(
@@ -101,8 +101,9 @@ def retrainings(
     if open_only:
         statement = statement.where(table.c.ended_at.is_(None))
     with database.reading() as connection:
-        return [_retraining(row) for row in connection.execute(statement)]
+        return [retraining_of(row) for row in connection.execute(statement)]
 
 
-def _retraining(row: Row[Any]) -> Retraining:
+def retraining_of(row: Row[Any]) -> Retraining:
+    """A row of the table."""
     return Retraining(**row._mapping)

@@ -164,6 +164,17 @@ retrainings = Table(
     sqlite_autoincrement=True,
 )
 
+# What the webhook was told, and when; with it a row of id 0 from when it was told first.
+notices = Table(
+    "notices",
+    metadata,
+    # 'decision' or 'retraining'.
+    Column("kind", AnyText(MAX_NAME_LENGTH), nullable=False),
+    Column("id", ID, nullable=False, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("kind", "id"),
+)
+
 # Who does alone what only one process may do, and until when unless it is renewed.
 leases = Table(
     "leases",

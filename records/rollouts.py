@@ -31,8 +31,8 @@ def start(
     rule: Mapping[str, Any],
     retraining: int | None = None,
 ) -> Rollout:
-    """Begin with the shadow. ``answering``: as in ``records.champions.promote``; ``retraining``:
-    that made the challenger, which is rolling out from then on.
+    """Begin with the shadow. ``answering``: the champion that the challenger was judged against, as
+    in ``records.champions.promote``; ``retraining``: that made it, and is rolling out from then on.
 
     Raises RolloutError if another rollout of the model is going on, or the challenger is champion.
     """
@@ -46,6 +46,10 @@ def start(
         if champion == challenger:
             raise RolloutError(
                 f"{model}:{challenger} is the champion: roll out a version that is not."
+            )
+        if champion != answering:
+            raise RolloutError(
+                f"{model}:{champion} has become the champion meanwhile: compare with that first."
             )
         set_alias(connection, model, CHALLENGER, challenger)
         values: dict[str, Any] = {

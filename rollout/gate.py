@@ -16,6 +16,8 @@ from settings import Settings
 
 # A graph that is three times slower and takes 0.03 ms keeps nobody waiting.
 _MILLISECONDS = 0.1
+# Of memory: about what two processes with the same version differ by.
+_BYTES = 64 * 2**20
 
 
 def rule_of(settings: Settings) -> GateRule:
@@ -23,6 +25,7 @@ def rule_of(settings: Settings) -> GateRule:
         margin=settings.gate_margin,
         recall=settings.gate_recall,
         slower=settings.gate_slower,
+        larger=settings.gate_larger,
         better=settings.gate_better,
     )
 
@@ -73,7 +76,7 @@ def judge(
         )
         compared.append(one.model_copy(update={"void": holdout.void}))
     old, new = costs((champion, challenger), runtimes)
-    checks = (*verdict_checks(compared, rule), _slower(old, new, rule))
+    checks = (*verdict_checks(compared, rule), _slower(old, new, rule), _larger(old, new, rule))
     outcome, because = outcome_of(checks)
     return GateVerdict(
         at=datetime.now(UTC),
@@ -161,6 +164,20 @@ def _slower(old: Cost, new: Cost, rule: GateRule) -> Check:
         state="refused" if slow else "passed",
         because=f"an image takes {new.latency_ms:.3f} ms instead of {old.latency_ms:.3f}, and the "
         f"limit is {rule.slower:g} times as long",
+    )
+
+
+def _larger(old: Cost, new: Cost, rule: GateRule) -> Check:
+    """By what a process takes more with it; by the file where that cannot be measured."""
+    known = old.memory is not None and new.memory is not None
+    before, after = (one.memory if known else one.size for one in (old, new))
+    assert before is not None and after is not None  # noqa: S101, PT018 - a size is always known
+    large = after > rule.larger * before and after - before > _BYTES
+    return Check(
+        name="memory",
+        state="refused" if large else "passed",
+        because=f"it takes {after / 2**20:,.0f} MiB of memory instead of {before / 2**20:,.0f}, "
+        f"and the limit is {rule.larger:g} times as much",
     )
 
 

@@ -1,10 +1,11 @@
-"""Sends a verdict to an MLflow server as a run, over its REST API: no client is needed for that.
+"""Sends trainings and verdicts to an MLflow server as runs, over its REST API: without a client.
 
 https://mlflow.org/docs/latest/api_reference/rest-api.html
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from errors import RolloutError
+from models.version import Version
 from rollout.page import render
 from rollout.verdict import GateVerdict
 
@@ -28,14 +30,55 @@ def track(uri: str, verdict: GateVerdict) -> str:
     Its metrics are the figures of both versions and their differences; where the server takes
     files, the page and the JSON are beside them. Raises RolloutError, which names the host only.
     """
+    with _client(uri) as client:
+        return _track(client, verdict)
+
+
+def track_training(uri: str, version: Version, because: str) -> str:
+    """A run of a retraining, in the same experiment: recipe, parameters, data and figures on its
+    own holdout. Raises RolloutError as ``track`` does."""
+    manifest = version.manifest
+    data = manifest.data
+    began = _milliseconds(manifest.created_at)
+    params: dict[str, Any] = {
+        "version": version.tag,
+        "parent": manifest.parent,
+        "recipe": manifest.recipe,
+    }
+    params |= {f"parameter/{name}": value for name, value in manifest.parameters.items()}
+    if data is not None:
+        params |= {"data": data.name, "data/sha256": data.sha256, "data/seed": data.seed}
+    figures: dict[str, float | None] = {}
+    if data is not None:
+        figures = {"images": data.images, "holdout": data.holdout}
+    if manifest.metrics is not None:
+        found = manifest.metrics
+        figures |= {
+            "holdout/accuracy": found.accuracy.value,
+            "holdout/log_loss": found.log_loss,
+            "holdout/calibration_error": found.calibration_error,
+        }
+    metrics = [(key, float(value)) for key, value in figures.items() if value is not None]
+    known = {key: str(value) for key, value in params.items() if value is not None}
+    tags = {"because": because[:_MOST_TEXT]}
+    with _client(uri) as client:
+        made = _begin(client, version.name, f"training {version.version}", began)
+        run = str(made["run_id"])
+        _log(client, run, began, metrics, known, tags)
+        _post(client, "mlflow/runs/update", run_id=run, status="FINISHED", end_time=began)
+        return run
+
+
+@contextmanager
+def _client(uri: str) -> Iterator[httpx.Client]:
     host = _host(uri)
     try:
         with httpx.Client(base_url=f"{uri.rstrip('/')}/api/2.0/", timeout=_SECONDS) as client:
-            return _track(client, verdict)
+            yield client
     except httpx.HTTPStatusError as error:
         raise RolloutError(
             f"MLflow at {host} answered {error.response.status_code} to "
-            f"{error.request.url.path}, so the verdict is not there."
+            f"{error.request.url.path}, so it has no run of this."
         ) from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError, KeyError) as error:
         cause = type(error).__name__
@@ -53,31 +96,39 @@ def _host(uri: str) -> str:
 
 
 def _track(client: httpx.Client, verdict: GateVerdict) -> str:
-    experiment = _experiment(client, verdict.model)
     began = _milliseconds(verdict.at)
-    made = _post(
-        client,
-        "mlflow/runs/create",
-        experiment_id=experiment,
-        run_name=verdict.challenger,
-        start_time=began,
-    )
-    info = made["run"]["info"]
+    info = _begin(client, verdict.model, verdict.challenger, began)
     run = str(info["run_id"])
-    metrics = [
-        {"key": key, "value": value, "timestamp": began, "step": 0}
-        for key, value in _metrics(verdict)
-    ]
     params = {"champion": verdict.champion, "challenger": verdict.challenger}
     params |= {name: str(value) for name, value in verdict.rule}
     tags = {"outcome": verdict.outcome, "because": verdict.because[:_MOST_TEXT]}
-    for start in range(0, len(metrics), _MOST_METRICS):
-        part = metrics[start : start + _MOST_METRICS]
-        _post(client, "mlflow/runs/log-batch", run_id=run, metrics=part)
-    _post(client, "mlflow/runs/log-batch", run_id=run, params=_pairs(params), tags=_pairs(tags))
+    _log(client, run, began, list(_metrics(verdict)), params, tags)
     _send_files(client, str(info.get("artifact_uri", "")), verdict)
     _post(client, "mlflow/runs/update", run_id=run, status="FINISHED", end_time=began)
     return run
+
+
+def _begin(client: httpx.Client, model: str, name: str, began: int) -> dict[str, Any]:
+    """What MLflow says of a new run, such as its id."""
+    experiment = _experiment(client, model)
+    run = {"experiment_id": experiment, "run_name": name, "start_time": began}
+    info: dict[str, Any] = _post(client, "mlflow/runs/create", **run)["run"]["info"]
+    return info
+
+
+def _log(
+    client: httpx.Client,
+    run: str,
+    at: int,
+    metrics: Sequence[tuple[str, float]],
+    params: Mapping[str, str],
+    tags: Mapping[str, str],
+) -> None:
+    rows = [{"key": key, "value": value, "timestamp": at, "step": 0} for key, value in metrics]
+    for start in range(0, len(rows), _MOST_METRICS):
+        part = rows[start : start + _MOST_METRICS]
+        _post(client, "mlflow/runs/log-batch", run_id=run, metrics=part)
+    _post(client, "mlflow/runs/log-batch", run_id=run, params=_pairs(params), tags=_pairs(tags))
 
 
 def _experiment(client: httpx.Client, name: str) -> str:
@@ -130,7 +181,7 @@ def _metrics(verdict: GateVerdict) -> Iterator[tuple[str, float]]:
             yield f"cost/memory/{side}", float(cost.memory)
 
 
-def _pairs(values: dict[str, str]) -> list[dict[str, str]]:
+def _pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"key": key, "value": value} for key, value in values.items()]
 
 

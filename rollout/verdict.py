@@ -82,6 +82,7 @@ class GateRule(_Frozen):
     margin: float = 0.01
     recall: float = 0.05
     slower: float = 2.0
+    larger: float = 4.0
     better: bool = False
     alpha: float = 0.05
     least: int = 100

@@ -1,23 +1,45 @@
-"""The newest results of the monitor, as metrics."""
+"""The newest results of the monitor and of the loop, as metrics."""
 
 import asyncio
 import contextlib
 from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
 
 from errors import RecordsError
 from serving.background import background
-from serving.metrics import MONITOR_P_VALUE, MONITOR_SECONDS, MONITOR_STATE
+from serving.metrics import (
+    LABEL_REQUESTS,
+    MONITOR_P_VALUE,
+    MONITOR_SECONDS,
+    MONITOR_STATE,
+    RETRAINING_SECONDS,
+    RETRAINING_STATE,
+    ROLLOUT_DECISION,
+)
 from serving.recording.connection import RecordsConnection
+
+if TYPE_CHECKING:
+    from records.requests import Drawn
 
 _EVERY_SECONDS = 30.0
 _STATES = {"calm": 0, "warn": 1, "alarm": 2, "unknown": -1}
+_RETRAININGS = {
+    "done": 0,
+    "training": 1,
+    "trained": 2,
+    "judged": 3,
+    "rolling out": 4,
+    "refused": -1,
+    "failed": -2,
+}
 
 
 class Gauges:
-    """Reads the newest reports from the database twice a minute."""
+    """Reads the newest reports, retrainings and decisions from the database twice a minute."""
 
     def __init__(self, records: RecordsConnection) -> None:
         self._records = records
+        self._asked = set["tuple[str, Drawn]"]()
 
     def refreshing(self) -> AbstractAsyncContextManager[None]:
         """Keep the gauges up to date until the block ends."""
@@ -32,13 +54,23 @@ class Gauges:
 
     def read(self) -> None:
         """Update the gauges once; blocks, so call it on a thread. Raises RecordsError."""
+        from records.loop import standing
         from records.reports import latest
 
         with self._records.open() as database:
-            reports = latest(database)
+            reports, loop = latest(database), standing(database)
         for report in reports:
             names = (report.model, report.kind)
             MONITOR_STATE.labels(*names).set(_STATES[report.state])
             MONITOR_SECONDS.labels(*names).set(report.at.timestamp())
             p_value = report.p_value
             MONITOR_P_VALUE.labels(*names).set(float("nan") if p_value is None else p_value)
+        for model, (state, at) in loop.retrainings.items():
+            RETRAINING_STATE.labels(model).set(_RETRAININGS[state])
+            RETRAINING_SECONDS.labels(model).set(at.timestamp())
+        for (model, action), at in loop.decisions.items():
+            ROLLOUT_DECISION.labels(model, action).set(at.timestamp())
+        # What was deleted is waited for no longer.
+        self._asked |= loop.requests.keys()
+        for asked in self._asked:
+            LABEL_REQUESTS.labels(*asked).set(loop.requests.get(asked, 0))

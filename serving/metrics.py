@@ -88,6 +88,32 @@ ROLLOUT_PAUSED = Gauge(
     multiprocess_mode="livemostrecent",
 )
 
+ROLLOUT_DECISION = Gauge(
+    "pupila_rollout_decision_timestamp_seconds",
+    "When the last decision of this kind was made, in seconds since 1970",
+    ("model", "action"),
+    multiprocess_mode="mostrecent",
+)
+RETRAINING_STATE = Gauge(
+    "pupila_retraining_state",
+    "The newest retraining's state: 0 done, 1 training, 2 trained, 3 judged, 4 rolling out, "
+    "-1 refused, -2 failed",
+    ("model",),
+    multiprocess_mode="mostrecent",
+)
+RETRAINING_SECONDS = Gauge(
+    "pupila_retraining_timestamp_seconds",
+    "When the newest retraining ended or, while it has not, began, in seconds since 1970",
+    ("model",),
+    multiprocess_mode="mostrecent",
+)
+LABEL_REQUESTS = Gauge(
+    "pupila_label_requests_open",
+    "Labels that were asked for and have not come, by how the image was drawn",
+    ("model", "drawn"),
+    multiprocess_mode="mostrecent",
+)
+
 _REPORT = ("model", "kind")
 MONITOR_STATE = Gauge(
     "pupila_monitor_state",

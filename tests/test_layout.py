@@ -61,7 +61,8 @@ OFFLINE_MODELS = "models.offline"
 COMMANDS = ("__main__", "comparison", "lineage", "report")
 # What a server imports of the records; migrations, tables and Parquet are for other processes.
 HOT_RECORDS = {
-    f"records.{name}" for name in ("database", "writer", "labels", "windows", "reports", "keys")
+    f"records.{name}"
+    for name in ("database", "writer", "labels", "windows", "reports", "keys", "loop")
 }
 OFFLINE = {"alembic", "click", "rich", "pyarrow", "PIL"}
 

@@ -25,7 +25,8 @@ from tests.waiting import PATIENCE_SECONDS, until
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "pupila.json").read_bytes())
 BODY = (ROOT / "tests" / "data" / "predict_digit8.json").read_bytes()
 DIGIT8 = json.loads(BODY)
-SERVICES = ("api", "monitor", "prune", "postgres", "prometheus")
+JOBS = ("monitor", "retrain", "guard", "prune")
+SERVICES = ("api", *JOBS, "postgres", "prometheus")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -114,6 +115,16 @@ def reported(running: Stack, outage: object) -> str:
     return looked.stdout
 
 
+@pytest.fixture(scope="module")
+def asked(running: Stack, outage: object) -> str:
+    """What the loop said when labels were asked for, and a model retrained that cannot be."""
+    inside = ("exec", "-T", "retrain", "python", "-m", "pipeline")
+    running.compose(*inside, "ask")
+    done = run(running.program, running.env, *inside, "retrain")
+    assert done.returncode == 1, done.stdout
+    return done.stderr
+
+
 def test_the_file_is_valid(program: Program, tmp_path: Path) -> None:
     env = write_env(tmp_path / ".env", POSTGRES_PASSWORD="secret")
     for profile in ("", "metrics", "dashboard"):
@@ -146,7 +157,7 @@ def test_the_stack_is_found_in_the_root(program: Program) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert {"api", "monitor", "prune", "postgres"} <= set(done.stdout.split())
+    assert {"api", *JOBS, "postgres"} <= set(done.stdout.split())
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -211,7 +222,11 @@ def test_the_monitor_reports(running: Stack, reported: str) -> None:
     assert running.sql("SELECT count(*) FROM reports WHERE model = 'clf'") > 0
 
 
-@pytest.mark.parametrize("job", ["monitor", "prune"])
+def test_the_champion_of_the_image_cannot_be_retrained_and_says_so(asked: str) -> None:
+    assert "train a version here with python -m train, and promote it" in asked
+
+
+@pytest.mark.parametrize("job", JOBS)
 def test_every_job_goes_on(running: Stack, job: str) -> None:
     inspected = running.inspect(job)
     assert inspected["State"]["Running"]
@@ -233,7 +248,7 @@ TARGETS = [
 ]
 
 
-@pytest.mark.usefixtures("labelled", "refused", "outage", "reported")
+@pytest.mark.usefixtures("labelled", "refused", "outage", "reported", "asked")
 @pytest.mark.parametrize("model", [".*", "clf"])
 @pytest.mark.parametrize(("expression", "legend"), TARGETS)
 def test_every_panel_shows_something(

@@ -29,7 +29,7 @@ def build(folder: Path) -> list[Object]:
         objects = _patched(objects, folder, patch)
     namespace = given.pop("namespace")
     for one in objects:
-        if one["kind"] != "Namespace":
+        if one["kind"] not in {"Namespace", "PriorityClass"}:
             one["metadata"]["namespace"] = namespace
     for labels in given.pop("labels", []):
         for one in objects:

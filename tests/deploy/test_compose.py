@@ -27,8 +27,10 @@ EXPRESSIONS = [target["expr"] for panel in DASHBOARD["panels"] for target in pan
 
 # What every container of the stack has settled.
 SETTLED = {"PORT", "PUPILA_HOME", "PUPILA_DATABASE_URL"}
-# What only the monitor is told: chat programs keep a secret in it.
-MONITORS = {"PUPILA_WEBHOOK_URL"}
+# What only those are told who call it: chat programs keep a secret in it.
+WEBHOOK = {"PUPILA_WEBHOOK_URL"}
+CALLERS = {"monitor", "guard"}
+OURS = ("api", "monitor", "retrain", "guard", "prune")
 # What Compose itself reads.
 COMPOSES = {"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES"}
 # How keys are used, which is no secret.
@@ -52,9 +54,9 @@ def environment(service: str) -> dict[str, str | None]:
     return found
 
 
-@pytest.mark.parametrize("service", ["api", "monitor", "prune"])
+@pytest.mark.parametrize("service", OURS)
 def test_every_setting_reaches_the_container(service: str) -> None:
-    wanted = variables(Settings).keys() - (set() if service == "monitor" else MONITORS)
+    wanted = variables(Settings).keys() - (set() if service in CALLERS else WEBHOOK)
     assert {name for name in environment(service) if name in variables(Settings)} == wanted
     given = {name for name, value in environment(service).items() if value is not None}
     assert given & variables(Settings).keys() == SETTLED
@@ -108,7 +110,7 @@ def test_make_writes_the_settings_with_a_password_for_their_user_alone(tmp_path:
 
 def test_a_missing_image_is_never_built_but_explained() -> None:
     ours = [service for service in COMPOSE["services"].values() if "pupila" in service["image"]]
-    assert len(ours) == 3
+    assert len(ours) == len(OURS)
     assert {service["build"] for service in ours} == {"./deploy/compose"}
     dockerfile = (DEPLOY / "compose" / "Dockerfile").read_text(encoding="utf-8")
     assert "Build it with make image, then try again.}" in dockerfile.splitlines()[-1]
@@ -116,7 +118,23 @@ def test_a_missing_image_is_never_built_but_explained() -> None:
 
 def test_only_profiles_bring_metrics_and_dashboard() -> None:
     always = {name for name, one in COMPOSE["services"].items() if "profiles" not in one}
-    assert always == {"api", "postgres", "monitor", "prune"}
+    assert always == {*OURS, "postgres"}
+
+
+def test_each_task_of_the_loop_has_a_container() -> None:
+    commands = {name: COMPOSE["services"][name].get("command", []) for name in OURS}
+    tasks = {name: re.findall(r"--task (\w+)", " ".join(one)) for name, one in commands.items()}
+    loop = {name: found for name, found in tasks.items() if found}
+    assert loop == {name: [name] for name in ("monitor", "retrain", "guard")}
+
+
+def test_a_retraining_is_held_back_for_the_service() -> None:
+    retrain = COMPOSE["services"]["retrain"]
+    assert retrain["mem_limit"] == "${RETRAIN_MEMORY:-2g}"
+    assert retrain["cpus"] == "${RETRAIN_CPUS:-1}"
+    # Of 1024, which every other has.
+    assert retrain["cpu_shares"] < 1024
+    assert retrain["oom_score_adj"] > 0
 
 
 @pytest.mark.parametrize("name", COMPOSE["services"])

@@ -243,13 +243,54 @@ def test_nothing_secret_has_a_value(objects: tuple[Object, ...]) -> None:
                     assert "optional" not in variable["valueFrom"]["secretKeyRef"]
 
 
-@pytest.mark.parametrize("component", ["monitor", "prune"])
+@pytest.mark.parametrize("component", ["monitor", "retrain", "guard", "prune"])
 def test_a_job_runs_a_command_that_there_is(cloud: tuple[Object, ...], component: str) -> None:
     (job,) = pods(cloud)[component]["spec"]["containers"]
     python, flag, *command = job["args"]
     assert (python, flag) == ("python", "-m")
     # Options that it does not know are an error, help or not.
     assert "Usage" in run(*command, "--help")
+
+
+def test_each_task_of_the_loop_has_a_job(objects: tuple[Object, ...]) -> None:
+    tasks = {}
+    for name, pod in pods(objects).items():
+        if name != "server":
+            (job,) = pod["spec"]["containers"]
+            tasks[name] = " ".join(job["args"]).partition("--task ")[2].partition(" ")[0]
+    assert {name for name, task in tasks.items() if name == task} == {"monitor", "retrain", "guard"}
+
+
+def test_a_job_never_meets_itself_and_ends(objects: tuple[Object, ...]) -> None:
+    for one in objects:
+        if one["kind"] == "CronJob":
+            assert one["spec"]["concurrencyPolicy"] == "Forbid"
+            assert one["spec"]["startingDeadlineSeconds"] >= 60
+            assert one["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"] >= 300
+
+
+def test_a_retraining_has_its_time_and_goes_behind_the_servers(objects: tuple[Object, ...]) -> None:
+    job = named(objects, "CronJob", "pupila-retrain")["spec"]["jobTemplate"]["spec"]
+    assert job["activeDeadlineSeconds"] >= Settings().retrain_seconds + 1800
+    pod = job["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["resources"]["limits"].keys() == {"cpu", "memory"}
+    priority = named(objects, "PriorityClass", pod["priorityClassName"])
+    assert priority["value"] < 0
+    assert priority["preemptionPolicy"] == "Never"
+
+
+def test_the_webhook_is_called_by_those_who_may(objects: tuple[Object, ...]) -> None:
+    callers = {
+        name
+        for name, pod in pods(objects).items()
+        if "PUPILA_WEBHOOK_URL"
+        in {v["name"] for one in containers(pod) for v in one.get("env", [])}
+    }
+    (allowed,) = named(objects, "NetworkPolicy", "pupila-webhook")["spec"]["podSelector"][
+        "matchExpressions"
+    ]
+    assert callers == set(allowed["values"]) == {"monitor", "guard"}
 
 
 def test_an_alarm_is_a_failure_that_is_not_tried_again(cloud: tuple[Object, ...]) -> None:
@@ -300,6 +341,27 @@ def test_in_a_cloud_versions_are_there_before_they_are_needed(
     assert fetch["command"] == ["sh", "/store/fetch.sh", "once"]
     # BENTOML_HOME of the image, and where BentoML keeps models in it.
     assert settings_of(cloud, fetch)["VERSIONS"] == "/data/models"
+
+
+def test_in_a_cloud_a_retrained_version_is_published(cloud: tuple[Object, ...]) -> None:
+    spec = pods(cloud)["retrain"]["spec"]
+    (fetch,), (retrain,) = spec["initContainers"], spec["containers"]
+    given = settings_of(cloud, retrain)
+    # The command, and the program that it runs, are where the other container puts them.
+    assert given["PUPILA_PUBLISH"] == "sh /store/publish.sh"
+    (store,) = (one["configMap"]["name"] for one in spec["volumes"] if one["name"] == "store")
+    assert "publish.sh" in named(cloud, "ConfigMap", store)["data"]
+    assert given["RCLONE"] == "/tools/rclone"
+    assert fetch["command"][-1] == (
+        "cp /usr/local/bin/rclone /tools/ && exec sh /store/fetch.sh once"
+    )
+    for name in ("VERSIONS", "IMAGES", "STORE", "STORE_IMAGES", "RCLONE_CONFIG_STORE_TYPE"):
+        assert given[name] == settings_of(cloud, fetch)[name]
+    # Their folder is the next to that of the versions, as a store expects it.
+    assert given["IMAGES"] == str(Path(given["VERSIONS"]).parent / "pupila-training-images")
+    assert given["PUPILA_WORKERS"]
+    (data,) = (one for one in spec["volumes"] if one["name"] == "data")
+    assert data == {"name": "data", "persistentVolumeClaim": {"claimName": "pupila-retrain"}}
 
 
 def _server(objects: tuple[Object, ...]) -> Object:

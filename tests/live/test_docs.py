@@ -48,6 +48,8 @@ NOT_RUN = {
     "bentoml secret": "needs a BentoCloud account",
     "bentoml serve": "serves until it is stopped; tests/live/test_bento.py runs it",
     "deploy/cloudrun/run": "needs a Google Cloud account; the page runs it with --dry-run",
+    "gcloud": "needs a Google Cloud account",
+    "deploy/kubernetes/job": "needs a Kubernetes cluster; tests/deploy runs it without one",
     "export": "belongs to the commands after it",
     "scripts/install": "installs packages",
     "pip install": "installs packages",
@@ -55,6 +57,7 @@ NOT_RUN = {
     "python -m score": "needs a Dask cluster",
     "python -m monitor": "runs until it is stopped, or needs Evidently",
     "python -m rollout": "runs until it is stopped",
+    "python -m pipeline": "runs until it is stopped",
     "curl": "asks the stack that Compose started, or a server with keys",
     "python -m keys": "would close the server that all pages ask; tests/live/test_keys.py runs it",
 }

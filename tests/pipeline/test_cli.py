@@ -1,12 +1,15 @@
 """``python -m pipeline``, as a user calls it."""
 
 import json
+import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.__main__ import NOT_DUE, main
+from pipeline.watching import ALARM
 from records.retrainings import advance, begin
 from settings import settings
 from tests.pipeline.conftest import Place
@@ -93,3 +96,17 @@ def test_ask_lists_what_waits_for_a_label(place: Place) -> None:
     found = json.loads(call(place, "ask", "--model", "clf", "--json").output)
     assert {one["request_id"] for one in found} == set(names)
     assert {one["drawn"] for one in found} == {"random"}
+
+
+@pytest.mark.parametrize(("options", "code"), [((), 0), (("--fail-on-alarm",), ALARM)])
+def test_an_alarm_is_a_failure_if_you_say_so(
+    place: Place, options: tuple[str, ...], code: int
+) -> None:
+    handlers = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGINT)]
+    # Negatives: a fault of the images, which needs no second window.
+    place.serve(255 - place.some(0, 100)[0], at=datetime.now(UTC) + timedelta(minutes=59))
+    done = call(place, "once", "--model", "clf", "--task", "monitor", "--every", "2h", *options)
+    assert done.exit_code == code, done.output
+    assert "ALARM" in done.output
+    for number, handler in handlers:
+        signal.signal(number, handler)

@@ -17,10 +17,13 @@ import numpy as np
 import pytest
 
 from errors import RolloutError
+from models.store import Store
 from rollout.gate import outcome_of, verdict_checks
 from rollout.measures import Answers, compare
-from rollout.tracking import track
+from rollout.tracking import track, track_training
 from rollout.verdict import Cost, GateRule, GateVerdict
+from tests.drafts import LinearDraft
+from tests.rollout.versions import Held, fingerprint
 from tests.servers import free_port
 from tests.waiting import until
 
@@ -55,6 +58,11 @@ def verdict() -> GateVerdict:
         notes=(),
         rule=GateRule(),
     )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
 
 
 @dataclass
@@ -130,6 +138,19 @@ def test_a_verdict_becomes_a_run(verdict: GateVerdict) -> None:
     assert GateVerdict.model_validate_json(stand_in.asked[6][2]) == verdict
 
 
+def test_a_training_becomes_a_run(store: Store) -> None:
+    version = store.save(Held(LinearDraft(), data=fingerprint(400)))
+    with standing_in(StandIn(known=True)) as stand_in:
+        assert track_training(stand_in.url, version, "200 new labels") == "run1"
+    sent = [json.loads(body) for _, path, body in stand_in.asked if path.endswith("log-batch")]
+    metrics = {one["key"]: one["value"] for one in sent[0]["metrics"]}
+    assert metrics == {"images": 400, "holdout": 400}
+    params = {one["key"]: one["value"] for one in sent[1]["params"]}
+    assert params["version"] == version.tag
+    assert params["data/sha256"] == "ab"
+    assert sent[1]["tags"] == [{"key": "because", "value": "200 new labels"}]
+
+
 def test_an_experiment_is_made_once(verdict: GateVerdict) -> None:
     with standing_in(StandIn(known=True)) as stand_in:
         track(stand_in.url, verdict)
@@ -140,8 +161,8 @@ def test_a_server_that_refuses_is_one_sentence_without_its_password(verdict: Gat
     with standing_in(StandIn(status=403)) as stand_in, pytest.raises(RolloutError) as raised:
         track(stand_in.url, verdict)
     assert str(raised.value) == (
-        "MLflow at 127.0.0.1 answered 403 to /api/2.0/mlflow/experiments/get-by-name, so the "
-        "verdict is not there."
+        "MLflow at 127.0.0.1 answered 403 to /api/2.0/mlflow/experiments/get-by-name, so it has "
+        "no run of this."
     )
 
 

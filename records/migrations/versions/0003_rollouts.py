@@ -1,4 +1,5 @@
-"""Aliases, rollouts and their decisions, pairs, verdicts, requests for labels, retrainings."""
+"""Aliases, rollouts and their decisions, pairs, verdicts, requests for labels, retrainings,
+notices."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -119,6 +120,13 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("retrainings_model_id_idx", "retrainings", ["model", "id"])
+    op.create_table(
+        "notices",
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("id", _ID, nullable=False, autoincrement=False),
+        sa.Column("at", _AT, nullable=False),
+        sa.PrimaryKeyConstraint("kind", "id"),
+    )
     op.create_table(
         "leases",
         sa.Column("name", sa.Text, primary_key=True),

@@ -133,6 +133,29 @@ def test_an_answer_without_an_end_is_not_awaited() -> None:
     assert not late
 
 
+def test_an_answer_that_comes_byte_by_byte_is_cut() -> None:
+    left = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            with contextlib.suppress(OSError):
+                while not left.wait(0.02):
+                    self.wfile.write(b"x")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(POLL,))
+        thread.start()
+        with pytest.raises(MonitorError, match=r"did not answer \(within 0.3 seconds\)"):
+            post(f"http://127.0.0.1:{server.server_address[1]}/", "{}", seconds=0.3)
+        left.set()
+        server.shutdown()
+        thread.join()
+
+
 @pytest.mark.parametrize("proxy", ["foo://x", "socks5://127.0.0.1:1"])
 def test_an_invalid_proxy_is_reported(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
