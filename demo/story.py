@@ -158,12 +158,12 @@ class Story:
         """Who answers, and what was decided."""
         models = self._get("/models").get("models", [])
         self.view.routing = next((one for one in models if one["name"] == MODEL), {})
-        rollout: dict[str, Any] | None = self.view.routing.get("rollout")  # type: ignore[assignment]
-        if rollout is not None:
-            version = rollout["challenger"].partition(":")[2]
-            self.view.names.setdefault(version, CURE)
-            self._challengers[rollout["id"]] = self.view.name(version)
         decisions = self._get("/rollouts/history").get("decisions", [])
+        # After the decisions, so that it has the rollout of each.
+        for one in self._get("/rollouts/").get("rollouts", []):
+            version = one["challenger"].partition(":")[2]
+            self.view.names.setdefault(version, CURE)
+            self._challengers[one["id"]] = self.view.name(version)
         for one in reversed(decisions):
             if one["id"] > self._told:
                 self._told = one["id"]

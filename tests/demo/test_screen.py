@@ -20,7 +20,7 @@ def test_the_board_shows_what_happened_and_what_is_in_fast_forward() -> None:
     text = drawn()
     for shown in (
         "accuracy",
-        "90.3%",
+        "96.8%",
         "retrained by the loop 100%",
         "p50 5.0 ms, p99 8.0 ms",
         "300 random, 20 monitor, 40 rollout",
@@ -44,4 +44,4 @@ def test_lines_tell_each_event_once(capsys: pytest.CaptureFixture[str]) -> None:
     output = capsys.readouterr().out
     assert output.count("somebody knocks the camera") == 1
     assert "fast-forward: PUPILA_GUARD_MINUTES is 0.1, in production 10.0" in output
-    assert "accuracy 90.3%; retrained by the loop 100%; p50 5.0 ms" in output
+    assert "accuracy 96.8%; retrained by the loop 100%; p50 5.0 ms" in output

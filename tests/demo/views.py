@@ -29,12 +29,12 @@ def answer(number: int, *, right: bool, version: str = "aaa", status: int = 200)
 
 
 def told() -> View:
-    """All right before the shift, every other answer after it, and 9 of 10 after the promotion."""
+    """All right before the shift, every other answer after it, and 19 of 20 after the promotion."""
     view = View(BEGAN - 5, Ledger(), names=dict(NAMES))
     for number in range(END * RATE):
         second = number / RATE
         cured = second >= PROMOTED or (second >= CANARY and number % 4 == 0)
-        right = second < SHIFT or (number % 10 != 0 if cured else number % 2 == 0)
+        right = second < SHIFT or (number % 20 != 0 if cured else number % 2 == 0)
         view.ledger.add([answer(number, right=right, version="bbb" if cured else "aaa")])
     for second, kind, text, mark in (
         (SHIFT, "act", "somebody knocks the camera", "shift"),
