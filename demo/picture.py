@@ -155,7 +155,7 @@ def _levels(axes: Any, view: View, found: Totals) -> None:
         before = 100 * found.before
         axes.axhline(before, color=_INK, linewidth=1, linestyle=(0, (1, 3)))
         # The time before the shift is too short for it.
-        _write(axes, broken + SHIFT_SECONDS, before - 2.5, found.before, "left")
+        _write(axes, broken + SHIFT_SECONDS, before - 8, found.before, "left")
     for value, above, start, end in (
         (found.worst, 15, broken, mended),
         (found.after, -14, mended, view.length),
