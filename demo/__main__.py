@@ -14,7 +14,7 @@ import cli
 @click.option(
     "--seconds",
     type=click.FloatRange(10, 3600),
-    default=240.0,
+    default=600.0,
     help="Longest time it may take; then it has failed.",
 )
 @click.option(

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-ANGLE = 25.0
+ANGLE = 30.0
 """Degrees by which the camera is turned in the end."""
-CONTRAST = 0.7
+CONTRAST = 0.65
 """What is left of the contrast then, as a proportion."""
 PARTS = (900, 500)
 """Digits that the first version is trained on, and those that clients send at first. The others

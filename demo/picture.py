@@ -9,7 +9,7 @@ from PIL import Image
 
 from demo.ledger import accuracy
 from demo.totals import Totals
-from demo.traffic import Answer
+from demo.traffic import SHIFT_SECONDS, Answer
 from demo.view import BAD, CURE, FIRST, View
 
 SIZE: Final = (1600, 900)
@@ -60,7 +60,7 @@ def _save(figure: Any, path: Path) -> None:
     figure.savefig(buffer, dpi=_DPI, format="png")
     path.parent.mkdir(parents=True, exist_ok=True)
     with Image.open(buffer) as picture:
-        picture.convert("RGB").quantize(128).save(path, "PNG", optimize=True)
+        picture.convert("RGB").quantize(256).save(path, "PNG", optimize=True)
 
 
 def _bins(view: View) -> Bins:
@@ -151,13 +151,18 @@ def _levels(axes: Any, view: View, found: Totals) -> None:
     broken = shift.at - view.zero
     mended = view.length if promoted is None else promoted.at - view.zero
     axes.axvspan(broken, mended, color=_COLORS[BAD], alpha=0.05, linewidth=0)
+    if found.before is not None:
+        before = 100 * found.before
+        axes.axhline(before, color=_INK, linewidth=1, linestyle=(0, (1, 3)))
+        # The time before the shift is too short for it.
+        _write(axes, broken + SHIFT_SECONDS, before - 8, found.before, "left")
     for value, above, start, end in (
-        (found.before, -13, 0.0, broken),
-        (found.worst, 9, broken, mended),
-        (found.after, -13, mended, view.length),
+        (found.worst, 15, broken, mended),
+        (found.after, -14, mended, view.length),
     ):
         if value is not None:
-            where = ((start + end) / 2, 100 * value + above)
-            axes.text(
-                *where, f"{value:.1%}", fontsize=19, fontweight="bold", color=_INK, ha="center"
-            )
+            _write(axes, (start + end) / 2, 100 * value + above, value, "center")
+
+
+def _write(axes: Any, x: float, y: float, value: float, side: str) -> None:
+    axes.text(x, y, f" {value:.1%}", fontsize=19, fontweight="bold", color=_INK, ha=side)

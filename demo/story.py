@@ -73,6 +73,7 @@ class Story:
         """From calm to calm."""
         self._traffic, self._labels = traffic, labels
         self._act("clients send digits, and all is well")
+        self._hold(lambda: bool(self.view.ledger.answers), "an answer")
         self._wait(CALM_SECONDS)
         self._act(f"somebody knocks the camera: it turns by {ANGLE:g}° and loses contrast", "shift")
         traffic.shift()
