@@ -1,14 +1,13 @@
 """``python -m train``: from images to a checked version in the model store."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 import cli
 from models.names import RULE, is_name
+from train.data_options import DataChoice, data_options
 from train.options import RECIPES, check_search, search_plan
 
 if TYPE_CHECKING:
@@ -30,20 +29,8 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     return value
 
 
-def _data(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if not value:
-        raise click.BadParameter("write digits, or the path of a folder.")
-    return value
-
-
 @click.command(cls=cli.Command, context_settings={"show_default": True, "max_content_width": 100})
-@click.option(
-    "--data",
-    default="digits",
-    callback=_data,
-    metavar="digits|FOLDER",
-    help="scikit-learn's digits, or a folder with one sub-folder of images for each class.",
-)
+@data_options
 @click.option(
     "--recipe", "recipe_name", default="svc", type=click.Choice(RECIPES), help="What to train."
 )
@@ -102,7 +89,6 @@ def _data(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "version before it; never from then on]",
 )
 def main(
-    data: str,
     recipe_name: str,
     name: str,
     image_spec: str | None,
@@ -114,6 +100,7 @@ def main(
     dask: str | None,
     backend: Literal["onnx", "sklearn"],
     promote: Literal["always", "better", "never"] | None,
+    **chosen: Any,
 ) -> None:
     """Train an image classifier, check it, and save it as a new version in the model store.
 
@@ -132,7 +119,10 @@ def main(
     recipe(recipe_name)
     plan = search_plan(candidates, halving=halving, workers=workers, dask=dask)
     with progress() as advance:
-        dataset = _load(data, image_spec, lambda done, total: advance("Loading", done, total))
+        dataset = DataChoice(**chosen).load(
+            image_spec, lambda done, total: advance("Loading", done, total)
+        )
+        _print_notes(dataset)
         result = train(
             dataset,
             recipe_name,
@@ -149,15 +139,12 @@ def main(
     _print_version(result, saved)
 
 
-def _load(data: str, image_spec: str | None, on_progress: Callable[[int, int], None]) -> "Dataset":
-    from images.spec import ImageSpec
-    from train.digits import load_digits
-    from train.folder import load_folder
+def _print_notes(dataset: "Dataset") -> None:
+    """What was taken and what was left out: before it is trained on, which may take long."""
+    from train.duplicates import Duplicates
 
-    spec = None if image_spec in (None, "auto") else ImageSpec.parse(image_spec)
-    if data == "digits":
-        return load_digits(spec or ImageSpec.parse("digits"), on_progress)
-    return load_folder(Path(data), spec, on_progress)
+    for note in (*dataset.notes, *Duplicates.of(dataset).notes(dataset)):
+        click.echo(cli.printable(note), err=True)
 
 
 def _save(
