@@ -59,6 +59,8 @@ class _Reader:
         level = Level.of(folder, self._walk)
         if layout == "classes":
             return self._classes(level)
+        if layout == "auto":
+            check_not_detection(level)
         if layout in ("auto", "parts") and not within_part:
             parts = parts_of(level, self._walk, insist=layout == "parts")
             if parts is not None:
@@ -83,7 +85,6 @@ class _Reader:
                 f"The data folder {path_text(folder.path)} is not laid out as {layout}: leave "
                 "--layout out, or choose another."
             )
-        check_not_detection(level)
         check_not_ambiguous(level, self._walk)
         return self._classes(level)
 

@@ -107,7 +107,16 @@ def inner_parts(level: Level, walk: Walk) -> bool:
 
 
 def check_not_ambiguous(level: Level, walk: Walk) -> None:
-    """Raises DatasetError if all folders hold the same names, so that either may be the classes."""
+    """Raises DatasetError if all folders hold the same names, so that either may be the classes,
+    or are parts without a label for their images."""
+    found = {part_of(one.name) for one in level.full}
+    if len(found) > 1 and "train" in found and None not in found:
+        outer = listed(path_text(one.name) for one in level.full)
+        raise DatasetError(
+            f"The folders {outer} in {path_text(level.folder.path)} are parts by their names, but "
+            "have no class folders: put the images of each class into one, or list them in a "
+            f"labels.csv: file,label. If {outer} are the classes, add --layout classes."
+        )
     inner = [
         tuple(nfc(sub.name).casefold() for sub in one.following(walk).folders if sub.has_images)
         for one in level.full

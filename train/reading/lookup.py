@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from images.formats import SUFFIXES
-from train.reading.names import is_debris, is_hidden
+from train.reading.names import is_debris, is_hidden, part_of
 
 _SUFFIXES: Final = (".jpg", ".jpeg", ".png", *sorted(SUFFIXES))
 
@@ -25,7 +25,7 @@ class Lookup:
     def find(self, name: str, hint: str = "") -> Path | None:
         """The file; None if there is none, or several that fit equally well.
 
-        ``hint``: a folder that is preferred, such as that of a part.
+        ``hint``: the part whose folder is preferred.
         """
         name = name.strip().replace("\\", "/")
         if not name:
@@ -45,11 +45,13 @@ class Lookup:
         found = found or (self._by_stem.get(parts[-1].casefold(), []) if parts else [])
         if len(found) < 2:
             return found[0] if found else None
-        wanted = [part.casefold() for part in (hint, *parts) if part]
+        wanted = {part.casefold() for part in parts}
 
         def fit(path: Path) -> int:
-            own = [part.casefold() for part in path.relative_to(self.root).parts]
-            return sum(part in wanted for part in own[:-1])
+            own = path.relative_to(self.root).parts[:-1]
+            return sum(
+                part.casefold() in wanted or (bool(hint) and part_of(part) == hint) for part in own
+            )
 
         ranked = sorted(found, key=fit, reverse=True)
         return ranked[0] if fit(ranked[0]) > fit(ranked[1]) else None
