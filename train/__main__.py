@@ -135,7 +135,7 @@ def main(
         )
         saved = _save(result, promote, advance)
     console = Console(highlight=False, markup=False)
-    print_report(console, result.metrics, dataset.skipped)
+    print_report(console, result.metrics, dataset.skipped, result.findings)
     _print_version(result, saved)
 
 

@@ -49,6 +49,8 @@ def read_sources(paths: Sequence[Path], reading: Reading | None = None) -> Listi
     check_labels(listing)
     if reading.groups is not None:
         listing = _grouped(listing, reading.groups)
+        number = len({row.group for row in listing.rows})
+        listing = listing.noting(f"{number:,} groups; each is on one side of the split.")
     return listing.noting(*exclusion.notes)
 
 
