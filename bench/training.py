@@ -2,10 +2,10 @@
 
     python -m bench.training [--recipes svc,logistic,forest] [--limit 600] [SIZE ...]
 
-A SIZE is ``images x side x mode x classes``, such as ``5000x64xrgblx50``. Images are scikit-learn's
-digits on backgrounds of noise, enlarged; a class is a digit in a colour, so that any number of
-classes can be had. Seconds are of CPU. Each training runs in a process of its own, which is ended after ``--limit``
-seconds. ``train.effort`` has the figures in its formulas, and a table shows both.
+A SIZE is ``images x side x mode x classes``, such as ``5000x64xrgbx50``. Images are scikit-learn's
+digits on noise, enlarged; a class is a digit in a colour, so that any number of classes can be had.
+Seconds are of CPU. Each training has a process of its own, which is ended after ``--limit`` of
+them. The constants of ``train.effort`` are from such a run.
 """
 
 import json
@@ -110,14 +110,21 @@ def main(sizes: tuple[str, ...], recipes: str, limit: float, one: str | None) ->
             rows.append((size, recipe, *outcome(command, limit)))
             click.echo(" ".join(rows[-1]), err=True)
     header = ("size", "recipe", "fit s", "save s", "MiB", "files MiB", "accuracy", "calibration")
-    click.echo(heading("What a training takes"))
+    click.echo(heading("What a training takes", ["python", "-m", "bench.training", *sizes]))
     click.echo(markdown(header, rows))
 
 
 def outcome(command: list[str], limit: float) -> tuple[str, ...]:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
-    except subprocess.TimeoutExpired:
+        done = subprocess.run(
+            ["/bin/sh", "-c", f'ulimit -t {limit:.0f}; exec "$@"', "sh", *command],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        return (str(error), "", "", "", "", "")
+    if done.returncode < 0:
         return (f"> {limit:.0f}", "", "", "", "", "")
     if done.returncode:
         return (done.stderr.strip().splitlines()[-1][:60], "", "", "", "", "")

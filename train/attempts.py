@@ -54,7 +54,7 @@ class Attempts:
                 for fit, result in zip(remaining, self._results(remaining, alone), strict=True):
                     finished += 1
                     yield fit, _score(result)
-                return
+                remaining = []
             except _DEATHS as error:
                 remaining = remaining[finished:]
                 if self.workers is None or (self.workers == 1 and not alone):

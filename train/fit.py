@@ -16,6 +16,7 @@ from models.offline.comparison import image_digests
 from models.offline.conversion import convert
 from models.reference import Reference
 from models.training_images import Side, TrainingSet
+from settings import settings
 from train.calibration import is_poor, mended
 from train.components import principal_components
 from train.confusion import confusion_picture
@@ -31,19 +32,21 @@ from train.verdict import Circumstances, is_guessing, on_accuracy, on_calibratio
 REFERENCE_IMAGES = 5_000
 LEARNED_IMAGES = 500
 
-Stage = Literal["search", "fit"]
+Stage = Literal["search", "fit", "calibrate"]
 OnStage = Callable[[Stage, int, int], None]
 """Called with (stage, done, total)."""
 
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """How to search; see ``train.search.search``. Raises RecipeError without a candidate."""
+    """How to search; see ``train.search.search``. ``resume``: keep what is tried, and go on with a
+    search that was interrupted. Raises RecipeError without a candidate."""
 
     candidates: int
     method: Method = "random"
     workers: int | None = None
     dask: str | None = None
+    resume: bool = False
 
     def __post_init__(self) -> None:
         if self.candidates < 1:
@@ -78,6 +81,7 @@ def train(
     backend: Literal["onnx", "sklearn"] = "onnx",
     parent: str | None = None,
     on_stage: OnStage | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> TrainingResult:
     """Train the recipe on everything but the holdout, and evaluate it on the holdout.
 
@@ -96,6 +100,7 @@ def train(
         backend=backend,
         parent=parent,
         on_stage=on_stage,
+        on_note=on_note,
     )
 
 
@@ -111,6 +116,7 @@ def train_parts(
     backend: Literal["onnx", "sklearn"] = "onnx",
     parent: str | None = None,
     on_stage: OnStage | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> TrainingResult:
     """``train`` with a split that was made elsewhere, of the ``whole`` that the version names.
 
@@ -132,6 +138,9 @@ def train_parts(
             workers=plan.workers,
             dask=plan.dask,
             on_progress=lambda done, total: notify("search", done, total),
+            on_note=on_note,
+            groups=parts.train.groups,
+            journals=settings().home / "searches" if plan.resume else None,
         )
     values = dict(parameters or {}) if searched is None else searched.winner.parameters
     estimator = _built(chosen, targets, seed, values)
@@ -150,7 +159,9 @@ def train_parts(
         held, labels = parts.holdout, parts.train.labels
         truth = np.searchsorted(np.unique(targets), held.targets).astype(np.int64)
         findings: list[str] = []
+        notify("fit", 1, 1)
         if is_poor(truth, probabilities, seed):
+            notify("calibrate", 0, 1)
             before = calibration_error(truth, probabilities)
             better = _mended(estimator, parts.train, features, seed)
             again = None if better is None else better.predict_proba(held_features)
@@ -160,7 +171,7 @@ def train_parts(
                 findings.append(on_calibration(before, after))
             else:
                 findings.append(on_calibration(before, None))
-    notify("fit", 1, 1)
+            notify("calibrate", 1, 1)
     metrics = evaluate(labels, truth, probabilities)
     given = whole.held is not None
     if is_guessing(metrics):

@@ -28,6 +28,7 @@ class Journal:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._scores: dict[str, Score] = {}
+        self._torn = False
         if path is not None:
             self._read(path)
 
@@ -57,7 +58,9 @@ class Journal:
     def _read(self, path: Path) -> None:
         # The last line of a process that was killed may be a part of one.
         with suppress(OSError):
-            for line in path.read_text(encoding="utf-8").splitlines():
+            text = path.read_text(encoding="utf-8")
+            self._torn = bool(text) and not text.endswith("\n")
+            for line in text.splitlines():
                 with suppress(ValueError, TypeError):
                     key, accuracy, log_loss = json.loads(line)
                     self._scores[key] = float(accuracy), float(log_loss)
@@ -72,7 +75,8 @@ class Journal:
             with suppress(OSError):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 with self.path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps([key, *score]) + "\n")
+                    file.write("\n" * self._torn + json.dumps([key, *score]) + "\n")
+                self._torn = False
 
     def close(self) -> None:
         """Delete it, once the version is saved."""

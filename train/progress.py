@@ -28,7 +28,7 @@ class Steps(Protocol):
     def __call__(self, step: str, done: int, total: int) -> None: ...
 
     def expect(self, step: str, seconds: float) -> None:
-        """About how long a step will take, for one that has no parts to count."""
+        """About how long a step will take, before it begins; for one without parts to count."""
 
 
 @dataclass
@@ -94,6 +94,7 @@ class Log:
     ) -> None:
         self._write, self._now = write, now
         self._steps: dict[str, Step] = {}
+        self._expected: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def __call__(self, step: str, done: int, total: int) -> None:
@@ -104,13 +105,13 @@ class Log:
 
     def expect(self, step: str, seconds: float) -> None:
         with self._lock:
-            self._of(step).expected = seconds
+            self._expected[step] = seconds
 
     def _of(self, step: str) -> Step:
         if step not in self._steps:
             for earlier in self._steps.values():
                 earlier.finished = True
-            self._steps[step] = Step(step, self._now())
+            self._steps[step] = Step(step, self._now(), self._expected.get(step))
             self._write(f"{step} ...")
         return self._steps[step]
 
@@ -129,6 +130,7 @@ class Bars:
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
         self._steps: dict[str, Step] = {}
+        self._expected: dict[str, float] = {}
 
     def __call__(self, step: str, done: int, total: int) -> None:
         found = self._of(step)
@@ -144,12 +146,11 @@ class Bars:
         self.tick()
 
     def expect(self, step: str, seconds: float) -> None:
-        self._of(step).expected = seconds
-        self.tick()
+        self._expected[step] = seconds
 
     def _of(self, step: str) -> Step:
         if step not in self._steps:
-            self._steps[step] = Step(step, time.monotonic())
+            self._steps[step] = Step(step, time.monotonic(), self._expected.get(step))
             self._tasks[step] = self._bars.add_task(step, total=None, count="", outlook="")
         return self._steps[step]
 

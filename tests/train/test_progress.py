@@ -29,8 +29,8 @@ def test_a_long_step_is_heard_of_ever_more_rarely() -> None:
     lines: list[str] = []
     clock = Clock()
     log = Log(lines.append, clock)
-    log("Fitting", 0, 1)
     log.expect("Fitting", 40)
+    log("Fitting", 0, 1)
     for second in range(100):
         clock.now = second
         log.tick()

@@ -12,7 +12,6 @@ from train.reading.names import Part, is_date, part_of
 from train.reading.tree import Folder, Walk
 
 Layout = Literal["auto", "classes", "parts", "table", "coco"]
-LAYOUTS: Final = ("auto", "classes", "parts", "table", "coco")
 
 _MASKS: Final = frozenset(
     ("mask", "masks", "segmentation", "segmentations", "gt", "groundtruth", "segmentationclass")
