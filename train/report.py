@@ -1,6 +1,7 @@
 """The result of a training as tables on the terminal."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from rich import box
 from rich.console import Console
@@ -33,7 +34,8 @@ def print_report(
     console.print()
     console.print(_classes(metrics, console))
     for finding in findings:
-        console.print(Text(f"\nNote: {printable(finding)}", style="yellow"))
+        lines = wrap(f"Note: {printable(finding)}", console.width)
+        console.print(Text("\n".join(["", *lines]), style="yellow"))
     if skipped:
         _print_skipped(console, skipped)
 

@@ -86,3 +86,14 @@ def test_poor_is_more_than_chance() -> None:
     assert not is_poor((rng.random(300) < 0.1).astype(np.int64), probabilities)
     # Of six images, three right ones of four expected are no proof.
     assert not is_poor(np.array([0, 0, 0, 0, 1, 1]), np.tile([0.8, 0.2], (6, 1)))
+
+
+def test_few_images_of_many_classes_keep_the_order_of_their_scores() -> None:
+    features, names = blobs(4)
+    estimator = recipe("svc").build(0, DataSize.of(names)).fit(features, names)
+    better = mended(estimator, features, names, None, seed=0)
+    assert better is not None
+    held, truth = blobs(20, seed=1)
+    bare = (estimator.estimator.predict(held) == truth).mean()
+    assert (better.predict(held) == truth).mean() >= bare - 0.02
+    assert (estimator.predict(held) == truth).mean() < bare - 0.05
