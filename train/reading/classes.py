@@ -6,6 +6,7 @@ from typing import Final
 
 from errors import DatasetError
 from images.files import path_text
+from images.names import is_date, may_be_image, part_of
 from labels import nfc, twins
 from train.reading.coco import coco_listing, coco_sets
 from train.reading.layout import (
@@ -21,7 +22,6 @@ from train.reading.layout import (
     unused_notes,
 )
 from train.reading.listing import Listing, Row, Side, joined, listed
-from train.reading.names import is_date, may_be_image, part_of
 from train.reading.table import Columns, folder_tables, table_listing
 from train.reading.tree import Exclusion, Folder, Walk
 

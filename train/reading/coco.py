@@ -12,11 +12,11 @@ from typing import Any
 
 from errors import DatasetError
 from images.files import path_text
+from images.names import Part, part_of
 from labels import nfc
 from train.dataset import Skipped
 from train.reading.listing import Listing, Row, Side, listed
 from train.reading.lookup import Lookup
-from train.reading.names import Part, part_of
 from train.reading.tree import Folder
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from errors import DatasetError
+from images.names import part_of
 from train.reading.listing import listed
-from train.reading.names import part_of
 
 IMAGES: Final = (
     *("filename", "file", "image", "img", "path", "filepath", "imagepath", "imgpath", "imagefile"),

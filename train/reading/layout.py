@@ -6,9 +6,9 @@ from typing import Final, Literal
 
 from errors import DatasetError
 from images.files import path_text
+from images.names import Part, is_date, part_of
 from labels import nfc
 from train.reading.listing import listed
-from train.reading.names import Part, is_date, part_of
 from train.reading.tree import Folder, Walk
 
 Layout = Literal["auto", "classes", "parts", "table", "coco"]

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from images.formats import SUFFIXES
-from train.reading.names import is_debris, is_hidden, part_of
+from images.names import is_debris, is_hidden, part_of
 
 _SUFFIXES: Final = (".jpg", ".jpeg", ".png", *sorted(SUFFIXES))
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from errors import DatasetError
 from images.files import path_text
+from images.names import Part, part_of
 from labels import nfc, plain
 from models.manifest import Label
 from train.dataset import Skipped
@@ -16,7 +17,6 @@ from train.reading.columns import Chosen, Columns, choose
 from train.reading.layout import is_list
 from train.reading.listing import Image, Listing, Row, Side, listed
 from train.reading.lookup import Lookup
-from train.reading.names import Part, part_of
 from train.reading.parquet import ParquetImages, ParquetTable
 from train.reading.text import read_text
 from train.reading.tree import Folder

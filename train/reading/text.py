@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from errors import DatasetError, first_line
 from images.files import path_text
-from train.reading.names import may_be_image
+from images.names import may_be_image
 
 _SNIFFED: Final = 65_536
 _SEPARATORS: Final = ",;\t|"

@@ -10,8 +10,8 @@ from typing import Final
 
 from errors import DatasetError
 from images.files import FOLDER_LINK, path_text
+from images.names import is_debris, is_hidden, may_be_image
 from train.dataset import Skipped
-from train.reading.names import is_debris, is_hidden, may_be_image
 
 MAX_DEPTH: Final = 64
 _CONTAINS: Final = "it is a link to a folder that contains this one"
