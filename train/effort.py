@@ -25,6 +25,14 @@ _DISTANCE: Final = 3e-9
 _LINEAR: Final = 4e-7
 _PICTURES: Final = 0.002
 
+MIN_CHECKED: Final = 16
+MAX_CHECKED: Final = 600
+_CHECK_SECONDS: Final = 20.0
+_PER_CHECKED: Final = 14
+"""Predictions for each image of the check: of seven variants, labels and probabilities."""
+_SPEED_IMAGES: Final = 1200
+"""Predictions that measure how much faster the graph is."""
+
 _FORESTS: Final = 10
 """That are fitted: one, two halves of one, and those of a calibration, which forests need."""
 
@@ -52,6 +60,15 @@ class Effort:
         return self.fit + self.save
 
 
+def checked_images(recipe: str, size: Size) -> int:
+    """How many held-out images the check before saving may have: 20 s of predictions, but 16 images
+    at least. By the formulas, not the clock, so that the same data give the same version."""
+    one = {"svc": _svc_image, "knn": _knn_image}.get(recipe)
+    if one is None:
+        return MAX_CHECKED
+    return int(min(max(_CHECK_SECONDS / (_PER_CHECKED * one(size)), MIN_CHECKED), MAX_CHECKED))
+
+
 def effort(recipe: str, size: Size) -> Effort:
     """The effort of a recipe by its name."""
     fit, save, memory = _WORK[recipe](size)
@@ -62,13 +79,20 @@ def effort(recipe: str, size: Size) -> Effort:
 
 def _svc(size: Size) -> tuple[float, float, float]:
     pairs = size.images**2 * size.features
-    # One image through the kernels of all support vectors; 40 to 600 images in seven variants, each
-    # twice, and some hundred more for the speed.
-    one = _CHECK * size.images * size.features
-    checked = min(max(1e6 / size.features, 40), 600) * 7 * 2 + 1200
+    usual = min(max(1e6 / size.features, 40), MAX_CHECKED)
+    checked = min(usual, checked_images("svc", size)) * _PER_CHECKED + _SPEED_IMAGES
     memory = 0.15 * GIB + size.images * size.features * (5 + 5 * 8)
     fit = _KERNEL * pairs * (1 + size.classes / 50)
-    return fit, one * checked, memory + size.classes * size.images * 24
+    return fit, _svc_image(size) * checked, memory + size.classes * size.images * 24
+
+
+def _svc_image(size: Size) -> float:
+    """Seconds for one image through the kernels of all support vectors."""
+    return _CHECK * size.images * size.features
+
+
+def _knn_image(size: Size) -> float:
+    return _DISTANCE * size.images * min(size.features, 200)
 
 
 def _logistic(size: Size) -> tuple[float, float, float]:
@@ -99,8 +123,8 @@ def _mlp(size: Size) -> tuple[float, float, float]:
 def _knn(size: Size) -> tuple[float, float, float]:
     smaller = min(size.images, size.features)
     fit = _PROJECTION * size.images * size.features * smaller
-    one = _DISTANCE * size.images * 200
-    return fit, 2 + one * 8000, size.images * size.features * 22 + smaller**2 * 8
+    checked = checked_images("knn", size) * _PER_CHECKED + _SPEED_IMAGES
+    return fit, 2 + _knn_image(size) * checked, size.images * size.features * 22 + smaller**2 * 8
 
 
 def _linear_svc(size: Size) -> tuple[float, float, float]:

@@ -22,6 +22,7 @@ from train.components import principal_components
 from train.confusion import confusion_picture
 from train.data_size import DataSize
 from train.dataset import Dataset, Split, split
+from train.effort import Size, checked_images
 from train.evaluate import calibration_error, evaluate
 from train.halves import fit_halves
 from train.mistakes import mistakes_picture
@@ -179,11 +180,12 @@ def train_parts(
     findings += on_holdout(metrics, given=given)
     # In random order, so that the first rows are not all of the first class.
     rows = np.random.default_rng(seed).permutation(len(held))[:REFERENCE_IMAGES]
+    checked = checked_images(chosen.name, Size(len(targets), features.shape[1], len(labels)))
     candidate = Candidate(
         name=name,
         estimator=estimator,
         spec=whole.spec,
-        check_pixels=held.pixels[rows],
+        check_pixels=held.pixels[rows[:checked]],
         recipe=chosen.name,
         parameters=_parameters(chosen, estimator),
         data=_fingerprint(whole, len(held), seed),

@@ -1,7 +1,7 @@
 import pytest
 
 from train.auto_recipe import MODERATE_BYTES, choose
-from train.effort import Size, effort
+from train.effort import Size, checked_images, effort
 from train.recipes import RECIPES
 
 DIGITS = Size(images=1438, features=64, classes=10)
@@ -55,3 +55,10 @@ def test_more_images_features_or_classes_never_take_less(name: str) -> None:
         found = effort(name, more)
         assert found.seconds >= base.seconds
         assert found.memory >= base.memory
+
+
+def test_the_check_before_saving_has_as_many_images_as_20_s_allow() -> None:
+    assert checked_images("svc", DIGITS) == 600
+    assert 16 <= checked_images("svc", PHOTOS) < 40
+    assert checked_images("svc", Size(100_000, 12_288, 10)) == 16
+    assert checked_images("logistic", PHOTOS) == 600
