@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
 
 import cli
 from models.names import RULE, is_name
@@ -127,6 +128,9 @@ def main(
             image_spec, lambda done, total: advance("Loading", done, total)
         )
         _print_notes(dataset)
+        source = click.get_current_context().get_parameter_source("holdout")
+        if dataset.held is not None and source is not ParameterSource.DEFAULT:
+            _say("--holdout is not used, as the data say what is held out.")
         choice = _choose(dataset, recipe_name, holdout)
         advance.expect(_STAGES["fit"], choice.effort.fit)
         result = train(

@@ -94,6 +94,10 @@ class DataChoice:
     groups: str | None
     allow_duplicates: bool
 
+    @property
+    def _names_columns(self) -> bool:
+        return self.image_column is not None or self.label_column is not None
+
     def load(self, image_spec: str | None, on_progress: "OnProgress") -> "Dataset":
         """The dataset. Raises DatasetError, or SpecError for a wrong image spec."""
         from images.spec import ImageSpec
@@ -104,6 +108,11 @@ class DataChoice:
 
         spec = None if image_spec in (None, "auto") else ImageSpec.parse(image_spec)
         if self.data == (DIGITS,):
+            if self.layout != "auto" or self.exclude or self.groups or self._names_columns:
+                raise click.UsageError(
+                    "--layout, --exclude, --groups and the names of columns are for folders and "
+                    "tables, not for digits."
+                )
             return load_digits(spec or ImageSpec.parse(DIGITS), on_progress)
         reading = Reading(
             self.layout, self.image_column, self.label_column, self.groups, self.exclude

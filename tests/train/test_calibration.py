@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.svm import SVC
 
 from models.offline import parity
 from models.offline.conversion import convert
@@ -94,6 +95,6 @@ def test_few_images_of_many_classes_keep_the_order_of_their_scores() -> None:
     better = mended(estimator, features, names, None, seed=0)
     assert better is not None
     held, truth = blobs(20, seed=1)
-    bare = (estimator.estimator.predict(held) == truth).mean()
+    bare = (SVC(C=10).fit(features, names).predict(held) == truth).mean()
     assert (better.predict(held) == truth).mean() >= bare - 0.02
     assert (estimator.predict(held) == truth).mean() < bare - 0.05

@@ -96,8 +96,10 @@ def test_every_recipe_can_be_named() -> None:
 def test_parts_are_trained_on_and_evaluated_on(tmp_path: Path) -> None:
     draw_folder(tmp_path / "Training", images=8, seed=1, side=16)
     draw_folder(tmp_path / "Testing", images=4, seed=2, side=16)
-    result = run("--data", str(tmp_path), "--recipe", "logistic", "--name", "cli-parts")
+    options = ("--recipe", "logistic", "--name", "cli-parts", "--holdout", "0.5")
+    result = run("--data", str(tmp_path), *options)
     assert result.exit_code == 0, result.output
+    assert "--holdout is not used, as the data say what is held out." in result.stderr
     assert "Trained on Training, and evaluated on Testing." in result.stderr
     manifest = Store().champion("cli-parts").manifest
     assert manifest.labels == ("circle", "square", "triangle")
@@ -255,6 +257,7 @@ def test_a_fault_is_one_sentence(arguments: tuple[str, ...], sentence: str) -> N
         ("--data", ""),
         ("--data", "digits", "--data", "shapes"),
         ("--layout", "round"),
+        ("--groups", "writer"),
         ("--name", "Clf"),
         ("--name", "-clf"),
         ("--name", "a" * 64),

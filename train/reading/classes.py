@@ -9,6 +9,7 @@ from images.files import path_text
 from images.names import is_date, may_be_image, part_of
 from labels import nfc, twins
 from train.reading.coco import coco_listing, coco_sets
+from train.reading.columns import Columns
 from train.reading.layout import (
     Layout,
     Level,
@@ -22,7 +23,7 @@ from train.reading.layout import (
     unused_notes,
 )
 from train.reading.listing import Listing, Row, Side, joined, listed
-from train.reading.table import Columns, folder_tables, table_listing
+from train.reading.table import folder_tables, table_listing
 from train.reading.tree import Exclusion, Folder, Walk
 
 _NO_IMAGES: Final = "no images in it"
