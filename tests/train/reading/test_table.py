@@ -170,7 +170,7 @@ def test_other_forms_of_tables(tmp_path: Path, name: str) -> None:
     photos(tmp_path, "train")
     rows = [{"file_name": file, "label": "ab"[place % 2]} for place, file in enumerate(FILES)]
     text = {
-        "metadata.csv": table(("file_name", "label"), *(row.values() for row in rows)),
+        "metadata.csv": table(("file_name", "label"), *(tuple(row.values()) for row in rows)),
         "metadata.jsonl": "\n".join(map(json.dumps, rows)),
         "list.json": json.dumps(rows),
         "map.json": json.dumps({row["file_name"]: row["label"] for row in rows}),
