@@ -116,6 +116,15 @@ def check_not_ambiguous(level: Level, walk: Walk) -> None:
             "have no class folders: put the images of each class into one, or list them in a "
             f"labels.csv: file,label. If {outer} are the classes, add --layout classes."
         )
+    for one in level.full:
+        classes = [sub for sub in one.following(walk).folders if sub.has_images]
+        if part_of(one.name) == "train" and len(level.full) > 1 and len(classes) > 1:
+            here = path_text(one.path)
+            raise DatasetError(
+                f"The folder {here} has folders of its own, and there are others beside it: if "
+                f"these are the classes, write --data {here}; if {path_text(one.name)} is a class "
+                "itself, add --layout classes."
+            )
     inner = [
         tuple(nfc(sub.name).casefold() for sub in one.following(walk).folders if sub.has_images)
         for one in level.full

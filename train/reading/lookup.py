@@ -46,12 +46,12 @@ class Lookup:
         if len(found) < 2:
             return found[0] if found else None
         wanted = {part.casefold() for part in parts}
+        # A list that does not say so is of the images to train on.
+        hint = hint or "train"
 
         def fit(path: Path) -> int:
             own = path.relative_to(self.root).parts[:-1]
-            return sum(
-                part.casefold() in wanted or (bool(hint) and part_of(part) == hint) for part in own
-            )
+            return sum(part.casefold() in wanted or part_of(part) == hint for part in own)
 
         ranked = sorted(found, key=fit, reverse=True)
         return ranked[0] if fit(ranked[0]) > fit(ranked[1]) else None

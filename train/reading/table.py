@@ -162,6 +162,7 @@ def table_listing(tables: Sequence[Table], folder: Path, name: str) -> Listing:
     rows: list[Row] = []
     images: list[Iterable[Image]] = []
     unlabelled = total = 0
+    seen: set[tuple[Path | None, Label]] = set()
     lookup = Lookup(folder)
     integers = _are_integers(entry.label for table in tables for entry in table.entries)
     for table in tables:
@@ -183,6 +184,10 @@ def table_listing(tables: Sequence[Table], folder: Path, name: str) -> Listing:
                 named = entry.image or "no file"
                 skipped.append(Skipped(path_text(f"{entry.where} ({named})"), _NO_FILE))
                 continue
+            # Tables of boxes have a row for each.
+            if file is not None and (file, label) in seen:
+                continue
+            seen.add((file, label))
             rows.append(_row(entry, label, file, part))
             kept.append(number)
             files.append(file)

@@ -45,8 +45,11 @@ def test_classes_named_as_parts_are_classes(tmp_path: Path) -> None:
     assert sides(listing) == {None: 6}
 
 
-def test_a_class_of_trains_may_have_folders(tmp_path: Path) -> None:
-    listing = read_sources([fill(tmp_path, "bus", "train/steam", "train/electric")])
+def test_a_class_of_trains_with_folders_is_ambiguous(tmp_path: Path) -> None:
+    fill(tmp_path, "bus", "train/steam", "train/electric")
+    with pytest.raises(DatasetError, match=rf"write --data {tmp_path}/train; .* --layout classes"):
+        read_sources([tmp_path])
+    listing = read_sources([tmp_path], Reading(layout="classes"))
     assert counts(listing) == {"bus": 2, "train": 4}
 
 

@@ -80,6 +80,21 @@ def test_of_several_files_of_a_name_the_one_that_fits_is_taken(tmp_path: Path) -
     assert "several files are named so" in listing.skipped[0].reason
 
 
+def test_a_list_without_parts_is_of_the_images_to_train_on(tmp_path: Path) -> None:
+    """As competitions have it, with names that the images to predict have, too."""
+    fill(tmp_path, "train", "test", images=4)
+    (tmp_path / "labels.csv").write_text(listed("0", "1", "2", "3", header=("id", "breed")))
+    listing = read_sources([tmp_path])
+    assert {Path(row.where).parent.name for row in listing.rows} == {"train"}
+    assert counts(listing) == {"cat": 2, "dog": 2}
+
+
+def test_an_image_with_several_rows_of_a_label_counts_once(tmp_path: Path) -> None:
+    photos(tmp_path)
+    (tmp_path / "boxes.csv").write_text(listed("0.png", "1.png", "0.png", "1.png", "2.png"))
+    assert len(read_sources([tmp_path]).rows) == 3
+
+
 def test_rows_without_a_label_or_a_file_are_told(tmp_path: Path) -> None:
     photos(tmp_path)
     rows = table(
