@@ -117,8 +117,8 @@ def check_not_ambiguous(level: Level, walk: Walk) -> None:
             f"labels.csv: file,label. If {outer} are the classes, add --layout classes."
         )
     for one in level.full:
-        classes = [sub for sub in one.following(walk).folders if sub.has_images]
-        if part_of(one.name) == "train" and len(level.full) > 1 and len(classes) > 1:
+        own = [sub for sub in one.following(walk).folders if sub.has_images]
+        if part_of(one.name) == "train" and len(level.full) > 1 and len(own) > 1:
             here = path_text(one.path)
             raise DatasetError(
                 f"The folder {here} has folders of its own, and there are others beside it: if "
