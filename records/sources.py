@@ -1,7 +1,7 @@
 """Labelled images from elsewhere: a folder, a CSV file, a Parquet file, or a SQL query."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, ResourceClosedError
 
 from errors import RecordsError
+from images.names import is_debris, is_hidden, part_of
 from labels import twins
 from records.failures import translated_errors
 from records.parquet import pyarrow
@@ -48,7 +49,12 @@ def from_path(path: Path, image_column: str, label_column: str) -> Iterator[Samp
 
 
 def _folder(path: Path) -> Iterator[Sample]:
-    classes = [entry for entry in sorted(path.iterdir()) if entry.is_dir() and entry.name[0] != "."]
+    classes = [
+        entry
+        for entry in sorted(path.iterdir())
+        if entry.is_dir() and not is_hidden(entry.name) and not is_debris(entry.name)
+    ]
+    _require_classes(path, classes)
     if not classes:
         raise RecordsError(f"{path} has no subfolders: put the images of each class into one.")
     same = twins(folder.name for folder in classes)
@@ -67,6 +73,20 @@ def _folder(path: Path) -> Iterator[Sample]:
                     yield Sample(str(file.relative_to(path)), file, folder.name)
 
     return files()
+
+
+def _require_classes(path: Path, folders: Sequence[Path]) -> None:
+    """Raises RecordsError for ``train/``, ``val/`` and ``test/``, whose sub-folders are classes."""
+    parts = {part_of(folder.name) for folder in folders}
+    if len(parts) < 2 or None in parts or "train" not in parts:
+        return
+    inner = next((one for one in sorted(folders[0].iterdir()) if one.is_dir()), None)
+    if inner is not None:
+        names = ", ".join(folder.name for folder in folders)
+        raise RecordsError(
+            f"{path} holds the parts {names} of a dataset, not its classes: name them one by one, "
+            f"such as {folders[0]}."
+        )
 
 
 @contextmanager

@@ -1,18 +1,19 @@
 """``python -m train``: from images to a checked version in the model store."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
 
 import cli
 from models.names import RULE, is_name
+from train.data_options import DataChoice, data_options
 from train.options import RECIPES, check_search, search_plan
 
 if TYPE_CHECKING:
     from models.offline.succession import Succession
+    from train.auto_recipe import Choice
     from train.dataset import Dataset
     from train.fit import TrainingResult
     from train.progress import Advance
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 # The same as models.offline.succession.Promote.
 PROMOTE = ("always", "better", "never")
 
-_STAGES = {"search": "Searching", "fit": "Fitting"}
+_STAGES = {"search": "Searching", "fit": "Fitting", "calibrate": "Calibrating again"}
+_SAVING = "Converting, checking and saving"
 
 
 def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -30,22 +32,14 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     return value
 
 
-def _data(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if not value:
-        raise click.BadParameter("write digits, or the path of a folder.")
-    return value
-
-
 @click.command(cls=cli.Command, context_settings={"show_default": True, "max_content_width": 100})
+@data_options
 @click.option(
-    "--data",
-    default="digits",
-    callback=_data,
-    metavar="digits|FOLDER",
-    help="scikit-learn's digits, or a folder with one sub-folder of images for each class.",
-)
-@click.option(
-    "--recipe", "recipe_name", default="svc", type=click.Choice(RECIPES), help="What to train."
+    "--recipe",
+    "recipe_name",
+    default="auto",
+    type=click.Choice(("auto", *RECIPES)),
+    help="What to train; auto takes svc, or where that would take minutes, forest or logistic.",
 )
 @click.option("--name", default="clf", callback=_name, help="The model's name in the store.")
 @click.option(
@@ -102,7 +96,6 @@ def _data(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "version before it; never from then on]",
 )
 def main(
-    data: str,
     recipe_name: str,
     name: str,
     image_spec: str | None,
@@ -114,6 +107,7 @@ def main(
     dask: str | None,
     backend: Literal["onnx", "sklearn"],
     promote: Literal["always", "better", "never"] | None,
+    **chosen: Any,
 ) -> None:
     """Train an image classifier, check it, and save it as a new version in the model store.
 
@@ -125,39 +119,66 @@ def main(
 
     from train.fit import train
     from train.progress import progress
-    from train.recipes import recipe
     from train.report import print_report
 
-    # A wrong recipe or plan is reported before the images are read.
-    recipe(recipe_name)
-    plan = search_plan(candidates, halving=halving, workers=workers, dask=dask)
+    # A wrong plan is reported before the images are read.
+    plan = search_plan(candidates, halving=halving, workers=workers, dask=dask, resume=True)
     with progress() as advance:
-        dataset = _load(data, image_spec, lambda done, total: advance("Loading", done, total))
+        dataset = DataChoice(**chosen).load(
+            image_spec, lambda done, total: advance("Loading", done, total)
+        )
+        _print_notes(dataset)
+        source = click.get_current_context().get_parameter_source("holdout")
+        if dataset.held is not None and source is not ParameterSource.DEFAULT:
+            _say("--holdout is not used, as the data say what is held out.")
+        choice = _choose(dataset, recipe_name, holdout)
+        advance.expect(_STAGES["fit"], choice.effort.fit)
         result = train(
             dataset,
-            recipe_name,
+            choice.recipe,
             name,
             seed=seed,
             holdout=holdout,
             plan=plan,
             backend=backend,
             on_stage=lambda stage, done, total: advance(_STAGES[stage], done, total),
+            on_note=_say,
         )
+        advance.expect(_SAVING, choice.effort.save)
         saved = _save(result, promote, advance)
     console = Console(highlight=False, markup=False)
-    print_report(console, result.metrics, dataset.skipped)
+    print_report(console, result.metrics, dataset.skipped, result.findings)
     _print_version(result, saved)
 
 
-def _load(data: str, image_spec: str | None, on_progress: Callable[[int, int], None]) -> "Dataset":
-    from images.spec import ImageSpec
-    from train.digits import load_digits
-    from train.folder import load_folder
+def _print_notes(dataset: "Dataset") -> None:
+    """What was taken and what was left out: before it is trained on, which may take long."""
+    from train.duplicates import Duplicates
 
-    spec = None if image_spec in (None, "auto") else ImageSpec.parse(image_spec)
-    if data == "digits":
-        return load_digits(spec or ImageSpec.parse("digits"), on_progress)
-    return load_folder(Path(data), spec, on_progress)
+    for note in (*dataset.notes, *Duplicates.of(dataset).notes(dataset)):
+        _say(note)
+
+
+def _say(note: str) -> None:
+    click.echo(cli.printable(note), err=True)
+
+
+def _choose(dataset: "Dataset", recipe: str, holdout: float) -> "Choice":
+    """The recipe, once what it takes is told."""
+    from train.auto_recipe import choose
+    from train.effort import Size
+
+    held = dataset.held
+    trained = round((1 - holdout) * len(dataset)) if held is None else int((~held).sum())
+    few = min(dataset.counts.values())
+    choice = choose(
+        Size(trained, dataset.spec.n_features, len(dataset.labels)),
+        recipe,
+        rarest=few - max(1, round(holdout * few)) if held is None else few,
+    )
+    for note in choice.notes:
+        _say(note)
+    return choice
 
 
 def _save(
@@ -169,8 +190,7 @@ def _save(
 
     BentoML is imported here, where it is first needed, since that takes a second.
     """
-    step = "Converting, checking and saving"
-    advance(step, 0, 1)
+    advance(_SAVING, 0, 1)
     from models.lineage import open_store
     from models.offline.succession import save
 
@@ -180,7 +200,9 @@ def _save(
     saved = save(
         store, replace(result.candidate, parent=parent), promote, result.trained_on, result.images
     )
-    advance(step, 1, 1)
+    advance(_SAVING, 1, 1)
+    if result.search is not None:
+        result.search.journal.close()
     return saved
 
 
@@ -191,6 +213,12 @@ def _print_version(result: "TrainingResult", saved: "Succession") -> None:
     click.echo()
     if result.search is not None:
         click.echo(f"Found by the search: {dict(result.search.winner.parameters)}")
+        if result.search.failed:
+            click.echo(
+                f"Warning: {len(result.search.failed):,} sets of parameters could not be fitted: "
+                f"{result.search.failed[0].reason}; fewer --workers leave more memory to each.",
+                err=True,
+            )
     if manifest.parity is not None and manifest.speed is not None:
         click.echo(
             "Checked: the graph predicts what scikit-learn predicts for "

@@ -6,39 +6,48 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.calibration import CalibratedClassifierCV
 from threadpoolctl import threadpool_limits
 
-from errors import RecipeError, first_line
+from errors import ConversionError, RecipeError, first_line
 from models.manifest import DataFingerprint, Metrics
 from models.offline.candidate import Candidate
 from models.offline.comparison import image_digests
+from models.offline.conversion import convert
 from models.reference import Reference
 from models.training_images import Side, TrainingSet
+from settings import settings
+from train.calibration import is_poor, mended
 from train.components import principal_components
 from train.confusion import confusion_picture
 from train.data_size import DataSize
 from train.dataset import Dataset, Split, split
-from train.evaluate import evaluate
+from train.effort import Size, checked_images
+from train.evaluate import calibration_error, evaluate
 from train.halves import fit_halves
 from train.mistakes import mistakes_picture
 from train.recipes import Recipe, recipe
 from train.search import Method, SearchResult, search
+from train.verdict import Circumstances, is_guessing, on_accuracy, on_calibration, on_holdout
 
 REFERENCE_IMAGES = 5_000
+LEARNED_IMAGES = 500
 
-Stage = Literal["search", "fit"]
+Stage = Literal["search", "fit", "calibrate"]
 OnStage = Callable[[Stage, int, int], None]
 """Called with (stage, done, total)."""
 
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """How to search; see ``train.search.search``. Raises RecipeError without a candidate."""
+    """How to search; see ``train.search.search``. ``resume``: keep what is tried, and go on with a
+    search that was interrupted. Raises RecipeError without a candidate."""
 
     candidates: int
     method: Method = "random"
     workers: int | None = None
     dask: str | None = None
+    resume: bool = False
 
     def __post_init__(self) -> None:
         if self.candidates < 1:
@@ -50,7 +59,8 @@ class TrainingResult:
     """A candidate that is not converted or checked yet, its metrics on the holdout, and the images
     of both parts of the split.
 
-    ``trained_on``: digests of its training images, as ``models.offline.comparison`` has them.
+    ``trained_on``: digests of its training images, as ``models.offline.comparison`` has them;
+    ``findings``: sentences on what is poor about it.
     """
 
     candidate: Candidate
@@ -58,6 +68,7 @@ class TrainingResult:
     search: SearchResult | None
     trained_on: frozenset[bytes]
     images: TrainingSet
+    findings: tuple[str, ...] = ()
 
 
 def train(
@@ -71,6 +82,7 @@ def train(
     backend: Literal["onnx", "sklearn"] = "onnx",
     parent: str | None = None,
     on_stage: OnStage | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> TrainingResult:
     """Train the recipe on everything but the holdout, and evaluate it on the holdout.
 
@@ -89,6 +101,7 @@ def train(
         backend=backend,
         parent=parent,
         on_stage=on_stage,
+        on_note=on_note,
     )
 
 
@@ -104,6 +117,7 @@ def train_parts(
     backend: Literal["onnx", "sklearn"] = "onnx",
     parent: str | None = None,
     on_stage: OnStage | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> TrainingResult:
     """``train`` with a split that was made elsewhere, of the ``whole`` that the version names.
 
@@ -125,6 +139,9 @@ def train_parts(
             workers=plan.workers,
             dask=plan.dask,
             on_progress=lambda done, total: notify("search", done, total),
+            on_note=on_note,
+            groups=parts.train.groups,
+            journals=settings().home / "searches" if plan.resume else None,
         )
     values = dict(parameters or {}) if searched is None else searched.winner.parameters
     estimator = _built(chosen, targets, seed, values)
@@ -136,20 +153,39 @@ def train_parts(
             raise RecipeError(
                 f"Recipe {chosen.name} cannot be fitted to {whole.name}: {first_line(error)}."
             ) from error
-        probabilities = estimator.predict_proba(parts.holdout.features())
+        held_features = parts.holdout.features()
+        probabilities = estimator.predict_proba(held_features)
         halves = fit_halves(chosen, values, features, targets, seed)
         mean, components = principal_components(features, seed)
-    notify("fit", 1, 1)
-    held, labels = parts.holdout, parts.train.labels
-    truth = np.searchsorted(np.unique(targets), held.targets).astype(np.int64)
+        held, labels = parts.holdout, parts.train.labels
+        truth = np.searchsorted(np.unique(targets), held.targets).astype(np.int64)
+        findings: list[str] = []
+        notify("fit", 1, 1)
+        if is_poor(truth, probabilities, seed):
+            notify("calibrate", 0, 1)
+            before = calibration_error(truth, probabilities)
+            better = _mended(estimator, parts.train, features, seed)
+            again = None if better is None else better.predict_proba(held_features)
+            after = None if again is None else calibration_error(truth, again)
+            if better is not None and again is not None and after is not None and after < before:
+                estimator, probabilities = better, again
+                findings.append(on_calibration(before, after))
+            else:
+                findings.append(on_calibration(before, None))
+            notify("calibrate", 1, 1)
     metrics = evaluate(labels, truth, probabilities)
+    given = whole.held is not None
+    if is_guessing(metrics):
+        findings += on_accuracy(metrics, _circumstances(parts, estimator, features, given=given))
+    findings += on_holdout(metrics, given=given)
     # In random order, so that the first rows are not all of the first class.
     rows = np.random.default_rng(seed).permutation(len(held))[:REFERENCE_IMAGES]
+    checked = checked_images(chosen.name, Size(len(targets), features.shape[1], len(labels)))
     candidate = Candidate(
         name=name,
         estimator=estimator,
         spec=whole.spec,
-        check_pixels=held.pixels[rows],
+        check_pixels=held.pixels[rows[:checked]],
         recipe=chosen.name,
         parameters=_parameters(chosen, estimator),
         data=_fingerprint(whole, len(held), seed),
@@ -172,7 +208,35 @@ def train_parts(
         backend=backend,
     )
     trained_on = frozenset(image_digests(parts.train.pixels))
-    return TrainingResult(candidate, metrics, searched, trained_on, images_of(parts))
+    return TrainingResult(
+        candidate, metrics, searched, trained_on, images_of(parts), tuple(findings)
+    )
+
+
+def _mended(estimator: Any, train: Dataset, features: NDArray[np.float32], seed: int) -> Any | None:
+    """With other probabilities, if these can be served."""
+    found = mended(estimator, features, train.targets, train.groups, seed)
+    if found is not None:
+        try:
+            convert(found, features.shape[1])
+        except ConversionError:
+            return None
+    return found
+
+
+def _circumstances(
+    parts: Split, estimator: Any, features: NDArray[np.float32], *, given: bool
+) -> Circumstances:
+    rows = np.random.default_rng(0).permutation(len(features))[:LEARNED_IMAGES]
+    learned = (estimator.predict(features[rows]) == parts.train.targets[rows]).mean()
+    spec = parts.train.spec
+    return Circumstances(
+        parts.train.counts,
+        float(learned),
+        min(spec.width, spec.height),
+        given,
+        parts.train.groups is not None,
+    )
 
 
 def images_of(parts: Split) -> TrainingSet:
@@ -201,6 +265,9 @@ def _built(chosen: Recipe, targets: NDArray[Any], seed: int, parameters: Mapping
 
 def _parameters(chosen: Recipe, estimator: Any) -> dict[str, Any]:
     """The parameters that the recipe sets or that a search may vary, with their values."""
+    plain = isinstance(chosen.build(0), CalibratedClassifierCV)
+    if isinstance(estimator, CalibratedClassifierCV) and not plain:
+        estimator = estimator.estimator
     everything = estimator.get_params()
     return {name: everything[name] for name in sorted({*chosen.ranges, *chosen.fixed})}
 

@@ -22,11 +22,16 @@ def check_search(
 
 
 def search_plan(
-    candidates: int | None, *, halving: bool, workers: int | None, dask: str | None
+    candidates: int | None,
+    *,
+    halving: bool,
+    workers: int | None,
+    dask: str | None,
+    resume: bool = False,
 ) -> "SearchPlan | None":
     """The search that the options describe; None without ``candidates``."""
     from train.fit import SearchPlan
 
     if candidates is None:
         return None
-    return SearchPlan(candidates, "halving" if halving else "random", workers, dask)
+    return SearchPlan(candidates, "halving" if halving else "random", workers, dask, resume)

@@ -1,6 +1,7 @@
 """The result of a training as tables on the terminal."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from rich import box
 from rich.console import Console
@@ -10,20 +11,31 @@ from rich.text import Text
 from cli import printable
 from models.manifest import Metrics
 from train.dataset import Skipped
+from train.drawing import shortened
+from train.verdict import baseline
 
 LISTED = 20
 
 _LABEL_WIDTH = 24
 
 
-def print_report(console: Console, metrics: Metrics, skipped: Sequence[Skipped] = ()) -> None:
-    """Print accuracy, log-loss, calibration error, the metrics of each class, and skipped files.
+def print_report(
+    console: Console,
+    metrics: Metrics,
+    skipped: Sequence[Skipped] = (),
+    findings: Sequence[str] = (),
+) -> None:
+    """Print accuracy, log-loss, calibration error, the metrics of each class, what is poor about
+    the version, and skipped files.
 
     Fits 80 columns; without a terminal, prints plain text without lines or colors.
     """
     console.print(_summary(metrics))
     console.print()
     console.print(_classes(metrics, console))
+    for finding in findings:
+        lines = wrap(f"Note: {printable(finding)}", console.width)
+        console.print(Text("\n".join(["", *lines]), style="yellow"))
     if skipped:
         _print_skipped(console, skipped)
 
@@ -34,6 +46,9 @@ def _summary(metrics: Metrics) -> Text:
         "accuracy": f"{accuracy.value:.1%} on {metrics.images:,} held-out images "
         f"(95 % interval {accuracy.low:.1%} to {accuracy.high:.1%})"
     }
+    label, share = baseline(metrics)
+    name = shortened(label, _LABEL_WIDTH)
+    figures["baseline"] = f"{share:.1%} by guessing the largest class, {name}"
     if metrics.log_loss is not None:
         figures["log-loss"] = f"{metrics.log_loss:.4f}"
     if metrics.calibration_error is not None:

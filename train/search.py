@@ -6,20 +6,27 @@ Pupila.
 
 import itertools
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.model_selection import ParameterSampler, StratifiedKFold, cross_validate
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.model_selection import (
+    ParameterSampler,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    cross_validate,
+)
 
-from errors import RecipeError, first_line
+from errors import RecipeError
+from train.attempts import Attempts, Fit, processes
 from train.data_size import DataSize
+from train.journal import Journal, Score
 from train.recipes import Recipe
-from train.workers import interrupts_blocked, workers_of
+from train.workers import workers_of
 
 FOLDS = 5
 HALVING_FACTOR = 3
@@ -42,11 +49,24 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Failed:
+    """A candidate that was given up, and why."""
+
+    parameters: Parameters
+    reason: str
+
+
+@dataclass(frozen=True)
 class SearchResult:
-    """The winner, and all trials, round by round."""
+    """The winner, all trials, round by round, and candidates that could not be fitted.
+
+    ``journal``: what was tried, on disk until it is closed.
+    """
 
     winner: Trial
     trials: tuple[Trial, ...]
+    failed: tuple[Failed, ...] = ()
+    journal: Journal = field(default_factory=lambda: Journal(None), compare=False)
 
 
 def search(
@@ -60,6 +80,9 @@ def search(
     workers: int | None = None,
     dask: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
+    groups: NDArray[Any] | None = None,
+    journals: Path | None = None,
 ) -> SearchResult:
     """Try up to ``candidates`` points of the recipe's ranges, all on the same stratified folds.
 
@@ -74,10 +97,13 @@ def search(
 
     ``workers`` is the number of processes, by default one for each processor; ``dask`` is the
     address of a scheduler to use instead. Both find the same winner for the same seed.
-    ``on_progress`` is called with the numbers of finished and of all fits.
+    ``on_progress`` is called with the numbers of finished and of all fits, ``on_note`` with
+    sentences. ``groups``: [N], of which each is in one fold. ``journals``: a folder to keep what
+    was tried, and to go on with it.
 
-    Raises RecipeError if ``candidates`` is below 1, a class has too few images, a fit fails, or
-    the cluster cannot be used.
+    A process that dies costs no more than its candidate. Raises RecipeError if ``candidates`` is
+    below 1, a class has too few images, a fit fails, no candidate could be fitted, or the cluster
+    cannot be used.
     """
     if candidates < 1:
         raise RecipeError(f"A search needs at least one candidate, not {candidates}.")
@@ -96,26 +122,80 @@ def search(
     total = folds * sum(count for count, _ in rounds)
     finished = itertools.count(1)
     notify = on_progress or (lambda _done, _total: None)
+    note = on_note or (lambda _text: None)
     trials: list[Trial] = []
+    failed: list[Failed] = []
+    journal = Journal.of(
+        journals, estimator, features, targets, recipe.name, seed, folds, _plain(groups)
+    )
     with workers_of(workers, dask):
         notify(0, total)
+        attempts = Attempts(None if dask else processes(workers), {}, note)
         for count, proportion in rounds:
             rows = _stratified_rows(targets, proportion, seed)
             X, y = features[rows], targets[rows]
-            splits = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(X, y))
-            means = _cross_validate(
-                estimator, chosen[:count], X, y, splits, lambda: notify(next(finished), total)
-            )
-            ranked = sorted(
-                (
-                    Trial(parameters, float(accuracy), float(log_loss), len(rows))
-                    for parameters, (accuracy, log_loss) in zip(chosen, means, strict=False)
-                ),
-                key=_rank,
-            )
+            splits = _splits(folds, y, None if groups is None else groups[rows], seed)
+            round_ = _Round(chosen[:count], len(rows), len(splits), journal)
+            attempts.lost.clear()
+            fits = [
+                fit
+                for fit in _fits(estimator, round_.chosen, X, y, splits)
+                if not round_.has(fit.candidate, fit.fold)
+            ]
+            for _ in range(len(round_.chosen) * len(splits) - len(fits)):
+                notify(next(finished), total)
+            for fit, score in attempts.run(fits):
+                round_.add(fit.candidate, fit.fold, score)
+                notify(next(finished), total)
+            failed += [Failed(round_.chosen[number], why) for number, why in attempts.lost.items()]
+            ranked = sorted(round_.trials(), key=_rank)
+            if not ranked:
+                raise RecipeError(
+                    f"The search stopped because a fit failed for every candidate: "
+                    f"{failed[0].reason}; use fewer --workers, or a smaller --image-spec."
+                )
             trials += ranked
             chosen = [trial.parameters for trial in ranked]
-    return SearchResult(ranked[0], tuple(trials))
+    return SearchResult(ranked[0], tuple(trials), tuple(failed), journal)
+
+
+class _Round:
+    """The scores of the candidates on so many images."""
+
+    def __init__(
+        self, chosen: Sequence[Parameters], images: int, folds: int, journal: Journal
+    ) -> None:
+        self.chosen = chosen
+        self._images, self._folds, self._journal = images, folds, journal
+
+    def has(self, candidate: int, fold: int) -> bool:
+        return self._journal.get(self.chosen[candidate], self._images, fold) is not None
+
+    def add(self, candidate: int, fold: int, score: Score) -> None:
+        self._journal.add(self.chosen[candidate], self._images, fold, score)
+
+    def trials(self) -> Iterator[Trial]:
+        """Of the candidates of which every fold could be fitted."""
+        for parameters in self.chosen:
+            scores = [
+                self._journal.get(parameters, self._images, fold) for fold in range(self._folds)
+            ]
+            known = [score for score in scores if score is not None]
+            if len(known) == len(scores):
+                accuracy, log_loss = np.array(known).mean(axis=0)
+                yield Trial(parameters, float(accuracy), float(log_loss), self._images)
+
+
+def _splits(folds: int, y: NDArray[Any], groups: NDArray[Any] | None, seed: int) -> list[Any]:
+    if groups is None:
+        return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(y, y))
+    folds = min(folds, len(np.unique(groups)))
+    grouped = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    return list(grouped.split(y, y, groups))
+
+
+def _plain(groups: NDArray[Any] | None) -> list[Any] | None:
+    return None if groups is None else groups.tolist()
 
 
 def _rank(trial: Trial) -> tuple[float, float]:
@@ -163,44 +243,25 @@ def _stratified_rows(targets: NDArray[Any], proportion: float, seed: int) -> NDA
     return np.sort(np.concatenate(kept))
 
 
-def _cross_validate(
+def _fits(
     estimator: Any,
     chosen: Sequence[Parameters],
     X: NDArray[np.float32],
     y: NDArray[Any],
-    splits: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
-    on_fit: Callable[[], None],
-) -> NDArray[np.float64]:
-    """float64 [candidates, 2]: accuracy and log-loss, means over the folds."""
-    tasks = (
-        delayed(cross_validate)(
-            clone(estimator).set_params(**parameters),
-            X,
-            y,
-            cv=[split],
-            scoring=("accuracy", "neg_log_loss"),
-            error_score="raise",
+    splits: Sequence[Any],
+) -> list[Fit]:
+    return [
+        Fit(
+            candidate,
+            fold,
+            cross_validate,
+            (clone(estimator).set_params(**parameters), X, y),
+            {
+                "cv": [split],
+                "scoring": ("accuracy", "neg_log_loss"),
+                "error_score": "raise",
+            },
         )
-        for parameters in chosen
-        for split in splits
-    )
-    scores: list[tuple[float, float]] = []
-    with warnings.catch_warnings():
-        # scikit-learn sends the warning filters to the workers, which cannot unpickle a category of
-        # a package that they do not have. A line for each warning of a fold would not help anyone.
-        warnings.resetwarnings()
-        warnings.simplefilter("ignore")
-        try:
-            with interrupts_blocked():
-                results = Parallel(return_as="generator")(tasks)
-            for result in results:
-                scores.append(
-                    (float(result["test_accuracy"][0]), -float(result["test_neg_log_loss"][0]))
-                )
-                on_fit()
-        except Exception as error:
-            raise RecipeError(
-                f"The search stopped because a fit failed: {first_line(error)}."
-            ) from error
-    means: NDArray[np.float64] = np.array(scores).reshape(len(chosen), len(splits), 2).mean(axis=1)
-    return means
+        for candidate, parameters in enumerate(chosen)
+        for fold, split in enumerate(splits)
+    ]

@@ -56,6 +56,20 @@ def test_a_folder_has_a_class_in_every_sub_folder(database: Database, tmp_path: 
     assert (first.label, first.weight, first.labels) == (None, None, (("import", "cat"),))
 
 
+def test_what_other_programs_left_behind_is_no_class(database: Database, tmp_path: Path) -> None:
+    draw(tmp_path, "in/cat/1.png", encoded(1))
+    draw(tmp_path, "in/__MACOSX/1.png", encoded(2))
+    assert import_path(database, tmp_path / "in") == Imported(1, 0, 0, ())
+
+
+def test_parts_of_a_dataset_are_no_classes(database: Database, tmp_path: Path) -> None:
+    draw(tmp_path, "in/test/cat/1.png", encoded(1))
+    draw(tmp_path, "in/train/cat/2.png", encoded(2))
+    with pytest.raises(RecordsError, match=r"name them one by one, such as .*/in/test\.$"):
+        import_path(database, tmp_path / "in")
+    assert import_path(database, tmp_path / "in" / "train") == Imported(1, 0, 0, ())
+
+
 def test_the_same_again_changes_nothing(database: Database, tmp_path: Path) -> None:
     draw(tmp_path, "in/cat/1.png", encoded(1))
     import_path(database, tmp_path / "in")

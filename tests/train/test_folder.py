@@ -176,12 +176,23 @@ def test_an_empty_folder(tmp_path: Path) -> None:
     assert "contains nothing" in one_sentence(error, tmp_path)
 
 
-def test_an_empty_class(tmp_path: Path) -> None:
+def test_an_empty_class_is_left_out_and_named(tmp_path: Path) -> None:
     two_classes(tmp_path)
     (tmp_path / "owl").mkdir()
-    with pytest.raises(DatasetError) as error:
+    dataset = load_folder(tmp_path, GRAY)
+    assert dataset.labels == ("cat", "dog")
+    assert dataset.notes == ("Left out: owl (no images in it).",)
+
+
+def test_a_class_of_unread_formats(tmp_path: Path) -> None:
+    two_classes(tmp_path)
+    (tmp_path / "owl").mkdir()
+    (tmp_path / "owl" / "a.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(
+        DatasetError, match=r"Class owl .* has no readable image.*--exclude"
+    ) as error:
         load_folder(tmp_path, GRAY)
-    assert "no readable image" in one_sentence(error, tmp_path / "owl")
+    assert "it is a HEIC" in one_sentence(error, tmp_path / "owl")
 
 
 def test_a_class_of_one_image(tmp_path: Path) -> None:
@@ -191,6 +202,7 @@ def test_a_class_of_one_image(tmp_path: Path) -> None:
     (tmp_path / "owl" / "b.png").write_bytes(b"broken")
     with pytest.raises(DatasetError) as error:
         load_folder(tmp_path, GRAY)
+    assert "Class owl" in str(error.value)
     assert "a single readable image" in one_sentence(error, tmp_path / "owl")
 
 
@@ -204,10 +216,11 @@ def test_a_class_name_must_be_utf8(tmp_path: Path) -> None:
 def test_more_pixels_than_the_limit_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.folder.MAX_PIXEL_BYTES", 6 * 64 - 1)
+    monkeypatch.setattr("train.loading.MAX_PIXEL_BYTES", 6 * 64 - 1)
     with pytest.raises(DatasetError) as error:
-        load_folder(two_classes(tmp_path), GRAY)
-    assert "smaller image spec" in one_sentence(error, tmp_path)
+        load_folder(two_classes(tmp_path / "pets"), GRAY)
+    assert "images in pets would take" in str(error.value)
+    assert "choose a smaller image spec." in str(error.value)
 
 
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"

@@ -13,6 +13,7 @@ def printed(
     labels: tuple[Label, ...] = ("cat", "dog"),
     skipped: tuple[Skipped, ...] = (),
     *,
+    findings: tuple[str, ...] = (),
     terminal: bool = False,
 ) -> str:
     truth = np.arange(20) % len(labels)
@@ -20,7 +21,7 @@ def printed(
     probabilities[np.arange(20), truth] = 0.9
     probabilities[0] = np.roll(probabilities[0], 1)
     console = Console(file=io.StringIO(), width=80, force_terminal=terminal)
-    print_report(console, evaluate(labels, truth, probabilities), skipped)
+    print_report(console, evaluate(labels, truth, probabilities), skipped, findings)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -42,6 +43,15 @@ def test_log_loss_and_calibration_error() -> None:
     text = printed()
     assert "log-loss           0.2152" in text
     assert "calibration error  0.0500" in text
+
+
+def test_the_baseline_is_beside_the_accuracy() -> None:
+    assert "baseline           50.0% by guessing the largest class, cat" in printed()
+
+
+def test_what_is_poor_is_told() -> None:
+    text = printed(findings=("It is no better than guessing.",))
+    assert "\nNote: It is no better than guessing.\n" in text
 
 
 def test_it_fits_eighty_columns() -> None:

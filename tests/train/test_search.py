@@ -3,6 +3,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import dask
@@ -19,6 +20,7 @@ from sklearn.model_selection import RandomizedSearchCV, StratifiedKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree import DecisionTreeClassifier
 
 from errors import RecipeError
 from train import search as search_module
@@ -205,10 +207,60 @@ def test_a_fit_that_fails_is_one_sentence(digits: Any) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_a_process_that_dies_is_one_sentence() -> None:
-    with pytest.raises(RecipeError, match="a fit failed") as error:
-        deadly(workers=2)
-    assert "\n" not in str(error.value)
+def test_a_process_that_dies_costs_its_candidate_and_no_other() -> None:
+    notes: list[str] = []
+    estimator = make_pipeline(FunctionTransformer(), LogisticRegression())
+    space = {"functiontransformer__func": [None, np.vectorize(os._exit)]}
+    X: Any = np.ones((20, 3), dtype=np.int64)
+    result = search(
+        made_up(estimator, space),
+        X,
+        np.arange(20) % 2,
+        candidates=2,
+        seed=0,
+        workers=2,
+        on_note=notes.append,
+    )
+    assert result.winner.parameters == {"functiontransformer__func": None}
+    assert [failed.reason for failed in result.failed] == ["a process died"]
+    (note,) = notes
+    assert note.startswith("A process of the search died: going on with 1 instead of 2 at a time;")
+    assert note.endswith("use --workers 1.")
+
+
+def test_an_interrupted_search_goes_on(digits: Any, found: SearchResult, tmp_path: Path) -> None:
+    def interrupt(done: int, _total: int) -> None:
+        if done == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bayes(digits, journals=tmp_path, on_progress=interrupt)
+    (journal,) = tmp_path.iterdir()
+    lines = journal.read_text().splitlines()
+    assert len(lines) == 12
+    journal.write_text("\n".join(lines) + '\n["half of a li')
+    result = bayes(digits, journals=tmp_path)
+    assert result == found
+    assert len(journal.read_text().splitlines()) == 12 + 1 + 6 * FOLDS - 12
+    result.journal.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_search_has_another_journal(digits: Any, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        bayes(digits, seed=seed, candidates=1, journals=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_groups_are_in_one_fold() -> None:
+    """Each group has a value and a label of its own, which nothing else tells."""
+    groups = np.arange(200) // 10
+    X = groups[:, None].astype(np.float32)
+    y = np.random.default_rng(0).integers(0, 2, 20)[groups]
+    how: dict[str, Any] = {"candidates": 1, "seed": 0, "workers": 1}
+    tree = made_up(DecisionTreeClassifier(random_state=0), {"max_depth": [None]})
+    assert search(tree, X, y, **how).winner.accuracy == 1.0
+    assert search(tree, X, y, groups=groups, **how).winner.accuracy < 1.0
 
 
 @pytest.mark.parametrize("method", ["random", "halving"])

@@ -1,0 +1,104 @@
+"""What the person who trains should know about a version, beside its figures."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from models.manifest import Label, Metrics
+
+DRIFT_IMAGES: Final = 250
+"""Held-out images that the monitor needs: five times the smallest window that it compares."""
+
+_FEW_OF_CLASS: Final = 20
+_LEARNED: Final = 0.9
+_TINY_SIDE: Final = 16
+_UNBALANCED: Final = 10
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What may explain a poor version. ``learned``: its accuracy on what it was trained on;
+    ``side``: of the images that it sees, in pixels; ``given``: whether the data say what is held
+    out; ``grouped``: whether groups are kept whole."""
+
+    trained: dict[str, int]
+    learned: float
+    side: int
+    given: bool
+    grouped: bool
+
+
+def baseline(metrics: Metrics) -> tuple[Label, float]:
+    """The largest class of the holdout, and how often guessing it would be right."""
+    sizes = [entry.images for entry in metrics.classes]
+    largest = max(range(len(sizes)), key=sizes.__getitem__)
+    return metrics.classes[largest].label, sizes[largest] / metrics.images
+
+
+def is_guessing(metrics: Metrics) -> bool:
+    """Whether the interval of its accuracy does not exclude that of guessing the largest class."""
+    return metrics.accuracy.low <= baseline(metrics)[1]
+
+
+def on_accuracy(metrics: Metrics, about: Circumstances) -> list[str]:
+    """A sentence if the version is no better than guessing, with the likely reasons."""
+    if not is_guessing(metrics):
+        return []
+    label, share = baseline(metrics)
+    guessing = f"guessing the largest class ({label}, {share:.1%})"
+    why = "; ".join(_reasons(metrics, about))
+    if metrics.accuracy.value > share:
+        return [f"It is not certainly better than {guessing}. Likely: {why}."]
+    return [f"It is no better than {guessing}. Likely: {why}."]
+
+
+def _reasons(metrics: Metrics, about: Circumstances) -> list[str]:
+    found = []
+    rarest = min(about.trained, key=about.trained.__getitem__)
+    if metrics.accuracy.value > baseline(metrics)[1]:
+        found.append(f"{metrics.images:,} held-out images are too few to tell")
+    if about.trained[rarest] < _FEW_OF_CLASS:
+        found.append(f"class {rarest} has only {about.trained[rarest]:,} images to train on")
+    if max(about.trained.values()) > _UNBALANCED * about.trained[rarest]:
+        found.append("some classes have ten times as many images as others")
+    if about.learned < _LEARNED:
+        found.append(
+            f"even of the images it was trained on it gets only {about.learned:.1%} right, so that "
+            "labels may not follow from the pixels: look whether they are right"
+        )
+    elif about.given:
+        found.append("the images that are held out may be of another kind than the others")
+    elif about.grouped:
+        found.append("the groups may have little in common")
+    else:
+        found.append(
+            "it has learned its training images by heart: it needs more of them, or what tells "
+            "the classes apart is small in them"
+        )
+    if about.side < _TINY_SIDE:
+        found.append(f"it sees {about.side} pixels a side: try a larger --image-spec")
+    return found
+
+
+def on_holdout(metrics: Metrics, *, given: bool) -> list[str]:
+    """A sentence if the monitor will be unable to see drift."""
+    if metrics.images >= DRIFT_IMAGES:
+        return []
+    more = "hold out more" if given else "add images or hold out more with --holdout"
+    sentence = (
+        f"The monitor will not see drift: {metrics.images:,} images are held out, and it needs "
+        f"{DRIFT_IMAGES}; {more}."
+    )
+    return [sentence]
+
+
+def on_calibration(before: float, after: float | None) -> str:
+    """``before``: a calibration error that is poor; ``after``: that of the version, if mended."""
+    if after is None:
+        return (
+            f"Its probabilities are off by {before:.2f} on average, and calibrating them on the "
+            "training images does not help: do not rely on them."
+        )
+    return (
+        f"Its probabilities were off by {before:.2f} on average, and were calibrated again: "
+        f"{after:.2f} now."
+    )
