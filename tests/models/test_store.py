@@ -79,7 +79,7 @@ def test_an_unknown_version(store: Store, tag: str) -> None:
         store.get(tag)
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "é" * 128, "../models", "a/b", "..", "clf\0"])
+@pytest.mark.parametrize("name", ["x" * 300, "é" * 128, "../models", "a/b", "..", "clf\0", ""])
 def test_a_name_that_no_folder_can_have_is_unknown(store: Store, name: str) -> None:
     store.save(LinearDraft())
     assert store.versions(name) == []
