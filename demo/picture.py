@@ -70,10 +70,11 @@ def _bins(view: View) -> Bins:
     for one in view.ledger.answers:
         found.setdefault(int((one.at - view.zero) // _BIN_SECONDS), []).append(one)
     usual = np.median([len(answers) for answers in found.values()]) if found else 0
+    ends = {min(found, default=0), max(found, default=0)}
     return [
         ((number + 0.5) * _BIN_SECONDS, answers)
         for number, answers in sorted(found.items())
-        if len(answers) > usual / 3
+        if number not in ends or len(answers) > usual / 3
     ]
 
 
