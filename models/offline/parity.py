@@ -15,8 +15,7 @@ from images.spec import ImageSpec
 from models.graph import Contents
 from models.manifest import Parity, Speed
 from models.offline.conversion import Graph
-from models.offline.graphs.affine import Affine
-from models.offline.graphs.unwrapped import unwrap
+from models.offline.graphs.unwrapped import innermost
 from models.runtime import OnnxRuntime
 
 TOLERANCE = 1e-4
@@ -126,9 +125,7 @@ def reference(estimator: Any, features: NDArray[np.float32]) -> Floats:
     scores = np.asarray(estimator.decision_function(features), dtype=np.float64)
     if scores.ndim == 1:
         return np.stack([-scores, scores], axis=1)
-    unwrapped = unwrap(estimator, Affine.identity(features.shape[1]))
-    shape = getattr(unwrapped.estimator, "decision_function_shape", "") if unwrapped else ""
-    if shape == "ovo":
+    if getattr(innermost(estimator), "decision_function_shape", "") == "ovo":
         one_vs_rest = _ovr_decision_function(scores < 0, -scores, len(estimator.classes_))
         return np.asarray(one_vs_rest, dtype=np.float64)
     return scores
