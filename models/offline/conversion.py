@@ -8,6 +8,7 @@ import numpy as np
 
 from errors import ConversionError, first_line
 from models.manifest import Output
+from models.offline.answers import has_scores
 from models.offline.classes import label_values
 from models.offline.graphs.affine import Affine
 from models.offline.graphs.nodes import INPUT, Nodes, finish
@@ -69,7 +70,7 @@ def _check_classifier(estimator: Any, n_features: int) -> int:
     label_values(values)
     if values.size < 2:
         raise ConversionError(f"{name} has a single class, but needs at least two.")
-    if not (hasattr(estimator, "predict_proba") or hasattr(estimator, "decision_function")):
+    if not has_scores(estimator):
         raise ConversionError(f"{name} has neither predict_proba nor decision_function.")
     fitted = getattr(estimator, "n_features_in_", n_features)
     if fitted != n_features:

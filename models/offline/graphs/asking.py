@@ -15,11 +15,13 @@ class Ask(NamedTuple):
     """Of a fitted member and the features it gets; each gives None if the member has no graph.
 
     ``answer``: as the member itself would be served. ``probabilities``: float32 [N, C].
+    ``exactly``: the same in float64, computed so where that matters most.
     ``decision``: float32 [N, C], rescaled; of two classes [-d, d].
     """
 
     answer: Callable[[Nodes, Any, Affine], Outputs | None]
     probabilities: Callable[[Nodes, Any, Affine], str | None]
+    exactly: Callable[[Nodes, Any, Affine], str | None]
     decision: Callable[[Nodes, Any, Affine, Rescale], str | None]
 
 

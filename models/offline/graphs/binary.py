@@ -3,12 +3,14 @@
 from typing import Any
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 
 from models.offline.graphs.affine import Affine
 from models.offline.graphs.asking import Ask, binary, column, label
-from models.offline.graphs.linear import Rescale
+from models.offline.graphs.linear import Rescale, normalized_sigmoids
 from models.offline.graphs.nodes import Nodes, Outputs
+from models.offline.graphs.unwrapped import innermost
 
 SCHEMES = frozenset({OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier})
 
@@ -27,6 +29,9 @@ def scheme(nodes: Nodes, whole: Any, affine: Affine, ask: Ask) -> Outputs | None
     decisions = _said(nodes, whole, affine, ask)
     if decisions is None or not hasattr(whole, "predict_proba"):
         return decisions and Outputs("scores", decisions)
+    if all(type(innermost(one)) is LogisticRegression for one in whole.estimators_):
+        # Far from the training data all are too small for float32.
+        return Outputs("probabilities", normalized_sigmoids(nodes, nodes.add("Neg", decisions)))
     shares = decisions
     vote = None
     if hasattr(whole.estimators_[0], "decision_function"):

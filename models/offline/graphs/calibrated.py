@@ -51,9 +51,8 @@ def _member(
         value = _tempered(nodes, base, affine, ask, float(member.calibrators[0].beta_))
         return value and nodes.add("Softmax", value, axis=1)
     if member.method == "isotonic":
-        ones = np.ones(n_classes)
-        value = _rescaled(nodes, base, affine, ask, Rescale(ones, np.zeros(n_classes)))
-        return value and _isotonic(nodes, value, member.calibrators, n_classes)
+        found = _exact(nodes, base, affine, ask)
+        return found and _isotonic(nodes, found, member.calibrators, n_classes)
     return None
 
 
@@ -82,12 +81,20 @@ def _rescaled(nodes: Nodes, base: Any, affine: Affine, ask: Ask, rescale: Rescal
     return nodes.add("Gemm", value, nodes.constant(weights), nodes.constant(rescale.shift))
 
 
+def _exact(nodes: Nodes, base: Any, affine: Affine, ask: Ask) -> str | None:
+    """float64 [N, C]: what an isotonic calibration gets; a step of it may be steep."""
+    if not hasattr(base, "decision_function"):
+        return ask.exactly(nodes, base, affine)
+    value = ask.decision(nodes, base, affine, Rescale.plain(len(base.classes_)))
+    return value and nodes.cast(value, "double")
+
+
 def _isotonic(nodes: Nodes, value: str, calibrators: list[Any], n_classes: int) -> str:
     """float32 [N, C]: each class's step function, normalized as scikit-learn does."""
     shares = []
     for index, calibrator in enumerate(calibrators):
-        double = nodes.cast(column(nodes, value, [index]), "double")
-        shares.append(_interpolated(nodes, double, calibrator))
+        place = 1 if n_classes == 2 else index
+        shares.append(_interpolated(nodes, column(nodes, value, [place]), calibrator))
     if n_classes == 2:
         share = nodes.cast(shares[0], "float")
         both = nodes.constant([[-1.0, 1.0]])

@@ -7,14 +7,13 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import StackingClassifier
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, SGDClassifier
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC, NuSVC
 
 from models.offline.graphs.affine import Affine
 from models.offline.graphs.asking import Ask, rescaled
-from models.offline.graphs.bayes import bayes_probabilities
+from models.offline.graphs.bayes import BAYES, bayes_probabilities
 from models.offline.graphs.binary import SCHEMES, rest_decision, scheme
 from models.offline.graphs.calibrated import calibrated_probabilities
 from models.offline.graphs.ensembles import ENSEMBLES, ensemble, stack
@@ -26,7 +25,7 @@ from models.offline.graphs.linear import (
     linear_probabilities,
     perceptron_probabilities,
 )
-from models.offline.graphs.neighbors import is_plain, neighbor_probabilities
+from models.offline.graphs.neighbors import is_written, neighbor_probabilities
 from models.offline.graphs.nodes import Nodes, Outputs
 from models.offline.graphs.steps import exact
 from models.offline.graphs.stock import stock
@@ -63,6 +62,14 @@ def _probabilities(nodes: Nodes, estimator: Any, affine: Affine) -> str | None:
     return found.scores if found is not None and found.kind == "probabilities" else None
 
 
+def _exactly(nodes: Nodes, estimator: Any, affine: Affine) -> str | None:
+    unwrapped = unwrap(nodes, estimator, affine)
+    if unwrapped is not None and type(unwrapped.estimator) in BAYES:
+        return bayes_probabilities(nodes, unwrapped.estimator, unwrapped.affine)
+    value = _probabilities(nodes, estimator, affine)
+    return value and nodes.cast(value, "double")
+
+
 def _decision(nodes: Nodes, estimator: Any, affine: Affine, rescale: Rescale) -> str | None:
     unwrapped = unwrap(nodes, estimator, affine)
     if unwrapped is None:
@@ -85,7 +92,7 @@ def _decision(nodes: Nodes, estimator: Any, affine: Affine, rescale: Rescale) ->
     return rescaled(nodes, found.scores, rescale)
 
 
-ASK = Ask(answer, _probabilities, _decision)
+ASK = Ask(answer, _probabilities, _exactly, _decision)
 
 
 def _scores(nodes: Nodes, unwrapped: Unwrapped) -> Outputs:
@@ -134,10 +141,10 @@ def _written(nodes: Nodes, unwrapped: Unwrapped) -> str | None:
         return linear_probabilities(nodes, estimator, affine)
     if kind is CalibratedClassifierCV:
         return calibrated_probabilities(nodes, estimator, affine, ASK)
-    if kind is GaussianNB:
-        return bayes_probabilities(nodes, estimator, affine)
+    if kind in BAYES:
+        return nodes.cast(bayes_probabilities(nodes, estimator, affine), "float")
     if kind is MLPClassifier:
         return perceptron_probabilities(nodes, estimator, affine)
-    if kind is KNeighborsClassifier and is_plain(estimator):
+    if kind is KNeighborsClassifier and is_written(estimator):
         return neighbor_probabilities(nodes, estimator, affine)
     return None

@@ -13,7 +13,6 @@ from sklearn.svm import SVC, NuSVC
 
 from errors import ConversionError, first_line
 from models.offline.graphs.kernel import KERNELS
-from models.offline.graphs.neighbors import is_plain
 from models.offline.graphs.nodes import INPUT, OPSETS, Nodes, Outputs
 from models.offline.graphs.trees import last_step, with_float32_thresholds, without_zeros
 
@@ -53,9 +52,9 @@ def stock_transformer(
     try:
         features = transformer.transform(np.zeros((1, width), np.float32))
         model = _converted(transformer, width, None, type(transformer).__name__)
+        (output,) = model.graph.output
     except Exception:  # noqa: BLE001 - whatever a transformer does with zeros
         return None
-    (output,) = model.graph.output
     if output.type.tensor_type.elem_type != TensorProto.FLOAT:
         return None
     found = nodes.graft(model.graph.node, model.graph.initializer, value, output.name)
@@ -85,10 +84,10 @@ def _converted(source: Any, width: int, options: dict[Any, Any] | None, name: st
 
 def _refuse(last: Any) -> None:
     """Raise ConversionError for what skl2onnx converts to a slow or wrong graph, or not at all."""
-    if type(last) is KNeighborsClassifier and not is_plain(last):
+    if type(last) is KNeighborsClassifier:
         raise ConversionError(
-            "KNeighborsClassifier can be converted only with uniform weights and Euclidean "
-            "distance."
+            "KNeighborsClassifier can be converted only with weights and a distance of Minkowski's "
+            "family that have a name."
         )
     if type(last) in {SVC, NuSVC} and (callable(last.kernel) or last.kernel not in KERNELS):
         raise ConversionError(
