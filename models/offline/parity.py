@@ -57,7 +57,8 @@ def check(estimator: Any, graph: Graph, features: NDArray[np.float32]) -> Parity
 
     Probabilities must agree within 1e-4; scores within 1e-4 of the largest score of these images,
     if that is above 1. Labels must be equal wherever scikit-learn's two best scores differ by more
-    than that, but for images that ``undecided`` names. A batch of one must give the same as a batch of many. Raises ParityError otherwise.
+    than that, but for images that ``undecided`` names. A batch of one must give the same as a
+    batch of many. Raises ParityError otherwise.
     """
     runtime = OnnxRuntime(graph.model)
     index_of = {label: index for index, label in enumerate(np.asarray(estimator.classes_).tolist())}

@@ -1,4 +1,4 @@
-"""Naive Bayes in float64.
+"""Naive Bayes in float64, or in float32 where scikit-learn computes so.
 
 GaussianNB adds in the order of NumPy: the variance of a pixel that is constant within a class is a
 billionth, so the terms are as large as 1e11, and their rounding decides between two classes. The
@@ -23,10 +23,10 @@ _BLOCK, _SUMS = 128, 8
 
 def bayes_probabilities(nodes: Nodes, estimator: Any, affine: Affine) -> str:
     """float64 [N, C]."""
-    features = nodes.cast(exact(nodes, affine), "double")
     if type(estimator) is GaussianNB:
-        likelihoods = _gaussian(nodes, estimator, features)
+        likelihoods = _gaussian(nodes, estimator, exact(nodes, affine))
     else:
+        features = nodes.cast(exact(nodes, affine), "double")
         weights = np.asarray(estimator.feature_log_prob_, np.float64)
         prior = np.asarray(estimator.class_log_prior_, np.float64)
         if type(estimator) is ComplementNB:
@@ -39,22 +39,30 @@ def bayes_probabilities(nodes: Nodes, estimator: Any, affine: Affine) -> str:
             transB=1,
         )
         likelihoods = nodes.add("Transpose", product, perm=[1, 0])
-    return nodes.add("Softmax", likelihoods, axis=1)
+    # Not a softmax: the sum of two large numbers is rounded, too.
+    axis = nodes.constant([1], np.int64)
+    largest = nodes.add("ReduceMax", likelihoods, axis, keepdims=1)
+    shares = nodes.add("Exp", nodes.add("Sub", likelihoods, largest))
+    total = nodes.add("Log", nodes.add("ReduceSum", shares, axis, keepdims=1))
+    logarithm = nodes.add("Sub", likelihoods, nodes.add("Add", total, largest))
+    return nodes.cast(nodes.add("Exp", logarithm), "double")
 
 
 def _gaussian(nodes: Nodes, estimator: GaussianNB, features: str) -> str:
     columns = []
-    half = nodes.constant(0.5, np.float64)
+    dtype = np.result_type(estimator.theta_, np.float32)
+    features = nodes.cast(features, "double" if dtype == np.float64 else "float")
+    half = nodes.constant(0.5, dtype)
     for prior, mean, variance in zip(
         estimator.class_prior_, estimator.theta_, estimator.var_, strict=True
     ):
-        away = nodes.add("Sub", features, nodes.constant(mean, np.float64))
+        away = nodes.add("Sub", features, nodes.constant(mean, dtype))
         square = nodes.add("Mul", away, away)
-        terms = nodes.add("Div", square, nodes.constant(variance, np.float64))
+        terms = nodes.add("Div", square, nodes.constant(variance, dtype))
         total = nodes.add("Mul", half, _sum(nodes, terms, 0, len(mean)))
-        normal = nodes.constant(-0.5 * np.sum(np.log(2.0 * np.pi * variance)), np.float64)
+        normal = nodes.constant(-0.5 * np.sum(np.log(2.0 * np.pi * variance)), dtype)
         likelihood = nodes.add("Sub", normal, total)
-        columns.append(nodes.add("Add", nodes.constant(np.log(prior), np.float64), likelihood))
+        columns.append(nodes.add("Add", nodes.constant(np.log(prior), dtype), likelihood))
     return nodes.add("Concat", *columns, axis=1)
 
 
