@@ -45,7 +45,12 @@ def dump_estimator(estimator: object) -> bytes:
     that the same seed and data give the same file. Raises ConversionError for an estimator with a
     type that was not reviewed, since it could not be loaded again.
     """
-    raw = skops.io.dumps(estimator)
+    try:
+        raw = skops.io.dumps(estimator)
+    except Exception as error:
+        raise ConversionError(
+            f"The estimator cannot be saved as skops: {first_line(error)}."
+        ) from error
     unreviewed = sorted(set(skops.io.get_untrusted_types(data=raw)) - REVIEWED_TYPES)
     if unreviewed:
         raise ConversionError(
@@ -70,7 +75,9 @@ class EstimatorRuntime:
 
     def __init__(self, content: bytes, manifest: Manifest) -> None:
         self._estimator = load_estimator(content)
-        self._index_of = {label: index for index, label in enumerate(manifest.labels)}
+        # By their place: the manifest may have the labels of an encoder.
+        classes = map(plain, np.asarray(self._estimator.classes_).tolist())
+        self._index_of = dict(zip(classes, range(len(manifest.labels)), strict=True))
 
     def run(self, features: NDArray[np.float32]) -> Outcome:
         found = scores(self._estimator, features).astype(np.float32)
