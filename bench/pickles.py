@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from errors import PupilaError
 from images.spec import ImageSpec
-from models.offline import parity
-from models.offline.adoption import found_by_search, probes
+from models.offline.adoption import found_by_search
+from models.offline.answers import scores
 from models.offline.conversion import convert
 from models.offline.pickles import load
 from models.runtime import OnnxRuntime
@@ -70,18 +70,20 @@ def judged(path: Path, version: str, home: Any) -> Row:
         classes = frozenset(made.kind for made in loaded.foreign)
         estimator = found_by_search(loaded.estimator)
         graph = convert(estimator, SPEC.n_features)
-        parity.check(estimator, graph, SPEC.features(probes(SPEC)))
     except PupilaError as error:
         return Row(kind, version, "refused", str(error), classes)
     labels = np.asarray(loaded.labels or estimator.classes_)
-    outcome = OnnxRuntime(graph.model).run(SPEC.features(home["pixels"]))
+    features = SPEC.features(home["pixels"])
+    outcome = OnnxRuntime(graph.model).run(features)
     differ = _differ(labels[outcome.indices], outcome.scores, home, kind)
+    own = np.searchsorted(estimator.classes_, estimator.predict(features))
+    differ += _differ(labels[own], scores(estimator, features), home, kind)
     if differ:
         return Row(kind, version, "WRONG", f"{differ} of {len(outcome.scores)} answers", classes)
     return Row(kind, version, "served", "", classes)
 
 
-def _differ(labels: NDArray[Any], scores: NDArray[np.float32], home: Any, kind: str) -> int:
+def _differ(labels: NDArray[Any], scores: NDArray[Any], home: Any, kind: str) -> int:
     """Images with another label than at home, or scores, but for close calls."""
     wrong = labels != home[f"labels:{kind}"]
     theirs = np.asarray(home[f"scores:{kind}"])
@@ -103,16 +105,20 @@ def _stem(kind: str) -> str:
 
 
 def proven(rows: list[Row]) -> dict[str, frozenset[str]]:
-    """By minor version: the classes in something served, and in nothing that was wrong."""
+    """By minor version: the classes in something that was right, and to blame for nothing.
+
+    To blame for a wrong answer are the classes that are in nothing that was right, or all of them
+    if there is none.
+    """
     found: dict[str, frozenset[str]] = {}
     for version in dict.fromkeys(row.version for row in rows):
         own = [row for row in rows if row.version == version]
-        served = frozenset[str]().union(*(row.classes for row in own if row.verdict == "served"))
-        wrong = frozenset[str]().union(*(row.classes for row in own if row.verdict == "WRONG"))
-        innocent = frozenset[str]().union(
-            *(row.classes for row in own if row.verdict == "served" and len(row.classes) == 1)
-        )
-        found[".".join(version.split(".")[:2])] = served - (wrong - innocent)
+        right = frozenset[str]().union(*(row.classes for row in own if row.verdict == "served"))
+        blamed: frozenset[str] = frozenset()
+        for row in own:
+            if row.verdict == "WRONG":
+                blamed |= row.classes - right or row.classes
+        found[".".join(version.split(".")[:2])] = right - blamed
     return found
 
 
@@ -121,9 +127,12 @@ def table(rows: list[Row]) -> str:
     lines = [
         f"# Pickles of other versions, by scikit-learn {sklearn.__version__}",
         "",
-        "Written by `python -m bench.pickles --write`. Without `--with-scikit-learn`: *served* "
-        "answers as at home, *refused* says why and the way out, and *differs* answers otherwise "
-        "than at home, for which the import refuses it.",
+        (
+            "Written by `python -m bench.pickles --write VERSION ...`. Without "
+            "`--with-scikit-learn`: *served* answers as at home, *refused* cannot be loaded or "
+            "converted, and *differs* answers otherwise than at home, so that the import refuses "
+            "it. With it, all of them are converted by their own version."
+        ),
         "",
         "| kind | " + " | ".join(versions) + " |",
         "|---|" + "---|" * len(versions),
@@ -142,7 +151,8 @@ def main() -> None:
     for version in arguments:
         python = environment(version, folder)
         pickles = folder / f"pickles-{version}"
-        subprocess.run([str(python), str(HERE / "old_pickles.py"), str(pickles)], check=True)
+        if not (pickles / "home.npz").exists():
+            subprocess.run([str(python), str(HERE / "old_pickles.py"), str(pickles)], check=True)
         home = np.load(pickles / "home.npz")
         for path in sorted(pickles.glob("*.pkl")):
             row = judged(path, version, home)

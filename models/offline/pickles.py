@@ -47,8 +47,8 @@ def load(path: Path, entry: str | None = None) -> LoadedPickle:
     """Unpickle the file, which RUNS whatever it contains, and check that it is a fitted classifier.
 
     That is: it has ``classes_`` of integers or strings in one dimension and ``n_features_in_``, and
-    predicts a class for a vector of zeros. It may be one of the entries of a dict, list or tuple;
-    ``entry`` chooses it, where there are several. Raises PickleError otherwise, with both versions of
+    predicts a class for a vector of zeros. It may be one of the entries of a dict, list or tuple:
+    ``entry`` chooses it, if there are several. Raises PickleError otherwise, with both versions of
     scikit-learn if they may be the cause.
     """
     report = inspect(path)
@@ -70,7 +70,8 @@ def _unpickle(path: Path, report: PickleReport) -> Any:
                 return pickle.load(file)  # noqa: S301 - the caller trusts it
         return joblib.load(path)
     except ModuleNotFoundError as error:
-        cause = _versions(report) if str(error.name).startswith("sklearn") else ""
+        # scikit-learn's compiled modules call themselves _loss and the like.
+        cause = _versions(report) if str(error.name).startswith(("sklearn", "_")) else ""
         raise PickleError(
             f"{path.name} needs the module {error.name}, which is not installed here{cause}"
             f"{_way_out(report) if cause else ''}."
@@ -104,11 +105,12 @@ def _check(estimator: Any, name: str, report: PickleReport) -> None:
     if not isinstance(n_features, int | np.integer) or n_features < 1:
         raise PickleError(
             f"{name} contains a {kind} without its number of features "
-            f"(n_features_in_){_versions(report)}."
+            f"(n_features_in_){_versions(report)}{_way_out(report)}."
         )
     if getattr(estimator, "classes_", None) is None:
         raise PickleError(
-            f"{name} contains a {kind} without its classes (classes_){_versions(report)}."
+            f"{name} contains a {kind} without its classes (classes_){_versions(report)}"
+            f"{_way_out(report)}."
         )
     labels = _labels(estimator, name)
     try:
@@ -176,9 +178,9 @@ def _versions(report: PickleReport) -> str:
 
 def _way_out(report: PickleReport) -> str:
     made = report.sklearn_version
-    if made is None or made == sklearn.__version__:
+    if made == sklearn.__version__:
         return ""
-    return f"; add --with-scikit-learn {made}, which converts it by that version"
+    return f"; add --with-scikit-learn {made or 'VERSION'}, which converts it by that version"
 
 
 def _reason(error: Exception) -> str:

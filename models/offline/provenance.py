@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
 
@@ -106,7 +107,7 @@ def _estimators(root: Any) -> Iterator[BaseEstimator]:
             waiting.extend(thing.values())
         elif isinstance(thing, list | tuple):
             waiting.extend(thing)
-        elif getattr(thing, "dtype", None) == object:
+        elif isinstance(thing, np.ndarray) and thing.dtype.hasobject:
             waiting.extend(thing.ravel().tolist())
         elif hasattr(thing, "__dict__") and type(thing).__module__.startswith("sklearn."):
             waiting.extend(vars(thing).values())

@@ -21,14 +21,14 @@ def scheme(nodes: Nodes, whole: Any, affine: Affine, ask: Ask) -> Outputs | None
         return _one_vs_one(nodes, whole, affine, ask)
     if type(whole) is OutputCodeClassifier:
         said = _said(nodes, whole, affine, ask)
-        return said and _codes(nodes, whole, said)
+        return None if said is None else _codes(nodes, whole, said)
     if whole.multilabel_ or not all(hasattr(one, "classes_") for one in whole.estimators_):
         return None
     if len(whole.estimators_) == 1:
         return ask.answer(nodes, whole.estimators_[0], affine)
     decisions = _said(nodes, whole, affine, ask)
     if decisions is None or not hasattr(whole, "predict_proba"):
-        return decisions and Outputs("scores", decisions)
+        return None if decisions is None else Outputs("scores", decisions)
     if all(type(innermost(one)) is LogisticRegression for one in whole.estimators_):
         # Far from the training data all are too small for float32.
         return Outputs("probabilities", normalized_sigmoids(nodes, nodes.add("Neg", decisions)))

@@ -18,7 +18,7 @@ def ensemble(nodes: Nodes, whole: Any, affine: Affine, ask: Ask) -> Outputs | No
     """None if a member has no graph."""
     if type(whole) is StackingClassifier:
         stacked = stack(nodes, whole, affine, ask)
-        return stacked and ask.answer(nodes, whole.final_estimator_, stacked)
+        return None if stacked is None else ask.answer(nodes, whole.final_estimator_, stacked)
     if type(whole) is BaggingClassifier:
         return _bag(nodes, whole, affine, ask)
     weights = _weights(whole)

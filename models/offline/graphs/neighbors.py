@@ -121,7 +121,7 @@ def _nearest(nodes: Nodes, estimator: Any, closeness: str) -> str:
 
 
 def _ballots(estimator: Any) -> NDArray[np.float64]:
-    return np.eye(len(estimator.classes_))[estimator._y]
+    return np.asarray(np.eye(len(estimator.classes_))[estimator._y])
 
 
 def _shares(nodes: Nodes, estimator: Any, nearest: str) -> str:

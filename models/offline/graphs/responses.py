@@ -77,7 +77,9 @@ def _decision(nodes: Nodes, estimator: Any, affine: Affine, rescale: Rescale) ->
     affine, inner = unwrapped
     if type(inner) is StackingClassifier:
         stacked = stack(nodes, inner, affine, ASK)
-        return stacked and _decision(nodes, inner.final_estimator_, stacked, rescale)
+        if stacked is None:
+            return None
+        return _decision(nodes, inner.final_estimator_, stacked, rescale)
     if type(inner) is OneVsRestClassifier:
         value = rest_decision(nodes, inner, affine, ASK)
         return value and rescaled(nodes, value, rescale)

@@ -105,7 +105,7 @@ def _single(nodes: Nodes, value: str, width: int, transformer: Any) -> tuple[str
         return _union(nodes, value, width, transformer)
     if kind is FunctionTransformer:
         applied = apply(nodes, value, transformer)
-        return applied and (applied, width)
+        return None if applied is None else (applied, width)
     if kind in {MinMaxScaler, MaxAbsScaler} and transformer.clip:
         low, high = getattr(transformer, "feature_range", (-1.0, 1.0))
         scaled = _scaled(nodes, value, transformer)
@@ -152,7 +152,7 @@ def _union(nodes: Nodes, value: str, width: int, union: FeatureUnion) -> tuple[s
 
 def _part(nodes: Nodes, value: str, width: int, transformer: Any) -> tuple[str, int] | None:
     found = step(nodes, Affine.identity(width, value), transformer)
-    return found and (exact(nodes, found), found.width)
+    return None if found is None else (exact(nodes, found), found.width)
 
 
 def _weighted(nodes: Nodes, value: str, weight: float) -> str:
