@@ -49,5 +49,5 @@ def test_an_option_that_is_gone_is_found_within() -> None:
     inner.multi_class = "ovr"
     outer = AdaBoostClassifier()
     outer.estimators_ = [inner]
-    with pytest.raises(PickleError, match="has a LogisticRegression of scikit-learn 1.5.2 with"):
+    with pytest.raises(PickleError, match=r"has a LogisticRegression of scikit-learn 1\.5\.2 with"):
         check_proven("some.pickle", outer, [Foreign("LogisticRegression", "1.5.2")])
