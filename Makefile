@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 # Stamps outlive the interpreter they were made with: Homebrew removes it with the next release.
 GONE := $(shell test -x $(PYTHON_HERE) || echo always)
 
-.PHONY: help serve train test bench check fix docs bento image image-test fuzz chaos silence base-image lock clean always
+.PHONY: help serve train demo test bench check fix docs bento image image-test fuzz chaos silence base-image lock clean always
 
 help: ## list what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ serve: $(INSTALLED)-train ## serve clf at PORT (8000), after training it where t
 
 train: $(INSTALLED)-train ## train a new version of clf; ARGS="--help" tells what else there is
 	@$(PYTHON_HERE) -m train $(ARGS)
+
+demo: $(INSTALLED)-train ## production in fast-forward: a model goes wrong and comes right again, with a picture of it
+	@$(PYTHON_HERE) -m demo $(ARGS)
 
 test: $(INSTALLED)-dev ## run every test, on a model store of their own
 	@unset PORT $(filter-out BENTOML_DO_NOT_TRACK,$(filter BENTOML_% PUPILA_%,$(.VARIABLES))); \

@@ -15,6 +15,7 @@ PupilaError
 ├── MonitorError              a window that cannot be inspected, or a report that was not delivered
 ├── PipelineError             data that cannot be assembled, or a retraining that cannot run
 ├── RolloutError              a promotion, rollback or rollout that cannot be done
+├── DemoError                 a demonstration that cannot go on
 ├── ModelError
 │   ├── PickleError           a pickle that is not a usable classifier
 │   ├── ConversionError       an estimator that cannot be converted to ONNX
@@ -102,6 +103,10 @@ class PipelineError(PupilaError):
 
 class RolloutError(PupilaError):
     """What was asked of an alias or a rollout cannot be done as things stand."""
+
+
+class DemoError(PupilaError):
+    """The demonstration cannot go on, or what it waits for has not come in time."""
 
 
 class ModelError(PupilaError):

@@ -268,6 +268,18 @@ class Settings(RolloutSettings):
             raise SettingsError(f"{variable} is {first['input']!r}, {expected}.") from None
 
 
+def environment(**chosen: object) -> dict[str, str]:
+    """The environment of a process that knows none of this one's settings, neither Pupila's nor
+    BentoML's, but those ``chosen``, by the names of their variables."""
+    others = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PUPILA_", "BENTOML_"))
+        and name not in ("PORT", "MLFLOW_TRACKING_URI")
+    }
+    return others | {name: str(value) for name, value in chosen.items()}
+
+
 def _listed(text: str) -> list[str]:
     return [part for part in (item.strip() for item in text.split(",")) if part]
 

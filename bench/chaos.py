@@ -285,13 +285,17 @@ def draw_figure(log: Log, path: Path) -> None:
 @click.option("--seconds", default=600.0, type=click.FloatRange(5))
 @click.option("--seed", default=1)
 @click.option("--output", default=ROOT / "bench" / "chaos.md", type=click.Path(path_type=Path))
-def main(seconds: float, seed: int, output: Path) -> None:
+@click.option("--store", type=click.Path(path_type=Path), help="Begin with the clf of this store.")
+def main(seconds: float, seed: int, output: Path, store: Path | None) -> None:
     """Break everything, and count what good clients see of it."""
     with tempfile.TemporaryDirectory(prefix="pupila-chaos-") as folder:
         home = Path(folder)
         environment = os.environ | {"BENTOML_HOME": folder}
-        command = [sys.executable, "-m", "train"]
-        subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+        if store:
+            copytree(store / "models" / "clf", home / "models" / "clf")
+        else:
+            command = [sys.executable, "-m", "train"]
+            subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
         with serve(home, workers=2, deadline_ms=5000) as server:
             key = create_key(home, "good")
             time.sleep(GRACE_SECONDS)

@@ -5,6 +5,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+_LONGEST = 255
+"""Bytes of a file's name."""
+
 
 def packed_store() -> Path | None:
     """The model store of the Bento that this file belongs to: ``<Bento>/src/models/roots.py``.
@@ -18,11 +21,18 @@ def packed_store() -> Path | None:
 def version_paths(root: Path, name: str | None) -> Iterator[Path]:
     """The folders that may be versions. Raises OSError if the store exists but cannot be read: it
     must not be mistaken for an empty one."""
+    if name is not None and not _is_file_name(name):
+        return
     absent = (FileNotFoundError, NotADirectoryError)
     with contextlib.suppress(*absent):
-        for model in [root / name] if name else sorted(root.iterdir()):
+        for model in [root / name] if name is not None else sorted(root.iterdir()):
             with contextlib.suppress(*absent), os.scandir(model) as entries:
                 yield from (model / entry.name for entry in entries if _is_folder(entry))
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether a folder can have this name: any text may be asked for, also ``../models``."""
+    return Path(name).name == name != "" and len(os.fsencode(name)) <= _LONGEST and "\0" not in name
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

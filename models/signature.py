@@ -99,6 +99,8 @@ class PrivateKey:
 
         Returns the path of the public one. Raises ModelError if either exists.
         """
+        if not path.name:
+            raise ModelError(f"{str(path)!r} is not the name of a file to write a key to.")
         public = path.with_name(f"{path.name}.pub")
         raw = self.public(str(public)).raw
         _create(path, "PRIVATE KEY", _PRIVATE + self.seed, 0o600)

@@ -126,6 +126,10 @@ class TrainingImages:
         except (OSError, ModelError) as error:
             logger.warning("Training images of %s:%s are left: %s.", name, version, error)
 
+    def kept(self, name: str, version: str) -> bool:
+        """Whether there is a list of a version's images; some may be damaged."""
+        return self._list_of(name, version).exists()
+
     def read(self, name: str, version: str) -> TrainingSet | None:
         """The images of a version; None if none were kept. Raises ModelError for a list of them
         that cannot be read."""

@@ -155,12 +155,17 @@ def assemble(
 def _own(store: Store, champion: Version) -> TrainingSet:
     own = store.training_images.read(champion.name, champion.version)
     if own is None or not len(own):
-        raise PipelineError(
-            f"The training images of {champion.tag} are not here: it was imported, made before "
-            "they were kept, or they would have exceeded PUPILA_TRAINING_IMAGES_BYTES; train a "
-            "version here with python -m train, and promote it."
-        )
+        raise PipelineError(f"{without_images(champion)}.")
     return own
+
+
+def without_images(champion: Version) -> str:
+    """Why a champion cannot be retrained whose training images were not kept, and the way out."""
+    return (
+        f"The training images of {champion.tag} are not here: it was imported, made before they "
+        "were kept, or they would have exceeded PUPILA_TRAINING_IMAGES_BYTES; train a version here "
+        "with python -m train, and promote it"
+    )
 
 
 def _own_samples(own: TrainingSet, champion: Version, sides: tuple[Side, ...]) -> list[Sample]:

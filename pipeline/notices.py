@@ -39,6 +39,8 @@ _DECIDED: Final[Mapping[Action, str]] = {
     "harm": "was rolled back",
     "abort": "is no longer on trial",
 }
+# How the guard begins its reasons (rollout.guard).
+_SAID: Final = ("promoted: ", "rolled back: ", "given up: ")
 _ENDED: Final[Mapping[State, str]] = {
     "done": "is over",
     "refused": "came to nothing",
@@ -125,6 +127,8 @@ def _text(notice: Notice) -> str:
     what = notice.what
     if isinstance(what, Decision):
         tag = f"{what.model}:{notice.version}" if notice.version else what.model
+        if what.because.startswith(_SAID):
+            return f"{tag} was {what.because}"
         return f"{tag} {_DECIDED[what.action]}: {what.because}"
     text = f"Retraining {what.id} of {what.model} {_ENDED[what.state]}"
     return f"{text}: {what.detail}" if what.detail else f"{text}."

@@ -20,6 +20,7 @@ from errors import PipelineError, UnknownVersionError, first_line
 from models.limits import free_bytes
 from models.store import Store
 from models.version import Version
+from pipeline.data import without_images
 from pipeline.lease import DURATION, HeldLease, renewed
 from pipeline.order import Answer, Order, data_name
 from records.audit import COMMAND_LINE
@@ -92,8 +93,9 @@ def run(
     """Retrain a model, or go on with its retraining that was interrupted.
 
     ``stop``: once set, the outcome is ``stopped``, and whoever runs it next goes on.
-    Raises UnknownVersionError without a champion, and DatabaseError, after which it can be run
-    again. What is wrong with the data or the training is the outcome ``failed``.
+    Raises UnknownVersionError without a champion, PipelineError if its training images are not
+    here, and DatabaseError, after which it can be run again. What is wrong with the data or the
+    training is the outcome ``failed``.
     """
     name = f"retraining {model}"
     with renewed(database, name, lease) as held:
@@ -102,6 +104,9 @@ def run(
             who = f"{other[0]}, until {other[1]:%H:%M:%S} UTC or longer" if other else "another"
             return Outcome("busy", f"{model} is being retrained by {who}.")
         champion = answering(database, store, model)
+        if not store.training_images.kept(model, champion.version):
+            # Before its alias is written: nothing will come of it.
+            raise PipelineError(f"{without_images(champion)}.")
         current = _current(database, store, model, trigger)
         if current is not None and current.state != "training":
             text = f"Retraining {current.id} of {model} has not ended: it is {current.state}."

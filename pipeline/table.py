@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from rich import box
 from rich.console import Console
@@ -13,15 +13,18 @@ from rich.text import Text
 from cli import printable
 from models.manifest import Label
 from monitor.phrasing import short
-from pipeline.data import TrainingData
-from pipeline.production import LeftOut, Reason
-from pipeline.triggers import Due
 from records.retrainings import Retraining
+
+# The history needs none of what trains: it would take three seconds to import.
+if TYPE_CHECKING:
+    from pipeline.data import TrainingData
+    from pipeline.production import LeftOut
+    from pipeline.triggers import Due
 
 LISTED = 3
 
 
-def print_data(console: Console, data: TrainingData) -> None:
+def print_data(console: Console, data: "TrainingData") -> None:
     """What would be trained on, by class; what it is judged by; what was left out, and why."""
     for line in summary(data):
         console.print(Text(line))
@@ -32,7 +35,7 @@ def print_data(console: Console, data: TrainingData) -> None:
         console.print(_left_out(console, data.left_out))
 
 
-def summary(data: TrainingData) -> list[str]:
+def summary(data: "TrainingData") -> list[str]:
     """Sentences, the most important first."""
     total, records = len(data.train), data.from_records
     first = f"To retrain {data.champion}: {total:,} images, {records:,} of them from "
@@ -54,7 +57,7 @@ def summary(data: TrainingData) -> list[str]:
     return lines
 
 
-def as_json(data: TrainingData) -> str:
+def as_json(data: "TrainingData") -> str:
     """The same for other programs, with every image that was left out."""
     fields = {
         "champion": data.champion,
@@ -71,7 +74,7 @@ def as_json(data: TrainingData) -> str:
     return json.dumps(fields, indent=2)
 
 
-def due_lines(due: Due) -> list[str]:
+def due_lines(due: "Due") -> list[str]:
     """A line for each trigger."""
     lines = [
         f"{check.trigger:<9} {'due' if check.due else 'no':<4} {check.reason}"
@@ -95,7 +98,7 @@ def history_table(console: Console, rows: Sequence[Retraining]) -> Table:
     return table
 
 
-def _classes(console: Console, data: TrainingData) -> Table:
+def _classes(console: Console, data: "TrainingData") -> Table:
     table = _table(console, "class", "train", "own holdout", "production", numbers=True)
     left: Counter[Label | None] = Counter(one.label for one in data.left_out)
     table.add_column("left out", justify="right", no_wrap=True)
@@ -108,7 +111,9 @@ def _classes(console: Console, data: TrainingData) -> Table:
     return table
 
 
-def _left_out(console: Console, left_out: Sequence[LeftOut]) -> Table:
+def _left_out(console: Console, left_out: Sequence["LeftOut"]) -> Table:
+    from pipeline.production import Reason
+
     counts = Counter(one.reason for one in left_out)
     table = _table(console, "left out", "images", "such as")
     for reason in get_args(Reason):
@@ -119,7 +124,7 @@ def _left_out(console: Console, left_out: Sequence[LeftOut]) -> Table:
     return table
 
 
-def _named(one: LeftOut) -> str:
+def _named(one: "LeftOut") -> str:
     about = [short(one.label)] if one.label is not None else []
     about += [one.detail] if one.detail else []
     return printable(f"{short(one.image)} ({': '.join(about)})" if about else short(one.image))

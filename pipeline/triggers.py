@@ -16,6 +16,7 @@ from models.store import Store
 from models.version import Version
 from monitor.phrasing import percent
 from monitor.proportions import Proportion, difference
+from pipeline.data import without_images
 from records.database import Database
 from records.labelled import labelled_since
 from records.retrainings import Retraining, Trigger, retrainings
@@ -102,7 +103,10 @@ def due(
         age(now - champion.manifest.created_at, rules),
     )
     going_on = latest if latest is not None and latest.state == "training" else None
-    return Due(model, champion.version, checks, waits(latest, now, rules), going_on)
+    why_not = waits(latest, now, rules)
+    if not store.training_images.kept(model, champion.version):
+        why_not, going_on = without_images(champion), None
+    return Due(model, champion.version, checks, why_not, going_on)
 
 
 def accuracy(before: Proportion | None, right: Proportion, rules: TriggerRules) -> Check:

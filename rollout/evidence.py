@@ -54,6 +54,7 @@ def gather(database: Database, rollout: Rollout, now: datetime) -> Evidence:
         champion=_champion(stage, rollout, usual),
         challenger=_challenger(stage, rollout, usual),
         usual=usual,
+        stopped=_count(stage, rollout.challenger, CHALLENGER, kinds.TRIAL, kinds.STOPPED),
         workers=len(workers),
         lacking=sum(tag not in worker.versions for worker in workers),
     )

@@ -8,6 +8,9 @@ from typing import Any, Final, Literal
 from rollout.martingale import log_evidence
 from rollout.rule import GuardRule, next_share
 
+LOADED_MINUTES: Final = 5.0
+"""A worker looks for new versions every second, and loads one in seconds."""
+
 What = Literal["stay", "next stage", "promote", "roll back", "give up"]
 
 
@@ -39,7 +42,8 @@ class Evidence:
     ``differing`` got two labels. ``wins``, ``losses``: disagreements whose label was asked for and
     has come, on which the challenger alone or the champion alone was right; ``neither``: nor the
     other; ``asked``: still without a label. ``usual``: seconds that the champion rarely takes.
-    ``lacking``: of ``workers``, those that do not have the challenger.
+    ``stopped``: requests of its share that the champion answered because the challenger's breaker
+    was open. ``lacking``: of ``workers``, those that do not have the challenger.
     """
 
     share: float = 0.0
@@ -55,6 +59,7 @@ class Evidence:
     champion: Side = field(default_factory=Side)
     challenger: Side = field(default_factory=Side)
     usual: float | None = None
+    stopped: int = 0
     workers: int = 0
     lacking: int = 0
 
@@ -109,8 +114,8 @@ def judge(seen: Evidence, rule: GuardRule) -> GuardDecision:
     tests = _tests(seen, rule)
     share = None
     what, because = _ended_by_harm(seen, tests)
-    if what == "stay" and seen.days >= rule.days:
-        what, because = "give up", f"nothing was decided within {rule.days:g} days"
+    if what == "stay" and (hopeless := _hopeless(seen, rule)):
+        what, because = "give up", hopeless
     if what == "stay":
         missing = _missing(seen, rule, tests)
         share = next_share(seen.share)
@@ -130,6 +135,18 @@ def judge(seen: Evidence, rule: GuardRule) -> GuardDecision:
     }
     prefix = f"{_FINAL[what]}: " if what in _FINAL else ""
     return GuardDecision(what, prefix + because, share, numbers)
+
+
+def _hopeless(seen: Evidence, rule: GuardRule) -> str:
+    """Why there will be no evidence any more, for or against it; empty if there may be."""
+    if seen.days >= rule.days:
+        return f"nothing was decided within {rule.days:g} days"
+    if seen.workers and seen.lacking == seen.workers and seen.minutes >= LOADED_MINUTES:
+        return (
+            f"none of the {seen.workers} workers could load it within {LOADED_MINUTES:g} minutes; "
+            "their logs say why"
+        )
+    return ""
 
 
 def _tests(seen: Evidence, rule: GuardRule) -> dict[str, Comparison]:
@@ -165,6 +182,13 @@ def _ended_by_harm(seen: Evidence, tests: Mapping[str, Comparison]) -> tuple[Wha
             f"the challenger took longer than {1000 * seen.usual:g} ms for {challenger.slow:,} of "
             f"{challenger.requests:,} requests, the champion for {champion.slow:,} of "
             f"{champion.requests:,}"
+        )
+    if seen.stopped > challenger.requests:
+        # From then on it gets no more requests, and there is no more evidence.
+        return "roll back", (
+            f"servers no longer ask it, since it failed or was late too often: of "
+            f"{seen.stopped + challenger.requests:,} requests of its share, the champion answered "
+            f"{seen.stopped:,}"
         )
     return "stay", ""
 

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings
 
 COMMAND_FOLDERS = (
     "train", "models", "records", "monitor", "pipeline", "score", "keys", "rollout",
+    "demo",
 )  # fmt: skip
 
 # Characters a line, so that a page does not depend on the terminal it was written in.

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 from PIL import Image
 
+from tests.servers import NO_TLS
 from tests.waiting import PATIENCE_SECONDS
 
 SIDE = 5_000
@@ -48,14 +49,14 @@ def attack(url: str, good: bytes, bomb: bytes, clients: int, seconds: float) -> 
 
     def send(_: int) -> Counter[int]:
         seen: Counter[int] = Counter()
-        with httpx2.Client(timeout=PATIENCE_SECONDS) as client:
+        with httpx2.Client(timeout=PATIENCE_SECONDS, verify=NO_TLS) as client:
             while not seen or time.monotonic() < end:
                 seen[client.post(f"{url}/predict/", content=body).status_code] += 1
         return seen
 
     def ask() -> int:
         asked = 0
-        with httpx2.Client(timeout=PATIENCE_SECONDS) as client:
+        with httpx2.Client(timeout=PATIENCE_SECONDS, verify=NO_TLS) as client:
             while not (asked and done.is_set()):
                 assert client.post(f"{url}/predict/", content=good).status_code == 200
                 asked += 1

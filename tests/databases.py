@@ -17,6 +17,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.sharing import memory
+
 # PostgreSQL refuses to run as root, and accepts any other user.
 _USER = "nobody" if hasattr(os, "geteuid") and os.geteuid() == 0 else None
 
@@ -36,9 +38,7 @@ def _programs() -> Path | None:
 
 def _parent() -> Path:
     """Memory, if there is enough: a busy disk takes 10 s to delete the files at the end."""
-    memory = Path("/dev/shm")  # noqa: S108
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2**30
-    return memory if roomy else Path("/tmp")  # noqa: S108
+    return memory(2**30) or Path("/tmp")  # noqa: S108
 
 
 def _version(name: str) -> int:

@@ -49,8 +49,16 @@ def _in_namespace(*command: str) -> list[str]:
     return ["unshare", "--net", "--mount", "sh", "-c", mount, SETUP, *command]
 
 
-def packets(command: Sequence[str], environment: dict[str, str], folder: Path) -> tuple[int, str]:
-    """How many packets a command sent to the outside, with all proxies there; and its output."""
+def packets(
+    command: Sequence[str],
+    environment: dict[str, str],
+    folder: Path,
+    descriptors: Sequence[int] = (),
+) -> tuple[int, str]:
+    """How many packets a command sent to the outside, with all proxies there; and its output.
+
+    ``descriptors``: open files that it is given.
+    """
     proxies = {
         name: PROXY
         for lower in ("http_proxy", "https_proxy", "all_proxy")
@@ -64,6 +72,7 @@ def packets(command: Sequence[str], environment: dict[str, str], folder: Path) -
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
+        pass_fds=descriptors,
     )
     output, _, count = done.stdout.rpartition("packets: ")
     assert done.returncode == 0, done.stdout

@@ -15,6 +15,7 @@ from typing import Self
 
 import httpx2
 
+from tests import forking
 from tests.examples import Example, Result
 from tests.servers import ROOT, Server, environment, free_port
 from tests.test_layout import MAY_IMPORT
@@ -70,6 +71,7 @@ class Reader:
         old = " ".join(f"-o requirements/{path.name}" for path in ROOT.glob("requirements/*.txt"))
         make.write_text(f'#!/bin/sh\nexec {shutil.which("make")} {old} "$@"\n')
         make.chmod(0o755)
+        forking.install(make.parent)
 
     def run(self, example: Example) -> Result:
         source = example.source

@@ -37,6 +37,7 @@ MAY_IMPORT = {
         *("cli", "errors", "images", "labels", "models", "monitor", "records", "rollout"),
         *("settings", "train"),
     },
+    "demo": {"cli", "errors", "records", "settings"},
 }
 # What a module may import besides: commands that know more than their room does.
 MAY_IMPORT_TOO = {

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from errors import SettingsError
-from settings import Settings
+from settings import Settings, environment
 
 
 def test_the_defaults() -> None:
@@ -57,3 +57,17 @@ def test_a_wrong_setting_is_named(
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings.read().port = 1  # type: ignore[misc]
+
+
+def test_another_process_is_given_the_chosen_settings_and_none_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PUPILA_WORKERS", "3")
+    monkeypatch.setenv("BENTOML_HOME", "/mine")
+    monkeypatch.setenv("PORT", "9000")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    found = environment(PUPILA_GUARD_MINUTES=0.1)
+    assert found["LANG"] == "C.UTF-8"
+    ours = {name: value for name, value in found.items() if name.startswith(("PUPILA_", "BENTO"))}
+    assert ours == {"PUPILA_GUARD_MINUTES": "0.1"}
+    assert "PORT" not in found

@@ -1,8 +1,6 @@
 """Commands beside a running server: who answers, while versions come and are promoted."""
 
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +17,8 @@ from models.version import Version
 from records.current import champions
 from settings import settings
 from tests.drafts import LinearDraft, holdout
-from tests.servers import ROOT, Server, environment, serve
+from tests.forking import command
+from tests.servers import NO_TLS, Server, environment, serve
 from tests.waiting import PATIENCE_SECONDS, until
 
 FIELDS = json.loads(Path("tests/data/predict_digit8.json").read_bytes())
@@ -50,14 +49,8 @@ def answers(server: Server, model: str, tag: str) -> bool:
 
 
 def run(server: Server, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "models", *arguments],
-        cwd=ROOT,
-        env=environment(server.home),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = command("models", *arguments, env=environment(server.home))
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 
@@ -70,7 +63,7 @@ def test_a_version_that_is_certainly_worse_never_answers(server: Server, store: 
     done = threading.Event()
 
     def keep_asking() -> None:
-        with httpx2.Client(base_url=server.url, timeout=PATIENCE_SECONDS) as client:
+        with httpx2.Client(base_url=server.url, timeout=PATIENCE_SECONDS, verify=NO_TLS) as client:
             while not done.is_set():
                 for name in names:
                     body = json.dumps(FIELDS | {"model": name}).encode()

@@ -1,23 +1,17 @@
 """A short form of ``make chaos``."""
 
-import subprocess
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.servers import ROOT
+from tests.forking import command
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_good_clients_are_not_harmed(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "bench.chaos", "--seconds", "10"]
-    done = subprocess.run(
-        [*command, "--output", str(tmp_path / "chaos.md")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_good_clients_are_not_harmed(home: Path, tmp_path: Path) -> None:
+    options = ["--seconds", "10", "--store", str(home), "--output", str(tmp_path / "chaos.md")]
+    done = command("bench.chaos", *options, env=os.environ)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "chaos.svg").stat().st_size > 0

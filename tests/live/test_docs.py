@@ -41,6 +41,7 @@ NOT_RUN = {
     "kind": "needs a Kubernetes cluster; tests/deploy checks the manifests",
     "kubectl": "needs a Kubernetes cluster; tests/deploy checks the manifests",
     "make image": "needs a container engine; tests/container builds the image",
+    "make demo": "takes minutes; tests/demo has its parts",
     "make bento": "leaves a Bento in the store; tests/live/test_bento.py builds it",
     "bentoml deploy": "needs a BentoCloud account; tests/deploy checks the file",
     "bentoml cloud": "needs a BentoCloud account",

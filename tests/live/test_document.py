@@ -22,7 +22,7 @@ def test_no_answer_that_the_document_does_not_describe(server: Server, tmp_path:
             "--phases=examples,coverage,fuzzing",
             # It takes any text for an image, since a schema cannot say what an image is.
             "--exclude-checks=positive_data_acceptance",
-            f"--max-examples={500 if WHOLE else 30}",
+            f"--max-examples={500 if WHOLE else 20}",
             "--seed=1",
             # With one it looks for the best of all examples: half of its time.
             "--generation-database=none",

@@ -18,7 +18,8 @@ from records.key import SCOPES
 from serving.http.routes import METRICS, ROUTES, Route
 from tests.databases import postgres_server
 from tests.drafts import LinearDraft
-from tests.servers import ROOT, Server, environment, free_port, serve
+from tests.forking import command
+from tests.servers import NO_TLS, ROOT, Server, environment, free_port, serve
 from tests.waiting import PATIENCE_SECONDS, until
 
 BODY = json.loads(Path("tests/data/predict_digit8.json").read_bytes())
@@ -26,14 +27,7 @@ BODY = json.loads(Path("tests/data/predict_digit8.json").read_bytes())
 
 def keys(home: Path, *arguments: str, **settings: object) -> str:
     """``python -m keys``, and what it prints on stdout."""
-    done = subprocess.run(
-        [sys.executable, "-m", "keys", *arguments],
-        cwd=ROOT,
-        env=environment(home, **settings),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = command("keys", *arguments, env=environment(home, **settings))
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -50,7 +44,9 @@ def ask(
     **more: object,
 ) -> httpx2.Response:
     headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-    with httpx2.Client(base_url=server.url, timeout=PATIENCE_SECONDS, trust_env=False) as client:
+    with httpx2.Client(
+        base_url=server.url, timeout=PATIENCE_SECONDS, verify=NO_TLS, trust_env=False
+    ) as client:
         body = {"json": BODY} if method == "POST" else {}
         return client.request(method, route, **{"headers": headers, **body, **more})
 

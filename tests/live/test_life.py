@@ -16,7 +16,7 @@ from models.store import Store
 from models.version import Version
 from tests.drafts import LinearDraft
 from tests.load import Load
-from tests.servers import Server, serve
+from tests.servers import NO_TLS, Server, serve
 from tests.waiting import PATIENCE_SECONDS, until
 
 BODY = Path("tests/data/predict_digit8.json").read_bytes()
@@ -75,7 +75,7 @@ def test_a_new_version_takes_over_and_no_request_fails(
     done = threading.Event()
 
     def keep_asking() -> None:
-        with httpx2.Client(base_url=served.url, timeout=PATIENCE_SECONDS) as client:
+        with httpx2.Client(base_url=served.url, timeout=PATIENCE_SECONDS, verify=NO_TLS) as client:
             while not done.is_set():
                 response = client.post("/predict/", content=BODY)
                 if response.status_code != 200 or response.json()["prediction"] not in (1, 2):

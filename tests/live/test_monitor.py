@@ -13,7 +13,8 @@ import pytest
 
 from images.spec import ImageSpec
 from tests.drawing import png
-from tests.servers import ROOT, Server, environment, serve
+from tests.forking import command
+from tests.servers import NO_TLS, ROOT, Server, environment, serve
 from train.digits import load_digits
 
 
@@ -23,14 +24,7 @@ def url(home: Path) -> str:
 
 
 def monitor(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "monitor", *arguments],
-        cwd=ROOT,
-        env=environment(home, database_url=url(home)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return command("monitor", *arguments, env=environment(home, database_url=url(home)))
 
 
 def ask(server: Server, *, negative: bool) -> None:
@@ -42,7 +36,7 @@ def ask(server: Server, *, negative: bool) -> None:
         {"request_id": f"{negative}-{row}", "image": base64.b64encode(content).decode()}
         for row, content in zip(rows, (png(image.reshape(8, 8)) for image in pixels), strict=True)
     ]
-    with httpx2.Client(base_url=server.url, timeout=30) as client:
+    with httpx2.Client(base_url=server.url, timeout=30, verify=NO_TLS) as client:
         assert client.post("/predict/batch/", json={"model": "clf", "items": items}).is_success
         body = {"request_id": items[-1]["request_id"], "label": int(dataset.targets[rows[-1]])}
         assert client.post("/feedback/", json=body).is_success

@@ -22,7 +22,7 @@ from models.store import Store
 from records.database import Database
 from tests.databases import Postgres, postgres_server
 from tests.drafts import LinearDraft
-from tests.servers import ROOT, Server, environment, serve
+from tests.servers import NO_TLS, ROOT, Server, environment, serve
 from tests.waiting import PATIENCE_SECONDS, until
 
 BODY = json.loads(Path("tests/data/predict_digit8.json").read_bytes())
@@ -110,7 +110,7 @@ class Crowd:
 def crowd(server: Server) -> Iterator[Crowd]:
     """Clients that ask for predictions all the time; their results are the statuses."""
     with (
-        httpx2.Client(base_url=server.url, timeout=PATIENCE_SECONDS) as client,
+        httpx2.Client(base_url=server.url, timeout=PATIENCE_SECONDS, verify=NO_TLS) as client,
         Crowd(lambda _: client.post("/predict/", json=BODY).status_code) as asking,
     ):
         yield asking

@@ -24,7 +24,7 @@ from settings import Settings
 from tests.challengers import Challenger, not_a_number, raising
 from tests.databases import postgres_server
 from tests.drafts import LinearDraft
-from tests.servers import Server, serve
+from tests.servers import NO_TLS, Server, serve
 from tests.waiting import PATIENCE_SECONDS, until
 
 BODY = json.loads(Path("tests/data/predict_digit8.json").read_bytes())
@@ -95,7 +95,9 @@ class Asking:
 
     def _ask(self, name: int) -> None:
         number = 0
-        with httpx2.Client(base_url=self._url, timeout=PATIENCE_SECONDS, trust_env=False) as client:
+        with httpx2.Client(
+            base_url=self._url, timeout=PATIENCE_SECONDS, verify=NO_TLS, trust_env=False
+        ) as client:
             while not self._done.is_set():
                 number += 1
                 try:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.forking import listening
 from tests.netns import packets, require
 from tests.servers import ROOT, environment
+from tests.sharing import FOLDER, NUMBER
 
 # ONNX Runtime's first report came 20 seconds after the start. `make silence` listens for a minute.
 SECONDS = int(os.environ.get("SILENCE_SECONDS", "24"))
@@ -15,7 +17,10 @@ SECONDS = int(os.environ.get("SILENCE_SECONDS", "24"))
 COMMANDS = """
 set -e
 bin=$(dirname "$1")
-"$1" -m train
+# Each command is a fork of one process, in the same namespace: Python's imports are once enough.
+"$1" tests/forks.py "$4" $$ >"$2/forks.log" 2>&1 &
+run() { "$1" -ISs tests/forked.py "$2" -m $3; }
+run "$1" "$5" train
 "$bin/bentoml" serve . --host 127.0.0.1 --port 8000 >"$2/log" 2>&1 &
 server=$!
 end=$(($(date +%s) + $3))
@@ -25,7 +30,7 @@ for command in "models list" "models show clf" "models export clf $2/clf.bentomo
     "records stats" "monitor run" "score $2/images --out $2/scores.parquet"; do
     echo "== $command"
     # The monitor may find no records yet.
-    "$1" -m $command || [ "$command" = "monitor run" ]
+    run "$1" "$5" "$command" || [ "$command" = "monitor run" ]
 done
 while [ "$(date +%s)" -lt "$end" ] || ! curl --silent --fail --noproxy '*' \
     http://127.0.0.1:8000/readyz >/dev/null; do
@@ -51,8 +56,11 @@ def test_no_command_and_no_server_calls_out(tmp_path: Path) -> None:
     (tmp_path / "images" / "8.jpg").write_bytes((ROOT / "tests/data/digit8.jpg").read_bytes())
     variables = environment(tmp_path)
     del variables["BENTOML_DO_NOT_TRACK"]
-    command = ["sh", "-c", COMMANDS, "sh", sys.executable, str(tmp_path), str(SECONDS)]
-    count, output = packets(command, variables, ROOT)
+    path = FOLDER / f"silence-{NUMBER}"
+    with listening(path) as descriptor:
+        arguments = [sys.executable, str(tmp_path), str(SECONDS), str(descriptor), str(path)]
+        command = ["sh", "-c", COMMANDS, "sh", *arguments]
+        count, output = packets(command, variables, ROOT, [descriptor])
     assert '"prediction":8' in output
     assert count == 0, output
 

@@ -79,6 +79,14 @@ def test_an_unknown_version(store: Store, tag: str) -> None:
         store.get(tag)
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "é" * 128, "../models", "a/b", "..", "clf\0", ""])
+def test_a_name_that_no_folder_can_have_is_unknown(store: Store, name: str) -> None:
+    store.save(LinearDraft())
+    assert store.versions(name) == []
+    with pytest.raises(UnknownVersionError):
+        store.get(f"{name}:champion")
+
+
 def test_a_save_that_fails_leaves_nothing(store: Store, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space"):
         store.save(FailingDraft())

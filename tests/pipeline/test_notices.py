@@ -70,14 +70,14 @@ def test_the_body_says_who_when_why_and_by_which_numbers(begun: Database) -> Non
     )  # fmt: skip
     numbers = {"tests": [{"losses": 27, "evidence": float("inf")}]}
     decision = finish(
-        begun, rollout, "harm", actor="guard", because="it was wrong on 27", numbers=numbers
+        begun, rollout, "harm", actor="guard", because="rolled back: of 31", numbers=numbers
     )
     with listening() as listener:
         assert list(tell(begun, listener.url)) == []
     _found, started, ended = bodies(listener)
     assert started["text"] == "clf:v2 is on trial: the gate passed it"
     assert ended == {
-        "text": "clf:v2 was rolled back: it was wrong on 27",
+        "text": "clf:v2 was rolled back: of 31",
         "kind": "decision",
         "id": decision.id,
         "at": decision.at.isoformat(),
@@ -85,7 +85,7 @@ def test_the_body_says_who_when_why_and_by_which_numbers(begun: Database) -> Non
         "version": "v2",
         "action": "harm",
         "actor": "guard",
-        "because": "it was wrong on 27",
+        "because": "rolled back: of 31",
         "before": None,
         "after": None,
         "rollout": rollout.id,

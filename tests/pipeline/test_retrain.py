@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from errors import UnknownVersionError
+from errors import PipelineError, UnknownVersionError
 from models.reference import Reference
 from models.store import Store
 from pipeline.lease import renewed
@@ -19,6 +19,7 @@ from records.champions import promote, routings
 from records.decisions import history
 from records.leases import holder, take
 from records.retrainings import Retraining, advance, begin, retrainings
+from tests.drafts import LinearDraft
 from tests.monitor.production import DIGITS
 from tests.pipeline.conftest import Place
 from tests.servers import ROOT, environment
@@ -95,6 +96,14 @@ def test_another_recipe_may_be_wished_for(place: Place) -> None:
 def test_without_a_champion_there_is_nothing_to_retrain(place: Place) -> None:
     with pytest.raises(UnknownVersionError):
         run(place.database, place.store, "other")
+
+
+def test_without_training_images_nothing_is_decided(place: Place) -> None:
+    place.store.save(LinearDraft())
+    with pytest.raises(PipelineError, match="are not here"):
+        run(place.database, place.store, "clf")
+    assert history(place.database) == []
+    assert retrainings(place.database) == []
 
 
 def test_only_one_process_retrains_a_model(place: Place) -> None:

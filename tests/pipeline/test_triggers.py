@@ -7,6 +7,7 @@ import pytest
 from monitor.proportions import Proportion
 from pipeline.triggers import TriggerRules, accuracy, age, due, new_labels
 from records.retrainings import advance, begin
+from tests.drafts import LinearDraft
 from tests.monitor.production import turned
 from tests.pipeline.conftest import NOW, Place
 
@@ -97,3 +98,12 @@ def test_one_that_was_interrupted_goes_on_and_one_that_waits_does_not(place: Pla
     found = due(place.database, place.store, "clf", RULES, NOW)
     assert found.reason is None
     assert found.waits == f"retraining {one.id} has not ended: it is trained"
+
+
+def test_a_champion_without_training_images_waits_for_another(place: Place) -> None:
+    imported = place.store.save(LinearDraft())
+    found = due(place.database, place.store, "clf", TriggerRules(age=timedelta(seconds=0)))
+    assert found.champion == imported.version
+    assert found.reason is None
+    assert found.waits is not None
+    assert found.waits.startswith(f"The training images of {imported.tag} are not here")

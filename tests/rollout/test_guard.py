@@ -163,6 +163,30 @@ def test_harm_waits_for_no_worker() -> None:
     assert decided(replace(CANARY, losses=20, workers=3, lacking=2))[0] == "roll back"
 
 
+def test_one_that_servers_no_longer_ask_is_rolled_back() -> None:
+    seen = replace(CANARY, challenger=Side(40, 0, 12), stopped=41)
+    assert decided(seen) == (
+        "roll back",
+        None,
+        (
+            "rolled back: servers no longer ask it, since it failed or was late too often: of 81 "
+            "requests of its share, the champion answered 41"
+        ),
+    )
+    assert decided(replace(seen, stopped=40))[0] == "stay"
+
+
+def test_one_that_no_worker_can_load_is_given_up() -> None:
+    seen = Evidence(workers=2, lacking=2, minutes=4.9)
+    assert decided(seen)[0] == "stay"
+    assert decided(replace(seen, minutes=5.0)) == (
+        "give up",
+        None,
+        "given up: none of the 2 workers could load it within 5 minutes; their logs say why",
+    )
+    assert decided(replace(seen, minutes=5.0, lacking=1))[0] == "stay"
+
+
 def test_a_rollout_that_nothing_decides_is_given_up() -> None:
     seen = replace(LAST, days=14)
     assert decided(seen)[2] == "given up: nothing was decided within 14 days"
