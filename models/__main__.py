@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -156,12 +156,28 @@ def export(tag: str, path: Path) -> None:
     show_default=True,
     help="onnx serves the graph; sklearn the estimator itself, if it cannot be converted.",
 )
-def import_(
-    path: Path, name: str | None, image_spec: str | None, trust: bool, backend: str
-) -> None:
+@click.option("--entry", help="Which classifier, in a pickle of a dict or tuple of several.")
+@click.option(
+    "--with-scikit-learn",
+    "version",
+    metavar="VERSION",
+    help="Convert it by that version, in a throw-away environment.",
+)
+@click.option(
+    "--check",
+    type=click.Path(exists=True, path_type=Path),
+    help="What the original said of some images: a folder with one sub-folder per label, or an "
+    ".npz of pixels or features, and labels. A version that says otherwise is not saved.",
+)
+@click.option(
+    "--accuracy",
+    type=click.FloatRange(0, 1),
+    help="The labels of --check are the true ones, and the original has this share right.",
+)
+def import_(path: Path, name: str | None, image_spec: str | None, trust: bool, **how: Any) -> None:
     """Import a file that `export` wrote, or a pickled scikit-learn classifier."""
     if path.suffix == ".bentomodel":
-        if name or image_spec or trust:
+        if name or image_spec or trust or any(how[one] for one in how if one != "backend"):
             raise click.UsageError(
                 "--name, --image-spec and --trust are only for a pickle: leave them out."
             )
@@ -186,43 +202,35 @@ def import_(
         raise click.UsageError("A pickle needs --name and --image-spec.")
     if not is_name(name):
         raise click.BadParameter(f"{RULE}.", param_hint="--name")
-    _import_pickle(path, name, image_spec, trust, backend)
+    if how["accuracy"] is not None and how["check"] is None:
+        raise click.UsageError("--accuracy needs --check.")
+    _import_pickle(path, name, image_spec, trust, how)
 
 
-def _import_pickle(path: Path, name: str, image_spec: str, trust: bool, backend: str) -> None:
+def _import_pickle(
+    path: Path, name: str, image_spec: str, trust: bool, how: dict[str, Any]
+) -> None:
     from images.spec import ImageSpec
-    from models.offline.pickle_report import inspect
+    from models.bringing import Pickle, bring, show
 
     spec = ImageSpec.parse(image_spec)
-    report = inspect(path)
-    if report.sklearn_version:
-        click.echo(f"Made by scikit-learn {report.sklearn_version}.")
-    click.echo("A pickle can run code when it is loaded. This one would import and may call:")
-    for imported in report.imports:
-        click.echo(f"  {imported}")
-    if report.note:
-        click.echo(f"  and more that cannot be listed: {report.note}")
+    show(path)
     if not trust:
         raise PickleError(
             "Nothing was loaded; if you trust where this file comes from, add --trust."
         )
-    from models.offline.adoption import adopt
-    from models.offline.pickles import load
-
-    loaded = load(path)
-    for warning in loaded.warnings:
-        click.echo(f"Warning: {warning}", err=True)
-    candidate = adopt(loaded.estimator, name, spec, "sklearn" if backend == "sklearn" else "onnx")
-    if backend == "onnx":
-        click.echo("Converting it to ONNX and comparing the predictions of both ...")
-    from models.offline.succession import save
-
-    saved = save(open_store(), candidate)
+    saved = bring(open_store(), Pickle(path, name, spec, **how))
     version, manifest = saved.version, saved.version.manifest
     if manifest.parity is not None:
         click.echo(
             f"{manifest.parity.images} images: {manifest.parity.disagreements} labels differ, "
             f"largest difference {manifest.parity.max_difference:.1e}."
+        )
+    if manifest.without_estimator is not None:
+        click.echo(
+            "Warning: It is served by its graph; the estimator is not kept, so keep the pickle. "
+            f"{manifest.without_estimator}",
+            err=True,
         )
     if manifest.speed is not None and manifest.speed.warning:
         click.echo(f"Warning: {manifest.speed.warning}", err=True)

@@ -134,6 +134,9 @@ class Manifest(_Frozen):
         default=None,
         description="why a trained version has no half models, half_a.onnx and half_b.onnx",
     )
+    without_estimator: str | None = Field(
+        default=None, description="why a version with a graph has no estimator.skops"
+    )
     files: dict[FileName, Sha256] = Field(description="SHA-256 of every other file")
     content: str = Field(
         default="",

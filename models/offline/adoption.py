@@ -6,22 +6,30 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
+from sklearn.pipeline import Pipeline
 
 from errors import ConversionError
 from images.spec import ImageSpec
+from models.manifest import Label
 from models.offline.candidate import Candidate
 
 PROBES = 400
 
 
 def adopt(
-    estimator: Any, name: str, spec: ImageSpec, backend: Literal["onnx", "sklearn"] = "onnx"
+    estimator: Any,
+    name: str,
+    spec: ImageSpec,
+    backend: Literal["onnx", "sklearn"] = "onnx",
+    labels: tuple[Label, ...] | None = None,
 ) -> Candidate:
     """A candidate that will be checked on generated images.
 
-    Its training data is unknown, so it has neither metrics nor a reference. Raises ConversionError
+    Its training data is unknown, so it has neither metrics nor a reference. Of a search, the
+    estimator that it found is kept. ``labels``: as an encoder has them. Raises ConversionError
     if it expects another number of features than the spec gives.
     """
+    estimator = found_by_search(estimator)
     expected = int(estimator.n_features_in_)
     if expected != spec.n_features:
         raise ConversionError(
@@ -35,7 +43,19 @@ def adopt(
         check_pixels=probes(spec),
         parameters=_plain(estimator.get_params(deep=False)),
         backend=backend,
+        labels=labels,
     )
+
+
+def found_by_search(estimator: Any) -> Any:
+    """What answers for a search, at the end of a pipeline too; others are returned as they are."""
+    if hasattr(estimator, "best_estimator_"):
+        return found_by_search(estimator.best_estimator_)
+    if type(estimator) is not Pipeline:
+        return estimator
+    name, last = estimator.steps[-1]
+    found = found_by_search(last)
+    return estimator if found is last else Pipeline([*estimator.steps[:-1], (name, found)])
 
 
 def probes(spec: ImageSpec, seed: int = 0) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """A trained classifier that may become a version: converted, checked, then written."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -7,6 +8,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, Literal
@@ -27,8 +29,10 @@ from models.artifact import (
 )
 from models.manifest import (
     DataFingerprint,
+    Label,
     Manifest,
     Metrics,
+    Output,
     Parity,
     Speed,
     content_digest,
@@ -73,6 +77,7 @@ class Candidate:
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     parent: str | None = None
     backend: Literal["onnx", "sklearn"] = "onnx"
+    labels: tuple[Label, ...] | None = None
 
     def write(self, folder: Path) -> Manifest:
         """Convert and check the classifier, and write all files into an empty folder.
@@ -80,8 +85,8 @@ class Candidate:
         The manifest is written last. Raises ConversionError or ParityError, and then nothing is
         written.
         """
-        labels = label_values(self.estimator.classes_)
-        files: dict[str, bytes] = {ESTIMATOR: dump_estimator(self.estimator)}
+        labels = self.labels or label_values(self.estimator.classes_)
+        files, without_estimator = self._with_estimator()
         graph: Graph | None = None
         checked: Parity | None = None
         speed: Speed | None = None
@@ -94,9 +99,7 @@ class Candidate:
         files.update(self.pictures)
         reference, halves, without_halves = self._with_halves()
         files.update(halves)
-        output: Literal["probabilities", "scores"] = (
-            "probabilities" if hasattr(self.estimator, "predict_proba") else "scores"
-        )
+        output: Output = "probabilities" if hasattr(self.estimator, "predict_proba") else "scores"
         manifest = Manifest(
             name=self.name,
             created_at=datetime.now(UTC),
@@ -116,6 +119,7 @@ class Candidate:
             libraries=libraries(),
             parent=self.parent,
             without_halves=without_halves,
+            without_estimator=without_estimator,
             files={},
             content="",
         )
@@ -138,6 +142,15 @@ class Candidate:
             (folder / name).write_bytes(content)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
         return manifest
+
+    def _with_estimator(self) -> tuple[dict[str, bytes], str | None]:
+        """The estimator's file, and why there is none: only its graph is needed to serve it."""
+        try:
+            return {ESTIMATOR: dump_estimator(self.estimator)}, None
+        except ConversionError as error:
+            if self.backend == "sklearn":
+                raise
+            return {}, str(error)
 
     def _with_halves(self) -> tuple[Reference | None, dict[str, bytes], str | None]:
         """The reference with the half models' probabilities, their files, and why there are none.
@@ -169,7 +182,12 @@ class Candidate:
 
 def libraries() -> dict[str, str]:
     """The versions of Python and of the libraries that a version depends on."""
-    return {"python": platform.python_version()} | {name: installed(name) for name in _LIBRARIES}
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        # BentoML is not where another scikit-learn converts a pickle.
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = installed(name)
+    return found
 
 
 def _changed(manifest: Manifest, **changes: Any) -> Manifest:

@@ -8,10 +8,12 @@ import numpy as np
 
 from errors import ConversionError, first_line
 from models.manifest import Output
+from models.offline.answers import has_scores
 from models.offline.classes import label_values
-from models.offline.graphs.nodes import Nodes, finish
+from models.offline.graphs.affine import Affine
+from models.offline.graphs.nodes import INPUT, Nodes, finish
+from models.offline.graphs.responses import answer
 from models.offline.graphs.stock import stock
-from models.offline.graphs.written import write
 from models.offline.validity import check_model
 from models.runtime import OnnxRuntime
 
@@ -42,13 +44,12 @@ def convert(estimator: Any, n_features: int) -> Graph:
     """
     n_classes = _check_classifier(estimator, n_features)
     nodes = Nodes()
-    output = write(estimator, n_features, nodes)
-    origin: Literal["written", "skl2onnx"] = "written"
-    if output is not None:
-        model = finish(nodes.nodes, nodes.constants, output, n_features, n_classes)
-    else:
-        origin = "skl2onnx"
-        model, output = stock(estimator, n_features)
+    output = answer(nodes, estimator, Affine.identity(n_features))
+    if output is None:  # Of a step before the classifier.
+        nodes = Nodes()
+        output = stock(nodes, estimator, n_features, INPUT)
+    origin: Literal["written", "skl2onnx"] = "skl2onnx" if nodes.grafted else "written"
+    model = finish(nodes.nodes, nodes.constants, output, n_features, n_classes)
     content: bytes = model.SerializeToString(deterministic=True)
     check_model(content, type(estimator).__name__)
     _check_shapes(content, type(estimator).__name__, n_features, n_classes)
@@ -69,7 +70,7 @@ def _check_classifier(estimator: Any, n_features: int) -> int:
     label_values(values)
     if values.size < 2:
         raise ConversionError(f"{name} has a single class, but needs at least two.")
-    if not (hasattr(estimator, "predict_proba") or hasattr(estimator, "decision_function")):
+    if not has_scores(estimator):
         raise ConversionError(f"{name} has neither predict_proba nor decision_function.")
     fitted = getattr(estimator, "n_features_in_", n_features)
     if fitted != n_features:

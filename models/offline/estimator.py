@@ -17,6 +17,7 @@ from errors import ArtifactError, ConversionError, first_line
 from labels import plain
 from models.files import MAX_ARRAY_BYTES, check_members
 from models.manifest import Manifest
+from models.offline.answers import scores
 from models.runtime import Outcome
 
 # Types that skops does not trust by default. Each was reviewed in scikit-learn's source: loading
@@ -44,7 +45,12 @@ def dump_estimator(estimator: object) -> bytes:
     that the same seed and data give the same file. Raises ConversionError for an estimator with a
     type that was not reviewed, since it could not be loaded again.
     """
-    raw = skops.io.dumps(estimator)
+    try:
+        raw = skops.io.dumps(estimator)
+    except Exception as error:
+        raise ConversionError(
+            f"The estimator cannot be saved as skops: {first_line(error)}."
+        ) from error
     unreviewed = sorted(set(skops.io.get_untrusted_types(data=raw)) - REVIEWED_TYPES)
     if unreviewed:
         raise ConversionError(
@@ -69,20 +75,15 @@ class EstimatorRuntime:
 
     def __init__(self, content: bytes, manifest: Manifest) -> None:
         self._estimator = load_estimator(content)
-        self._method = (
-            self._estimator.predict_proba
-            if manifest.gives_probabilities
-            else self._estimator.decision_function
-        )
-        self._index_of = {label: index for index, label in enumerate(manifest.labels)}
+        # By their place: the manifest may have the labels of an encoder.
+        classes = map(plain, np.asarray(self._estimator.classes_).tolist())
+        self._index_of = dict(zip(classes, range(len(manifest.labels)), strict=True))
 
     def run(self, features: NDArray[np.float32]) -> Outcome:
-        scores = np.asarray(self._method(features), dtype=np.float32)
-        if scores.ndim == 1:
-            scores = np.stack([-scores, scores], axis=1)
+        found = scores(self._estimator, features).astype(np.float32)
         labels = map(plain, self._estimator.predict(features).tolist())
         indices = np.array([self._index_of[label] for label in labels], dtype=np.int64)
-        return Outcome(scores, indices)
+        return Outcome(found, indices)
 
 
 def _canonical(raw: bytes) -> bytes:

@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.utils.multiclass import _ovr_decision_function
 
 from errors import ParityError
 from images.spec import ImageSpec
 from models.graph import Contents
 from models.manifest import Parity, Speed
+from models.offline.answers import Floats, scores, undecided
 from models.offline.conversion import Graph
-from models.offline.graphs.affine import Affine
-from models.offline.graphs.unwrapped import unwrap
 from models.runtime import OnnxRuntime
 
 TOLERANCE = 1e-4
@@ -29,8 +27,6 @@ _CHUNK = 256  # images at a time, so that large ones do not fill the memory
 _SINGLES = 256  # images that are also run one by one
 _SPEED_SECONDS = 0.1  # for each batch size
 _ATTEMPTS = 3
-
-Floats = NDArray[np.float64]
 
 
 def variants(pixels: NDArray[np.uint8], spec: ImageSpec, seed: int) -> NDArray[np.uint8]:
@@ -61,17 +57,20 @@ def check(estimator: Any, graph: Graph, features: NDArray[np.float32]) -> Parity
 
     Probabilities must agree within 1e-4; scores within 1e-4 of the largest score of these images,
     if that is above 1. Labels must be equal wherever scikit-learn's two best scores differ by more
-    than that. A batch of one must give the same as a batch of many. Raises ParityError otherwise.
+    than that, but for images that ``undecided`` names. A batch of one must give the same as a
+    batch of many. Raises ParityError otherwise.
     """
     runtime = OnnxRuntime(graph.model)
     index_of = {label: index for index, label in enumerate(np.asarray(estimator.classes_).tolist())}
     expected_parts, actual_parts, expected_labels, actual_labels = [], [], [], []
+    ties = []
     for start in range(0, len(features), _CHUNK):
         chunk = features[start : start + _CHUNK]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            expected_parts.append(reference(estimator, chunk))
+            expected_parts.append(scores(estimator, chunk))
             labels = estimator.predict(chunk).tolist()
+            ties.append(undecided(estimator, chunk))
         expected_labels.append([index_of.get(label, -1) for label in labels])
         outcome = runtime.run(chunk)
         actual_parts.append(outcome.scores.astype(np.float64))
@@ -84,9 +83,10 @@ def check(estimator: Any, graph: Graph, features: NDArray[np.float32]) -> Parity
             f"{actual.shape[1]}."
         )
     scale = 1.0 if graph.output == "probabilities" else max(1.0, float(np.abs(expected).max()))
-    differences = _distance(expected, actual) / scale
+    tied = np.concatenate(ties)
+    differences = np.where(tied, 0.0, _distance(expected, actual) / scale)
     indices = np.concatenate(actual_labels)
-    close = _gaps(expected) <= LABEL_MARGIN * scale
+    close = (_gaps(expected) <= LABEL_MARGIN * scale) | tied
     wrong = (np.concatenate(expected_labels) != indices) & ~close
     batch_difference, batch_gap = _compare_batches(runtime, features, actual, indices)
     result = Parity(
@@ -117,21 +117,6 @@ def check(estimator: Any, graph: Graph, features: NDArray[np.float32]) -> Parity
             f"to {result.max_batch_difference:.2g}, above the {TOLERANCE:g} allowed."
         )
     return result
-
-
-def reference(estimator: Any, features: NDArray[np.float32]) -> Floats:
-    """float64 [N, C]: what the graph's first output should be, computed by scikit-learn."""
-    if hasattr(estimator, "predict_proba"):
-        return np.asarray(estimator.predict_proba(features), dtype=np.float64)
-    scores = np.asarray(estimator.decision_function(features), dtype=np.float64)
-    if scores.ndim == 1:
-        return np.stack([-scores, scores], axis=1)
-    unwrapped = unwrap(estimator, Affine.identity(features.shape[1]))
-    shape = getattr(unwrapped.estimator, "decision_function_shape", "") if unwrapped else ""
-    if shape == "ovo":
-        one_vs_rest = _ovr_decision_function(scores < 0, -scores, len(estimator.classes_))
-        return np.asarray(one_vs_rest, dtype=np.float64)
-    return scores
 
 
 def speed(estimator: Any, graph: Graph, features: NDArray[np.float32]) -> Speed:
@@ -187,7 +172,8 @@ def _ratio(estimator: Any, graph: Graph, features: NDArray[np.float32], size: in
     runtime = OnnxRuntime(graph.model)
     rows = np.resize(np.arange(len(features)), max(len(features), 2 * size))
     pool = features[rows[: 4 * size + 64]]
-    method = getattr(estimator, "predict_proba", None) or estimator.decision_function
+    methods = ("predict_proba", "decision_function", "predict")
+    method = next(getattr(estimator, name) for name in methods if hasattr(estimator, name))
     best_estimator = best_graph = np.inf
     spent, turn = 0.0, 0
     runtime.run(pool[:size])

@@ -19,34 +19,48 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from errors import ConversionError, PickleError, first_line
+from models.manifest import Label
 from models.offline.classes import label_values
+from models.offline.entries import find
 from models.offline.pickle_machine import escaped
 from models.offline.pickle_report import PickleReport, inspect
+from models.offline.provenance import Foreign, foreign
 
 
 @dataclass(frozen=True)
 class LoadedPickle:
-    """A fitted classifier that has made one prediction, and the warnings of loading it."""
+    """A fitted classifier that has made one prediction, and the warnings of loading it.
+
+    ``labels``: in the order of its classes, if an encoder beside it has them. ``said``: which
+    entries of the file were taken. ``foreign``: what another scikit-learn made of it.
+    """
 
     estimator: Any
     report: PickleReport
     warnings: tuple[str, ...]
+    labels: tuple[Label, ...] | None = None
+    said: str = ""
+    foreign: tuple[Foreign, ...] = ()
 
 
-def load(path: Path) -> LoadedPickle:
+def load(path: Path, entry: str | None = None) -> LoadedPickle:
     """Unpickle the file, which RUNS whatever it contains, and check that it is a fitted classifier.
 
     That is: it has ``classes_`` of integers or strings in one dimension and ``n_features_in_``, and
-    predicts a class for a vector of zeros. Raises PickleError otherwise, with both versions of
+    predicts a class for a vector of zeros. It may be one of the entries of a dict, list or tuple:
+    ``entry`` chooses it, if there are several. Raises PickleError otherwise, with both versions of
     scikit-learn if they may be the cause.
     """
     report = inspect(path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        estimator = _unpickle(path, report)
+        held = _unpickle(path, report)
         report = _with_version(report, caught)
+        made = foreign(caught)
+        found = find(held, path.name, entry)
+        estimator = found.thing
         _check(estimator, path.name, report)
-    return LoadedPickle(estimator, report, _texts(caught))
+    return LoadedPickle(estimator, report, _texts(caught), found.labels, found.said, made)
 
 
 def _unpickle(path: Path, report: PickleReport) -> Any:
@@ -56,13 +70,15 @@ def _unpickle(path: Path, report: PickleReport) -> Any:
                 return pickle.load(file)  # noqa: S301 - the caller trusts it
         return joblib.load(path)
     except ModuleNotFoundError as error:
-        cause = _versions(report) if str(error.name).startswith("sklearn") else ""
+        # scikit-learn's compiled modules call themselves _loss and the like.
+        cause = _versions(report) if str(error.name).startswith(("sklearn", "_")) else ""
         raise PickleError(
-            f"{path.name} needs the module {error.name}, which is not installed here{cause}."
+            f"{path.name} needs the module {error.name}, which is not installed here{cause}"
+            f"{_way_out(report) if cause else ''}."
         ) from error
     except Exception as error:
         raise PickleError(
-            f"{path.name} cannot be loaded ({_reason(error)}){_versions(report)}."
+            f"{path.name} cannot be loaded ({_reason(error)}){_versions(report)}{_way_out(report)}."
         ) from error
 
 
@@ -81,7 +97,7 @@ def _check(estimator: Any, name: str, report: PickleReport) -> None:
     except Exception as error:
         raise PickleError(
             f"{name} contains a {kind} that this version of scikit-learn does not recognize as "
-            f"an estimator ({_reason(error)}){_versions(report)}."
+            f"an estimator ({_reason(error)}){_versions(report)}{_way_out(report)}."
         ) from error
     if not classifies:
         raise PickleError(f"{name} contains a {kind}, which is not a classifier.")
@@ -89,11 +105,12 @@ def _check(estimator: Any, name: str, report: PickleReport) -> None:
     if not isinstance(n_features, int | np.integer) or n_features < 1:
         raise PickleError(
             f"{name} contains a {kind} without its number of features "
-            f"(n_features_in_){_versions(report)}."
+            f"(n_features_in_){_versions(report)}{_way_out(report)}."
         )
     if getattr(estimator, "classes_", None) is None:
         raise PickleError(
-            f"{name} contains a {kind} without its classes (classes_){_versions(report)}."
+            f"{name} contains a {kind} without its classes (classes_){_versions(report)}"
+            f"{_way_out(report)}."
         )
     labels = _labels(estimator, name)
     try:
@@ -101,7 +118,7 @@ def _check(estimator: Any, name: str, report: PickleReport) -> None:
     except Exception as error:
         raise PickleError(
             f"{name} contains a {kind} that loads but cannot predict "
-            f"({_reason(error)}){_versions(report)}."
+            f"({_reason(error)}){_versions(report)}{_way_out(report)}."
         ) from error
     if prediction.shape != (1,) or prediction[0] not in labels:
         raise PickleError(f"{name} contains a {kind} that predicts none of its own classes.")
@@ -157,6 +174,13 @@ def _versions(report: PickleReport) -> str:
         return ""
     made_with = f"scikit-learn {made}" if made else "an unknown version of scikit-learn"
     return f"; it was saved by {made_with}, and {sklearn.__version__} is installed here"
+
+
+def _way_out(report: PickleReport) -> str:
+    made = report.sklearn_version
+    if made == sklearn.__version__:
+        return ""
+    return f"; add --with-scikit-learn {made or 'VERSION'}, which converts it by that version"
 
 
 def _reason(error: Exception) -> str:

@@ -7,9 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_selection import (
+    RFE,
+    RFECV,
+    GenericUnivariateSelect,
+    SelectFdr,
+    SelectFpr,
     SelectFromModel,
+    SelectFwe,
     SelectKBest,
     SelectPercentile,
+    SequentialFeatureSelector,
     VarianceThreshold,
 )
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
@@ -18,7 +25,21 @@ from models.offline.graphs.nodes import INPUT, Nodes
 
 Array = NDArray[np.float64]
 
-_SELECTORS = frozenset({SelectFromModel, SelectKBest, SelectPercentile, VarianceThreshold})
+SELECTORS = frozenset(
+    {
+        GenericUnivariateSelect,
+        RFE,
+        RFECV,
+        SelectFdr,
+        SelectFpr,
+        SelectFromModel,
+        SelectFwe,
+        SelectKBest,
+        SelectPercentile,
+        SequentialFeatureSelector,
+        VarianceThreshold,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -27,15 +48,24 @@ class Affine:
 
     In float64, so that only the folded weights are rounded to float32. ``factor``: [F] or [F, D];
     ``offset``: [F] or [D]. ``columns``: int64 [F], the features that x consists of; None for all.
+    ``origin``: the tensor that has these features, float32 [N, ...]. ``steps``: the transformers
+    that the map stands for, for those who need their very numbers: see ``steps``.
     """
 
     factor: Array
     offset: Array
     columns: NDArray[np.int64] | None = None
+    origin: str = INPUT
+    steps: tuple[Any, ...] = ()
 
     @classmethod
-    def identity(cls, n_features: int) -> Self:
-        return cls(np.ones(n_features), np.zeros(n_features))
+    def identity(cls, n_features: int, origin: str = INPUT) -> Self:
+        return cls(np.ones(n_features), np.zeros(n_features), origin=origin)
+
+    @property
+    def width(self) -> int:
+        """The number of features that come out."""
+        return len(self.offset)
 
     @property
     def projects(self) -> bool:
@@ -48,10 +78,11 @@ class Affine:
 
     def then(self, after: "Affine") -> "Affine":
         if after.projects:
-            return Affine(*self.fold(after.factor, after.offset), self.columns)
-        return Affine(
-            self.factor * after.factor, self.offset * after.factor + after.offset, self.columns
-        )
+            factor, offset = self.fold(after.factor, after.offset)
+        else:
+            factor = self.factor * after.factor
+            offset = self.offset * after.factor + after.offset
+        return replace(self, factor=factor, offset=offset)
 
     def select(self, indices: NDArray[np.int64]) -> "Affine":
         """The map to some of the outputs."""
@@ -63,8 +94,8 @@ class Affine:
     def source(self, nodes: Nodes) -> str:
         """x, float32 [N, F]: the graph's input, or some of its columns."""
         if self.columns is None:
-            return INPUT
-        return nodes.add("Gather", INPUT, nodes.constant(self.columns, np.int64), axis=1)
+            return self.origin
+        return nodes.add("Gather", self.origin, nodes.constant(self.columns, np.int64), axis=1)
 
 
 def after(affine: Affine, transformer: Any) -> Affine | None:
@@ -72,10 +103,11 @@ def after(affine: Affine, transformer: Any) -> Affine | None:
 
     Only exact types are: a subclass may do something else.
     """
-    if type(transformer) in _SELECTORS:
-        return affine.select(transformer.get_support(indices=True))
+    steps = (*affine.steps, transformer)
+    if type(transformer) in SELECTORS:
+        return replace(affine.select(transformer.get_support(indices=True)), steps=steps)
     second = _map_of(transformer)
-    return second and affine.then(second)
+    return second and replace(affine.then(second), steps=steps)
 
 
 def _map_of(transformer: Any) -> Affine | None:
@@ -87,17 +119,21 @@ def _map_of(transformer: Any) -> Affine | None:
         return Affine(dense(transformer.scale_), dense(transformer.min_))
     if kind is MaxAbsScaler and not getattr(transformer, "clip", False):
         return _centered(None, transformer.scale_, transformer.n_features_in_)
-    if kind is TruncatedSVD:
-        matrix = dense(transformer.components_).T
-        return Affine(matrix, np.zeros(matrix.shape[1]))
-    if kind is PCA:
-        matrix = dense(transformer.components_).T
-        if transformer.whiten:
-            spread = np.sqrt(dense(transformer.explained_variance_))
-            floor = np.finfo(transformer.explained_variance_.dtype).eps
-            matrix = matrix / np.maximum(spread, floor)
-        return Affine(matrix, -dense(transformer.mean_) @ matrix)
+    if kind is TruncatedSVD or kind is PCA:
+        return projection_of(transformer)
     return None
+
+
+def projection_of(transformer: TruncatedSVD | PCA) -> Affine:
+    """What a fitted projection does."""
+    matrix = dense(transformer.components_).T
+    if type(transformer) is TruncatedSVD:
+        return Affine(matrix, np.zeros(matrix.shape[1]))
+    if transformer.whiten:
+        spread = np.sqrt(dense(transformer.explained_variance_))
+        floor = np.finfo(transformer.explained_variance_.dtype).eps
+        matrix = matrix / np.maximum(spread, floor)
+    return Affine(matrix, -dense(transformer.mean_) @ matrix)
 
 
 def _centered(center: Any, scale: Any, n_features: int) -> Affine:

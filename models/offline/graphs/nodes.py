@@ -30,25 +30,45 @@ class Outputs(NamedTuple):
 class Nodes:
     """Nodes and constants in the order they were added.
 
-    Their names are numbered, so that the same calls give the same bytes.
+    Their names are numbered, so that the same calls give the same bytes. ``grafted``: how many
+    parts are of others.
     """
 
-    def __init__(self, prefix: str = "") -> None:
+    def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
-        self._prefix = prefix
+        self.grafted = 0
 
     def constant(self, values: ArrayLike, dtype: DTypeLike = np.float32) -> str:
-        name = f"{self._prefix}constant_{len(self.constants)}"
+        name = f"constant_{len(self.constants)}"
         array = np.ascontiguousarray(values, dtype=dtype)
         self.constants.append(numpy_helper.from_array(array, name))
         return name
 
     def add(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> str:
         """Append an operator; returns the name of its last output."""
-        names = [f"{self._prefix}{kind.lower()}_{len(self.nodes)}_{i}" for i in range(outputs)]
+        names = [f"{kind.lower()}_{len(self.nodes)}_{i}" for i in range(outputs)]
         self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
         return names[-1]
+
+    def graft(self, nodes: Sequence[Any], constants: Sequence[Any], value: str, output: str) -> str:
+        """Append a graph of others, with ``value`` in place of its input; returns its output."""
+        self.grafted += 1
+        own = {name for node in nodes for name in node.output} | {one.name for one in constants}
+        names = {name: f"part_{self.grafted}_{name}" for name in own} | {INPUT: value}
+        for constant in constants:
+            copied = onnx.TensorProto()
+            copied.CopyFrom(constant)
+            copied.name = names[constant.name]
+            self.constants.append(copied)
+        for node in nodes:
+            copied = onnx.NodeProto()
+            copied.CopyFrom(node)
+            copied.name = node.name and f"part_{self.grafted}_{node.name}"
+            copied.input[:] = [names.get(name, name) for name in node.input]
+            copied.output[:] = [names.get(name, name) for name in node.output]
+            self.nodes.append(copied)
+        return names[output]
 
     def cast(self, value: str, dtype: Literal["float", "double"]) -> str:
         return self.add(

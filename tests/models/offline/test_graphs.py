@@ -42,6 +42,7 @@ from sklearn.tree import DecisionTreeClassifier
 from errors import ConversionError
 from images.spec import ImageSpec
 from models.offline import parity
+from models.offline.answers import scores
 from models.offline.conversion import Graph, convert
 from models.runtime import OnnxRuntime
 
@@ -185,7 +186,7 @@ def test_doubtful_graphs_are_right_or_refused(name: str, classes: int) -> None:
         assert "\n" not in sentence
         return
     outcome = OnnxRuntime(convert(estimator, SPEC.n_features).model).run(UNSEEN)
-    difference = np.abs(outcome.scores - parity.reference(estimator, UNSEEN)).max()
+    difference = np.abs(outcome.scores - scores(estimator, UNSEEN)).max()
     assert difference <= 1e-4
 
 

@@ -134,7 +134,10 @@ def test_a_compressed_joblib_file_is_loaded_but_not_listed(tmp_path: Path, metho
 @pytest.mark.parametrize(
     ("thing", "reason"),
     [
-        ({"model": 1}, "contains a dict, not a fitted scikit-learn classifier."),
+        (
+            {"model": 1},
+            "contains a dict without a fitted scikit-learn classifier; it holds model (int).",
+        ),
         (SVC, "contains the class SVC, not a fitted scikit-learn classifier."),
         (
             StandardScaler().fit(X),

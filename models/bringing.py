@@ -1,0 +1,123 @@
+"""``python -m models import`` of a pickle: shown, loaded, proven, saved."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from errors import ConversionError, ParityError, PickleError
+from images.spec import ImageSpec
+from models.store import Store
+
+if TYPE_CHECKING:
+    from models.offline.succession import Succession
+    from models.unsaved import Unsaved
+
+
+@dataclass(frozen=True)
+class Pickle:
+    """A file, and how the user wants it served.
+
+    ``version``: of the scikit-learn that is to convert it. ``check``: images with what the original
+    said, or, if ``accuracy`` is given, with their true labels.
+    """
+
+    path: Path
+    name: str
+    spec: ImageSpec
+    backend: Literal["onnx", "sklearn"] = "onnx"
+    entry: str | None = None
+    version: str | None = None
+    check: Path | None = None
+    accuracy: float | None = None
+
+
+def show(path: Path) -> None:
+    """Print what the file would import; nothing is loaded."""
+    from models.offline.pickle_report import inspect
+
+    report = inspect(path)
+    if report.sklearn_version:
+        click.echo(f"Made by scikit-learn {report.sklearn_version}.")
+    click.echo("A pickle can run code when it is loaded. This one would import and may call:")
+    for imported in report.imports:
+        click.echo(f"  {imported}")
+    if report.note:
+        click.echo(f"  and more that cannot be listed: {report.note}")
+
+
+def bring(store: Store, pickled: Pickle) -> "Succession":
+    """Load the pickle, which RUNS it, and save it as a version. Raises PupilaError."""
+    from models.offline.checking import Checked, Known
+    from models.offline.succession import save
+
+    known = None
+    if pickled.check is not None:
+        known = Known.read(pickled.check, pickled.spec, pickled.accuracy)
+    with ExitStack() as stack:
+        unsaved = _elsewhere(stack, pickled) if pickled.version else _here(pickled)
+        checked = Checked(unsaved, known) if known is not None else None
+        try:
+            saved = save(store, checked or unsaved)
+        except ConversionError as error:
+            if checked is not None and isinstance(error, ParityError):
+                raise
+            raise type(error)(_with_way_out(str(error), pickled)) from error
+    if checked is not None:
+        click.echo(checked.said)
+    return saved
+
+
+def _elsewhere(stack: ExitStack, pickled: Pickle) -> "Unsaved":
+    from models.offline.elsewhere import converted
+
+    if pickled.backend == "sklearn":
+        raise PickleError(
+            "--with-scikit-learn makes a graph, since the estimator itself would be served by the "
+            "scikit-learn that is here: leave out --backend sklearn."
+        )
+    click.echo(f"Converting it by scikit-learn {pickled.version}, in an environment of its own ...")
+    unsaved, lines = stack.enter_context(
+        converted(
+            pickled.path, pickled.name, pickled.spec.name, pickled.entry, str(pickled.version)
+        )
+    )
+    for line in lines:
+        click.echo(line)
+    return unsaved
+
+
+def _here(pickled: Pickle) -> "Unsaved":
+    from models.offline.adoption import adopt
+    from models.offline.pickles import load
+    from models.offline.provenance import check_proven
+
+    loaded = load(pickled.path, pickled.entry)
+    for warning in loaded.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    if loaded.said:
+        click.echo(loaded.said)
+    if pickled.check is None:
+        check_proven(pickled.path.name, loaded.estimator, loaded.foreign)
+    candidate = adopt(loaded.estimator, pickled.name, pickled.spec, pickled.backend, loaded.labels)
+    if pickled.backend == "onnx":
+        click.echo("Converting it to ONNX and comparing the predictions of both ...")
+    return candidate
+
+
+def _with_way_out(sentence: str, pickled: Pickle) -> str:
+    """A refusal to convert, with what works instead, if that can be saved."""
+    if pickled.backend == "sklearn" or pickled.version or not sentence.endswith("."):
+        return sentence
+    from models.offline.adoption import adopt
+    from models.offline.estimator import dump_estimator
+    from models.offline.pickles import load
+
+    try:
+        loaded = load(pickled.path, pickled.entry)
+        dump_estimator(adopt(loaded.estimator, pickled.name, pickled.spec).estimator)
+    except ConversionError:
+        return sentence
+    return f"{sentence[:-1]}; --backend sklearn serves the estimator itself."
