@@ -91,8 +91,10 @@ def _without_labels(findings: Findings) -> Iterator[str]:
 def one_line(findings: Findings) -> str:
     """For a log."""
     states = ", ".join(f"{kind} {state}" for kind, state in findings.states.items())
-    evidence = findings.drift.evidence
-    p_value = "" if evidence is None else f", {describe_p_value(evidence)}"
+    drift = findings.drift
+    p_value = "" if drift.evidence is None else f", {describe_p_value(drift.evidence)}"
+    if drift.evidence is not None and drift.images < drift.given:
+        p_value += f" of {drift.images:,} images"
     why = reason(findings)
     return printable(
         f"{findings.monitored.version.tag} {moment(findings.start)} to {moment(findings.end)} "
@@ -150,12 +152,9 @@ def length(start: datetime | None, end: datetime | None) -> str:
 
 
 def _images(findings: Findings) -> str:
-    """How many were looked at: of many predictions a sample, and of these what is compared."""
-    data, drift = findings.data, findings.drift
-    looked = "" if len(data.records) == data.total else " looked at"
-    images = f"{counted(len(data), 'image')}{looked}"
-    known = drift.evidence is not None and drift.images < drift.given
-    return f"{images} ({drift.images:,} compared)" if known else images
+    """How many were looked at: of many predictions a sample."""
+    looked = "" if len(findings.data.records) == findings.data.total else " looked at"
+    return f"{counted(len(findings.data), 'image')}{looked}"
 
 
 def _print(console: Console, first: Text, text: str) -> None:
