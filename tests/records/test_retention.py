@@ -22,7 +22,7 @@ from tests.records.test_reports import REPORT
 
 # What no limit of the records deletes.
 FOR_GOOD = {
-    "aliases", "audit", "decisions", "key_usage", "keys", "leases", "retrainings", "rollouts",
+    "aliases", "audit", "decisions", "key_usage", "keys", "leases", "notices", "retrainings", "rollouts",
     "verdicts", "workers",
 }  # fmt: skip
 PAIR = Pair(
