@@ -22,8 +22,8 @@ from tests.records.test_reports import REPORT
 
 # What no limit of the records deletes.
 FOR_GOOD = {
-    "aliases", "audit", "decisions", "key_usage", "keys", "leases", "notices", "retrainings", "rollouts",
-    "verdicts", "workers",
+    "aliases", "audit", "decisions", "key_usage", "keys", "leases", "notices", "retrainings",
+    "rollouts", "verdicts", "workers",
 }  # fmt: skip
 PAIR = Pair(
     rollout_id=1, version="clf:b", role="challenger", label=3, probabilities=None, seconds=0.1
