@@ -72,7 +72,7 @@ class Oldest:
 
     def _next(
         self, connection: Connection, before: datetime | None, most: int
-    ) -> Sequence[Row[tuple[int, datetime, int, bool]]]:
+    ) -> Sequence[Row[int, datetime, int, bool]]:
         column = predictions.c
         protected = literal(False) if self._labelled else has_label(column.id)
         statement = (
