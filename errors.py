@@ -4,6 +4,7 @@ PupilaError
 ├── SettingsError             a setting that is not valid
 ├── SpecError                 an image spec that is not valid
 ├── ImageError                a file that is not a readable image
+│   └── TooLargeImageError    an image with more pixels than the limit
 ├── DatasetError              data that a classifier cannot be trained on
 ├── RecipeError               a recipe or a search that cannot run
 ├── ClusterError              a Dask cluster that cannot be used
@@ -59,6 +60,10 @@ class SpecError(PupilaError):
 
 class ImageError(PupilaError):
     """The text is the reason alone, to follow ``Invalid image data: ``."""
+
+
+class TooLargeImageError(ImageError):
+    """The file may be in order; it was not decoded because of the pixels that it declares."""
 
 
 class DatasetError(PupilaError):

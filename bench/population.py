@@ -44,6 +44,27 @@ class Pool:
     labels: NDArray[np.int64]
     columns: Columns
 
+    def take(self, rows: NDArray[np.int64]) -> "Pool":
+        """The given rows alone."""
+        return Pool(self.pixels[rows], self.labels[rows], self.columns.take(rows))
+
+    def joined(self, other: "Pool") -> "Pool":
+        """Both, one after the other."""
+        mine, others = self.columns, other.columns
+        error = None
+        if mine.error is not None and others.error is not None:
+            error = np.concatenate([mine.error, others.error])
+        columns = Columns(
+            np.concatenate([mine.outputs, others.outputs]),
+            np.concatenate([mine.statistics, others.statistics]),
+            error,
+        )
+        return Pool(
+            np.concatenate([self.pixels, other.pixels]),
+            np.concatenate([self.labels, other.labels]),
+            columns,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Population:
@@ -59,7 +80,7 @@ class Population:
 
     def pool(self, count: int, rng: np.random.Generator) -> Pool:
         pixels, labels = self.draw(count, rng)
-        return self._described(pixels, labels)
+        return self.described(pixels, labels)
 
     def shifted(self, pool: Pool, count: int, shift: Shift, rng: np.random.Generator) -> Pool:
         """``count`` images of the pool after the shift, or all for a shift of the classes."""
@@ -67,7 +88,7 @@ class Population:
             return pool
         rows = rng.integers(len(pool.pixels), size=count)
         pixels = shift.apply(pool.pixels[rows], self.spec, rng)
-        return self._described(pixels, pool.labels[rows])
+        return self.described(pixels, pool.labels[rows])
 
     def reference(self, pool: Pool, rows: NDArray[np.int64]) -> Reference:
         return Reference(
@@ -90,7 +111,8 @@ class Population:
         ]
         return np.concatenate(chunks)
 
-    def _described(self, pixels: NDArray[np.uint8], labels: NDArray[np.int64]) -> Pool:
+    def described(self, pixels: NDArray[np.uint8], labels: NDArray[np.int64]) -> Pool:
+        """A pool of these images."""
         nothing = Reference(
             pixels=np.empty((0, self.spec.n_features), np.uint8),
             labels=np.empty(0, np.int64),

@@ -21,7 +21,7 @@ from PIL import (
 )
 
 import internals
-from errors import ImageError
+from errors import ImageError, TooLargeImageError
 from images import costs, jpeg
 from images.costs import Cost
 from images.formats import sniff
@@ -134,9 +134,11 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
     if Image.MAX_IMAGE_PIXELS is not None:
         max_pixels = min(max_pixels, Image.MAX_IMAGE_PIXELS)
     if width * height > max_pixels:
-        raise ImageError(f"it has {width}x{height} pixels; the limit is {max_pixels}")
+        raise TooLargeImageError(f"it has {width}x{height} pixels; the limit is {max_pixels}")
     if max(width, height) > MAX_SIDE:
-        raise ImageError(f"it has {width}x{height} pixels; the limit for a side is {MAX_SIDE}")
+        raise TooLargeImageError(
+            f"it has {width}x{height} pixels; the limit for a side is {MAX_SIDE}"
+        )
 
 
 def _decode(

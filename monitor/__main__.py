@@ -35,7 +35,8 @@ _html = click.option(
     "--html",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Write the report to this HTML file or, for a folder, one file per model.",
+    help="Write the report to this HTML file, all models on one page; or one file per model, for a "
+    "folder, or a name such as '{model}.html'.",
 )
 _webhook = click.option(
     "--webhook",
@@ -131,7 +132,8 @@ def run(
         for monitored in versions:
             try:
                 start, end = select_window(database, monitored, since, last, until)
-                findings = inspect(database, monitored, start, end)
+                # Who names a version asks about that alone.
+                findings = inspect(database, monitored, start, end, alone=version is not None)
                 document = Document.of(findings, last_state(database, monitored.model))
             except PupilaError as error:
                 failures.append(str(error))
@@ -192,7 +194,8 @@ def watch(
         signal.signal(number, lambda *_: stop.set())
     with _database() as database:
         url = webhook or settings().webhook_url
-        watcher = Watcher(database, Store(aliases=champions), every, model, html, url)
+        store = Store(aliases=champions)
+        watcher = Watcher(database, store, every, model, html, url, at_once=True)
         while not stop.is_set():
             for line in watcher.inspect(datetime.now(UTC), early=once):
                 now = datetime.now(UTC)

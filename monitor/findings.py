@@ -68,6 +68,24 @@ class Findings:
         return min(self.windows[index].start for index in indices)
 
     @property
+    def inherited(self) -> str | None:
+        """The version that answered when the images began to count as changed, if it was another
+        one."""
+        if self.since is None:
+            return None
+        indices = (self.verdict.since, *self.verdict.changed)
+        version = min(
+            (self.windows[index] for index in indices), key=lambda past: past.start
+        ).version
+        return version if version != self.monitored.version.version else None
+
+    @property
+    def others(self) -> dict[str, int]:
+        """How many of the window's predictions other versions made, whose images count too."""
+        own = self.monitored.version.version
+        return {name: many for name, many in self.data.answered.items() if name != own}
+
+    @property
     def judged_by_labels(self) -> bool:
         """Whether labels of this window itself determine the accuracy."""
         return self.accuracy.state != "unknown" and self.labels_since >= self.start

@@ -16,7 +16,7 @@ from monitor.findings import Findings
 from monitor.proportions import Proportion
 from monitor.quality.quality import check_quality
 from monitor.window.data import WindowData, gather, load
-from monitor.window.history import PastWindow, past_windows, preceding
+from monitor.window.history import PastWindow, inherited, past_windows, preceding
 from monitor.window.version import MonitoredVersion
 from records.database import Database
 from records.reports import history
@@ -38,13 +38,16 @@ def inspect(
     end: datetime,
     *,
     rule: AlarmRule | None = None,
+    alone: bool = False,
 ) -> Findings:
     """Inspect the window from ``start`` until before ``end``.
 
-    The alarm rule takes the windows before it from their reports. Nothing is saved. Raises
-    RecordsError, and ArtifactError for a version whose files have changed.
+    The alarm rule takes the windows before it from their reports. Images that another version
+    answered count too, and so do the last windows of the one that this one replaced, unless
+    ``alone``. Nothing is saved. Raises RecordsError, and ArtifactError for a version whose files
+    have changed.
     """
-    data = gather(database, monitored, start, end)
+    data = gather(database, monitored, start, end, alone=alone)
     counts = traffic(database, monitored.model, start, end)
     quality = check_quality(
         data.records,
@@ -52,11 +55,16 @@ def inspect(
         monitored.reference,
         monitored.spec,
         monitored.labels,
-        [minute for minute in counts if minute.version == monitored.version.version],
+        [
+            minute
+            for minute in counts
+            if minute.version in {monitored.version.version, *data.answered}
+        ],
     )
     drift = _drift(monitored, data)
-    earlier = preceding(inspected_windows(database, monitored), start)
-    this = PastWindow(start, end, drift.images, drift.state, drift.evidence)
+    earlier = preceding(inspected_windows(database, monitored, alone=alone), start)
+    version = monitored.version.version
+    this = PastWindow(start, end, drift.images, drift.state, drift.evidence, version=version)
     verdict = (rule or AlarmRule()).judge([past.evidence for past in (*earlier, this)])
     harm = suspect(
         monitored.reference,
@@ -66,6 +74,7 @@ def inspect(
         data.outputs,
         data.weights,
         without=monitored.version.manifest.without_halves,
+        own=data.own,
     )
     accuracy, labels_since = _accuracy(database, monitored, start, end, harm)
     return Findings(
@@ -84,11 +93,17 @@ def inspect(
     )
 
 
-def inspected_windows(database: Database, monitored: MonitoredVersion) -> list[PastWindow]:
-    """The windows of the version that have a report, oldest first. Raises DatabaseError."""
+def inspected_windows(
+    database: Database, monitored: MonitoredVersion, *, alone: bool = False
+) -> list[PastWindow]:
+    """The windows of the version, and unless ``alone`` of the one that it replaced, that have a
+    report, oldest first. Raises DatabaseError."""
     rows = history(database, monitored.model, "drift", _MAX_WINDOWS)
-    own = [row for row in rows if row.version == monitored.version.version]
-    return past_windows(own, DriftSettings().min_images)
+    windows = past_windows(rows, DriftSettings().min_images)
+    version = monitored.version.version
+    if alone:
+        return [window for window in windows if window.version == version]
+    return inherited(windows, version)
 
 
 def _drift(monitored: MonitoredVersion, data: WindowData) -> DriftReport:
@@ -125,7 +140,7 @@ def _accuracy(
             labelled, since = more, min(start, end - LABELS_BACK)
     proportion = harm.window
     if since < start and monitored.halves is not None:
-        sample = gather(database, monitored, since, end, _SAMPLE)
+        sample = gather(database, monitored, since, end, _SAMPLE, alone=True)
         mask = _disagreeing(monitored, sample)
         proportion = Proportion.of(mask, sample.weights).value if len(sample) else None
     disagreeing = None

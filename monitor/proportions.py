@@ -1,5 +1,6 @@
 """Proportions of weighted images, with their confidence intervals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -8,6 +9,10 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from models.manifest import Interval
+
+Stratum = tuple[NDArray[np.bool_], float, NDArray[np.float64]]
+"""A part of a whole: its members, bool [N], its share of the whole, and float64 [N], how many
+images each stands for."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,71 @@ class Proportion:
         # Rounding can put a bound on the wrong side of a proportion of 0 or 1.
         return Interval(value=self.value, low=min(low, self.value), high=max(high, self.value))
 
+    def cautious(self, level: float = 0.95) -> Interval:
+        """The interval of Agresti and Coull, The American Statistician 52 (1998): it contains
+        Wilson's, whose coverage falls to 0.85 where nearly all of a few images are right."""
+        if not self.size:
+            return Interval(value=self.value, low=0.0, high=1.0)
+        z2 = float(norm.isf((1 - level) / 2)) ** 2
+        size = self.size + z2
+        middle = (self.value * self.size + z2 / 2) / size
+        half = float(np.sqrt(z2 * middle * (1 - middle) / size))
+        low, high = max(0.0, middle - half), min(1.0, middle + half)
+        return Interval(value=self.value, low=min(low, self.value), high=max(high, self.value))
+
     @property
     def variance(self) -> float:
         """Of the proportion as an estimate. Half an image is added to both sides, so that it is not
         0 for a few images: Agresti and Coull, The American Statistician 52 (1998)."""
         raised = (self.value * self.size + 0.5) / (self.size + 1)
         return raised * (1 - raised) / max(self.size, 1.0)
+
+
+@dataclass(frozen=True)
+class Stratified(Proportion):
+    """A proportion of a whole of which parts were drawn from with different probabilities.
+
+    ``parts``: of each the share of the whole, and the proportion in what was drawn from it.
+    """
+
+    parts: tuple[tuple[float, Proportion], ...] = ()
+
+    @classmethod
+    def over(cls, mask: NDArray[np.bool_], strata: Sequence[Stratum]) -> Self:
+        """The proportion of True in ``mask``, bool [N], by post-stratification (Holt and Smith,
+        Journal of the Royal Statistical Society A 142, 1979).
+
+        Of a stratum without images nothing is known: it gets the others' proportion, and an
+        interval from 0 to 1. ``size`` is Kish's for the weights that this comes down to.
+        """
+        found = [
+            (share, Proportion.of(mask[rows], weights[rows])) for rows, share, weights in strata
+        ]
+        drawn = [(share, part) for share, part in found if part.size]
+        known = sum(share for share, _ in drawn)
+        if not known:
+            return cls(0.0, 0.0)
+        value = sum(share * part.value for share, part in drawn) / known
+        spread = sum((share / known) ** 2 / part.size for share, part in drawn)
+        parts = tuple(
+            (share, part if part.size else Proportion(value, 0.0)) for share, part in found
+        )
+        return cls(value, 1 / spread, parts)
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """From the intervals of the parts, by their distances from the estimates: Zou, Huang and
+        Zhang, A note on confidence interval estimation for a linear function of binomial
+        proportions, Computational Statistics and Data Analysis 53 (2009), pages 1080 to 1085."""
+        below = above = 0.0
+        for share, part in self.parts:
+            inner = part.cautious(level)
+            below += (share * (part.value - inner.low)) ** 2
+            above += (share * (inner.high - part.value)) ** 2
+        return Interval(
+            value=self.value,
+            low=max(0.0, self.value - float(np.sqrt(below))),
+            high=min(1.0, self.value + float(np.sqrt(above))),
+        )
 
 
 def difference(first: Proportion, second: Proportion, level: float = 0.95) -> tuple[float, float]:

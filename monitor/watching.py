@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli import printable
 from errors import PupilaError, UnknownVersionError
@@ -18,6 +19,9 @@ from monitor.window.version import MonitoredVersion
 from records.database import Database
 from records.windows import models
 
+if TYPE_CHECKING:
+    from monitor.report.page import Section
+
 MAX_LENGTH = timedelta(days=7)
 """Of a window that waits for enough images, or that follows a time without a monitor."""
 RETRY = timedelta(minutes=1)
@@ -28,8 +32,9 @@ _TOLERANCE = timedelta(seconds=1)
 
 @dataclass
 class Watcher:
-    """``html``: a file, or a folder for one file per model; ``model``: only this one.
+    """``html``: a file for all models, or a folder for one each; ``model``: only this one.
 
+    ``at_once``: look at each model when started, however short a time ago the last look was;
     ``found``: told what each inspection found, before its line. ``alarm`` and ``failed``: whether
     the last inspections raised an alarm, or failed. ``inspecting``: the model that a line is about.
     """
@@ -44,9 +49,12 @@ class Watcher:
     alarm: bool = False
     failed: bool = False
     inspecting: str | None = None
+    at_once: bool = False
     _undelivered: set[str] = field(default_factory=set)
     _missing: set[str] = field(default_factory=set)
+    _looked: set[str] = field(default_factory=set)
     _versions: dict[str, MonitoredVersion] = field(default_factory=dict)
+    _sections: "dict[str, Section]" = field(default_factory=dict)
     _due: datetime | None = None
 
     def inspect(self, now: datetime, *, early: bool = False) -> Iterator[str]:
@@ -67,6 +75,7 @@ class Watcher:
                 yield from self._inspect(name, now, early=early)
             except UnknownVersionError as error:
                 # Only once: importing labels for a model that is yet to be trained is allowed.
+                self.failed = self.failed or name == self.model
                 if name not in self._missing:
                     self._missing.add(name)
                     yield printable(str(error))
@@ -83,16 +92,22 @@ class Watcher:
         windows = inspected_windows(self.database, monitored)
         earlier = [window for window in windows if window.end <= now]
         due = max((window.end + self.every for window in earlier), default=now)
+        # A monitor that is started again and again must not fill the history.
+        first = self.at_once and name not in self._looked
+        if first:
+            due = max((window.end + RETRY for window in earlier), default=now)
         if not early and now < due - _TOLERANCE:
             self._wait_until(due)
             return
+        self._looked.add(name)
         findings = inspect(self.database, monitored, next_start(earlier, now, self.every), now)
         document = Document.of(findings, last_state(self.database, name))
         self.alarm = self.alarm or document.state == "alarm"
         if self.found is not None:
             self.found(findings)
         yield one_line(findings)
-        for failure in deliver(self.database, findings, document, Destinations(html=self.html)):
+        to = Destinations(html=self.html, sections=self._sections)
+        for failure in deliver(self.database, findings, document, to):
             self.failed = True
             yield printable(failure)
         # A night without images is not news.

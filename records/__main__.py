@@ -1,6 +1,8 @@
 """``python -m records``: inspect, import, export, prune and delete records."""
 
 import json
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 # Longer than a server's: here, no client waits for an answer.
 _TIMEOUT_SECONDS = 60.0
 _MAX_LISTED = 20
+_PROGRESS_SECONDS = 2.0
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -74,14 +77,20 @@ def stats(as_json: bool) -> None:
 @click.option("--older-than", type=Age(), metavar="AGE", help="For example 90m, 12h, 30d or 4w.")
 @click.option("--max-rows", type=click.IntRange(0), metavar="N", help="Keep the newest N.")
 @click.option("--max-bytes", type=Size(), metavar="SIZE", help="For example 500MB or 2GiB.")
+@click.option("--labelled", is_flag=True, help="Delete records with a label, too.")
 @_json
 def prune(
-    older_than: timedelta | None, max_rows: int | None, max_bytes: int | None, as_json: bool
+    older_than: timedelta | None,
+    max_rows: int | None,
+    max_bytes: int | None,
+    labelled: bool,
+    as_json: bool,
 ) -> None:
-    """Delete the oldest records, with their images and labels, until every limit is met.
+    """Delete the oldest records, with their images, until every limit is met.
 
-    --older-than also applies to traffic and reports. Freed space is returned to the disk (on
-    PostgreSQL, to new records). A server may keep writing meanwhile.
+    Those with a label stay, unless --labelled is given. --older-than also applies to traffic and
+    reports. Freed space is returned to the disk (on PostgreSQL, to new records). A server may keep
+    writing meanwhile.
     """
     if older_than is None and max_rows is None and max_bytes is None:
         raise click.UsageError("Give at least one limit: --older-than, --max-rows or --max-bytes.")
@@ -89,7 +98,14 @@ def prune(
 
     with _database() as database:
         database.check()
-        pruned = prune_records(database, older_than, max_rows, max_bytes)
+        pruned = prune_records(
+            database,
+            older_than,
+            max_rows,
+            max_bytes,
+            labelled=labelled,
+            progress=_progress("predictions deleted so far"),
+        )
     if as_json:
         click.echo(json.dumps(asdict(pruned)))
         return
@@ -97,6 +113,8 @@ def prune(
         f"Deleted {pruned.rows:,} predictions with {size_text(pruned.bytes)} of images, "
         f"{pruned.traffic:,} traffic counts, {pruned.reports:,} reports."
     )
+    if pruned.kept:
+        click.echo(f"Kept {pruned.kept:,} that have labels: --labelled deletes these too.")
 
 
 @main.command()
@@ -256,6 +274,19 @@ def _named(model: str, alias: str) -> str:
     if version is None:
         raise RecordsError(f"Model {model!r} has no {alias} by name: write the version's tag.")
     return str(version)
+
+
+def _progress(what: str) -> Callable[[int], None]:
+    """Prints how far it is, on stderr, each few seconds."""
+    last = time.monotonic()
+
+    def tell(count: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _PROGRESS_SECONDS:
+            last = time.monotonic()
+            click.echo(f"{count:,} {what}", err=True)
+
+    return tell
 
 
 def _database(*, create: bool = False) -> "Database":

@@ -6,36 +6,45 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import Column, Connection, Table, func, select, text
+from sqlalchemy import (
+    Column,
+    Table,
+    func,
+    select,
+    text,
+)
 from sqlalchemy import delete as delete_from
 
 from errors import RecordsError
-from records.chunks import chunks
 from records.database import Database
+from records.oldest import ROW_BYTES, Oldest, Progress, delete_ids
+from records.pace import Pace
 from records.schema import images, labels, predictions, reports, traffic
 
-# Rows that one transaction deletes; other writers wait for it.
-_STEP: Final = 500
-# Bytes of a row without its image but with indexes: 212 measured on SQLite, 231 on PostgreSQL.
-_ROW_BYTES: Final = 256
-_PAGES: Final = 2000
+# Predictions of a request that one transaction deletes.
+_MOST: Final = 500
+_PAGES: Final = 64
+_MOST_PAGES: Final = 2000
 # A prune to a number of bytes deletes at least this much at a time.
 _MIN_STEP_BYTES: Final = 16 * 1024
 _PRUNED: Final = (
     "images", "label_requests", "labels", "pairs", "predictions", "reports", "traffic",
 )  # fmt: skip
-# Of traffic and reports, what one transaction deletes.
-_STEP_TIME: Final = timedelta(hours=12)
+# Minutes of traffic and reports that one transaction deletes, at first and at most.
+_STEP_MINUTES: Final = 10
+_MOST_MINUTES: Final = 12 * 60
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """Numbers of deleted predictions (``rows``), bytes of images, traffic counts and reports."""
+    """Numbers of deleted predictions (``rows``), bytes of images, traffic counts and reports;
+    ``kept``: predictions that a limit would have deleted but for their labels."""
 
     rows: int
     bytes: int
     traffic: int
     reports: int
+    kept: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,34 +68,39 @@ def prune(
     max_rows: int | None = None,
     max_bytes: int | None = None,
     *,
+    labelled: bool = False,
     now: datetime | None = None,
+    progress: Progress = lambda _rows: None,
 ) -> Pruned:
     """Delete the oldest predictions until every limit is met, and free their space.
 
-    ``older_than`` also applies to traffic and reports. ``max_bytes`` applies to all tables: the
-    pages in use on SQLite; an estimate on PostgreSQL, the images and 256 bytes for each row. Runs
-    in small transactions, between which others can write. Raises RecordsError for a negative
-    limit, and DatabaseError, which does not undo what was deleted until then.
+    Those with a label stay, which nobody can make again, unless ``labelled``. ``older_than`` also
+    applies to traffic and reports. ``max_bytes`` applies to all tables: the pages in use on SQLite;
+    an estimate on PostgreSQL, the images and 256 bytes for each row. ``progress`` is told how many
+    predictions are gone. Runs in small transactions with pauses, so that others hardly wait. Raises
+    RecordsError for a negative limit, and DatabaseError, which does not undo what was deleted until
+    then.
     """
     if older_than is not None and older_than < timedelta(0):
         raise RecordsError("older_than is negative: it must be 0 or more.")
     if min(max_rows or 0, max_bytes or 0) < 0:
         raise RecordsError("max_rows or max_bytes is negative: they must be 0 or more.")
     total = Counter[str]()
+    oldest = Oldest(database, total, labelled, progress)
     if older_than is not None:
         before = _before(now or datetime.now(UTC), older_than)
-        _delete_oldest(database, total, before=before)
+        oldest.delete(before=before)
         total["traffic"] = _delete_before(database, traffic, traffic.c.minute, before)
         total["reports"] = _delete_before(database, reports, reports.c.at, before)
     if max_rows is not None and (excess := count(database) - max_rows) > 0:
-        _delete_oldest(database, total, max_rows=excess)
+        oldest.delete(max_rows=excess)
     if max_bytes is not None:
         # Half of the excess at a time: how much space a row frees is only known afterwards.
         while (excess := used_bytes(database) - max_bytes) > 0:
-            if not _delete_oldest(database, total, min_bytes=max(excess // 2, _MIN_STEP_BYTES)):
+            if not oldest.delete(min_bytes=max(excess // 2, _MIN_STEP_BYTES)):
                 break
     free_space(database)
-    return Pruned(total["rows"], total["bytes"], total["traffic"], total["reports"])
+    return Pruned(total["rows"], total["bytes"], total["traffic"], total["reports"], total["kept"])
 
 
 def delete(database: Database, request_id: str, model: str | None = None) -> Deleted:
@@ -97,7 +111,7 @@ def delete(database: Database, request_id: str, model: str | None = None) -> Del
     n_predictions = n_images = n_labels = size = 0
     while True:
         with database.writing() as connection:
-            statement = select(predictions.c.id).where(*chosen).limit(_STEP)
+            statement = select(predictions.c.id).where(*chosen).limit(_MOST)
             ids = list(connection.execute(statement).scalars())
             if not ids:
                 break
@@ -108,7 +122,7 @@ def delete(database: Database, request_id: str, model: str | None = None) -> Del
             n_images += connection.execute(
                 delete_from(images).where(images.c.prediction_id.in_(ids))
             ).rowcount
-            rows, image_bytes = _delete_ids(connection, ids)
+            rows, image_bytes = delete_ids(connection, ids)
             n_predictions, size = n_predictions + rows, size + image_bytes
     return Deleted(n_predictions, n_images, n_labels, size, free_space(database))
 
@@ -146,7 +160,7 @@ def used_bytes(database: Database) -> int:
             for table in (predictions, labels, traffic, reports)
         )
         contents = connection.execute(select(func.sum(predictions.c.image_bytes))).scalar_one()
-        return rows * _ROW_BYTES + int(contents or 0)
+        return rows * ROW_BYTES + int(contents or 0)
 
 
 def free_space(database: Database) -> bool:
@@ -162,11 +176,15 @@ def free_space(database: Database) -> bool:
         if not incremental:
             connection.execute(text("VACUUM"))
         free = text("PRAGMA freelist_count")
+        pace = Pace(_PAGES, _MOST_PAGES)
         while incremental and (before := connection.execute(free).scalar_one()):
             # It frees one page for each row that is fetched; executescript() fetches all.
-            connection.connection.cursor().executescript(f"PRAGMA incremental_vacuum({_PAGES})")
+            with pace.step() as pages:
+                connection.connection.cursor().executescript(f"PRAGMA incremental_vacuum({pages})")
             if connection.execute(free).scalar_one() >= before:
                 break
+        # First what keeps no writer waiting: the other then has little left to do.
+        connection.execute(text("PRAGMA wal_checkpoint(PASSIVE)"))
         busy = connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]
         return not busy
 
@@ -178,65 +196,15 @@ def _before(now: datetime, age: timedelta) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
-def _delete_oldest(
-    database: Database,
-    total: Counter[str],
-    *,
-    before: datetime | None = None,
-    max_rows: int | None = None,
-    min_bytes: int | None = None,
-) -> int:
-    """Delete the oldest predictions: all ``before`` a time, up to ``max_rows``, or until about
-    ``min_bytes`` are free.
-
-    Returns how many; adds them, and the bytes of their images, to ``total``.
-    """
-    deleted = freed = 0
-    while (min_bytes is None or freed < min_bytes) and (max_rows is None or deleted < max_rows):
-        statement = (
-            select(predictions.c.id, predictions.c.image_bytes)
-            .order_by(predictions.c.at, predictions.c.id)
-            .limit(_STEP if max_rows is None else min(_STEP, max_rows - deleted))
-        )
-        if before is not None:
-            statement = statement.where(predictions.c.at < before)
-        with database.writing() as connection:
-            ids = []
-            for id_, image_bytes in connection.execute(statement):
-                if min_bytes is not None and freed >= min_bytes:
-                    break
-                ids.append(id_)
-                freed += image_bytes + _ROW_BYTES
-            if not ids:
-                break
-            rows, size = _delete_ids(connection, ids)
-        deleted += len(ids)
-        total.update(rows=rows, bytes=size)
-    return deleted
-
-
-def _delete_ids(connection: Connection, ids: list[int]) -> tuple[int, int]:
-    """The number of rows and the bytes of their images; images and labels are deleted too."""
-    rows = size = 0
-    for chunk in chunks(ids):
-        deleted = connection.execute(
-            delete_from(predictions)
-            .where(predictions.c.id.in_(chunk))
-            .returning(predictions.c.image_bytes)
-        )
-        sizes = list(deleted.scalars())
-        rows, size = rows + len(sizes), size + sum(sizes)
-    return rows, size
-
-
 def _delete_before(
     database: Database, table: Table, column: Column[datetime], before: datetime
 ) -> int:
     deleted = 0
+    pace = Pace(_STEP_MINUTES, _MOST_MINUTES)
     while True:
-        with database.writing() as connection:
+        with pace.step() as minutes, database.writing() as connection:
             first: datetime | None = connection.execute(select(func.min(column))).scalar_one()
             if first is None or first >= before:
                 return deleted
-            until = min(before, first + _STEP_TIME)
+            until = min(before, first + timedelta(minutes=minutes))
             deleted += connection.execute(delete_from(table).where(column < until)).rowcount

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, func, select, union
+from sqlalchemy import ColumnElement, Connection, func, or_, select, union
 
 from labels import plain
 from records.chunks import chunks
@@ -56,6 +56,7 @@ def window(
     *,
     version: str | None = None,
     role: str | None = None,
+    or_roles: Collection[str] = (),
     start: datetime | None = None,
     end: datetime | None = None,
     limit: int | None = 1000,
@@ -68,13 +69,15 @@ def window(
     """The predictions from ``start`` until before ``end``, in the order in which they were kept.
 
     If there are more than ``limit``, a uniform sample of them, the same for the same seed, with
-    unchanged weights. ``labelled``: only those with a label, including those whose sources
+    unchanged weights. ``or_roles``: also those of any version that answered in one of these roles.
+    ``labelled``: only those with a label, including those whose sources
     disagree. ``status`` None: rejected requests too. Raises DatabaseError.
     """
     chosen = conditions(
         model,
         version=version,
         role=role,
+        or_roles=or_roles,
         start=start,
         end=end,
         labelled=labelled,
@@ -92,11 +95,31 @@ def window(
         return read(connection, ids, with_images=with_images)
 
 
+def answered_by(
+    database: Database,
+    model: str,
+    *,
+    version: str | None = None,
+    or_roles: Collection[str] = (),
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> dict[str, int]:
+    """How many kept requests each version has answered, accepted or not. Raises DatabaseError."""
+    chosen = conditions(
+        model, version=version, or_roles=or_roles, start=start, end=end, origins=("traffic",)
+    )
+    column = predictions.c.version
+    statement = select(column, func.count()).where(*chosen).group_by(column).order_by(column)
+    with database.reading() as connection:
+        return {name: int(many) for name, many in connection.execute(statement)}
+
+
 def conditions(
     model: str | None,
     *,
     version: str | None = None,
     role: str | None = None,
+    or_roles: Collection[str] = (),
     start: datetime | None = None,
     end: datetime | None = None,
     labelled: bool = False,
@@ -105,10 +128,13 @@ def conditions(
 ) -> list[ColumnElement[bool]]:
     """Conditions on predictions, one for each argument that is given."""
     column = predictions.c
-    equal = {"model": model, "version": version, "role": role, "status": status}
+    equal = {"model": model, "role": role, "status": status}
     chosen: list[ColumnElement[bool]] = [
         column[name] == value for name, value in equal.items() if value is not None
     ]
+    if version is not None:
+        own = column.version == version
+        chosen.append(or_(own, column.role.in_(sorted(or_roles))) if or_roles else own)
     if start is not None:
         chosen.append(column.at >= start)
     if end is not None:

@@ -92,13 +92,15 @@ def suspect(
     *,
     settings: HarmSettings | None = None,
     without: str | None = None,
+    own: NDArray[np.bool_] | None = None,
 ) -> HarmReport:
     """Compare how often the version and its half-data copies disagree, in a window and before.
 
     ``pixels``: uint8 [n, F]; ``outputs``: float32 [n, C], the version's own answers; ``weights``:
     float64 [n], 1 / the probability with which each was recorded; ``without``: the manifest's
-    reason why there are no copies. Without them, or with too few images, the state is ``unknown``;
-    the rows to label are then those with the smallest margin between the top two classes.
+    reason why there are no copies; ``own``: bool [n], the images that may be listed to be labelled,
+    by default all. Without copies, or with too few images, the state is ``unknown``; without copies
+    the rows to label are drawn from all.
     """
     settings = settings or HarmSettings()
     empty = HarmReport(state="unknown", reason="", images=len(pixels), threshold=settings.drop)
@@ -106,7 +108,7 @@ def suspect(
         return empty.model_copy(update={"reason": "There are no images."})
     if halves is None or reference is None or reference.halves is None:
         reason = f"The version has no half-data copies to compare with. {without or ''}".rstrip()
-        rows = label_first(outputs, np.zeros(len(pixels), dtype=bool))
+        rows = label_first(outputs, np.zeros(len(pixels), dtype=bool), own)
         return empty.model_copy(update={"reason": reason, "label_first": rows})
     answers = [outputs_of(half, spec, pixels, outputs.shape[1]) for half in halves]
     mask = disagreement(outputs, *answers)
@@ -115,7 +117,7 @@ def suspect(
     report = empty.model_copy(
         update={
             "dissenting": tuple(np.flatnonzero(mask).tolist()),
-            "label_first": label_first(outputs, mask),
+            "label_first": label_first(outputs, mask, own),
         }
     )
     if min(now.size, before.size) < settings.min_images:
@@ -154,32 +156,47 @@ def disagreement(*outputs: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def label_first(
-    outputs: NDArray[np.float32], mask: NDArray[np.bool_], count: int = LABELS
+    outputs: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    own: NDArray[np.bool_] | None = None,
+    count: int = LABELS,
 ) -> tuple[int, ...]:
-    """Rows to label, the most informative first: half with disagreement (``mask``, bool [n]), half
-    without.
+    """Rows to label: half with disagreement (``mask``, bool [n]), half without, in turns; ``own``:
+    bool [n], the rows that may be listed; ``outputs``: float32 [n, C].
 
-    Those with disagreement alternate between predicted classes, and start with the smallest margin
-    between the top two. The others are a random sample, the same for the same window: without them
-    the accuracy would be that of the hardest images alone. If no row has disagreement, the first
-    half are the rows with the smallest margins.
+    Each half is drawn at random, so that its labels say how often the model is right where there is
+    disagreement, and where not. Those closest to another class would be wrong more often than the
+    rest of their half, by up to 15 points of the accuracy, which no weights correct. The same for
+    the same window.
     """
     ordered = np.sort(outputs, axis=1)
-    margin = ordered[:, -1] - ordered[:, -2]
-    informative = np.flatnonzero(mask) if mask.any() else np.argsort(margin)[: count // 2]
-    queues = [
-        rows[np.argsort(margin[rows], kind="stable")].tolist()
-        for rows in _by_class(informative, outputs)
-    ]
-    hard = _interleaved(queues)[: count - count // 2]
-    others = np.flatnonzero(~mask)
-    easy = np.random.default_rng(len(mask)).permutation(others[~np.isin(others, hard)]).tolist()
-    return tuple(_interleaved((hard, easy[: count - len(hard)])))
+    margin = ordered[:, -1] - ordered[:, -2] if outputs.shape[1] > 1 else ordered[:, -1]
+    listed = np.ones(len(mask), dtype=bool) if own is None else own
+    rng = np.random.default_rng(len(mask))
+    hard, easy = (np.flatnonzero(rows & listed) for rows in (mask, ~mask))
+    many = min(len(hard), max(count // 2, count - len(easy)))
+    return tuple(
+        _interleaved(
+            [_drawn(hard, many, margin, rng), _drawn(easy, count - many, margin, rng)],
+        )
+    )
 
 
-def _by_class(rows: NDArray[np.int64], outputs: NDArray[np.float32]) -> list[NDArray[np.int64]]:
-    predicted = outputs[rows].argmax(axis=1)
-    return [rows[predicted == index] for index in np.unique(predicted)]
+def _drawn(
+    rows: NDArray[np.int64], count: int, margin: NDArray[np.float32], rng: np.random.Generator
+) -> list[int]:
+    """At most ``count`` of the rows, each with the same probability, in random order.
+
+    At equal distances by its margin, from a random start, so that no sample has hard ones alone
+    (systematic sampling: Madow and Madow, Annals of Mathematical Statistics 15, 1944).
+    """
+    if len(rows) > count:
+        # Among equal margins, at random too.
+        rows = rng.permutation(rows)
+        rows = rows[np.argsort(margin[rows], kind="stable")]
+        places = (np.arange(count) + rng.random()) * len(rows) / max(count, 1)
+        rows = rows[np.minimum(places.astype(np.int64), len(rows) - 1)]
+    return [int(row) for row in rng.permutation(rows)]
 
 
 def _interleaved(queues: Sequence[Sequence[int]]) -> list[int]:

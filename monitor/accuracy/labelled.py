@@ -11,11 +11,13 @@ from models.manifest import Interval, Label
 from models.reference import Reference
 from monitor.frozen import Frozen
 from monitor.phrasing import percent
-from monitor.proportions import Proportion, difference
+from monitor.proportions import Proportion, Stratified, difference
 from records.reports import State
 from records.windows import Record
 
 Floats = NDArray[np.float64]
+
+_DRAWN = ("random", "monitor")
 
 
 class AccuracySettings(Frozen):
@@ -79,12 +81,12 @@ def measure_accuracy(
 ) -> AccuracyReport:
     """Accuracy, recall and precision of the records that have a label.
 
-    ``labels``: the classes of the version, in order. Records that were labelled because
-    ``monitor.accuracy.harm`` listed them are harder than the rest of the window: with
-    ``disagreeing`` (bool [n], of each record) and its proportion in the whole window,
-    ``disagreement``, they are weighted back to it by post-stratification (Holt and Smith, Journal
-    of the Royal Statistical Society A 142, 1979). This cannot correct for labels that people give
-    only where they see a mistake.
+    ``labels``: the classes of the version, in order. Of those that ``monitor.accuracy.harm`` lists,
+    half have disagreement, many more than in the window: with ``disagreeing`` (bool [n], of each
+    record) and its proportion in the whole window, ``disagreement``, they are weighted back to it
+    (``Stratified``). This holds since they are drawn at random among those with disagreement, and
+    among the others; it cannot correct for labels that people give only where they see a mistake.
+    Where enough of the labels were asked for, only these count.
     """
     settings = settings or AccuracySettings()
     rows = [
@@ -92,6 +94,9 @@ def measure_accuracy(
         for row, record in enumerate(records)
         if record.truth is not None and record.status == 200
     ]
+    asked = [row for row in rows if records[row].drawn in _DRAWN]
+    if len(asked) >= settings.min_labels:
+        rows = asked
     weighted = [row for row in rows if records[row].weight is not None]
     chosen = weighted or rows
     index_of = {label_key(label): index for index, label in enumerate(labels)}
@@ -100,13 +105,17 @@ def measure_accuracy(
         [index_of.get(label_key(records[row].label), -2) for row in chosen], np.int64
     )
     weights = np.array([records[row].weight or 1.0 for row in chosen], dtype=np.float64)
-    if disagreeing is not None and disagreement is not None:
-        weights = balanced(weights, disagreeing[chosen], disagreement)
     right = Proportion.of(truth == predicted, weights)
+    if disagreeing is not None and disagreement is not None and chosen:
+        mask = disagreeing[chosen]
+        strata = (mask, disagreement, weights), (~mask, 1 - disagreement, weights)
+        right = Stratified.over(truth == predicted, strata)
+        weights = balanced(weights, mask, disagreement)
     before = _reference_accuracy(reference)
     low, high = (None, None) if before is None else difference(before, right)
     classes = _classes(labels, truth, predicted, weights, reference, 1 - settings.level)
-    state, reason = _judge(right, len(chosen), before, classes, settings)
+    correct = int((truth == predicted).sum())
+    state, reason = _judge(right, correct, len(chosen), before, classes, settings)
     return AccuracyReport(
         state=state,
         reason=reason,
@@ -188,6 +197,7 @@ def _reference_class(reference: Reference | None, index: int) -> tuple[Proportio
 
 def _judge(
     right: Proportion,
+    correct: int,
     images: int,
     before: Proportion | None,
     classes: Sequence[ClassAccuracy],
@@ -196,8 +206,13 @@ def _judge(
     if not images:
         return "unknown", "No predictions are labelled yet."
     interval = right.interval()
+    noun = "labelled prediction" if images == 1 else "labelled predictions"
+    weighted = ""
+    if abs(right.value * images - correct) >= 0.5:
+        # A reader who divides gets another number.
+        weighted = f", of which {correct:,} are right, weighted to all predictions"
     text = (
-        f"Accuracy is {_points(right.value)} on {images:,} labelled predictions (95% confidence "
+        f"Accuracy is {_points(right.value)} on {images:,} {noun}{weighted} (95% confidence "
         f"interval {_points(interval.low)} to {_points(interval.high)})"
     )
     if before is None:

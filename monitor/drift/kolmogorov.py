@@ -48,17 +48,18 @@ class KolmogorovSmirnov:
         """The proportion of the window beyond a quantile of the reference, and what to expect; of
         three quantiles the one that shows the change best."""
         sign = 1 if self.higher else -1
-        best = (-np.inf, 0.0, 0.0)
+        best = (-np.inf, 0.0, 0.0, 0.0)
         for proportion in (0.5, 0.1, 0.01):
             limit = np.quantile(sign * self.old, 1 - proportion, method="inverted_cdf")
             before = float((sign * self.old > limit).mean())
             now = float((sign * self.new > limit).mean())
             strength = (now - before) / np.sqrt(before * (1 - before) + 1 / len(self.old))
-            best = max(best, (float(strength), now, before))
-        _, now, before = best
+            best = max(best, (float(strength), now, before, proportion))
+        _, now, before, proportion = best
+        than = "the median" if proportion == 0.5 else f"all but {percent(before)}"
         return (
-            f"{percent(now)} of the images are {higher if self.higher else lower} than "
-            f"{percent(1 - before)} of the reference (expected: {percent(before)})"
+            f"{percent(now)} of the images are {higher if self.higher else lower} than {than} of "
+            f"the reference (expected: {percent(before)})"
         )
 
     def examples(self, maximum: int) -> NDArray[np.int64]:

@@ -78,6 +78,16 @@ class DriftReport(Frozen):
 
 
 def _reason(report: DriftReport) -> str:
+    reason = _found(report)
+    if report.images == report.given:
+        return reason
+    return (
+        f"{reason} Compared: {report.images:,} of the window's {report.given:,} images, with "
+        f"{report.reference:,} of the reference."
+    )
+
+
+def _found(report: DriftReport) -> str:
     if report.changed:
         summary = "; ".join(view.words for view in report.changed[:_VIEWS_IN_REASON])
         if report.state == "calm":

@@ -27,11 +27,24 @@ _EDGES = (0.005, 0.995)
 
 
 def unreadable(window: CheckedWindow) -> Check:
-    """Images that were accepted when they arrived but can no longer be decoded."""
+    """Images that were accepted when they arrived but can no longer be decoded.
+
+    Not those with more pixels than are decoded here: the server that accepted them has another
+    limit, and they may be in order.
+    """
     accepted = {row for row, record in enumerate(window.records) if record.status == 200}
-    rows = [failure.row for failure in window.decoded.failures if failure.row in accepted]
+    failures = [failure for failure in window.decoded.failures if failure.row in accepted]
+    rows = [failure.row for failure in failures if not failure.large]
     among = sorted(accepted & {*rows, *window.images})
-    return window.check("unreadable images", among, rows, "were damaged in storage")
+    found = window.check("unreadable images", among, rows, "were damaged in storage")
+    large = len(failures) - len(rows)
+    if not large:
+        return found
+    text = (
+        f"{large:,} with more pixels than PUPILA_MAX_IMAGE_PIXELS allows here "
+        f"{'was' if large == 1 else 'were'} not looked at."
+    )
+    return found.model_copy(update={"words": f"{found.words} {text}"})
 
 
 def rejected(window: CheckedWindow, traffic: Sequence[Traffic]) -> Check:

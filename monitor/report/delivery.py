@@ -3,9 +3,10 @@
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from errors import MonitorError, PupilaError
 from monitor.findings import Findings
@@ -15,25 +16,35 @@ from monitor.storage import save_reports
 from records.database import Database
 from records.reports import State, history
 
+if TYPE_CHECKING:
+    from monitor.report.page import Section
+
+MODEL = "{model}"
+
 _MAX_INSPECTIONS = 200
 
 
 @dataclass(frozen=True)
 class Destinations:
-    """Where to send each report besides the database; paths may be folders."""
+    """Where to send each report besides the database.
+
+    A path may be a folder, for one file per model; so may a name with ``{model}`` in it. A page
+    that is a single file shows all models: ``sections`` has what it showed of each so far.
+    """
 
     html: Path | None = None
     evidently: Path | None = None
     webhook: str | None = None
+    sections: "dict[str, Section]" = field(default_factory=dict)
 
     def check(self, reports: int) -> None:
-        """Raises MonitorError if several reports would be written to one file."""
-        for path in (self.html, self.evidently):
-            if path is not None and reports > 1 and not is_folder(path):
-                raise MonitorError(
-                    f"There are {reports} models, but {path} is not a folder: create one, or "
-                    "choose a model with --model."
-                )
+        """Raises MonitorError if several reports of Evidently's would be written to one file."""
+        path = self.evidently
+        if path is not None and reports > 1 and not (MODEL in path.name or is_folder(path)):
+            raise MonitorError(
+                f"There are {reports} models, but {path} is not a folder: create one, write "
+                f"{MODEL} into the name, or choose a model with --model."
+            )
 
 
 def deliver(
@@ -44,10 +55,10 @@ def deliver(
     model = findings.monitored.model
     tasks: list[Callable[[], object]] = [lambda: save_reports(database, findings)]
     if (html := to.html) is not None:
-        tasks.append(lambda: _write_page(findings, _target(html, f"{model}.html")))
+        tasks.append(lambda: _write_page(findings, html, to.sections))
     if (evidently := to.evidently) is not None:
         name = f"{model}-evidently.html"
-        tasks.append(lambda: _write_evidently(findings, _target(evidently, name)))
+        tasks.append(lambda: _write_evidently(findings, _target(evidently, model, name)))
     if (url := to.webhook) is not None:
         tasks.append(lambda: notify(document, url))
     failures = []
@@ -106,15 +117,20 @@ def write_file(path: Path, text: str) -> None:
         raise MonitorError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
-def _target(path: Path, name: str) -> Path:
-    """``path`` itself or, if it is a folder, ``name`` in it."""
-    return path / name if is_folder(path) else path
+def _target(path: Path, model: str, name: str) -> Path:
+    """``path`` with the model's name or, if it is a folder, ``name`` in it."""
+    named = path.with_name(path.name.replace(MODEL, model)) if MODEL in path.name else path
+    return named / name if is_folder(named) else named
 
 
-def _write_page(findings: Findings, path: Path) -> None:
-    from monitor.report.page import render
+def _write_page(findings: Findings, path: Path, sections: "dict[str, Section]") -> None:
+    from monitor.report.page import joined, section
 
-    write_file(path, render(findings))
+    model = findings.monitored.model
+    target = _target(path, model, f"{model}.html")
+    sections[model] = section(findings)
+    shown = sections.values() if target == path else [sections[model]]
+    write_file(target, joined(list(shown)))
 
 
 def _write_evidently(findings: Findings, path: Path) -> None:

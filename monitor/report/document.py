@@ -1,6 +1,6 @@
 """A report for programs: what ``--json`` prints and the webhook receives."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Self
 
@@ -11,6 +11,7 @@ from monitor.drift.alarm import AlarmVerdict
 from monitor.drift.results import DriftReport
 from monitor.findings import Findings
 from monitor.frozen import Frozen
+from monitor.phrasing import enumerated
 from monitor.quality.check import CheckName
 from monitor.quality.quality import QualityReport
 from monitor.report.advice import Step, steps
@@ -42,7 +43,10 @@ class Document(Frozen):
 
     ``text``: all in one line, as chat programs show it; ``before``: the last reported state that
     was not unknown; ``since``: when the images began to differ, if they do; ``accuracy``: of
-    labelled predictions since ``labels_since``; ``examples``, ``label_first`` and ``faulty``: the
+    labelled predictions since ``labels_since``; ``records``: looked at, of those ``recorded``, and
+    how many of the latter each version ``answered``; ``inherited``: the version that answered when
+    the images began to differ, if it was another one; ``looked_at``: a sentence if that was not
+    all, or not this version's alone, else empty; ``examples``, ``label_first`` and ``faulty``: the
     predictions that the reports refer to, the most telling first.
     """
 
@@ -58,6 +62,10 @@ class Document(Frozen):
     since: datetime | None
     headline: str
     records: int
+    recorded: int
+    answered: dict[str, int]
+    inherited: str | None
+    looked_at: str
     quality: QualityReport
     drift: DriftReport
     verdict: AlarmVerdict
@@ -73,7 +81,12 @@ class Document(Frozen):
     def of(cls, findings: Findings, before: State | None = None) -> Self:
         data = findings.data
         tag = findings.monitored.version.tag
-        text = f"{findings.state.upper()} {tag}: {findings.headline} {reason(findings)}".rstrip()
+        scope = " ".join(looked_at(findings))
+        known = reason(findings)
+        # The reason for a drift says it already.
+        more = "" if findings.states["drift"] != "calm" else scope
+        parts = (f"{findings.state.upper()} {tag}: {findings.headline}", known, more)
+        text = " ".join(filter(None, parts))
         return cls(
             text=text,
             model=findings.monitored.model,
@@ -87,6 +100,10 @@ class Document(Frozen):
             since=findings.since,
             headline=findings.headline,
             records=len(data.records),
+            recorded=data.total,
+            answered=dict(data.answered),
+            inherited=findings.inherited,
+            looked_at=scope,
             quality=findings.quality,
             drift=findings.drift,
             verdict=findings.verdict,
@@ -112,6 +129,7 @@ def reason(findings: Findings) -> str:
     reasons = []
     if findings.states["drift"] != "calm":
         reasons.append(findings.drift.reason)
+        reasons += context(findings)
     if findings.accuracy.state in ("warn", "alarm"):
         reasons.append(findings.accuracy.reason)
     if findings.harm_suspected:
@@ -119,6 +137,48 @@ def reason(findings: Findings) -> str:
     if findings.states["quality"] in ("warn", "alarm"):
         reasons.append(findings.quality.reason)
     return " ".join(reasons)
+
+
+def looked_at(findings: Findings) -> Iterator[str]:
+    """What was looked at, where that is not all that this version answered and nothing else."""
+    drift = findings.drift
+    if drift.evidence is not None and drift.images < drift.given:
+        yield (
+            f"Compared: {drift.images:,} of the window's {drift.given:,} images, with "
+            f"{drift.reference:,} of the reference."
+        )
+    yield from context(findings)
+
+
+def context(findings: Findings) -> Iterator[str]:
+    """Of a sample, and of other versions."""
+    data, name = findings.data, findings.monitored.model
+    if len(data.records) < data.total:
+        yield (
+            f"Looked at: {len(data.records):,} of the window's {data.total:,} predictions, drawn "
+            "at random."
+        )
+    if findings.others:
+        listed = enumerated(
+            [
+                f"{counted(many, 'prediction')} by {name}:{one}"
+                for one, many in findings.others.items()
+            ]
+        )
+        yield (
+            f"The window includes {listed}, whose images were looked at too, as "
+            f"{findings.monitored.version.tag} answers them."
+        )
+    if findings.inherited is not None:
+        yield (
+            f"The change began while {name}:{findings.inherited} answered: it lasts until windows "
+            f"of {findings.monitored.version.tag} are like its own reference."
+        )
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 image``, ``2,000 images``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _listed(records: Iterable[Record]) -> tuple[ListedPrediction, ...]:

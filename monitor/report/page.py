@@ -1,6 +1,8 @@
 """The report as one HTML file that can be mailed, with its figures and images inside."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from monitor.report import tiles
 from monitor.report.advice import HINTS, steps
 from monitor.report.figures import class_proportions, distribution, timeline
 from monitor.report.summary import QUESTIONS, moment, sentences
+from records.reports import State
 from records.windows import Record
 
 VIEWS = {
@@ -34,8 +37,47 @@ _IDS = 8
 _CLASSES = 30
 
 
+@dataclass(frozen=True)
+class Section:
+    """What a page shows of one model; ``html``: escaped."""
+
+    tag: str
+    state: State
+    headline: str
+    at: datetime
+    end: datetime
+    html: Markup
+
+
 def render(findings: Findings, rule: AlarmRule | None = None) -> str:
-    """The page. Everything that a client sent is escaped, and nothing is loaded from elsewhere."""
+    """The page of one model."""
+    return joined([section(findings, rule)])
+
+
+def section(findings: Findings, rule: AlarmRule | None = None) -> Section:
+    """One model's part of a page. Everything that a client sent is escaped."""
+    template = _environment().get_template("section.html")
+    return Section(
+        tag=findings.monitored.version.tag,
+        state=findings.state,
+        headline=findings.headline,
+        at=findings.at,
+        end=findings.end,
+        html=Markup(template.render(_content(findings, rule or AlarmRule()))),  # noqa: S704
+    )
+
+
+def joined(sections: Sequence[Section]) -> str:
+    """One page of one model or several. Nothing is loaded from elsewhere."""
+    last = max(sections, key=lambda one: one.at)
+    title = f"{last.state.upper()} {last.tag}"
+    if len(sections) > 1:
+        title = ", ".join(f"{one.state.upper()} {one.tag}" for one in sections)
+    content = {"sections": sections, "title": f"{title}, {moment(last.end)} UTC", "at": last.at}
+    return _environment().get_template("report.html").render(content)
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -52,7 +94,7 @@ def render(findings: Findings, rule: AlarmRule | None = None) -> str:
         percent_rounded=lambda value: "–" if value is None else f"{100 * value:.0f}%",
         short=short,
     )
-    return environment.get_template("report.html").render(_content(findings, rule or AlarmRule()))
+    return environment
 
 
 def _clean(value: object) -> object:

@@ -11,7 +11,7 @@ from cli import printable
 from monitor.findings import KINDS, Findings
 from monitor.phrasing import describe_p_value, p_text
 from monitor.report.advice import steps
-from monitor.report.document import reason
+from monitor.report.document import context, counted, reason
 from records.reports import Kind, ReportRow, State
 
 STYLES: dict[State, str] = {
@@ -35,7 +35,7 @@ def print_summary(console: Console, findings: Findings) -> None:
         Text.assemble(
             (findings.monitored.version.tag, "bold"),
             f"  {moment(findings.start)} to {moment(findings.end)} UTC, "
-            f"{_counted(len(data.records), 'prediction')}, {_counted(len(data), 'image')}",
+            f"{counted(data.total, 'prediction')}, {_images(findings)}",
         )
     )
     _print(console, _badge(findings.state), findings.headline)
@@ -61,29 +61,44 @@ def sentences(findings: Findings, kind: Kind) -> Iterator[str]:
     """What was found about one of the questions."""
     if kind == "drift":
         yield findings.drift.reason
+        yield from context(findings)
     elif kind == "quality":
         yield findings.quality.reason
     else:
-        if findings.accuracy.images or findings.harm.state == "unknown":
-            since = findings.labels_since
-            late = f" (labels since {moment(since)} UTC)" if since < findings.start else ""
-            yield f"{findings.accuracy.reason.removesuffix('.')}{late}."
-        if findings.harm.state != "unknown" or not findings.accuracy.images:
-            why = findings.harm.reason
-            yield f"Without labels: {why[:1].lower()}{why[1:]}"
+        measured = list(_measured(findings))
+        without = list(_without_labels(findings))
+        # What the state follows from comes first.
+        first = findings.harm_suspected and findings.accuracy.state not in ("warn", "alarm")
+        yield from [*without, *measured] if first else [*measured, *without]
         if findings.since and findings.harm.state == "calm" and not findings.judged_by_labels:
             yield "While the images are changed, this estimate can miss a drop in accuracy."
+
+
+def _measured(findings: Findings) -> Iterator[str]:
+    """The accuracy by labels."""
+    if findings.accuracy.images or findings.harm.state == "unknown":
+        since = findings.labels_since
+        late = f" (labels since {moment(since)} UTC)" if since < findings.start else ""
+        yield f"{findings.accuracy.reason.removesuffix('.')}{late}."
+
+
+def _without_labels(findings: Findings) -> Iterator[str]:
+    if findings.harm.state != "unknown" or not findings.accuracy.images:
+        why = findings.harm.reason
+        yield f"Without labels: {why[:1].lower()}{why[1:]}"
 
 
 def one_line(findings: Findings) -> str:
     """For a log."""
     states = ", ".join(f"{kind} {state}" for kind, state in findings.states.items())
-    evidence = findings.drift.evidence
-    p_value = "" if evidence is None else f", {describe_p_value(evidence)}"
+    drift = findings.drift
+    p_value = "" if drift.evidence is None else f", {describe_p_value(drift.evidence)}"
+    if drift.evidence is not None and drift.images < drift.given:
+        p_value += f" of {drift.images:,} images"
     why = reason(findings)
     return printable(
         f"{findings.monitored.version.tag} {moment(findings.start)} to {moment(findings.end)} "
-        f"{_counted(len(findings.data), 'image')}: {findings.state.upper()} ({states}{p_value})"
+        f"{_images(findings)}: {findings.state.upper()} ({states}{p_value})"
         f"{f' {why}' if why else ''}"
     )
 
@@ -136,8 +151,10 @@ def length(start: datetime | None, end: datetime | None) -> str:
     return f"{minutes:.0f}m"
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def _images(findings: Findings) -> str:
+    """How many were looked at: of many predictions a sample."""
+    looked = "" if len(findings.data.records) == findings.data.total else " looked at"
+    return f"{counted(len(findings.data), 'image')}{looked}"
 
 
 def _print(console: Console, first: Text, text: str) -> None:

@@ -1,23 +1,28 @@
 """The records of a window with their pixels, decoded a few files at a time to save memory."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from images.decoding import MAX_PIXELS
 from images.spec import ImageSpec
 from monitor.window.images import DecodedImages, Failure, decode
 from monitor.window.version import MonitoredVersion
 from records.chunks import chunks
 from records.database import Database
-from records.windows import Record, read, window
+from records.windows import Record, answered_by, read, window
+from settings import settings
 
 MAX_RECORDS = 2_000
 """Of a window: enough for the 1,000 images of the drift detector after ``monitor.drift.thinning``
 has dropped some."""
+
+ANSWERING = ("champion", "challenger")
+"""The roles in which a version answers those who ask for the model."""
 
 _MAX_BYTES = 256 * 2**20
 _MIN_RECORDS = 200
@@ -29,7 +34,10 @@ class WindowData:
     """``records`` come without their images' bytes; ``decoded``: all images that can be decoded.
 
     Predictions are the accepted ones among these: ``rows``: int64 [n], their indices among the
-    records; ``pixels``: uint8 [n, F]; ``outputs``: float32 [n, C], what the model answered.
+    records; ``pixels``: uint8 [n, F]; ``outputs``: float32 [n, C], what the version answered, or
+    would have answered where another one did; ``own``: bool [n], whether it was itself asked.
+    ``answered``: how many records of the window there are of each version, of which ``records`` may
+    be a sample.
     """
 
     records: Sequence[Record]
@@ -37,9 +45,16 @@ class WindowData:
     rows: NDArray[np.int64]
     pixels: NDArray[np.uint8]
     outputs: NDArray[np.float32]
+    own: NDArray[np.bool_]
+    answered: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def total(self) -> int:
+        """All records of the window, looked at or not."""
+        return max(sum(self.answered.values()), len(self.records))
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
@@ -63,20 +78,34 @@ def gather(
     start: datetime | None,
     end: datetime | None,
     maximum: int = MAX_RECORDS,
+    *,
+    alone: bool = False,
 ) -> WindowData:
-    """The version's records of a window, or a random sample of them. Raises DatabaseError."""
+    """The records of a window, or a random sample of them: those of the version and, unless
+    ``alone``, of others that answered for the model, such as the one that it has replaced.
+
+    The images say what production looks like whoever answered. Not those of a version that was
+    asked for by its tag. Raises DatabaseError.
+    """
     fitting = max(_MIN_RECORDS, _MAX_BYTES // monitored.spec.n_features)
+    roles = () if alone else ANSWERING
+    version = monitored.version.version
     records = window(
         database,
         monitored.model,
-        version=monitored.version.version,
+        version=version,
+        or_roles=roles,
         start=start,
         end=end,
         limit=min(maximum, fitting),
         status=None,
         with_images=False,
     )
-    return load(database, monitored, records)
+    data = load(database, monitored, records)
+    answered = answered_by(
+        database, monitored.model, version=version, or_roles=roles, start=start, end=end
+    )
+    return replace(data, answered=answered)
 
 
 def load(database: Database, monitored: MonitoredVersion, records: Sequence[Record]) -> WindowData:
@@ -84,8 +113,13 @@ def load(database: Database, monitored: MonitoredVersion, records: Sequence[Reco
     decoded = _decode(database, records, monitored.spec)
     accepted = np.array([records[row].status == 200 for row in decoded.rows], dtype=bool)
     rows, pixels = decoded.rows[accepted], decoded.pixels[accepted]
-    outputs = monitored.outputs([records[row] for row in rows], pixels)
-    return WindowData(records, decoded, rows, pixels, outputs)
+    version = monitored.version.version
+    own = np.array([records[row].version == version for row in rows], dtype=bool)
+    outputs = np.empty((len(rows), len(monitored.labels)), np.float32)
+    outputs[own] = monitored.outputs([records[row] for row in rows[own]], pixels[own])
+    if not own.all():
+        outputs[~own] = monitored.answers(pixels[~own], monitored.runtime)
+    return WindowData(records, decoded, rows, pixels, outputs, own)
 
 
 def _decode(database: Database, records: Sequence[Record], spec: ImageSpec) -> DecodedImages:
@@ -93,13 +127,15 @@ def _decode(database: Database, records: Sequence[Record], spec: ImageSpec) -> D
     no_pixels = np.empty((0, spec.n_features), np.uint8)
     parts = [DecodedImages(no_pixels, np.empty(0, np.int64), np.empty((0, 2), np.int64))]
     failures: list[Failure] = []
+    # A server with a higher limit has accepted images that this one's would not.
+    max_pixels = max(settings().max_image_pixels, MAX_PIXELS)
     for ids in chunks(row_of, _FILES):
         with database.reading() as connection:
             chunk = read(connection, ids)
-        part = decode(chunk, spec)
+        part = decode(chunk, spec, max_pixels)
         rows = np.array([row_of[record.id] for record in chunk], dtype=np.int64)
         parts.append(DecodedImages(part.pixels, rows[part.rows], part.sizes))
-        failures += [Failure(int(rows[failure.row]), failure.reason) for failure in part.failures]
+        failures += [replace(failure, row=int(rows[failure.row])) for failure in part.failures]
     rows = np.concatenate([part.rows for part in parts])
     return DecodedImages(
         pixels=np.concatenate([part.pixels for part in parts]),

@@ -16,7 +16,8 @@ class PastWindow:
     """One window of a version.
 
     ``evidence``: the p-value that the alarm rule uses, None for a window that could not be
-    compared; ``extensible``: whether it could have been with more images.
+    compared; ``extensible``: whether it could have been with more images; ``version``: the one that
+    it was compared with.
     """
 
     start: datetime
@@ -25,6 +26,7 @@ class PastWindow:
     state: State
     evidence: float | None
     extensible: bool = False
+    version: str = ""
 
 
 class _DriftBody(BaseModel):
@@ -53,9 +55,26 @@ def past_windows(rows: Sequence[ReportRow], minimum: int) -> list[PastWindow]:
                 state=row.state,
                 evidence=body.evidence,
                 extensible=body.evidence is None and body.images < minimum,
+                version=row.version,
             )
         )
     return windows
+
+
+def inherited(windows: Sequence[PastWindow], version: str) -> list[PastWindow]:
+    """The windows of the version and, from before its first, those of the one that it replaced.
+
+    An alarm is about the images, which do not become as before because another version answers:
+    it lasts until windows of the new version, compared with its own reference, are calm.
+    """
+    own = [window for window in windows if window.version == version]
+    first = min((window.start for window in own), default=None)
+    others = [window for window in windows if window.version != version]
+    before = [window for window in others if first is None or window.end <= first]
+    if not before:
+        return own
+    replaced = max(before, key=lambda window: window.end).version
+    return [window for window in before if window.version == replaced] + own
 
 
 def preceding(windows: Sequence[PastWindow], start: datetime) -> list[PastWindow]:

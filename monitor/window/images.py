@@ -7,18 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import ImageError
-from images.decoding import examine
+from errors import ImageError, TooLargeImageError
+from images.decoding import MAX_PIXELS, examine
 from images.spec import ImageSpec
 from records.windows import Record
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A record whose image cannot be decoded; ``row``: its index among the records."""
+    """A record whose image cannot be decoded; ``row``: its index among the records; ``large``: it
+    has more pixels than are decoded here, and may be in order."""
 
     row: int
     reason: str
+    large: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,28 +42,31 @@ class DecodedImages:
         return len(self.rows)
 
 
-def decode(records: Sequence[Record], spec: ImageSpec) -> DecodedImages:
-    """Decode the images as the server does; a damaged one becomes a ``Failure``."""
+def decode(
+    records: Sequence[Record], spec: ImageSpec, max_pixels: int = MAX_PIXELS
+) -> DecodedImages:
+    """Decode the images as the server does; one that is damaged, or has more pixels than
+    ``max_pixels``, becomes a ``Failure``."""
     kept = [(row, record.image) for row, record in enumerate(records) if record.image is not None]
     pixels = np.empty((len(kept), spec.n_features), dtype=np.uint8)
     sizes = np.empty((len(kept), 2), dtype=np.int64)
 
-    def read(index: int) -> str | None:
+    def read(index: int) -> ImageError | None:
         try:
-            encoded = examine(kept[index][1])
+            encoded = examine(kept[index][1], max_pixels)
             pixels[index] = encoded.pixels(spec)
         except ImageError as error:
-            return str(error)
+            return error
         sizes[index] = encoded.header.width, encoded.header.height
         return None
 
     with ThreadPoolExecutor() as pool:  # Pillow decodes without the GIL.
-        reasons = list(pool.map(read, range(len(kept))))
+        errors = list(pool.map(read, range(len(kept))))
     rows = np.array([row for row, _ in kept], dtype=np.int64)
-    good = np.array([reason is None for reason in reasons], dtype=bool)
+    good = np.array([error is None for error in errors], dtype=bool)
     failures = tuple(
-        Failure(int(row), reason)
-        for row, reason in zip(rows, reasons, strict=True)
-        if reason is not None
+        Failure(int(row), str(error), isinstance(error, TooLargeImageError))
+        for row, error in zip(rows, errors, strict=True)
+        if error is not None
     )
     return DecodedImages(pixels[good], rows[good], sizes[good], failures, len(records) - len(kept))

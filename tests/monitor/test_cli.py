@@ -109,7 +109,18 @@ def test_all_models_that_have_records(
     for version in (other, stranger):
         keep(database, version, production.images(1), at=datetime.now(UTC), prefix="b")
     pages = tmp_path / "pages"
-    done = call(run, "run", "--html", str(pages))
+    both = tmp_path / "report.html"
+    done = call(run, "run", "--html", str(both))
+    assert done.exit_code == 0
+    page = both.read_text()
+    for version in (other, production.version):
+        assert f"<strong>{version.tag}</strong>" in page
+    assert "<h2>2 models</h2>" in page
+    assert page.count("<!doctype html>") == page.count("</main>") == 1
+    assert call(run, "run", "--html", str(tmp_path / "of-{model}.html")).exit_code == 0
+    assert {"of-another.html", "of-watched.html"} < {page.name for page in tmp_path.iterdir()}
+    assert "</article>\n<article" not in (tmp_path / "of-watched.html").read_text()
+    done = call(run, "run", "--evidently", str(both))
     assert done.exit_code == 1
     assert "There are 2 models, but " in done.stderr
     pages.mkdir()
@@ -145,7 +156,8 @@ def test_the_champion_is_inspected_and_not_the_newest_version(
     promote(database, "aliased", champion.version, actor="ann", because="", answering=None)
     for command in (("run", "--model", "aliased"), ("watch", "--once", "--model", "aliased")):
         done = call(run, *command)
-        assert (champion.version in done.stdout, newest.version in done.stdout) == (True, False)
+        assert f"{champion.tag} " in done.stdout
+        assert f"{newest.tag} " not in done.stdout.replace("\n", " ").split(" images", 1)[0]
 
 
 def test_a_window_in_the_past(run: CliRunner, production: Production, database: Database) -> None:

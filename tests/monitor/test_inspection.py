@@ -1,10 +1,15 @@
 """Windows of real records, from the first to the alarm."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from models.store import Store
 from monitor.inspection import inspect
+from monitor.report.document import Document
+from monitor.report.summary import one_line, sentences
 from monitor.storage import save_reports
 from monitor.window.version import MonitoredVersion
 from records.database import Database
@@ -49,13 +54,57 @@ def test_the_same_window_twice_counts_once(
     assert inspected(database, monitored).states["drift"] == "warn"
 
 
-def test_windows_of_another_version_do_not_count(
-    production: Production, monitored: MonitoredVersion, database: Database, tmp_path: Path
+def test_an_alarm_outlives_the_version_and_all_of_the_window_is_looked_at(
+    production: Production, monitored: MonitoredVersion, database: Database
 ) -> None:
-    other = Store(tmp_path / "models").save(LinearDraft(name="watched"))
+    old = replace(production.version, version="old")
+    replaced = replace(monitored, version=old)
+    for hour in (0, 1):
+        pixels = turned(production.images(hour))
+        keep(database, old, pixels, at=NOON + hour * HOUR, prefix=str(hour))
+        found = inspected(database, replaced, hour)
+    assert found.state == "alarm"
+    # Within the next window a new version takes over.
+    keep(database, old, production.images(2, 60), at=NOON + 2 * HOUR, prefix="2")
+    keep(database, production.version, production.images(3, 60), at=NOON + 2 * HOUR, prefix="3")
+    found = inspected(database, monitored, 2)
+    assert (found.states["drift"], found.inherited) == ("alarm", "old")
+    assert (len(found.data), found.others) == (120, {"old": 60})
+    text = " ".join(sentences(found, "drift"))
+    assert "60 predictions by watched:old, whose images were looked at too, as " in text
+    assert "The change began while watched:old answered" in text
+    assert Document.of(found).answered == {"old": 60, production.version.version: 60}
+    # Only its own images can tell how accurate it is.
+    assert all(found.data.own[row] for row in found.harm.label_first)
+    # Calm windows of its own end it.
+    keep(database, production.version, production.images(0), at=NOON + 3 * HOUR, prefix="4")
+    found = inspected(database, monitored, 3)
+    assert (found.states["drift"], found.inherited) == ("calm", None)
+
+
+def test_a_version_by_itself_knows_nothing_of_others(
+    production: Production, monitored: MonitoredVersion, database: Database
+) -> None:
+    other = replace(production.version, version="old")
     keep(database, other, turned(production.images(0)))
-    save_reports(database, inspect(database, MonitoredVersion.of(other), NOON - HOUR, NOON))
-    assert len(inspected(database, monitored).windows) == 1
+    save_reports(database, inspect(database, replace(monitored, version=other), NOON - HOUR, NOON))
+    alone = inspect(database, monitored, NOON, NOON + HOUR, alone=True)
+    assert (len(alone.windows), len(alone.data)) == (1, 0)
+
+
+def test_a_sample_is_said_to_be_one(
+    production: Production, monitored: MonitoredVersion, database: Database
+) -> None:
+    pixels = np.tile(production.images(0), (18, 1))
+    keep(database, production.version, pixels)
+    found = inspect(database, monitored, NOON - HOUR, NOON)
+    assert (len(found.data.records), found.data.total) == (2000, 2160)
+    looked = "Looked at: 2,000 of the window's 2,160 predictions, drawn at random."
+    assert looked in Document.of(found).looked_at
+    assert looked in Document.of(found).text
+    assert looked in " ".join(sentences(found, "drift"))
+    assert "2,000 images looked at: " in one_line(found)
+    assert " of 83 images)" in one_line(found)
 
 
 def test_reports_are_kept(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from monitor.proportions import Proportion, difference
+from monitor.proportions import Proportion, Stratified, difference
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,46 @@ def test_without_images_anything_is_possible() -> None:
 
 def test_certainty_has_a_variance() -> None:
     assert Proportion(0.0, 100).variance == pytest.approx((0.5 / 101) * (100.5 / 101) / 100)
+
+
+def test_agresti_and_coull_by_hand() -> None:
+    # 49 of 50: (49 + 1.92) / 53.84 and 1.96 of its standard error.
+    found = Proportion(0.98, 50).cautious()
+    assert (found.low, found.high) == pytest.approx((0.8853, 1.0), abs=5e-4)
+
+
+def test_strata_are_weighted_to_their_shares() -> None:
+    right = np.array([True] * 9 + [False] + [True] * 5 + [False] * 5)
+    first = np.arange(20) < 10
+    found = Stratified.over(right, [(first, 0.9, np.ones(20)), (~first, 0.1, np.ones(20))])
+    assert found.value == pytest.approx(0.9 * 0.9 + 0.1 * 0.5)
+    assert found.size == pytest.approx(1 / (0.81 / 10 + 0.01 / 10))
+    inner = Proportion(0.9, 10).cautious(), Proportion(0.5, 10).cautious()
+    below = np.hypot(0.9 * (0.9 - inner[0].low), 0.1 * (0.5 - inner[1].low))
+    assert found.interval().low == pytest.approx(found.value - below)
+
+
+def test_a_stratum_without_images_may_be_anything() -> None:
+    everything = np.ones(50, dtype=bool)
+    found = Stratified.over(
+        everything, [(everything, 0.9, np.ones(50)), (~everything, 0.1, np.ones(50))]
+    )
+    assert found.value == 1.0
+    assert found.interval().low < 0.9
+    assert Stratified.over(everything, [(~everything, 1.0, np.ones(50))]).size == 0
+
+
+@pytest.mark.parametrize("hard", [0.02, 0.3])
+@pytest.mark.parametrize("right", [0.6, 0.95, 0.99])
+def test_the_interval_of_strata_covers(hard: float, right: float) -> None:
+    rng = np.random.default_rng(2)
+    first = np.arange(100) < 50
+    ones = np.ones(100)
+    truth = hard * 0.5 + (1 - hard) * right
+    covered = 0
+    for _ in range(400):
+        mask = rng.random(100) < np.where(first, 0.5, right)
+        interval = Stratified.over(mask, [(first, hard, ones), (~first, 1 - hard, ones)]).interval()
+        covered += interval.low <= truth <= interval.high
+    # 0.93 but for two standard errors.
+    assert covered / 400 >= 0.905

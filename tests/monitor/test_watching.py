@@ -69,6 +69,24 @@ def test_nothing_is_inspected_before_it_is_due(watcher: Watcher) -> None:
     assert inspect(again, 1)
 
 
+def test_the_first_look_is_not_delayed(watcher: Watcher) -> None:
+    assert inspect(watcher, 0)
+    again = Watcher(watcher.database, watcher.store, 24 * HOUR, at_once=True)
+    (line,) = inspect(again, 0.5)
+    assert " 2030-01-31 12:00 to 2030-01-31 12:30 " in line
+    assert inspect(again, 1) == []
+    # As by a supervisor that starts it each second.
+    third = Watcher(watcher.database, watcher.store, 24 * HOUR, at_once=True)
+    assert inspect(third, 0.501) == []
+
+
+def test_a_model_that_was_asked_for_and_is_unknown_is_a_failure(watcher: Watcher) -> None:
+    watcher.model = "nobody"
+    assert inspect(watcher, 0) == ["The store has no model 'nobody': see python -m models list."]
+    assert watcher.failed
+    assert (inspect(watcher, 1), watcher.failed) == ([], True)
+
+
 def test_a_window_that_ends_in_the_future_is_not_waited_for(
     watcher: Watcher, production: Production
 ) -> None:

@@ -100,7 +100,7 @@ def test_prune(run: CliRunner, database: Database) -> None:
     done = call(run, "prune", "--older-than", "30d")
     assert done.output.startswith("Deleted 1 predictions with 8 B of images")
     again = json.loads(call(run, "prune", "--max-bytes", "1GB", "--json").output)
-    assert again == {"rows": 0, "bytes": 0, "traffic": 0, "reports": 0}
+    assert again == {"rows": 0, "bytes": 0, "traffic": 0, "reports": 0, "kept": 0}
 
 
 def test_delete_asks_first(run: CliRunner, database: Database) -> None:

@@ -22,8 +22,8 @@ from tests.records.test_reports import REPORT
 
 # What no limit of the records deletes.
 FOR_GOOD = {
-    "aliases", "audit", "decisions", "key_usage", "keys", "leases", "retrainings", "rollouts",
-    "verdicts", "workers",
+    "aliases", "audit", "decisions", "key_usage", "keys", "leases", "notices", "retrainings",
+    "rollouts", "verdicts", "workers",
 }  # fmt: skip
 PAIR = Pair(
     rollout_id=1, version="clf:b", role="challenger", label=3, probabilities=None, seconds=0.1
@@ -51,12 +51,25 @@ def test_old_predictions_go_with_all_that_belongs_to_them(database: Database) ->
         at = NOON + timedelta(hours=hours)
         write(database, [], {(at, "clf", "v", "champion", "status", "200"): 1})
         save(database, replace(REPORT, at=at))
-    now = NOON + timedelta(hours=4)
-    assert prune(database, timedelta(hours=2), now=now) == Pruned(2, 16, 2, 2)
+    now, age = NOON + timedelta(hours=4), timedelta(hours=2)
+    assert prune(database, age, labelled=True, now=now) == Pruned(2, 16, 2, 2)
     assert kept(database) == ["2", "3"]
     assert set(counts(database).values()) == {2}
     assert len(traffic(database)) == len(history(database)) == 2
-    assert prune(database, timedelta(hours=2), now=now) == Pruned(0, 0, 0, 0)
+    assert prune(database, age, labelled=True, now=now) == Pruned(0, 0, 0, 0)
+
+
+def test_what_has_a_label_stays_unless_told(database: Database) -> None:
+    keep(database, *[row(str(number), minutes=number) for number in range(120)])
+    for number in range(0, 60, 2):
+        label(database, str(number), 3)
+    told: list[int] = []
+    assert prune(database, max_rows=60, progress=told.append) == Pruned(60, 480, 0, 0, kept=30)
+    # Thirty that are newer went instead.
+    assert kept(database) == [*map(str, range(0, 60, 2)), *map(str, range(90, 120))]
+    assert told[-1] == 60
+    assert prune(database, max_rows=0).kept == 30
+    assert prune(database, max_rows=0, labelled=True).rows == 30
 
 
 def test_traffic_of_many_days_goes_too(database: Database) -> None:

@@ -183,3 +183,28 @@ def test_a_report_is_json_and_back() -> None:
     seen = [*records(40, "cat", "cat"), *records(10, "cat", "dog")]
     report = measure_accuracy(seen, CLASSES, reference(95, 5))
     assert AccuracyReport.model_validate_json(report.model_dump_json()) == report
+
+
+def test_labels_that_nobody_asked_for_do_not_count_beside_a_sample() -> None:
+    seen = [
+        *records(36, "cat", "cat", drawn="random"),
+        *records(4, "cat", "dog", drawn="monitor"),
+        # Complaints, and images of which two versions said something else.
+        *records(30, "cat", "dog", drawn="volunteered"),
+        *records(30, "cat", "dog", drawn="rollout"),
+    ]
+    found = measure_accuracy(seen, CLASSES, None)
+    assert found.accuracy is not None
+    assert (found.images, found.accuracy.value) == (40, 0.9)
+    few = measure_accuracy(seen[20:], CLASSES, None)
+    assert few.images == 80
+
+
+def test_an_accuracy_that_was_weighted_says_so() -> None:
+    seen = [*records(111, "cat", "cat"), *records(6, "cat", "dog")]
+    mask = np.arange(117) < 60
+    found = measure_accuracy(seen, CLASSES, reference(95, 5), disagreeing=mask, disagreement=0.5)
+    assert "weighted" not in found.reason
+    found = measure_accuracy(seen, CLASSES, reference(95, 5), disagreeing=mask, disagreement=0.03)
+    text = "89.8% on 117 labelled predictions, of which 111 are right, weighted to all predictions"
+    assert text in found.reason

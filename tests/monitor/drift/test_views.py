@@ -67,7 +67,7 @@ def test_p_values_are_times_the_number_of_columns() -> None:
 def test_a_darker_window_is_described_as_darker() -> None:
     found = image_statistics(bright(GRID), bright(GRID - 985), [BRIGHTNESS])
     assert found.summary == (
-        "99.5% of the images are darker than 99% of the reference (expected: 1%)"
+        "99.5% of the images are darker than all but 1% of the reference (expected: 1%)"
     )
     assert found.examples.tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
 
@@ -76,7 +76,9 @@ def test_a_brighter_part_is_described_as_a_part() -> None:
     window = GRID[::10].copy()
     window[:10] = 5000
     found = image_statistics(bright(GRID), bright(window), [BRIGHTNESS])
-    assert found.summary.startswith("11% of the images are brighter than 99% of the reference")
+    assert found.summary.startswith(
+        "11% of the images are brighter than all but 1% of the reference"
+    )
     assert set(found.examples.tolist()) <= set(range(10))
 
 
@@ -141,7 +143,7 @@ def test_a_class_that_doubled_is_described_and_shown() -> None:
 
 def test_a_single_class_has_not_changed() -> None:
     found = classes(predicted(100), predicted(20), [0])
-    assert (found.p_value, found.effect) == (1.0, 0.0)
+    assert (found.p_value, found.effect) == (pytest.approx(1.0), 0.0)
 
 
 def test_many_rare_classes_are_pooled() -> None:
@@ -161,13 +163,16 @@ def test_many_rare_classes_are_pooled() -> None:
 
 
 def test_an_unusual_part_by_hand() -> None:
-    # The 98% quantile of both leaves one image of eight above; that it is in the window of four
-    # has a chance of one half.
+    # One image of the window is above the highest of the reference. Of the highest of all eight,
+    # that it is in the window of four has a chance of one half; twice that for the two quantiles.
     old = np.array([1, 2, 3, 4], np.float32)
     found = unusual(columns(error=old), columns(error=np.array([0, 1, 2, 9], np.float32)))
-    assert found.p_value == pytest.approx(0.5)
-    assert found.effect == pytest.approx(0.25)
-    assert found.examples.tolist() == [3]
+    assert (found.p_value, found.effect) == (pytest.approx(1.0), 0.0)
+    found = unusual(columns(error=old), columns(error=np.array([7, 8, 9, 10], np.float32)))
+    # All four are: of 70 ways to choose four of eight, one.
+    assert found.p_value == pytest.approx(2 / 70)
+    assert found.effect == pytest.approx(0.75)
+    assert found.examples.tolist() == [3, 2, 1, 0]
 
 
 def test_fewer_unusual_images_are_no_change() -> None:
@@ -176,23 +181,59 @@ def test_fewer_unusual_images_are_no_change() -> None:
     assert (found.p_value, found.effect) == (1.0, 0.0)
 
 
+@pytest.mark.parametrize("images", [72, 1000])
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.5, 1.0])
+def test_the_share_of_unusual_images_is_that_above_the_references_own_limit(
+    images: int, share: float
+) -> None:
+    rng = np.random.default_rng(0)
+    old, new = rng.random(360).astype(np.float32), rng.random(images).astype(np.float32)
+    odd = round(share * images)
+    new[:odd] += 2
+    found = unusual(columns(error=old), columns(error=new))
+    usual = (new[odd:] > np.sort(old)[-7]).sum()
+    assert found.effect == pytest.approx((odd + usual) / images - 7 / 360)
+    assert found.p_value < (0.01 if share > 0.05 or images > 72 else 0.1)
+
+
+def test_unusual_images_are_called_so_by_chance_as_rarely_as_they_should() -> None:
+    rng = np.random.default_rng(3)
+    p_values = np.array(
+        [
+            unusual(columns(error=old), columns(error=new)).p_value
+            for old, new in (
+                (rng.random(360, np.float32), rng.random(300, np.float32)) for _ in range(1000)
+            )
+        ]
+    )
+    for level in (0.05, 0.2):
+        # Three standard errors.
+        assert (p_values < level).mean() < level + 3 * np.sqrt(level / 1000)
+
+
+def test_ties_are_not_unusual() -> None:
+    same = columns(error=np.ones(300, np.float32))
+    assert unusual(same, same).p_value == 1.0
+
+
 def test_a_tenth_of_the_window_is_found_and_shown() -> None:
     rng = np.random.default_rng(0)
     old, new = rng.random(500).astype(np.float32), rng.random(100).astype(np.float32)
     new[[3, 14, 15, 92, 65, 35, 89, 79, 32, 38]] = np.arange(10, 20)
     found = unusual(columns(error=old), columns(error=new))
-    # Twelve of 600 are above the quantile: the ten, and the two largest of the others.
-    assert hypergeom.sf(9, 600, 12, 100) >= found.p_value > 0
+    # Ten at least are above the second highest of the reference.
+    assert 2 * hypergeom.sf(9, 600, 100, 11) >= found.p_value > 0
     assert found.examples.tolist() == [38, 32, 79, 89, 35, 65, 92, 15]
-    assert found.summary == ("11% of the images are unlike the training images (reference: 0.2%)")
+    usual = round(100 * found.effect) + 2
+    assert found.summary == f"{usual}% of the images are unlike the training images (reference: 2%)"
 
 
 def test_reconstruction_names_the_direction() -> None:
     error = GRID[:, 0]
     found = reconstruction(columns(error=error), columns(error=error + 990))
-    assert "less like the training images than 99% of the reference" in found.summary
+    assert "less like the training images than all but 1% of the reference" in found.summary
     found = reconstruction(columns(error=error), columns(error=error - 990))
-    assert "plainer than 99% of the reference" in found.summary
+    assert "plainer than all but 1% of the reference" in found.summary
 
 
 def test_without_principal_components_there_is_no_error_to_compare() -> None:

@@ -70,9 +70,19 @@ def test_rejected_and_damaged_images_are_inspected_but_not_compared(
     assert data.pixels_of(3) is None
 
 
-def test_other_versions_are_left_out(version: Version, database: Database) -> None:
-    write(database, [row(version), replace(row(version), version="another")], {})
-    assert len(gather(database, MonitoredVersion.of(version), NOON - HOUR, NOON)) == 1
+def test_what_other_versions_answered_is_answered_by_this_one(
+    version: Version, database: Database
+) -> None:
+    other = replace(row(version), version="another", label=77, probabilities=b"")
+    # Who asks for a version by its tag tries it out.
+    tried = replace(row(version), version="another", role="")
+    write(database, [row(version), other, tried], {})
+    monitored = MonitoredVersion.of(version)
+    data = gather(database, monitored, NOON - HOUR, NOON)
+    assert data.own.tolist() == [True, False]
+    assert data.answered == {version.version: 1, "another": 1}
+    assert np.allclose(data.outputs[1], monitored.answers(data.pixels, monitored.runtime)[1])
+    assert len(gather(database, monitored, NOON - HOUR, NOON, alone=True)) == 1
 
 
 def test_a_window_of_many_is_sampled(production: Production, database: Database) -> None:

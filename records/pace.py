@@ -1,0 +1,39 @@
+"""How fast a long change of a database goes on, so that those who write meanwhile hardly wait."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+TARGET = 0.02
+"""Seconds that one transaction may take. On SQLite, who waits for it looks again after 1, 2, 5, 10,
+15, 20 and 25 ms, and has come in after a tenth of a second if half of the time is free."""
+
+
+class Pace:
+    """The size of each step follows from how long the last one took; after each comes a pause as
+    long as it, so that whoever waits gets in.
+
+    ``most``: the largest size. ``clock`` and ``rest``: of seconds.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        most: int,
+        clock: Callable[[], float] = time.perf_counter,
+        rest: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.size, self._most = size, most
+        self._clock, self._rest = clock, rest
+
+    @contextmanager
+    def step(self) -> Iterator[int]:
+        """One step: of how many rows, or whatever is counted."""
+        start = self._clock()
+        yield self.size
+        took = self._clock() - start
+        if took > TARGET:
+            self.size = max(1, int(self.size * max(0.25, TARGET / took)))
+        elif took < TARGET / 2:
+            self.size = min(self._most, self.size * 2)
+        self._rest(max(took, TARGET / 2))
