@@ -133,5 +133,8 @@ class RolloutSettings(BaseSettings):
         default=0.3, gt=0, lt=1, description="proportion of random draws that is never trained on"
     )
     ask_per_week: int = Field(
-        default=100, ge=0, description="images a week, drawn at random, whose label is asked for"
+        default=100,
+        ge=0,
+        description="images a week whose label is asked for: so many drawn at random, a seventh "
+        "of them a day, and during an alarm so many that the monitor names",
     )

@@ -8,7 +8,7 @@ from settings import Settings
 
 SETTINGS: Final[Mapping[str, int | float]] = {
     "record_per_minute": 60_000,
-    "ask_per_week": 15_000,
+    "ask_per_week": 105_000,
     "retrain_random_labels": 600,
     "retrain_interval_hours": 0,
     "guard_pairs": 100,

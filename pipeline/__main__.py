@@ -176,7 +176,7 @@ def ask(model: str, hours: int, as_json: bool) -> None:
         findings = inspect(
             database, MonitoredVersion.of(champion), now - timedelta(hours=hours), now
         )
-        asked.append(ask_named(database, findings))
+        asked.append(ask_named(database, findings, settings().ask_per_week, now))
         waiting = open_requests(database, model)
     if as_json:
         rows = [one._asdict() | {"at": one.at.isoformat()} for one in waiting]

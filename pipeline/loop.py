@@ -90,7 +90,7 @@ class Loop:
         try:
             for one in (
                 ask_random(self.database, champion, self.settings.ask_per_week),
-                ask_named(self.database, findings),
+                ask_named(self.database, findings, self.settings.ask_per_week),
             ):
                 if one.new:
                     text = f"{one.new:,} labels asked for: {one.reason}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from labels import label_key
 from records.chunks import chunks
@@ -59,16 +59,18 @@ def counts(database: Database, rollout_id: int) -> PairCounts:
 
 
 def judged(database: Database, rollout_id: int) -> LabelCounts:
-    """Who was right on the disagreements whose label this rollout asked for, each image once.
+    """Who was right on the disagreements whose label this rollout asked for, or that were drawn at
+    random, each image once.
 
-    A label that somebody volunteered, like a complaint, is left out: it would be biased. So are
+    A label that somebody volunteered, like a complaint, is left out: it would be biased, and so
+    would be one that the monitor asked for, of images that the champion is unsure of. So are
     images whose labels contradict each other. Raises DatabaseError.
     """
     statement = (
         select(pairs.c.prediction_id)
         .join(label_requests, label_requests.c.prediction_id == pairs.c.prediction_id)
         .where(pairs.c.rollout_id == rollout_id, pairs.c.differ)
-        .where(label_requests.c.rollout_id == rollout_id)
+        .where(or_(label_requests.c.rollout_id == rollout_id, label_requests.c.drawn == "random"))
         .where(has_label(pairs.c.prediction_id))
         .order_by(pairs.c.prediction_id)
     )
@@ -80,7 +82,7 @@ def judged(database: Database, rollout_id: int) -> LabelCounts:
             for record in read(connection, chunk):
                 image = _digest(record.image, record.id)
                 pair, truth = record.pair, record.truth
-                if record.drawn != "rollout" or pair is None or truth is None or image in seen:
+                if pair is None or truth is None or image in seen:
                     continue
                 seen.add(image)
                 answers = (pair.label, record.label)
