@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 TARGET = 0.02
 """Seconds that one transaction may take. On SQLite, who waits for it looks again after 1, 2, 5, 10,
-15, 20 and 25 ms, and has come in after a tenth of a second if half of the time is free."""
+15, 20 and 25 ms, and gets in only if it is free just then."""
 
 
 class Pace:

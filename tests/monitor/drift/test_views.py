@@ -143,7 +143,7 @@ def test_a_class_that_doubled_is_described_and_shown() -> None:
 
 def test_a_single_class_has_not_changed() -> None:
     found = classes(predicted(100), predicted(20), [0])
-    assert (found.p_value, found.effect) == (pytest.approx(1.0), 0.0)
+    assert (found.p_value, found.effect) == pytest.approx((1.0, 0.0))
 
 
 def test_many_rare_classes_are_pooled() -> None:
@@ -167,7 +167,7 @@ def test_an_unusual_part_by_hand() -> None:
     # that it is in the window of four has a chance of one half; twice that for the two quantiles.
     old = np.array([1, 2, 3, 4], np.float32)
     found = unusual(columns(error=old), columns(error=np.array([0, 1, 2, 9], np.float32)))
-    assert (found.p_value, found.effect) == (pytest.approx(1.0), 0.0)
+    assert (found.p_value, found.effect) == pytest.approx((1.0, 0.0))
     found = unusual(columns(error=old), columns(error=np.array([7, 8, 9, 10], np.float32)))
     # All four are: of 70 ways to choose four of eight, one.
     assert found.p_value == pytest.approx(2 / 70)
