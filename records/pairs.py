@@ -82,7 +82,9 @@ def judged(database: Database, rollout_id: int) -> LabelCounts:
             for record in read(connection, chunk):
                 image = _digest(record.image, record.id)
                 pair, truth = record.pair, record.truth
-                if pair is None or truth is None or image in seen:
+                if record.drawn not in ("rollout", "random") or pair is None or truth is None:
+                    continue
+                if image in seen:
                     continue
                 seen.add(image)
                 answers = (pair.label, record.label)

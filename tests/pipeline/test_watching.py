@@ -39,8 +39,8 @@ def test_once_does_each_task_and_says_what_it_did(at_home: Place) -> None:
     found = [(event["task"], event["what"]) for event in events]
     assert found == [("monitor", "inspected"), ("monitor", "asked"), ("retrain", "not due")]
     assert events[0]["state"] == "unknown"
-    assert events[1]["asked"] == 40
-    assert events[1]["because"] == "40 labels asked for: drawn at random"
+    assert events[1]["asked"] == 15
+    assert events[1]["because"] == "15 labels asked for: drawn at random"
 
 
 def test_only_the_tasks_that_were_asked_for(at_home: Place) -> None:

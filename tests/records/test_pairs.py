@@ -69,6 +69,14 @@ def test_a_volunteered_label_counts_for_nobody(database: Database) -> None:
     assert judged(database, 1) == LabelCounts(0, 0, 0)
 
 
+def test_a_label_of_an_image_drawn_at_random_counts(database: Database) -> None:
+    disagreeing(database, "1")
+    [record] = window(database, "clf")
+    ask(database, [record.id], "random")
+    label(database, "1", 3)
+    assert judged(database, 1) == LabelCounts(wins=1, losses=0, neither=0)
+
+
 def test_a_label_that_the_monitor_asked_for_counts_for_nobody(database: Database) -> None:
     disagreeing(database, "1")
     [record] = window(database, "clf")
