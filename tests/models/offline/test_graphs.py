@@ -124,6 +124,7 @@ WRITTEN = {
     ),
     "varying pixels": make_pipeline(VarianceThreshold(), LogisticRegression()),
     "search": GridSearchCV(LogisticRegression(), {"C": [0.1, 1]}, cv=2),
+    "bayes on varying pixels": make_pipeline(VarianceThreshold(4.0), GaussianNB()),
     "sgd": SGDClassifier(random_state=0),
     "sgd logistic": SGDClassifier(loss="log_loss", random_state=0),
     "ridge": RidgeClassifier(),
@@ -147,7 +148,6 @@ STOCK = {
     "adaboost": AdaBoostClassifier(n_estimators=5, random_state=0),
     "bagging": BaggingClassifier(n_estimators=5, random_state=0),
     "calibrated forest": calibrated(RandomForestClassifier(5, random_state=0)),
-    "bayes on varying pixels": make_pipeline(VarianceThreshold(4.0), GaussianNB()),
     "bernoulli bayes": BernoulliNB(binarize=8),
     "stacking": StackingClassifier(
         [("logistic", LogisticRegression()), ("tree", DecisionTreeClassifier(random_state=0))], cv=2
