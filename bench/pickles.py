@@ -131,7 +131,7 @@ def table(rows: list[Row]) -> str:
             "Written by `python -m bench.pickles --write VERSION ...`. Without "
             "`--with-scikit-learn`: *served* answers as at home, *refused* cannot be loaded or "
             "converted, and *differs* answers otherwise than at home, so that the import refuses "
-            "it. With it, all of them are converted by their own version."
+            "it."
         ),
         "",
         "| kind | " + " | ".join(versions) + " |",

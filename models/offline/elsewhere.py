@@ -5,7 +5,6 @@ was saved with, and the graph is compared with the answers of the old library it
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -76,6 +75,8 @@ def converted(
         done = _run(
             [
                 str(python),
+                "-W",
+                "ignore",
                 "-m",
                 __spec__.name,
                 str(path.absolute()),
@@ -127,7 +128,6 @@ def _run(command: list[str]) -> "subprocess.CompletedProcess[str]":
             command,
             check=False,
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -144,7 +144,7 @@ def test_a_file_name_that_no_manifest_accepts_is_refused(
 def test_a_classifier_without_a_correct_graph_is_refused_and_nothing_is_written(
     tmp_path: Path,
 ) -> None:
-    wrong = candidate(KNeighborsClassifier(weights="distance"))
+    wrong = candidate(KNeighborsClassifier(metric="cosine"))
     with pytest.raises((ConversionError, ParityError)):
         wrong.write(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -178,7 +178,8 @@ def test_a_module_that_scikit_learn_no_longer_has_is_blamed_on_versions(tmp_path
     text = refusal(written(tmp_path, b"csklearn.svm.classes\nSVC\n."))
     assert text.startswith("some.pickle needs the module sklearn.svm.classes, which")
     assert text.endswith(
-        f"saved by an unknown version of scikit-learn, and {sklearn.__version__} is installed here."
+        f"saved by an unknown version of scikit-learn, and {sklearn.__version__} is installed "
+        "here; add --with-scikit-learn VERSION, which converts it by that version."
     )
 
 
@@ -187,7 +188,8 @@ def test_a_class_that_scikit_learn_no_longer_has_is_blamed_on_versions(tmp_path:
     text = refusal(written(tmp_path, content.replace(b"\nSVC\n", b"\nVCS\n")))
     assert "cannot be loaded (" in text
     assert text.endswith(
-        f"; it was saved by scikit-learn 0.18, and {sklearn.__version__} is installed here."
+        f"; it was saved by scikit-learn 0.18, and {sklearn.__version__} is installed here; add "
+        "--with-scikit-learn 0.18, which converts it by that version."
     )
 
 
