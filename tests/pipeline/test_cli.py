@@ -89,7 +89,7 @@ def test_history_lists_what_came_of_each(place: Place) -> None:
 
 
 def test_ask_lists_what_waits_for_a_label(place: Place) -> None:
-    names = place.serve(place.some(0, 20)[0])
+    names = place.serve(place.some(0, 15)[0])
     done = call(place, "ask", "--model", "clf")
     assert done.exit_code == 0, done.output
     assert done.output.startswith("15 labels asked for (drawn at random), 0 before.\n")
