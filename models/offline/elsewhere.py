@@ -31,6 +31,7 @@ _LIBRARIES: Final = (
     "onnxruntime",
     "orjson",
     "pillow",
+    "protobuf",
     "pydantic",
     "pydantic-settings",
     "pynacl",

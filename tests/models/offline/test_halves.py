@@ -59,6 +59,6 @@ def test_copies_without_probabilities_are_refused() -> None:
 
 
 def test_copies_without_a_graph_are_refused() -> None:
-    whole = fitted(KNeighborsClassifier(weights="distance"), 0, 1200)
-    with pytest.raises(ConversionError, match="converted only with uniform weights"):
+    whole = fitted(KNeighborsClassifier(metric="cosine"), 0, 1200)
+    with pytest.raises(ConversionError, match="a distance of Minkowski's family"):
         convert_halves(halves(whole), whole, DIGITS, HELD)
