@@ -22,8 +22,10 @@ from tests.records.rows import keep, label, row
 
 
 @pytest.fixture
-def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[CliRunner]:
+def run(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CliRunner]:
     monkeypatch.setenv("PUPILA_DATABASE_URL", database_url)
+    # Not what a server of another test has remembered.
+    monkeypatch.setenv("PUPILA_HOME", str(tmp_path))
     settings.cache_clear()
     yield CliRunner()
     settings.cache_clear()
