@@ -12,6 +12,7 @@ from tests.servers import Server, serve
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads clocks of other threads")
 
 PACKETS = dict(requests())
+ATTEMPTS = 25
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +22,11 @@ def beating(home: Path) -> Iterator[Server]:
 
 
 def assert_short(server: Server, title: str, content: bytes) -> None:
-    """The shortest of a few: what else the machine does can only make it longer."""
+    """The shortest of some: what else the machine does can only make it longer, and beside other
+    tests it did so four times in a row."""
     port = int(server.url.rpartition(":")[2])
     found: list[Stall] = []
-    while len(found) < 4 and not (found and found[-1].is_short):
+    while len(found) < ATTEMPTS and not (found and found[-1].is_short):
         found.append(measure(port, title, content))
     assert found[-1].is_short, found
 
