@@ -1,6 +1,7 @@
 """What all commands share: they print an error as one sentence, and Ctrl-C without a traceback.
 
-Exit codes: 0 success, 1 a PupilaError, 2 wrong usage (click's own), 130 interrupted.
+Exit codes: 0 success, 1 a PupilaError, 2 wrong usage (click's own), 3 an alarm of the monitor, 130
+interrupted.
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from errors import PupilaError
 if TYPE_CHECKING:
     from rich.console import Console
 
+ALARM = 3
 INTERRUPTED = 130
 
 

@@ -11,8 +11,8 @@ champion's would have been right. Linux only.
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -167,6 +167,46 @@ class Trying:
         return all(worker.decision >= newest for worker in alive(self.database))
 
 
+@dataclass(frozen=True)
+class House:
+    """A server with a champion, under which challengers are tried."""
+
+    home: Path
+    store: Store
+    database: Database
+    server: Server
+    champion: Version
+    drafts: Drafts
+
+    def challengers(self, only: str | None) -> Iterator[tuple[str, Callable[[], Version]]]:
+        """Their names, and how to save one; ``only``: whose name has this part."""
+        for name, draft in challengers(self.drafts).items():
+            if not only or only in name:
+                yield name, partial(self._saved, name, draft)
+
+    def _saved(self, name: str, draft: Weighted) -> Version:
+        challenger = self.store.save(draft)
+        if name == "corrupted file":
+            (challenger.path / "model.onnx").write_bytes(b"corrupted")
+        # Until both workers have found it in the store.
+        time.sleep(2)
+        return challenger
+
+
+@contextmanager
+def house() -> Iterator[House]:
+    drafts = Drafts()
+    with tempfile.TemporaryDirectory(prefix="pupila-bench-") as folder:
+        home = Path(folder)
+        store = Store(home / "models")
+        champion = store.save(drafts.champion())
+        database = Database.of(Settings(home=home / "pupila"), create=True)
+        database.prepare()
+        with closing(database), serve(home, workers=WORKERS, deadline_ms=1000) as server:
+            until(lambda: server.get("/readyz").status_code == 200, "ready")
+            yield House(home, store, database, server, champion, drafts)
+
+
 def harmed(answers: Answers, challenger: Version, drafts: Drafts) -> int:
     mine = answers.version == challenger.tag
     truth = drafts.truth[answers.image[mine]]
@@ -184,35 +224,21 @@ def harmed(answers: Answers, challenger: Version, drafts: Drafts) -> int:
 )
 def main(seconds: float, share: float, only: str | None, output: Path) -> None:
     """Try bad challengers under load."""
-    drafts = Drafts()
     rows = []
-    with tempfile.TemporaryDirectory(prefix="pupila-bench-") as folder:
-        home = Path(folder)
-        store = Store(home / "models")
-        champion = store.save(drafts.champion())
-        database = Database.of(Settings(home=home / "pupila"), create=True)
-        database.prepare()
-        with closing(database), serve(home, workers=WORKERS, deadline_ms=1000) as server:
-            until(lambda: server.get("/readyz").status_code == 200, "ready")
-            trying = Trying(server, database, champion)
-            trying.ask(2)
-            for name, draft in challengers(drafts).items():
-                if only and only not in name:
-                    continue
-                challenger = store.save(draft)
-                if name == "corrupted file":
-                    (challenger.path / "model.onnx").write_bytes(b"corrupted")
-                # Until both workers have found it in the store.
-                time.sleep(1)
-                calm = trying.ask(seconds)
-                answers, memory = trying.try_out(challenger, share, seconds)
-                rows.append(
-                    [
-                        *row(name, calm, answers, trying.attempts(challenger), memory),
-                        f"{harmed(answers, challenger, drafts):,}",
-                    ]
-                )
-                click.echo(rows[-1], err=True)
+    with house() as here:
+        trying = Trying(here.server, here.database, here.champion)
+        trying.ask(2)
+        for name, save in here.challengers(only):
+            challenger = save()
+            calm = trying.ask(seconds)
+            answers, memory = trying.try_out(challenger, share, seconds)
+            rows.append(
+                [
+                    *row(name, calm, answers, trying.attempts(challenger), memory),
+                    f"{harmed(answers, challenger, here.drafts):,}",
+                ]
+            )
+            click.echo(rows[-1], err=True)
     head = (
         "challenger", "requests", "errors seen", "of the challenger", "failed", "late",
         "not asked any more", "p99, ms", "without, ms", "MiB", "harmed",

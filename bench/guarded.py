@@ -12,7 +12,6 @@ would have been right. The gate's own verdict is shown beside. Linux only.
 import contextlib
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,12 +20,11 @@ from pathlib import Path
 import click
 
 from bench.asking import Answers, asking, place_of
-from bench.challengers import WHO, WORKERS, Drafts, challengers, harmed
+from bench.challengers import WHO, WORKERS, Drafts, harmed, house
 from bench.machine import heading
 from bench.process import ROOT
 from bench.table import markdown
 from errors import DatabaseError, PupilaError
-from models.store import Store
 from models.version import Version
 from records.database import Database
 from records.decisions import history
@@ -36,8 +34,7 @@ from records.routing import Rollout
 from rollout.gate import gate, rule_of
 from rollout.rule import SHADOW, GuardRule
 from settings import Settings
-from tests.servers import Server, environment, serve
-from tests.waiting import until
+from tests.servers import Server, environment
 
 CONNECTIONS = 32
 LABELLED_SECONDS = 3.0
@@ -138,52 +135,34 @@ def of_gate(versions: tuple[Version, Version]) -> str:
 @click.option("--output", default=ROOT / "bench" / "guarded.md", type=click.Path(path_type=Path))
 def main(rate: float, patience: float, only: str | None, output: Path) -> None:
     """Roll out bad challengers under load, with a guard."""
-    drafts = Drafts()
     rows = []
-    with tempfile.TemporaryDirectory(prefix="pupila-bench-") as folder:
-        home = Path(folder)
-        store = Store(home / "models")
-        champion = store.save(drafts.champion())
-        database = Database.of(Settings(home=home / "pupila"), create=True)
-        database.prepare()
-        with (
-            contextlib.closing(database),
-            serve(home, workers=WORKERS, deadline_ms=1000) as server,
-            guarding(home),
-        ):
-            until(lambda: server.get("/readyz").status_code == 200, "ready")
-            labeller = Labeller(server, database, drafts)
-            labeller.start()
-            for name, draft in challengers(drafts).items():
-                if only and only not in name:
-                    continue
-                for share in (0.0, 0.25):
-                    challenger = store.save(draft)
-                    if name == "corrupted file":
-                        (challenger.path / "model.onnx").write_bytes(b"corrupted")
-                    # Until both workers have found it in the store.
-                    time.sleep(2)
-                    versions = champion, challenger
-                    answers, last, took, because = tried(
-                        server, database, versions, share, rate, patience
-                    )
-                    rows.append(
-                        [
-                            name,
-                            of_gate(versions),
-                            f"{share:.0%}" if share else "shadow",
-                            last.stage if not last.active else "not stopped",
-                            f"{took:.0f}",
-                            f"{len(answers.begun):,}",
-                            f"{int((answers.version == challenger.tag).sum()):,}",
-                            f"{harmed(answers, challenger, drafts):,}",
-                            str(answers.failed),
-                            because,
-                        ]
-                    )
-                    click.echo(rows[-1], err=True)
-            labeller.over.set()
-            labeller.join()
+    with house() as here, guarding(here.home):
+        labeller = Labeller(here.server, here.database, here.drafts)
+        labeller.start()
+        for name, save in here.challengers(only):
+            for share in (0.0, 0.25):
+                challenger = save()
+                versions = here.champion, challenger
+                answers, last, took, because = tried(
+                    here.server, here.database, versions, share, rate, patience
+                )
+                rows.append(
+                    [
+                        name,
+                        of_gate(versions),
+                        f"{share:.0%}" if share else "shadow",
+                        last.stage if not last.active else "not stopped",
+                        f"{took:.0f}",
+                        f"{len(answers.begun):,}",
+                        f"{int((answers.version == challenger.tag).sum()):,}",
+                        f"{harmed(answers, challenger, here.drafts):,}",
+                        str(answers.failed),
+                        because,
+                    ]
+                )
+                click.echo(rows[-1], err=True)
+        labeller.over.set()
+        labeller.join()
     head = (
         "challenger", "gate", "from", "ended", "s", "requests", "of the challenger", "harmed",
         "errors seen", "why",

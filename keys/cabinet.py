@@ -14,9 +14,6 @@ from records.keyfile import read_keys, write_keys
 if TYPE_CHECKING:
     from records.database import Database
 
-# Longer than a server's: here, no client waits for an answer.
-_TIMEOUT_SECONDS = 60.0
-
 
 class Cabinet(Protocol):
     """Raises KeysError for what cannot be done, RecordsError if the database cannot be used."""
@@ -33,9 +30,9 @@ def cabinet(file: Path | None) -> Iterator[Cabinet]:
     if file is not None:
         yield _File(file)
         return
-    from records.database import Database
+    from records.database import COMMAND_SECONDS, Database
 
-    with Database.of(create=True, timeout=_TIMEOUT_SECONDS) as database:
+    with Database.of(create=True, timeout=COMMAND_SECONDS) as database:
         database.prepare()
         yield _Table(database)
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from models.version import Version
     from records.database import Database
 
-# Longer than a server's: here, no client waits for an answer.
-_TIMEOUT_SECONDS: Final = 60.0
 # As BentoML makes them: what a store that is not here cannot complete.
 _WHOLE: Final = re.compile(r"[a-z2-7]{16}")
 # The schema of the first database with aliases.
@@ -181,9 +179,9 @@ def open_store() -> "Store":
 
 @contextmanager
 def _database() -> Iterator["Database"]:
-    from records.database import Database
+    from records.database import COMMAND_SECONDS, Database
 
-    with Database.of(create=True, timeout=_TIMEOUT_SECONDS) as database:
+    with Database.of(create=True, timeout=COMMAND_SECONDS) as database:
         database.prepare()
         yield database
 
@@ -191,10 +189,10 @@ def _database() -> Iterator["Database"]:
 @contextmanager
 def _existing() -> Iterator["Database | None"]:
     """None if there is none, or one from before there were aliases."""
-    from records.database import Database
+    from records.database import COMMAND_SECONDS, Database
     from records.engines import file_exists
 
-    with Database.of(timeout=_TIMEOUT_SECONDS) as database:
+    with Database.of(timeout=COMMAND_SECONDS) as database:
         if database.file and not file_exists(database.file):
             yield None
             return

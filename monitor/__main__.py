@@ -12,17 +12,12 @@ import click
 import cli
 from errors import PupilaError
 from records.reports import Kind
-from records.units import Age, Moment, Since
+from records.units import Interval, Moment, Since
 
 if TYPE_CHECKING:
     from records.database import Database
 
-ALARM = 3
 
-# Seconds to wait for the database: nobody is waiting for a response, as on a server.
-_TIMEOUT = 60.0
-
-_LONGEST = timedelta(days=365)
 _MAX_COUNT = 1_000_000_000
 
 # Characters, if the output is not a terminal.
@@ -151,13 +146,18 @@ def run(
     for failure in failures:
         click.echo(f"Error: {failure}", err=True)
     if any(document.state == "alarm" for document in documents):
-        context.exit(ALARM)
+        context.exit(cli.ALARM)
     context.exit(1 if failures else 0)
 
 
 @main.command()
 @click.option(
-    "--every", type=Age(), default="1h", show_default=True, metavar="AGE", help="Such as 15m or 1d."
+    "--every",
+    type=Interval(),
+    default="1h",
+    show_default=True,
+    metavar="AGE",
+    help="Such as 15m or 1d.",
 )
 @_model
 @_html
@@ -182,8 +182,6 @@ def watch(
     model with few requests is judged once there are enough. If the database is not available,
     watch waits for it.
     """
-    if not timedelta(0) < every <= _LONGEST:
-        raise click.BadParameter("must be between 1s and 365d.", param_hint="--every")
     from models.store import Store
     from monitor.watching import Watcher
     from records.current import champions
@@ -201,7 +199,7 @@ def watch(
                 now = datetime.now(UTC)
                 click.echo(f"{now:%Y-%m-%dT%H:%M:%SZ} {line}")
             if once:
-                context.exit(ALARM if watcher.alarm else int(watcher.failed))
+                context.exit(cli.ALARM if watcher.alarm else int(watcher.failed))
             stop.wait(watcher.pause(datetime.now(UTC)))
 
 
@@ -234,9 +232,9 @@ def history(model: str | None, kind: Kind | None, limit: int, as_json: bool) -> 
 
 
 def _database() -> "Database":
-    from records.database import Database
+    from records.database import COMMAND_SECONDS, Database
 
-    return Database.of(timeout=_TIMEOUT)
+    return Database.of(timeout=COMMAND_SECONDS)
 
 
 if __name__ == "__main__":

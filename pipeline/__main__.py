@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 NOT_DUE = 4
 
-# Nobody is waiting for a response, as on a server.
-_TIMEOUT_SECONDS = 60.0
 _WIDTH = 120
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -217,9 +215,9 @@ def _report(outcome: "Outcome") -> None:
 
 
 def _database() -> "Database":
-    from records.database import Database
+    from records.database import COMMAND_SECONDS, Database
 
-    return Database.of(create=True, timeout=_TIMEOUT_SECONDS)
+    return Database.of(create=True, timeout=COMMAND_SECONDS)
 
 
 def _store() -> "Store":

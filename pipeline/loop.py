@@ -25,7 +25,7 @@ from pipeline.retrain import Budget, Outcome, run
 from pipeline.triggers import TriggerRules, due
 from records.champions import routings
 from records.database import Database
-from records.retrainings import ENDED, Retraining, retrainings
+from records.retrainings import ENDED, Retraining, retrainings, unfinished
 from records.windows import models
 from rollout.step import steps
 from settings import Settings
@@ -118,7 +118,7 @@ class Loop:
     def _go_on(self, model: str) -> Iterator[Event]:
         """As far as it goes now: from a reason to retrain to a rollout that has begun."""
         while not self.stop.is_set():
-            current = next(iter(retrainings(self.database, model, open_only=True, limit=1)), None)
+            current = unfinished(self.database, model)
             if current is None or current.state == "training":
                 found = due(self.database, self.store, model, TriggerRules.of(self.settings))
                 if found.reason is None:
@@ -154,7 +154,7 @@ class Loop:
             if held is None:
                 return Event("retrain", model, "busy", "another process is at it", quiet=True)
             # As it is now that nobody else can change it.
-            again = next(iter(retrainings(self.database, model, open_only=True, limit=1)), None)
+            again = unfinished(self.database, model)
             if again is None or again.id != current.id or again.state == "training":
                 return Event("retrain", model, "busy", "another process was at it", quiet=True)
             done = candidate.step(self.database, self.store, again, self.settings)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from models.store import Store
-from records.database import Database
+from records.database import COMMAND_SECONDS, Database
 from train.fit import SearchPlan
 
 
@@ -41,7 +41,7 @@ class Order:
         return Store(None if self.store is None else Path(self.store))
 
     def open_database(self) -> Database:
-        return Database(self.database, timeout=60.0)
+        return Database(self.database, timeout=COMMAND_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from records.audit import COMMAND_LINE
 from records.champions import keep
 from records.database import Database
 from records.leases import holder
-from records.retrainings import Retraining, Trigger, advance, begin, retrainings
+from records.retrainings import Retraining, Trigger, advance, begin, unfinished
 from rollout.answering import answering
 from settings import Settings
 from train.fit import SearchPlan
@@ -124,19 +124,18 @@ def run(
 
 def _current(database: Database, store: Store, model: str, trigger: Trigger) -> Retraining | None:
     """The retraining that has not ended, once what has become of it is noted."""
-    for one in retrainings(database, model, open_only=True, limit=1):
-        if one.state == "training":
-            made = _made(store, one)
-            if made is None:
-                return one
-            one = advance(database, one.id, "trained", challenger=made.version)  # noqa: PLW2901
-        if one.state in ("trained", "judged"):
-            text = _superseded(store, one, trigger)
-            if text is not None:
-                advance(database, one.id, "refused", detail=text)
-                continue
-        return one
-    return None
+    one = unfinished(database, model)
+    if one is not None and one.state == "training":
+        made = _made(store, one)
+        if made is None:
+            return one
+        one = advance(database, one.id, "trained", challenger=made.version)
+    if one is not None and one.state in ("trained", "judged"):
+        text = _superseded(store, one, trigger)
+        if text is not None:
+            advance(database, one.id, "refused", detail=text)
+            return None
+    return one
 
 
 def _superseded(store: Store, one: Retraining, trigger: Trigger) -> str | None:

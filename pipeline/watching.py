@@ -13,18 +13,11 @@ import click
 
 import cli
 from pipeline.event import Event, Task
-from records.units import Age
+from records.units import Interval
 
 if TYPE_CHECKING:
     from pipeline.loop import Loop
 
-ALARM = 3
-"""As of ``python -m monitor``."""
-
-_LONGEST = timedelta(days=365)
-
-# Nobody is waiting for a response, as on a server.
-_TIMEOUT_SECONDS = 60.0
 
 Say = Callable[[Event], None]
 
@@ -41,7 +34,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--every",
-            type=Age(),
+            type=Interval(),
             default="1h",
             show_default=True,
             metavar="AGE",
@@ -121,7 +114,7 @@ def once(
                 failed = failed or event.fault
                 alarm = alarm or bool(event.more.get("alarm"))
                 say(event)
-    context.exit(ALARM if alarm and fail_on_alarm else int(failed))
+    context.exit(cli.ALARM if alarm and fail_on_alarm else int(failed))
 
 
 def _keep_on(loop: "Loop", task: Task, seconds: float, say: Say) -> None:
@@ -164,11 +157,9 @@ class _Stopped(threading.Event):
 
 @contextmanager
 def _loop(every: timedelta, model: str | None, html: Path | None) -> Iterator["Loop"]:
-    if not timedelta(0) < every <= _LONGEST:
-        raise click.BadParameter("must be between 1s and 365d.", param_hint="--every")
     from models.store import Store
     from pipeline.loop import Loop
-    from records.database import Database
+    from records.database import COMMAND_SECONDS, Database
     from settings import settings
 
     stop = _Stopped()
@@ -176,5 +167,5 @@ def _loop(every: timedelta, model: str | None, html: Path | None) -> Iterator["L
         signal.signal(number, stop.on_signal)
     # Of the command's context, if its caller put one there.
     store = click.get_current_context().ensure_object(Store)
-    with Database.of(timeout=_TIMEOUT_SECONDS) as database:
+    with Database.of(timeout=COMMAND_SECONDS) as database:
         yield Loop(database, store, settings(), every, model, html, stop=stop)

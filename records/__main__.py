@@ -20,8 +20,6 @@ from settings import settings
 if TYPE_CHECKING:
     from records.database import Database
 
-# Longer than a server's: here, no client waits for an answer.
-_TIMEOUT_SECONDS = 60.0
 _MAX_LISTED = 20
 _PROGRESS_SECONDS = 2.0
 
@@ -290,9 +288,9 @@ def _progress(what: str) -> Callable[[int], None]:
 
 
 def _database(*, create: bool = False) -> "Database":
-    from records.database import Database
+    from records.database import COMMAND_SECONDS, Database
 
-    return Database.of(create=create, timeout=_TIMEOUT_SECONDS)
+    return Database.of(create=create, timeout=COMMAND_SECONDS)
 
 
 if __name__ == "__main__":

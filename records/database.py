@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import URL
@@ -22,6 +22,9 @@ from records.engines import (
 from records.failures import translated_errors
 from records.schema import COMPATIBLE, REVISION, SCHEMA_TABLE, VERSION_TABLE, metadata
 from settings import Settings, settings
+
+COMMAND_SECONDS: Final = 60.0
+"""The ``timeout`` of a command: no client waits for its answer, as for a server's."""
 
 
 class Database:

@@ -86,6 +86,11 @@ def judged(database: Database, id_: int, verdict: VerdictRow, because: str) -> V
     return saved
 
 
+def unfinished(database: Database, model: str) -> Retraining | None:
+    """The one of a model that has not ended; there is one at most."""
+    return next(iter(retrainings(database, model, open_only=True, limit=1)), None)
+
+
 def retraining(database: Database, id_: int) -> Retraining:
     with database.reading() as connection:
         return retraining_of(connection.execute(select(table).where(table.c.id == id_)).one())

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_YEAR: Final = timedelta(days=365)
 # Early enough for all records, and late enough to subtract any window from it.
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DECIMAL: Final = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
@@ -30,6 +31,18 @@ class Age(click.ParamType[timedelta]):
                 f"{value!r} is not a valid duration: write it as 90m, 12h, 30d or 4w.", param, ctx
             )
         return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+class Interval(Age):
+    """A duration between two looks: not none, and a year at most."""
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        found = super().convert(value, param, ctx)
+        if not timedelta(0) < found <= _YEAR:
+            self.fail("must be between 1s and 365d.", param, ctx)
+        return found
 
 
 class Size(click.ParamType[int]):

@@ -8,19 +8,16 @@ if TYPE_CHECKING:
     from models.store import Store
     from records.database import Database
 
-# Seconds to wait for the database: nobody is waiting for a response, as on a server.
-_TIMEOUT = 60.0
-
 
 def open_database() -> "Database":
     """Of the command's context, if its caller put a store and a database there.
 
     Raises SchemaError unless it has the schema that this code needs.
     """
-    from records.database import Database
+    from records.database import COMMAND_SECONDS, Database
 
     given = click.get_current_context().obj
-    database: Database = given[1] if given else Database.of(timeout=_TIMEOUT)
+    database: Database = given[1] if given else Database.of(timeout=COMMAND_SECONDS)
     database.check()
     return database
 

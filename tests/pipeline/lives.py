@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
@@ -15,15 +15,12 @@ from models.store import Store
 from pipeline.loop import TASKS, Loop
 from records.database import Database
 from records.labelled import open_requests
-from records.labels import NewLabel, add
 from records.pairs import counts
-from records.prediction import KeptPrediction
 from records.retrainings import ENDED, retrainings
 from records.rollouts import rollouts
-from records.routing import Pair, Rollout
-from records.traffic import TrafficKey
-from records.writer import write
+from records.routing import Rollout
 from settings import Settings
+from tests.rollout.production import count, disagree, tell
 
 LEASE: Final = timedelta(seconds=0.2)
 _PATIENCE: Final = 60
@@ -115,35 +112,14 @@ def _die_after(database: Database, commits: int) -> None:
 def _produce(database: Database, rollout: Rollout) -> None:
     """What servers write meanwhile: requests of both sides, and disagreements that people label
     as the challenger did, where they are asked to."""
-    minute = datetime.now(UTC).replace(second=0, microsecond=0)
-    sides = ((rollout.champion, "champion"), (rollout.challenger, "challenger"))
-    traffic: dict[TrafficKey, int] = {
-        (minute, "clf", *sides[0], "status", "200"): 9,
-        (minute, "clf", *sides[1], "trial", "answered"): 9,
-    }
-    ids = [f"{rollout.id}-{number}" for number in range(12)]
-    rows = [
-        KeptPrediction(
-            request_id=id_,
-            model="clf",
-            version=rollout.champion,
-            role="champion",
-            at=datetime.now(UTC),
-            label=8,
-            image=id_.encode(),
-            pair=Pair(
-                rollout_id=rollout.id,
-                version=rollout.challenger,
-                role="challenger",
-                label=3,
-                probabilities=None,
-                seconds=0.001,
-                differ=True,
-            ),
-        )
-        for id_ in ids
-    ]
-    written = counts(database, rollout.id).differ
-    write(database, [] if written else rows, traffic)
-    asked = [NewLabel(one.request_id, 3) for one in open_requests(database, "clf")]
-    add(database, [one for one in asked if one.request_id in ids], lambda _model: range(10))
+    count(
+        database,
+        {
+            (rollout.champion, "champion", "status", "200"): 9,
+            (rollout.challenger, "challenger", "trial", "answered"): 9,
+        },
+    )
+    if not counts(database, rollout.id).differ:
+        disagree(database, rollout, 12)
+    asked = [one.request_id for one in open_requests(database, "clf")]
+    tell(database, [id_ for id_ in asked if id_.startswith("d-")], 3)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner, Result
 
+import cli
 from pipeline.__main__ import NOT_DUE, main
-from pipeline.watching import ALARM
 from records.retrainings import advance, begin
 from settings import settings
 from tests.pipeline.conftest import Place
@@ -98,7 +98,7 @@ def test_ask_lists_what_waits_for_a_label(place: Place) -> None:
     assert {one["drawn"] for one in found} == {"random"}
 
 
-@pytest.mark.parametrize(("options", "code"), [((), 0), (("--fail-on-alarm",), ALARM)])
+@pytest.mark.parametrize(("options", "code"), [((), 0), (("--fail-on-alarm",), cli.ALARM)])
 def test_an_alarm_is_a_failure_if_you_say_so(
     place: Place, options: tuple[str, ...], code: int
 ) -> None:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from records.units import Age, Moment, Since, Size, size_text, start_of
+from records.units import Age, Interval, Moment, Since, Size, size_text, start_of
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,13 @@ def test_a_moment(text: str, moment: str) -> None:
 def test_not_a_duration(text: str) -> None:
     with pytest.raises(click.BadParameter, match="is not a valid duration: write it as 90m"):
         Age().convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["0s", "366d", "999999w"])
+def test_an_interval_has_bounds(text: str) -> None:
+    assert Interval().convert("365d", None, None) == timedelta(days=365)
+    with pytest.raises(click.BadParameter, match="must be between 1s and 365d"):
+        Interval().convert(text, None, None)
 
 
 def test_a_start_is_a_duration_or_a_time() -> None:

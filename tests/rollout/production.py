@@ -44,14 +44,14 @@ def disagree(
         KeptPrediction(
             request_id=id_,
             model="clf",
-            version="a",
+            version=rollout.champion,
             role="champion",
             at=datetime.now(UTC),
             label=8,
             image=id_.encode(),
             pair=Pair(
                 rollout_id=rollout.id,
-                version="b",
+                version=rollout.challenger,
                 role="challenger",
                 label=3,
                 probabilities=None,
