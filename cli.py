@@ -54,6 +54,11 @@ def console(width: int = 160) -> "Console":
     return found if found.is_terminal else Console(highlight=False, markup=False, width=width)
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 image``, ``2,000 images``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def printable(text: str) -> str:
     """The text with a question mark for each control character, which could act on a terminal."""
     return "".join(character if character.isprintable() else "?" for character in text)

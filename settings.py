@@ -213,8 +213,8 @@ class Settings(RolloutSettings):
     webhook_url: str | None = Field(
         default=None,
         repr=False,
-        description="URL that `python -m monitor` posts its reports to, as JSON with a `text` that "
-        "chat programs show",
+        description="URL that the monitor posts its reports to, and the loop each decision and "
+        "each end of a retraining, as JSON with a `text` that chat programs show",
     )
 
     @field_validator("trusted_keys", mode="before")

@@ -162,7 +162,7 @@ def _part(change: Change) -> Change:
     return changed
 
 
-def _one_class(classes: int, rng: np.random.Generator, *, factor: float) -> NDArray[np.float64]:
+def one_class(classes: int, rng: np.random.Generator, *, factor: float) -> NDArray[np.float64]:
     """A random class is ``factor`` times as frequent."""
     weights = np.ones(classes)
     weights[rng.integers(classes)] = factor
@@ -203,8 +203,8 @@ SHIFTS: tuple[Shift, ...] = (
     Shift("10% noisy, sigma 4/16", "part", _part(partial(_noise, sigma=4 / 16))),
     Shift("10% inverted", "part", _part(_INVERTED)),
     Shift("10% rotated by 30 degrees", "part", _part(_each(partial(_rotated, angle=30)))),
-    Shift("one class missing", "classes", prior=partial(_one_class, factor=0.0)),
+    Shift("one class missing", "classes", prior=partial(one_class, factor=0.0)),
     Shift("half of the classes doubled", "classes", prior=_half),
-    Shift("one class doubled", "classes", prior=partial(_one_class, factor=2.0)),
+    Shift("one class doubled", "classes", prior=partial(one_class, factor=2.0)),
 )
 BY_NAME: Mapping[str, Shift] = MappingProxyType({shift.name: shift for shift in SHIFTS})

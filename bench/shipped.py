@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from bench.calm import HOURS, Screen, alarms
 from bench.population import Pool, Population, digits
-from bench.shifts import BY_NAME, Prior
+from bench.shifts import BY_NAME, Prior, one_class
 from bench.table import markdown
 from images.spec import ImageSpec
 from monitor.drift.detector import DriftSettings
@@ -186,7 +186,7 @@ def main(
                 )
         for factor, text in ((3.0, "one class three times"), (0.0, "one class missing")):
             if streams:
-                prior = partial(_one, factor=factor)
+                prior = partial(one_class, factor=factor)
                 cells = [classes(shipped, pool, prior, size, streams) for size in sizes]
                 rows.append([text, *(f"{below:.2f} {found:.2f}" for below, found in cells)])
         if rows:
@@ -197,12 +197,6 @@ def main(
                 f"{size} images, ratio {ratio:g}: {sum(begun)} alarms in {month_count * HOURS:,} "
                 f"calm windows; months with more than one: {sum(one > 1 for one in begun)}"
             )
-
-
-def _one(count: int, rng: np.random.Generator, factor: float) -> NDArray[np.float64]:
-    weights = np.ones(count)
-    weights[rng.integers(count)] = factor
-    return weights
 
 
 if __name__ == "__main__":

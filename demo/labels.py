@@ -27,13 +27,13 @@ class Labels:
         self._due: dict[str, float] = {}
         self.sent = {"random": 0, "monitor": 0, "rollout": 0}
 
-    def send(self, truth: Mapping[str, str]) -> int:
+    def send(self, truth: Mapping[str, str]) -> None:
         """Send those that are due by now; ``truth``: of each request. Raises DemoError if the
         server does not take them."""
         try:
             waiting = open_requests(self._database, MODEL)
         except (DatabaseError, SchemaError):
-            return 0
+            return
         now = time.monotonic()
         drawn = {one.request_id: one.drawn for one in waiting}
         for id_ in drawn.keys() - self._due.keys():
@@ -41,7 +41,7 @@ class Labels:
             self._due[id_] = float("inf") if ignored else now + LATE_SECONDS
         due = [id_ for id_ in drawn if self._due[id_] <= now and id_ in truth][:_MOST]
         if not due:
-            return 0
+            return
         items = [
             {"request_id": id_, "label": truth[id_], "model": MODEL, "source": "demo"}
             for id_ in due
@@ -51,7 +51,6 @@ class Labels:
             raise DemoError(f"The server took no labels: {answer.status_code} {answer.text[:500]}")
         for id_ in due:
             self.sent[drawn[id_]] = self.sent.get(drawn[id_], 0) + 1
-        return len(due)
 
     def close(self) -> None:
         self._database.close()

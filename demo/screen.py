@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+import cli
 from cli import printable
 from demo.event import Kind
 from demo.ledger import accuracy, latency, shares
@@ -90,7 +91,7 @@ class Board:
 
 def screen() -> Screen:
     """Of this process's stdout."""
-    console = Console(highlight=False, markup=False)
+    console = cli.console()
     return Board(console) if console.is_terminal else Lines()
 
 

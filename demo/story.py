@@ -61,8 +61,9 @@ class Story:
         self._run(self._train("digits"), "the first version")
         self._say("act", f"starting the server at {self._place.url}")
         self._place.serve()
-        self._poll()
-        self.view.names[str(self.view.routing["champion"]).rpartition(":")[2]] = FIRST
+        models = self._get("/models")["models"]
+        champion = next(one["champion"] for one in models if one["name"] == MODEL)
+        self.view.names[str(champion).rpartition(":")[2]] = FIRST
         self._say("act", "starting the loop: python -m pipeline watch")
         self._loop = Loop(self._place)
         # Without any request it has nothing to say.
@@ -156,9 +157,7 @@ class Story:
             self.view.events.append(event)
 
     def _poll(self) -> None:
-        """Who answers, and what was decided."""
-        models = self._get("/models").get("models", [])
-        self.view.routing = next((one for one in models if one["name"] == MODEL), {})
+        """What was decided."""
         decisions = self._get("/rollouts/history").get("decisions", [])
         # After the decisions, so that it has the rollout of each.
         for one in self._get("/rollouts/").get("rollouts", []):

@@ -21,7 +21,6 @@ class View:
     act: str = ""
     events: list[Event] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
-    routing: Mapping[str, object] = field(default_factory=dict)
     labels: Mapping[str, int] = field(default_factory=dict)
 
     def name(self, version: str) -> str:

@@ -59,25 +59,24 @@ class Findings:
         return self.states["drift"]
 
     @property
-    def since(self) -> datetime | None:
-        """The start of the first window that makes the images count as changed; None if they do
-        not."""
+    def _began(self) -> PastWindow | None:
+        """The first window that makes the images count as changed; None if they do not."""
         if self.verdict.state not in ("warn", "alarm"):
             return None
         indices = (self.verdict.since, *self.verdict.changed)
-        return min(self.windows[index].start for index in indices)
+        return min((self.windows[index] for index in indices), key=lambda past: past.start)
+
+    @property
+    def since(self) -> datetime | None:
+        """When that window started."""
+        return None if self._began is None else self._began.start
 
     @property
     def inherited(self) -> str | None:
         """The version that answered when the images began to count as changed, if it was another
         one."""
-        if self.since is None:
-            return None
-        indices = (self.verdict.since, *self.verdict.changed)
-        version = min(
-            (self.windows[index] for index in indices), key=lambda past: past.start
-        ).version
-        return version if version != self.monitored.version.version else None
+        began, own = self._began, self.monitored.version.version
+        return None if began is None or began.version == own else began.version
 
     @property
     def others(self) -> dict[str, int]:

@@ -15,7 +15,7 @@ from monitor.drift.results import DriftReport
 from monitor.findings import Findings
 from monitor.proportions import Proportion
 from monitor.quality.quality import check_quality
-from monitor.window.data import WindowData, gather, load
+from monitor.window.data import WindowData, gather, load, sampled
 from monitor.window.history import PastWindow, inherited, past_windows, preceding
 from monitor.window.version import MonitoredVersion
 from records.database import Database
@@ -140,7 +140,7 @@ def _accuracy(
             labelled, since = more, min(start, end - LABELS_BACK)
     proportion = harm.window
     if since < start and monitored.halves is not None:
-        sample = gather(database, monitored, since, end, _SAMPLE, alone=True)
+        sample = sampled(database, monitored, since, end, _SAMPLE, alone=True)
         mask = _disagreeing(monitored, sample)
         proportion = Proportion.of(mask, sample.weights).value if len(sample) else None
     disagreeing = None

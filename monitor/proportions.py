@@ -91,7 +91,7 @@ class Stratified(Proportion):
         drawn = [(share, part) for share, part in found if part.size]
         known = sum(share for share, _ in drawn)
         if not known:
-            return cls(0.0, 0.0)
+            return cls(0.0, 0.0, ((1.0, Proportion(0.0, 0.0)),))
         value = sum(share * part.value for share, part in drawn) / known
         spread = sum((share / known) ** 2 / part.size for share, part in drawn)
         parts = tuple(

@@ -36,7 +36,8 @@ class Watcher:
 
     ``at_once``: look at each model when started, however short a time ago the last look was;
     ``found``: told what each inspection found, before its line. ``alarm`` and ``failed``: whether
-    the last inspections raised an alarm, or failed. ``inspecting``: the model that a line is about.
+    the last inspections raised an alarm, or failed. ``inspecting``: the model that a line is about;
+    ``waits``: whether it says that there is no such model yet.
     """
 
     database: Database
@@ -49,6 +50,7 @@ class Watcher:
     alarm: bool = False
     failed: bool = False
     inspecting: str | None = None
+    waits: bool = False
     at_once: bool = False
     _undelivered: set[str] = field(default_factory=set)
     _missing: set[str] = field(default_factory=set)
@@ -62,7 +64,7 @@ class Watcher:
         for each failure."""
         self._due = now + self.every
         self.alarm = self.failed = False
-        self.inspecting = None
+        self.inspecting, self.waits = None, False
         try:
             self.database.check()
             names = [self.model] if self.model else [name for name in models(self.database) if name]
@@ -70,12 +72,13 @@ class Watcher:
             yield self._failure("No model was inspected", error, now)
             return
         for self.inspecting in names:
-            name = self.inspecting
+            name, self.waits = self.inspecting, False
             try:
                 yield from self._inspect(name, now, early=early)
             except UnknownVersionError as error:
                 # Only once: importing labels for a model that is yet to be trained is allowed.
-                self.failed = self.failed or name == self.model
+                self.waits = name != self.model
+                self.failed = self.failed or not self.waits
                 if name not in self._missing:
                     self._missing.add(name)
                     yield printable(str(error))

@@ -74,8 +74,8 @@ class Loop:
         watcher = self._watcher
         for line in watcher.inspect(datetime.now(UTC), early=early):
             if not self._found:
-                what = "failed" if watcher.failed else "waits"
-                yield Event("monitor", watcher.inspecting, what, line, fault=watcher.failed)
+                what = "waits" if watcher.waits else "failed"
+                yield Event("monitor", watcher.inspecting, what, line, fault=not watcher.waits)
                 continue
             findings = self._found.pop()
             yield Event(

@@ -1,4 +1,4 @@
-"""Tells another program each decision and each end of a retraining, once, by a webhook.
+"""Tells another program each decision and each end of a retraining, by a webhook: at least once.
 
 The position is in the database. A lease sees to it that of several processes one tells. What is
 not received is told again, and what comes after it waits, so that the order holds.

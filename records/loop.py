@@ -1,6 +1,7 @@
 """How the loop stands, in a few numbers: for the metrics of a server.
 
-Every query looks at a bounded number of rows, since each worker asks twice a minute.
+Each worker asks twice a minute, so that every query looks at a bounded number of rows, but for that
+of retrainings, which are few.
 """
 
 from dataclasses import dataclass

@@ -63,7 +63,8 @@ def judged(database: Database, rollout_id: int) -> LabelCounts:
     random, each image once.
 
     A label that somebody volunteered, like a complaint, is left out: it would be biased, and so
-    would be one that the monitor asked for, of images that the champion is unsure of. So are
+    would be one that the monitor asked for: half of these are images on which the champion's copies
+    disagree. So are
     images whose labels contradict each other. Raises DatabaseError.
     """
     statement = (

@@ -11,7 +11,7 @@ from records.database import Database
 from records.rollout_schema import label_requests
 
 Drawn = Literal["random", "monitor", "rollout", "volunteered"]
-"""How an image was chosen to be labelled: at random, by the monitor because it looks unusual, by a
+"""How an image was chosen to be labelled: at random, by the monitor during an alarm, by a
 rollout because champion and challenger disagree, or by whoever sent the label."""
 
 

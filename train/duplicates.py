@@ -6,7 +6,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cli import printable
+from cli import counted, printable
 from errors import DatasetError
 from models.offline.comparison import image_digests
 from train.dataset import Dataset
@@ -53,7 +53,7 @@ class Duplicates:
         """Raises DatasetError, with some of the files, for an image with several labels."""
         if self.across:
             raise DatasetError(
-                f"{_count(len(self.across), 'image')} of {dataset.name} "
+                f"{counted(len(self.across), 'image')} of {dataset.name} "
                 f"{'is' if len(self.across) == 1 else 'are'} in two classes: "
                 f"{self._pairs(dataset)}; remove the wrong ones, or add --allow-duplicates."
             )
@@ -62,16 +62,16 @@ class Duplicates:
         found = []
         if self.across:
             found.append(
-                f"{_count(len(self.across), 'image')} in two classes: {self._pairs(dataset)}."
+                f"{counted(len(self.across), 'image')} in two classes: {self._pairs(dataset)}."
             )
         if self.within:
             found.append(
-                f"{_count(self.within, 'image')} more than once in its class; copies are never "
+                f"{counted(self.within, 'image')} more than once in its class; copies are never "
                 "both trained on and held out."
             )
         if self.leaked:
             found.append(
-                f"{_count(self.leaked, 'image')} of the holdout left out, as it is trained on too."
+                f"{counted(self.leaked, 'image')} of the holdout left out, as it is trained on too."
             )
         return found
 
@@ -84,7 +84,3 @@ class Duplicates:
         ]
         more = len(self.across) - len(shown)
         return printable(", ".join(shown) + (f" and {more:,} more" if more else ""))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

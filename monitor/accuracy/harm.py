@@ -170,15 +170,13 @@ def label_first(
     the same window.
     """
     ordered = np.sort(outputs, axis=1)
-    margin = ordered[:, -1] - ordered[:, -2] if outputs.shape[1] > 1 else ordered[:, -1]
+    margin = ordered[:, -1] - ordered[:, -2]
     listed = np.ones(len(mask), dtype=bool) if own is None else own
     rng = np.random.default_rng(len(mask))
     hard, easy = (np.flatnonzero(rows & listed) for rows in (mask, ~mask))
     many = min(len(hard), max(count // 2, count - len(easy)))
     return tuple(
-        _interleaved(
-            [_drawn(hard, many, margin, rng), _drawn(easy, count - many, margin, rng)],
-        )
+        _interleaved([_drawn(hard, many, margin, rng), _drawn(easy, count - many, margin, rng)])
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from cli import counted
 from labels import label_key
 from models.manifest import Interval, Label
 from models.reference import Reference
@@ -206,14 +207,13 @@ def _judge(
     if not images:
         return "unknown", "No predictions are labelled yet."
     interval = right.interval()
-    noun = "labelled prediction" if images == 1 else "labelled predictions"
     weighted = ""
     if abs(right.value * images - correct) >= 0.5:
         # A reader who divides gets another number.
         weighted = f", of which {correct:,} are right, weighted to all predictions"
     text = (
-        f"Accuracy is {_points(right.value)} on {images:,} {noun}{weighted} (95% confidence "
-        f"interval {_points(interval.low)} to {_points(interval.high)})"
+        f"Accuracy is {_points(right.value)} on {counted(images, 'labelled prediction')}{weighted} "
+        f"(95% confidence interval {_points(interval.low)} to {_points(interval.high)})"
     )
     if before is None:
         return "unknown", f"{text}; the version has no reference to compare with."

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from cli import counted
 from images.spec import ImageSpec
 from models.manifest import Label
 from models.reference import Reference
@@ -166,8 +167,10 @@ class DriftDetector:
             )
         if images < minimum:
             recorded = f" (of {given} recorded, after weighting)" if given != images else ""
-            noun = "image" if images == 1 else "images"
-            return f"Not enough data: {images} {noun}{recorded}, but at least {minimum} are needed."
+            return (
+                f"Not enough data: {counted(images, 'image')}{recorded}, but at least {minimum} "
+                "are needed."
+            )
         return None
 
     def _errors(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:

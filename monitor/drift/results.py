@@ -70,24 +70,25 @@ class DriftReport(Frozen):
         changed = (view for view in self.views if view.adjusted < self.threshold and view.large)
         return tuple(sorted(changed, key=lambda view: (view.adjusted, -view.effect)))
 
+    @property
+    def compared(self) -> str:
+        """A sentence if not all of the window's images were compared; else empty."""
+        if self.evidence is None or self.images == self.given:
+            return ""
+        return (
+            f"Compared: {self.images:,} of the window's {self.given:,} images, with "
+            f"{self.reference:,} of the reference."
+        )
+
     def explained(self) -> Self:
         """With the reason and the examples that follow from the views."""
         turns = zip_longest(*(view.examples for view in self.changed))
         rows = dict.fromkeys(row for turn in turns for row in turn if row is not None)
-        return self.model_copy(update={"reason": _reason(self), "examples": tuple(rows)[:EXAMPLES]})
+        reason = " ".join(filter(None, (_reason(self), self.compared)))
+        return self.model_copy(update={"reason": reason, "examples": tuple(rows)[:EXAMPLES]})
 
 
 def _reason(report: DriftReport) -> str:
-    reason = _found(report)
-    if report.images == report.given:
-        return reason
-    return (
-        f"{reason} Compared: {report.images:,} of the window's {report.given:,} images, with "
-        f"{report.reference:,} of the reference."
-    )
-
-
-def _found(report: DriftReport) -> str:
     if report.changed:
         summary = "; ".join(view.words for view in report.changed[:_VIEWS_IN_REASON])
         if report.state == "calm":

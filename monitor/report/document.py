@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Self
 
+from cli import counted
 from models.manifest import Label
 from monitor.accuracy.harm import HarmReport
 from monitor.accuracy.labelled import AccuracyReport
@@ -141,12 +142,8 @@ def reason(findings: Findings) -> str:
 
 def looked_at(findings: Findings) -> Iterator[str]:
     """What was looked at, where that is not all that this version answered and nothing else."""
-    drift = findings.drift
-    if drift.evidence is not None and drift.images < drift.given:
-        yield (
-            f"Compared: {drift.images:,} of the window's {drift.given:,} images, with "
-            f"{drift.reference:,} of the reference."
-        )
+    if findings.drift.compared:
+        yield findings.drift.compared
     yield from context(findings)
 
 
@@ -174,11 +171,6 @@ def context(findings: Findings) -> Iterator[str]:
             f"The change began while {name}:{findings.inherited} answered: it lasts until windows "
             f"of {findings.monitored.version.tag} are like its own reference."
         )
-
-
-def counted(count: int, noun: str) -> str:
-    """``1 image``, ``2,000 images``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _listed(records: Iterable[Record]) -> tuple[ListedPrediction, ...]:

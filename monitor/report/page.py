@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,12 @@ class Section:
     html: Markup
 
 
-def render(findings: Findings, rule: AlarmRule | None = None) -> str:
+def render(findings: Findings) -> str:
     """The page of one model."""
-    return joined([section(findings, rule)])
+    return joined([section(findings)])
 
 
-def section(findings: Findings, rule: AlarmRule | None = None) -> Section:
+def section(findings: Findings) -> Section:
     """One model's part of a page. Everything that a client sent is escaped."""
     template = _environment().get_template("section.html")
     return Section(
@@ -63,7 +64,7 @@ def section(findings: Findings, rule: AlarmRule | None = None) -> Section:
         headline=findings.headline,
         at=findings.at,
         end=findings.end,
-        html=Markup(template.render(_content(findings, rule or AlarmRule()))),  # noqa: S704
+        html=Markup(template.render(_content(findings, AlarmRule()))),  # noqa: S704
     )
 
 
@@ -77,6 +78,8 @@ def joined(sections: Sequence[Section]) -> str:
     return _environment().get_template("report.html").render(content)
 
 
+# Its templates are compiled once.
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),

@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli import printable
+from cli import counted, printable
 from monitor.findings import KINDS, Findings
 from monitor.phrasing import describe_p_value, p_text
 from monitor.report.advice import steps
-from monitor.report.document import context, counted, reason
+from monitor.report.document import context, reason
 from records.reports import Kind, ReportRow, State
 
 STYLES: dict[State, str] = {
@@ -93,7 +93,7 @@ def one_line(findings: Findings) -> str:
     states = ", ".join(f"{kind} {state}" for kind, state in findings.states.items())
     drift = findings.drift
     p_value = "" if drift.evidence is None else f", {describe_p_value(drift.evidence)}"
-    if drift.evidence is not None and drift.images < drift.given:
+    if drift.compared:
         p_value += f" of {drift.images:,} images"
     why = reason(findings)
     return printable(

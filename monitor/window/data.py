@@ -87,25 +87,41 @@ def gather(
     The images say what production looks like whoever answered. Not those of a version that was
     asked for by its tag. Raises DatabaseError.
     """
+    data = sampled(database, monitored, start, end, maximum, alone=alone)
+    answered = answered_by(
+        database,
+        monitored.model,
+        version=monitored.version.version,
+        or_roles=() if alone else ANSWERING,
+        start=start,
+        end=end,
+    )
+    return replace(data, answered=answered)
+
+
+def sampled(
+    database: Database,
+    monitored: MonitoredVersion,
+    start: datetime | None,
+    end: datetime | None,
+    maximum: int,
+    *,
+    alone: bool = False,
+) -> WindowData:
+    """``gather`` without counting of how many these are a sample. Raises DatabaseError."""
     fitting = max(_MIN_RECORDS, _MAX_BYTES // monitored.spec.n_features)
-    roles = () if alone else ANSWERING
-    version = monitored.version.version
     records = window(
         database,
         monitored.model,
-        version=version,
-        or_roles=roles,
+        version=monitored.version.version,
+        or_roles=() if alone else ANSWERING,
         start=start,
         end=end,
         limit=min(maximum, fitting),
         status=None,
         with_images=False,
     )
-    data = load(database, monitored, records)
-    answered = answered_by(
-        database, monitored.model, version=version, or_roles=roles, start=start, end=end
-    )
-    return replace(data, answered=answered)
+    return load(database, monitored, records)
 
 
 def load(database: Database, monitored: MonitoredVersion, records: Sequence[Record]) -> WindowData:

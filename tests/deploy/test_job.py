@@ -14,7 +14,8 @@ def call(tmp_path: Path, *command: str) -> subprocess.CompletedProcess[str]:
     kubectl = tmp_path / "kubectl"
     kubectl.write_text(
         f"#!/bin/sh\ncase $* in\n*create*) echo '{json.dumps(JOB)}' ;;\n"
-        f"*apply*) cat >'{tmp_path}/applied' ;;\nesac\necho \"$*\" >>'{tmp_path}/calls'\n"
+        f"*apply*) cat >'{tmp_path}/applied' ;;\n"
+        f"*'get pod'*) echo pod/one ;;\nesac\necho \"$*\" >>'{tmp_path}/calls'\n"
     )
     kubectl.chmod(0o755)
     return subprocess.run(
@@ -34,7 +35,7 @@ def test_the_job_is_the_retraining_s_with_another_command(tmp_path: Path) -> Non
         "containers"
     ]
     assert container == {"name": "retrain", "args": list(command)}
-    create, apply, _wait, logs = (tmp_path / "calls").read_text().splitlines()
+    create, apply, _pods, _wait, logs = (tmp_path / "calls").read_text().splitlines()
     assert "--from=cronjob/pupila-retrain --dry-run=client" in create
     assert apply.startswith("-n pupila apply")
     assert logs.startswith("-n pupila logs -f job/pupila-job-")

@@ -93,7 +93,9 @@ def test_a_stratum_without_images_may_be_anything() -> None:
     )
     assert found.value == 1.0
     assert found.interval().low < 0.9
-    assert Stratified.over(everything, [(~everything, 1.0, np.ones(50))]).size == 0
+    unknown = Stratified.over(everything, [(~everything, 1.0, np.ones(50))])
+    assert unknown.size == 0
+    assert (unknown.interval().low, unknown.interval().high) == (0, 1)
 
 
 @pytest.mark.parametrize("hard", [0.02, 0.3])
