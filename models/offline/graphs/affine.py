@@ -89,7 +89,9 @@ class Affine:
         if self.projects:
             return replace(self, factor=self.factor[:, indices], offset=self.offset[indices])
         columns = indices if self.columns is None else self.columns[indices]
-        return Affine(self.factor[indices], self.offset[indices], columns)
+        return replace(
+            self, factor=self.factor[indices], offset=self.offset[indices], columns=columns
+        )
 
     def source(self, nodes: Nodes) -> str:
         """x, float32 [N, F]: the graph's input, or some of its columns."""

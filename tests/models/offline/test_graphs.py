@@ -197,6 +197,13 @@ COMPOSITE = {
         FeatureUnion([("a", PCA(9, random_state=0)), ("b", SelectKBest(k=9))]), LogisticRegression()
     ),
     "function": make_pipeline(FunctionTransformer(np.log1p), TREE),
+    "selected after a norm": make_pipeline(Normalizer(), SelectKBest(k=20), LogisticRegression()),
+    "selected after a function": make_pipeline(
+        FunctionTransformer(np.log1p), SelectKBest(k=20), LogisticRegression()
+    ),
+    "selected in a union": make_pipeline(
+        Scaler(), FeatureUnion([("a", SelectKBest(k=20))]), LogisticRegression()
+    ),
     "bags": BaggingClassifier(LogisticRegression(), 3, max_features=0.5, random_state=0),
     "rest": OneVsRestClassifier(make_pipeline(Scaler(), LogisticRegression())),
     "codes": OutputCodeClassifier(LinearSVC(random_state=0), random_state=0),
