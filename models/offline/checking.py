@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from errors import ImageError, ParityError, PickleError, first_line
 from images.decoding import read_pixels
 from images.spec import ImageSpec
-from labels import plain
+from labels import nfc, plain
 from models.artifact import read_artifact
 from models.files import load_arrays
 from models.manifest import Label, Manifest
@@ -45,7 +45,7 @@ class Known:
     def read(cls, path: Path, spec: ImageSpec, accuracy: float | None = None) -> "Known":
         """A folder with a sub-folder of images for each label, or an .npz with ``labels`` and
         ``pixels`` (bytes) or ``features``, and ``probabilities``. Raises PickleError."""
-        known = _of_folder(path, spec) if path.is_dir() else _of_arrays(path, spec)
+        known = _of_folder(path, spec) if path.is_dir() else _of_arrays(path, spec, accuracy)
         if len(known.labels) < MIN_IMAGES:
             raise PickleError(
                 f"{path} has {len(known.labels)} images with labels, and {MIN_IMAGES} are needed "
@@ -121,6 +121,8 @@ def _of_folder(folder: Path, spec: ImageSpec) -> Known:
     rows: list[NDArray[np.uint8]] = []
     labels: list[Label] = []
     for inner in sorted(one for one in folder.iterdir() if one.is_dir()):
+        if inner.name.startswith("."):
+            continue
         for file in sorted(one for one in inner.iterdir() if one.is_file()):
             if file.name.startswith(".") or file.stat().st_size > _MAX_BYTES:
                 continue
@@ -128,7 +130,7 @@ def _of_folder(folder: Path, spec: ImageSpec) -> Known:
                 rows.append(read_pixels(file.read_bytes(), spec))
             except ImageError:
                 continue
-            labels.append(inner.name)
+            labels.append(nfc(inner.name))
     if not rows:
         raise PickleError(
             f"{folder} has no images to check with: put them into one sub-folder for each label."
@@ -136,7 +138,7 @@ def _of_folder(folder: Path, spec: ImageSpec) -> Known:
     return Known(spec.features(np.stack(rows)), tuple(labels))
 
 
-def _of_arrays(path: Path, spec: ImageSpec) -> Known:
+def _of_arrays(path: Path, spec: ImageSpec, accuracy: float | None) -> Known:
     try:
         arrays = load_arrays(path.read_bytes())
     except Exception as error:
@@ -144,13 +146,20 @@ def _of_arrays(path: Path, spec: ImageSpec) -> Known:
             f"{path} cannot be read as .npz without pickled arrays ({first_line(error)}): save "
             "pixels or features, and labels, with numpy.savez."
         ) from error
-    labels = _first(arrays, ("predictions", "labels"))
+    # Beside predictions, labels are the true ones.
+    names = ("predictions", "labels") if accuracy is None else ("labels", "predictions")
+    labels = _first(arrays, names)
     pixels, features = arrays.get("pixels", arrays.get("images")), arrays.get("features")
     images = features if features is not None else pixels
     if labels is None or images is None:
         raise PickleError(
             f"{path} has the arrays {', '.join(sorted(arrays)) or 'none'}, and needs labels (or "
             "predictions) and pixels (or features)."
+        )
+    if images.ndim < 2 or not images.size:
+        raise PickleError(
+            f"{path} needs some images of {spec.n_features} numbers each; it has an array of the "
+            f"shape {images.shape}."
         )
     flat = images.reshape(len(images), -1)
     if labels.ndim != 1 or len(labels) != len(flat) or flat.shape[1] != spec.n_features:
