@@ -51,7 +51,9 @@ def neighbor_probabilities(nodes: Nodes, estimator: KNeighborsClassifier, affine
         away = nodes.add("Sub", chosen, one)
         last = nodes.constant([2], np.int64)
         squares = nodes.add("ReduceSum", nodes.add("Mul", away, away), last, keepdims=0)
-        return _weighted(nodes, estimator, nearest, nodes.add("Sqrt", squares))
+        squared = estimator.metric == "sqeuclidean"
+        near = squares if squared else nodes.add("Sqrt", squares)
+        return _weighted(nodes, estimator, nearest, near)
     distances = _distances(nodes, points, features, _power(estimator) or 1.0)
     closeness = nodes.add("Neg", distances)
     nearest = _nearest(nodes, estimator, closeness)

@@ -209,6 +209,7 @@ COMPOSITE = {
     "bags": BaggingClassifier(LogisticRegression(), 3, max_features=0.5, random_state=0),
     "rest": OneVsRestClassifier(make_pipeline(Scaler(), LogisticRegression())),
     "codes": OutputCodeClassifier(LinearSVC(random_state=0), random_state=0),
+    "squares": KNeighborsClassifier(3, weights="distance", metric="sqeuclidean"),
     "manhattan": KNeighborsClassifier(3, weights="distance", metric="manhattan"),
 }
 
