@@ -96,6 +96,16 @@ def test_export_and_import(own: Store, tmp_path: Path, run: Run) -> None:
     assert run("import", str(archive)).output == f"Imported {version.tag}\n"
 
 
+@pytest.mark.parametrize("option", ["--entry=a", "--accuracy=0", "--with-scikit-learn=1.5.2"])
+def test_an_archive_takes_no_option_of_a_pickle(tmp_path: Path, run: Run, option: str) -> None:
+    archive = tmp_path / "clf.bentomodel"
+    archive.write_bytes(b"")
+    result = run("import", str(archive), option)
+    assert result.exit_code == 2
+    assert option.partition("=")[0] in result.stderr
+    assert "are only for a pickle: leave them out." in result.stderr
+
+
 def test_a_pickle_is_only_described(own: Store, run: Run) -> None:
     result = run("import", PICKLE, "--name", "old", "--image-spec", "digits")
     assert result.exit_code == 1
