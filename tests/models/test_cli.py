@@ -1,11 +1,16 @@
 """``python -m models``, run in process on a store of its own."""
 
 import json
+import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sklearn.datasets import load_digits
+from sklearn.neighbors import KNeighborsClassifier
 
 from models.__main__ import main
 from models.manifest import Speed
@@ -122,6 +127,28 @@ def test_a_trusted_pickle_becomes_a_version(own: Store, run: Run) -> None:
     assert version.manifest.labels == tuple(range(10))
     assert not version.manifest.gives_probabilities
     assert "4200 images: 0 labels differ" in result.output
+
+
+class Once:
+    """Makes a folder when it is loaded, which cannot be done twice."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.folder),)
+
+
+def test_a_pickle_that_has_no_graph_is_loaded_once(own: Store, tmp_path: Path, run: Run) -> None:
+    features, targets = load_digits(return_X_y=True)
+    model = KNeighborsClassifier(3, metric="cosine").fit(features[:200], targets[:200])
+    path = tmp_path / "clf.pickle"
+    path.write_bytes(pickle.dumps({"model": model, "made": Once(tmp_path / "made")}))
+    result = run("import", str(path), "--name", "old", "--image-spec", "digits", "--trust")
+    assert result.exit_code == 1
+    assert (tmp_path / "made").is_dir()
+    assert result.stderr.endswith("; --backend sklearn serves the estimator itself.\n")
+    assert own.versions() == []
 
 
 def test_a_graph_that_is_slow_but_correct_is_saved_with_a_warning(tmp_path: Path, run: Run) -> None:
