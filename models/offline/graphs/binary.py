@@ -10,7 +10,7 @@ from models.offline.graphs.affine import Affine
 from models.offline.graphs.asking import Ask, binary, column, label
 from models.offline.graphs.linear import Rescale, normalized_sigmoids
 from models.offline.graphs.nodes import Nodes, Outputs
-from models.offline.graphs.unwrapped import innermost
+from models.offline.wrappers import innermost
 
 SCHEMES = frozenset({OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier})
 
