@@ -4,7 +4,7 @@ Nothing else shows that a classifier of another scikit-learn, or with another im
 it did where it was made.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +51,7 @@ class Known:
                 f"{path} has {len(known.labels)} images with labels, and {MIN_IMAGES} are needed "
                 "to show that the version answers as the original did."
             )
-        return cls(known.features, known.labels, known.probabilities, accuracy)
+        return replace(known, accuracy=accuracy)
 
     def check(self, manifest: Manifest, outcome: Outcome) -> str:
         """One sentence of what agrees; raises ParityError if too little does."""
@@ -79,22 +79,8 @@ class Known:
                 "state its own accuracy on them with --accuracy."
             )
         if self.probabilities is not None and manifest.gives_probabilities:
-            self._compare(manifest, outcome)
+            _compare(self.probabilities, manifest, outcome)
         return f"{share:.1%} of {count} labels are the original's."
-
-    def _compare(self, manifest: Manifest, outcome: Outcome) -> None:
-        assert_shape = self.probabilities is not None and self.probabilities.shape
-        if assert_shape != outcome.scores.shape or self.probabilities is None:
-            raise ParityError(
-                f"The probabilities to check with have the shape {assert_shape}, and those of "
-                f"{manifest.name} {outcome.scores.shape}."
-            )
-        away = float(np.abs(self.probabilities - outcome.scores).max())
-        if not away <= _DIFFERENCE:
-            raise ParityError(
-                f"{manifest.name} gives a probability here that differs by {away:.2g} from the "
-                f"original's, above the {_DIFFERENCE:g} allowed."
-            )
 
 
 @dataclass
@@ -149,8 +135,7 @@ def _of_arrays(path: Path, spec: ImageSpec, accuracy: float | None) -> Known:
     # Beside predictions, labels are the true ones.
     names = ("predictions", "labels") if accuracy is None else ("labels", "predictions")
     labels = _first(arrays, names)
-    pixels, features = arrays.get("pixels", arrays.get("images")), arrays.get("features")
-    images = features if features is not None else pixels
+    images = _first(arrays, ("features", "pixels", "images"))
     if labels is None or images is None:
         raise PickleError(
             f"{path} has the arrays {', '.join(sorted(arrays)) or 'none'}, and needs labels (or "
@@ -167,7 +152,7 @@ def _of_arrays(path: Path, spec: ImageSpec, accuracy: float | None) -> Known:
             f"{path} needs one label for each image of {spec.n_features} numbers; it has "
             f"{labels.shape} labels and {images.shape} images."
         )
-    if features is None:
+    if "features" not in arrays:
         if flat.dtype != np.uint8:
             raise PickleError(f"{path} has pixels of {flat.dtype}; they must be bytes (uint8).")
         flat = spec.features(flat)
@@ -177,6 +162,20 @@ def _of_arrays(path: Path, spec: ImageSpec, accuracy: float | None) -> Known:
         tuple(plain(one) for one in labels.tolist()),
         None if probabilities is None else probabilities.astype(np.float64),
     )
+
+
+def _compare(probabilities: NDArray[np.float64], manifest: Manifest, outcome: Outcome) -> None:
+    if probabilities.shape != outcome.scores.shape:
+        raise ParityError(
+            f"The probabilities to check with have the shape {probabilities.shape}, and those of "
+            f"{manifest.name} {outcome.scores.shape}."
+        )
+    away = float(np.abs(probabilities - outcome.scores).max())
+    if not away <= _DIFFERENCE:
+        raise ParityError(
+            f"{manifest.name} gives a probability here that differs by {away:.2g} from the "
+            f"original's, above the {_DIFFERENCE:g} allowed."
+        )
 
 
 def _first(arrays: dict[str, NDArray[Any]], names: tuple[str, ...]) -> NDArray[Any] | None:
