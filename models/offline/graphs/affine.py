@@ -97,7 +97,7 @@ class Affine:
         """x, float32 [N, F]: the graph's input, or some of its columns."""
         if self.columns is None:
             return self.origin
-        return nodes.add("Gather", self.origin, nodes.constant(self.columns, np.int64), axis=1)
+        return nodes.columns(self.origin, self.columns)
 
 
 def after(affine: Affine, transformer: Any) -> Affine | None:

@@ -104,8 +104,7 @@ def _distances(nodes: Nodes, points: NDArray[np.float64], features: str, power: 
     """float64 [N, T]: added pixel by pixel, so that equal images are at a distance of zero."""
     total = ""
     for place, numbers in enumerate(points.T):
-        index = nodes.constant([place], np.int64)
-        pixel = nodes.add("Gather", features, index, axis=1)
+        pixel = nodes.columns(features, [place])
         away = nodes.add("Abs", nodes.add("Sub", pixel, nodes.constant(numbers, np.float64)))
         if power not in {1.0, float("inf")}:
             away = nodes.add("Pow", away, nodes.constant(power, np.float64))

@@ -53,7 +53,7 @@ def exact(nodes: Nodes, affine: Affine) -> str:
     for transformer in affine.steps:
         if type(transformer) in SELECTORS:
             chosen = transformer.get_support(indices=True)
-            value = nodes.add("Gather", value, nodes.constant(chosen, np.int64), axis=1)
+            value = nodes.columns(value, chosen)
         elif type(transformer) in {PCA, TruncatedSVD}:
             value = _projected(nodes, value, transformer)
         else:
@@ -115,7 +115,7 @@ def _columns(nodes: Nodes, value: str, whole: ColumnTransformer) -> tuple[str, i
         indices = np.arange(width)[_positions(whole, name, columns)]
         if not len(indices):
             continue
-        chosen = nodes.add("Gather", value, nodes.constant(indices, np.int64), axis=1)
+        chosen = nodes.columns(value, indices)
         part = _part(nodes, chosen, len(indices), transformer)
         if part is None:
             return None
