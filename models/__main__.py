@@ -177,9 +177,11 @@ def export(tag: str, path: Path) -> None:
 def import_(path: Path, name: str | None, image_spec: str | None, trust: bool, **how: Any) -> None:
     """Import a file that `export` wrote, or a pickled scikit-learn classifier."""
     if path.suffix == ".bentomodel":
-        if name or image_spec or trust or any(how[one] for one in how if one != "backend"):
+        others = (how[one] for one in how if one != "backend")
+        if name or image_spec or trust or any(one is not None for one in others):
             raise click.UsageError(
-                "--name, --image-spec and --trust are only for a pickle: leave them out."
+                "--name, --image-spec, --trust, --entry, --with-scikit-learn, --check and "
+                "--accuracy are only for a pickle: leave them out."
             )
         from models.archive import import_version
         from models.offline.succession import succeed

@@ -64,7 +64,7 @@ def bring(store: Store, pickled: Pickle) -> "Succession":
         except ConversionError as error:
             if checked is not None and isinstance(error, ParityError):
                 raise
-            raise type(error)(_with_way_out(str(error), pickled)) from error
+            raise type(error)(_with_way_out(str(error), unsaved)) from error
     if checked is not None:
         click.echo(checked.said)
     return saved
@@ -107,17 +107,17 @@ def _here(pickled: Pickle) -> "Unsaved":
     return candidate
 
 
-def _with_way_out(sentence: str, pickled: Pickle) -> str:
+def _with_way_out(sentence: str, unsaved: "Unsaved") -> str:
     """A refusal to convert, with what works instead, if that can be saved."""
-    if pickled.backend == "sklearn" or pickled.version or not sentence.endswith("."):
-        return sentence
-    from models.offline.adoption import adopt
+    from models.offline.candidate import Candidate
     from models.offline.estimator import dump_estimator
-    from models.offline.pickles import load
 
+    if not isinstance(unsaved, Candidate) or unsaved.backend == "sklearn":
+        return sentence
+    if not sentence.endswith("."):
+        return sentence
     try:
-        loaded = load(pickled.path, pickled.entry)
-        dump_estimator(adopt(loaded.estimator, pickled.name, pickled.spec).estimator)
+        dump_estimator(unsaved.estimator)
     except ConversionError:
         return sentence
     return f"{sentence[:-1]}; --backend sklearn serves the estimator itself."

@@ -5,8 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-_LONGEST = 255
-"""Bytes of a file's name."""
+from models.names import is_name
 
 
 def packed_store() -> Path | None:
@@ -19,20 +18,16 @@ def packed_store() -> Path | None:
 
 
 def version_paths(root: Path, name: str | None) -> Iterator[Path]:
-    """The folders that may be versions. Raises OSError if the store exists but cannot be read: it
-    must not be mistaken for an empty one."""
-    if name is not None and not _is_file_name(name):
+    """The folders that may be versions, of one model or of all; none for a name that no model has:
+    any text may be asked for, also ``../models``. Raises OSError if the store exists but cannot be
+    read: it must not be mistaken for an empty one."""
+    if name is not None and not is_name(name):
         return
     absent = (FileNotFoundError, NotADirectoryError)
     with contextlib.suppress(*absent):
         for model in [root / name] if name is not None else sorted(root.iterdir()):
             with contextlib.suppress(*absent), os.scandir(model) as entries:
                 yield from (model / entry.name for entry in entries if _is_folder(entry))
-
-
-def _is_file_name(name: str) -> bool:
-    """Whether a folder can have this name: any text may be asked for, also ``../models``."""
-    return Path(name).name == name != "" and len(os.fsencode(name)) <= _LONGEST and "\0" not in name
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -10,7 +10,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.multiclass import _ovr_decision_function
 
-from models.offline.graphs.unwrapped import innermost
+from models.offline.wrappers import inner, innermost
 
 Floats = NDArray[np.float64]
 
@@ -35,15 +35,15 @@ def scores(estimator: Any, features: NDArray[np.float32]) -> Floats:
     """
     if hasattr(estimator, "predict_proba"):
         return np.asarray(estimator.predict_proba(features), dtype=np.float64)
-    inner = innermost(estimator)
-    if type(inner) is VotingClassifier:
-        return _votes(inner, _before(estimator, features))
-    if type(inner) is OutputCodeClassifier:
-        return _codes(inner, _before(estimator, features))
+    classifier = innermost(estimator)
+    if type(classifier) is VotingClassifier:
+        return _votes(classifier, _before(estimator, features))
+    if type(classifier) is OutputCodeClassifier:
+        return _codes(classifier, _before(estimator, features))
     found = np.asarray(estimator.decision_function(features), dtype=np.float64)
     if found.ndim == 1:
         return np.stack([-found, found], axis=1)
-    if getattr(inner, "decision_function_shape", "") == "ovo":
+    if getattr(classifier, "decision_function_shape", "") == "ovo":
         one_vs_rest = _ovr_decision_function(found < 0, -found, len(estimator.classes_))
         return np.asarray(one_vs_rest, dtype=np.float64)
     return found
@@ -55,10 +55,10 @@ def undecided(estimator: Any, features: NDArray[np.float32]) -> NDArray[np.bool_
     Of two training images that are equally far, only one is among the k nearest: which of them,
     differs even between float32 and float64 features.
     """
-    inner = innermost(estimator)
-    if type(inner) is not KNeighborsClassifier or inner.n_neighbors >= len(inner._y):
+    classifier = innermost(estimator)
+    if type(classifier) is not KNeighborsClassifier or classifier.n_neighbors >= len(classifier._y):
         return np.zeros(len(features), dtype=bool)
-    found, _ = inner.kneighbors(_before(estimator, features), inner.n_neighbors + 1)
+    found, _ = classifier.kneighbors(_before(estimator, features), classifier.n_neighbors + 1)
     last, following = found[:, -2], found[:, -1]
     return np.asarray(following - last <= _SAME_DISTANCE * following)
 
@@ -66,15 +66,13 @@ def undecided(estimator: Any, features: NDArray[np.float32]) -> NDArray[np.bool_
 def _before(estimator: Any, features: Any) -> Any:
     """What the innermost classifier gets."""
     while innermost(estimator) is not estimator:
-        if hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif type(estimator) is Pipeline:
+        if type(estimator) is Pipeline:
             for _, part in estimator.steps[:-1]:
                 if part is not None and part != "passthrough":
                     features = part.transform(features)
             estimator = estimator.steps[-1][1]
         else:
-            estimator = estimator.estimator
+            estimator = inner(estimator)
     return features
 
 

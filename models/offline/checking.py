@@ -4,7 +4,7 @@ Nothing else shows that a classifier of another scikit-learn, or with another im
 it did where it was made.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from errors import ImageError, ParityError, PickleError, first_line
 from images.decoding import read_pixels
 from images.spec import ImageSpec
-from labels import plain
+from labels import nfc, plain
 from models.artifact import read_artifact
 from models.files import load_arrays
 from models.manifest import Label, Manifest
@@ -45,13 +45,13 @@ class Known:
     def read(cls, path: Path, spec: ImageSpec, accuracy: float | None = None) -> "Known":
         """A folder with a sub-folder of images for each label, or an .npz with ``labels`` and
         ``pixels`` (bytes) or ``features``, and ``probabilities``. Raises PickleError."""
-        known = _of_folder(path, spec) if path.is_dir() else _of_arrays(path, spec)
+        known = _of_folder(path, spec) if path.is_dir() else _of_arrays(path, spec, accuracy)
         if len(known.labels) < MIN_IMAGES:
             raise PickleError(
                 f"{path} has {len(known.labels)} images with labels, and {MIN_IMAGES} are needed "
                 "to show that the version answers as the original did."
             )
-        return cls(known.features, known.labels, known.probabilities, accuracy)
+        return replace(known, accuracy=accuracy)
 
     def check(self, manifest: Manifest, outcome: Outcome) -> str:
         """One sentence of what agrees; raises ParityError if too little does."""
@@ -79,22 +79,8 @@ class Known:
                 "state its own accuracy on them with --accuracy."
             )
         if self.probabilities is not None and manifest.gives_probabilities:
-            self._compare(manifest, outcome)
+            _compare(self.probabilities, manifest, outcome)
         return f"{share:.1%} of {count} labels are the original's."
-
-    def _compare(self, manifest: Manifest, outcome: Outcome) -> None:
-        assert_shape = self.probabilities is not None and self.probabilities.shape
-        if assert_shape != outcome.scores.shape or self.probabilities is None:
-            raise ParityError(
-                f"The probabilities to check with have the shape {assert_shape}, and those of "
-                f"{manifest.name} {outcome.scores.shape}."
-            )
-        away = float(np.abs(self.probabilities - outcome.scores).max())
-        if not away <= _DIFFERENCE:
-            raise ParityError(
-                f"{manifest.name} gives a probability here that differs by {away:.2g} from the "
-                f"original's, above the {_DIFFERENCE:g} allowed."
-            )
 
 
 @dataclass
@@ -121,6 +107,8 @@ def _of_folder(folder: Path, spec: ImageSpec) -> Known:
     rows: list[NDArray[np.uint8]] = []
     labels: list[Label] = []
     for inner in sorted(one for one in folder.iterdir() if one.is_dir()):
+        if inner.name.startswith("."):
+            continue
         for file in sorted(one for one in inner.iterdir() if one.is_file()):
             if file.name.startswith(".") or file.stat().st_size > _MAX_BYTES:
                 continue
@@ -128,7 +116,7 @@ def _of_folder(folder: Path, spec: ImageSpec) -> Known:
                 rows.append(read_pixels(file.read_bytes(), spec))
             except ImageError:
                 continue
-            labels.append(inner.name)
+            labels.append(nfc(inner.name))
     if not rows:
         raise PickleError(
             f"{folder} has no images to check with: put them into one sub-folder for each label."
@@ -136,7 +124,7 @@ def _of_folder(folder: Path, spec: ImageSpec) -> Known:
     return Known(spec.features(np.stack(rows)), tuple(labels))
 
 
-def _of_arrays(path: Path, spec: ImageSpec) -> Known:
+def _of_arrays(path: Path, spec: ImageSpec, accuracy: float | None) -> Known:
     try:
         arrays = load_arrays(path.read_bytes())
     except Exception as error:
@@ -144,13 +132,19 @@ def _of_arrays(path: Path, spec: ImageSpec) -> Known:
             f"{path} cannot be read as .npz without pickled arrays ({first_line(error)}): save "
             "pixels or features, and labels, with numpy.savez."
         ) from error
-    labels = _first(arrays, ("predictions", "labels"))
-    pixels, features = arrays.get("pixels", arrays.get("images")), arrays.get("features")
-    images = features if features is not None else pixels
+    # Beside predictions, labels are the true ones.
+    names = ("predictions", "labels") if accuracy is None else ("labels", "predictions")
+    labels = _first(arrays, names)
+    images = _first(arrays, ("features", "pixels", "images"))
     if labels is None or images is None:
         raise PickleError(
             f"{path} has the arrays {', '.join(sorted(arrays)) or 'none'}, and needs labels (or "
             "predictions) and pixels (or features)."
+        )
+    if images.ndim < 2 or not images.size:
+        raise PickleError(
+            f"{path} needs some images of {spec.n_features} numbers each; it has an array of the "
+            f"shape {images.shape}."
         )
     flat = images.reshape(len(images), -1)
     if labels.ndim != 1 or len(labels) != len(flat) or flat.shape[1] != spec.n_features:
@@ -158,7 +152,7 @@ def _of_arrays(path: Path, spec: ImageSpec) -> Known:
             f"{path} needs one label for each image of {spec.n_features} numbers; it has "
             f"{labels.shape} labels and {images.shape} images."
         )
-    if features is None:
+    if "features" not in arrays:
         if flat.dtype != np.uint8:
             raise PickleError(f"{path} has pixels of {flat.dtype}; they must be bytes (uint8).")
         flat = spec.features(flat)
@@ -168,6 +162,20 @@ def _of_arrays(path: Path, spec: ImageSpec) -> Known:
         tuple(plain(one) for one in labels.tolist()),
         None if probabilities is None else probabilities.astype(np.float64),
     )
+
+
+def _compare(probabilities: NDArray[np.float64], manifest: Manifest, outcome: Outcome) -> None:
+    if probabilities.shape != outcome.scores.shape:
+        raise ParityError(
+            f"The probabilities to check with have the shape {probabilities.shape}, and those of "
+            f"{manifest.name} {outcome.scores.shape}."
+        )
+    away = float(np.abs(probabilities - outcome.scores).max())
+    if not away <= _DIFFERENCE:
+        raise ParityError(
+            f"{manifest.name} gives a probability here that differs by {away:.2g} from the "
+            f"original's, above the {_DIFFERENCE:g} allowed."
+        )
 
 
 def _first(arrays: dict[str, NDArray[Any]], names: tuple[str, ...]) -> NDArray[Any] | None:

@@ -55,8 +55,9 @@ def load(path: Path, entry: str | None = None) -> LoadedPickle:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         held = _unpickle(path, report)
-        report = _with_version(report, caught)
         made = foreign(caught)
+        if report.sklearn_version is None and made:
+            report = replace(report, sklearn_version=escaped(made[0].version))
         found = find(held, path.name, entry)
         estimator = found.thing
         _check(estimator, path.name, report)
@@ -73,12 +74,11 @@ def _unpickle(path: Path, report: PickleReport) -> Any:
         # scikit-learn's compiled modules call themselves _loss and the like.
         cause = _versions(report) if str(error.name).startswith(("sklearn", "_")) else ""
         raise PickleError(
-            f"{path.name} needs the module {error.name}, which is not installed here{cause}"
-            f"{_way_out(report) if cause else ''}."
+            f"{path.name} needs the module {error.name}, which is not installed here{cause}."
         ) from error
     except Exception as error:
         raise PickleError(
-            f"{path.name} cannot be loaded ({_reason(error)}){_versions(report)}{_way_out(report)}."
+            f"{path.name} cannot be loaded ({_reason(error)}){_versions(report)}."
         ) from error
 
 
@@ -97,7 +97,7 @@ def _check(estimator: Any, name: str, report: PickleReport) -> None:
     except Exception as error:
         raise PickleError(
             f"{name} contains a {kind} that this version of scikit-learn does not recognize as "
-            f"an estimator ({_reason(error)}){_versions(report)}{_way_out(report)}."
+            f"an estimator ({_reason(error)}){_versions(report)}."
         ) from error
     if not classifies:
         raise PickleError(f"{name} contains a {kind}, which is not a classifier.")
@@ -105,12 +105,11 @@ def _check(estimator: Any, name: str, report: PickleReport) -> None:
     if not isinstance(n_features, int | np.integer) or n_features < 1:
         raise PickleError(
             f"{name} contains a {kind} without its number of features "
-            f"(n_features_in_){_versions(report)}{_way_out(report)}."
+            f"(n_features_in_){_versions(report)}."
         )
     if getattr(estimator, "classes_", None) is None:
         raise PickleError(
-            f"{name} contains a {kind} without its classes (classes_){_versions(report)}"
-            f"{_way_out(report)}."
+            f"{name} contains a {kind} without its classes (classes_){_versions(report)}."
         )
     labels = _labels(estimator, name)
     try:
@@ -118,7 +117,7 @@ def _check(estimator: Any, name: str, report: PickleReport) -> None:
     except Exception as error:
         raise PickleError(
             f"{name} contains a {kind} that loads but cannot predict "
-            f"({_reason(error)}){_versions(report)}{_way_out(report)}."
+            f"({_reason(error)}){_versions(report)}."
         ) from error
     if prediction.shape != (1,) or prediction[0] not in labels:
         raise PickleError(f"{name} contains a {kind} that predicts none of its own classes.")
@@ -142,16 +141,6 @@ def _labels(estimator: Any, name: str) -> list[Any]:
     return labels
 
 
-def _with_version(report: PickleReport, caught: Sequence[warnings.WarningMessage]) -> PickleReport:
-    if report.sklearn_version is not None:
-        return report
-    for warning in caught:
-        original = getattr(warning.message, "original_sklearn_version", None)
-        if isinstance(original, str):
-            return replace(report, sklearn_version=escaped(original))
-    return report
-
-
 def _texts(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
     """One sentence for each type of estimator and version; the first line of other warnings."""
     texts: dict[str, None] = {}
@@ -168,19 +157,15 @@ def _texts(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
 
 
 def _versions(report: PickleReport) -> str:
-    """To append to an error that another version of scikit-learn may have caused."""
+    """To append to an error that another scikit-learn may have caused: which, and the way out."""
     made = report.sklearn_version
     if made == sklearn.__version__:
         return ""
     made_with = f"scikit-learn {made}" if made else "an unknown version of scikit-learn"
-    return f"; it was saved by {made_with}, and {sklearn.__version__} is installed here"
-
-
-def _way_out(report: PickleReport) -> str:
-    made = report.sklearn_version
-    if made == sklearn.__version__:
-        return ""
-    return f"; add --with-scikit-learn {made or 'VERSION'}, which converts it by that version"
+    return (
+        f"; it was saved by {made_with}, and {sklearn.__version__} is installed here; add "
+        f"--with-scikit-learn {made or 'VERSION'}, which converts it by that version"
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -1,11 +1,16 @@
 """``python -m models``, run in process on a store of its own."""
 
 import json
+import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sklearn.datasets import load_digits
+from sklearn.neighbors import KNeighborsClassifier
 
 from models.__main__ import main
 from models.manifest import Speed
@@ -96,6 +101,16 @@ def test_export_and_import(own: Store, tmp_path: Path, run: Run) -> None:
     assert run("import", str(archive)).output == f"Imported {version.tag}\n"
 
 
+@pytest.mark.parametrize("option", ["--entry=a", "--accuracy=0", "--with-scikit-learn=1.5.2"])
+def test_an_archive_takes_no_option_of_a_pickle(tmp_path: Path, run: Run, option: str) -> None:
+    archive = tmp_path / "clf.bentomodel"
+    archive.write_bytes(b"")
+    result = run("import", str(archive), option)
+    assert result.exit_code == 2
+    assert option.partition("=")[0] in result.stderr
+    assert "are only for a pickle: leave them out." in result.stderr
+
+
 def test_a_pickle_is_only_described(own: Store, run: Run) -> None:
     result = run("import", PICKLE, "--name", "old", "--image-spec", "digits")
     assert result.exit_code == 1
@@ -112,6 +127,28 @@ def test_a_trusted_pickle_becomes_a_version(own: Store, run: Run) -> None:
     assert version.manifest.labels == tuple(range(10))
     assert not version.manifest.gives_probabilities
     assert "4200 images: 0 labels differ" in result.output
+
+
+class Once:
+    """Makes a folder when it is loaded, which cannot be done twice."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.folder),)
+
+
+def test_a_pickle_that_has_no_graph_is_loaded_once(own: Store, tmp_path: Path, run: Run) -> None:
+    features, targets = load_digits(return_X_y=True)
+    model = KNeighborsClassifier(3, metric="cosine").fit(features[:200], targets[:200])
+    path = tmp_path / "clf.pickle"
+    path.write_bytes(pickle.dumps({"model": model, "made": Once(tmp_path / "made")}))
+    result = run("import", str(path), "--name", "old", "--image-spec", "digits", "--trust")
+    assert result.exit_code == 1
+    assert (tmp_path / "made").is_dir()
+    assert result.stderr.endswith("; --backend sklearn serves the estimator itself.\n")
+    assert own.versions() == []
 
 
 def test_a_graph_that_is_slow_but_correct_is_saved_with_a_warning(tmp_path: Path, run: Run) -> None:

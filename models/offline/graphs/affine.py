@@ -89,13 +89,15 @@ class Affine:
         if self.projects:
             return replace(self, factor=self.factor[:, indices], offset=self.offset[indices])
         columns = indices if self.columns is None else self.columns[indices]
-        return Affine(self.factor[indices], self.offset[indices], columns)
+        return replace(
+            self, factor=self.factor[indices], offset=self.offset[indices], columns=columns
+        )
 
     def source(self, nodes: Nodes) -> str:
         """x, float32 [N, F]: the graph's input, or some of its columns."""
         if self.columns is None:
             return self.origin
-        return nodes.add("Gather", self.origin, nodes.constant(self.columns, np.int64), axis=1)
+        return nodes.columns(self.origin, self.columns)
 
 
 def after(affine: Affine, transformer: Any) -> Affine | None:
@@ -113,7 +115,7 @@ def after(affine: Affine, transformer: Any) -> Affine | None:
 def _map_of(transformer: Any) -> Affine | None:
     kind = type(transformer)
     if kind is StandardScaler or kind is RobustScaler:
-        center = transformer.mean_ if kind is StandardScaler else transformer.center_
+        center = center_of(transformer)
         return _centered(center, transformer.scale_, transformer.n_features_in_)
     if kind is MinMaxScaler and not transformer.clip:
         return Affine(dense(transformer.scale_), dense(transformer.min_))
@@ -122,6 +124,14 @@ def _map_of(transformer: Any) -> Affine | None:
     if kind is TruncatedSVD or kind is PCA:
         return projection_of(transformer)
     return None
+
+
+def center_of(scaler: Any) -> Any:
+    """What a fitted scaler subtracts; None if nothing."""
+    if type(scaler) is StandardScaler:
+        # A StandardScaler without it has a mean all the same.
+        return scaler.mean_ if scaler.with_mean else None
+    return scaler.center_ if type(scaler) is RobustScaler else None
 
 
 def projection_of(transformer: TruncatedSVD | PCA) -> Affine:

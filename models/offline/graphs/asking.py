@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from models.offline.graphs.affine import Affine
 from models.offline.graphs.linear import Rescale
@@ -30,11 +30,6 @@ def label(nodes: Nodes, outputs: Outputs) -> str:
     return outputs.label or nodes.add("ArgMax", outputs.scores, axis=1, keepdims=0)
 
 
-def column(nodes: Nodes, value: str, indices: ArrayLike) -> str:
-    """Some columns of [N, C], as [N, len(indices)]."""
-    return nodes.add("Gather", value, nodes.constant(indices, np.int64), axis=1)
-
-
 def placed(nodes: Nodes, value: str, classes: NDArray[Any], n_classes: int) -> str | None:
     """float32 [N, n_classes] of a member that knows the classes of these indices."""
     if np.array_equal(classes, np.arange(n_classes)):
@@ -45,7 +40,7 @@ def placed(nodes: Nodes, value: str, classes: NDArray[Any], n_classes: int) -> s
 
 
 def rescaled(nodes: Nodes, value: str, rescale: Rescale) -> str:
-    """A decision [N, C] rescaled; of two classes it is [-d, d]."""
+    """A decision or probabilities [N, C], rescaled: of two classes, the second column."""
     weights = np.diag(rescale.scale)
     if len(rescale.scale) == 2:
         weights = np.vstack([np.zeros(2), rescale.scale])
@@ -61,4 +56,4 @@ def binary(nodes: Nodes, ask: Ask, member: Any, affine: Affine) -> str | None:
         value = ask.probabilities(nodes, member, affine)
     else:
         return None
-    return value and column(nodes, value, [1])
+    return value and nodes.columns(value, [1])

@@ -80,9 +80,8 @@ def _sum(nodes: Nodes, terms: str, start: int, count: int) -> str:
         for place in range(start + _SUMS, start + whole, _SUMS):
             sums = nodes.add("Add", sums, _columns(nodes, terms, place, _SUMS))
         for width in (4, 2, 1):
-            even = nodes.constant(np.arange(width) * 2, np.int64)
-            odd = nodes.constant(np.arange(width) * 2 + 1, np.int64)
-            left, right = (nodes.add("Gather", sums, one, axis=1) for one in (even, odd))
+            left = nodes.columns(sums, np.arange(width) * 2)
+            right = nodes.columns(sums, np.arange(width) * 2 + 1)
             sums = nodes.add("Add", left, right)
         total = sums
     for place in range(start + whole, start + count):

@@ -7,10 +7,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 
 from models.offline.graphs.affine import Affine
-from models.offline.graphs.asking import Ask, binary, column, label
+from models.offline.graphs.asking import Ask, binary, label
 from models.offline.graphs.linear import Rescale, normalized_sigmoids
 from models.offline.graphs.nodes import Nodes, Outputs
-from models.offline.graphs.unwrapped import innermost
+from models.offline.wrappers import innermost
 
 SCHEMES = frozenset({OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier})
 
@@ -40,7 +40,7 @@ def scheme(nodes: Nodes, whole: Any, affine: Affine, ask: Ask) -> Outputs | None
         known = [one for one in found if one is not None]
         if len(known) < len(found):
             return None
-        shares = nodes.add("Concat", *(column(nodes, one, [1]) for one in known), axis=1)
+        shares = nodes.add("Concat", *(nodes.columns(one, [1]) for one in known), axis=1)
     total = nodes.add("ReduceSum", shares, nodes.constant([1], np.int64), keepdims=1)
     none = nodes.add("Equal", total, nodes.constant(0.0))
     divisor = nodes.add("Where", none, nodes.constant(1.0), total)
@@ -95,7 +95,7 @@ def _one_vs_one(
     scores = nodes.add("Sum", *votes, shares)
     if n_classes > 2:
         return Outputs("scores", scores)
-    score = column(nodes, scores, [1])
+    score = nodes.columns(scores, [1])
     limit = 0.0 if hasattr(whole.estimators_[0], "decision_function") else 0.5
     above = nodes.add("Greater", score, nodes.constant(limit))
     chosen = nodes.add("Where", above, nodes.constant(1, np.int64), nodes.constant(0, np.int64))

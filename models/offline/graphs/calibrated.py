@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.calibration import CalibratedClassifierCV
 
 from models.offline.graphs.affine import Affine
-from models.offline.graphs.asking import Ask, column
+from models.offline.graphs.asking import Ask, rescaled
 from models.offline.graphs.linear import Rescale, normalized_sigmoids
 from models.offline.graphs.nodes import Nodes
 
@@ -73,12 +73,7 @@ def _rescaled(nodes: Nodes, base: Any, affine: Affine, ask: Ask, rescale: Rescal
     if hasattr(base, "decision_function"):
         return ask.decision(nodes, base, affine, rescale)
     value = ask.probabilities(nodes, base, affine)
-    if value is None:
-        return None
-    weights = np.diag(rescale.scale)
-    if len(rescale.scale) == 2:
-        weights = np.vstack([np.zeros(2), rescale.scale])
-    return nodes.add("Gemm", value, nodes.constant(weights), nodes.constant(rescale.shift))
+    return value and rescaled(nodes, value, rescale)
 
 
 def _exact(nodes: Nodes, base: Any, affine: Affine, ask: Ask) -> str | None:
@@ -94,7 +89,7 @@ def _isotonic(nodes: Nodes, value: str, calibrators: list[Any], n_classes: int) 
     shares = []
     for index, calibrator in enumerate(calibrators):
         place = 1 if n_classes == 2 else index
-        shares.append(_interpolated(nodes, column(nodes, value, [place]), calibrator))
+        shares.append(_interpolated(nodes, nodes.columns(value, [place]), calibrator))
     if n_classes == 2:
         share = nodes.cast(shares[0], "float")
         both = nodes.constant([[-1.0, 1.0]])

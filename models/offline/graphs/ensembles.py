@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 
 from models.offline.graphs.affine import Affine
-from models.offline.graphs.asking import Ask, column, label, placed
+from models.offline.graphs.asking import Ask, label, placed
 from models.offline.graphs.linear import Rescale
 from models.offline.graphs.nodes import Nodes, Outputs
 from models.offline.graphs.steps import exact
@@ -44,7 +44,7 @@ def stack(nodes: Nodes, whole: StackingClassifier, affine: Affine, ask: Ask) -> 
         if value is None:
             return None
         if two and columns == 2:
-            value, columns = column(nodes, value, [1]), 1
+            value, columns = nodes.columns(value, [1]), 1
         values.append(value)
         width += columns
     if whole.passthrough:
@@ -78,7 +78,7 @@ def _bag(nodes: Nodes, whole: BaggingClassifier, affine: Affine, ask: Ask) -> Ou
         if all_of_them:
             seen = affine
         else:
-            seen = Affine.identity(len(chosen), column(nodes, features, chosen))
+            seen = Affine.identity(len(chosen), nodes.columns(features, chosen))
         if hasattr(member, "predict_proba"):
             value = ask.probabilities(nodes, member, seen)
             value = value and placed(nodes, value, member.classes_, n_classes)

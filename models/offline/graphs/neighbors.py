@@ -51,7 +51,9 @@ def neighbor_probabilities(nodes: Nodes, estimator: KNeighborsClassifier, affine
         away = nodes.add("Sub", chosen, one)
         last = nodes.constant([2], np.int64)
         squares = nodes.add("ReduceSum", nodes.add("Mul", away, away), last, keepdims=0)
-        return _weighted(nodes, estimator, nearest, nodes.add("Sqrt", squares))
+        squared = estimator.metric == "sqeuclidean"
+        near = squares if squared else nodes.add("Sqrt", squares)
+        return _weighted(nodes, estimator, nearest, near)
     distances = _distances(nodes, points, features, _power(estimator) or 1.0)
     closeness = nodes.add("Neg", distances)
     nearest = _nearest(nodes, estimator, closeness)
@@ -102,8 +104,7 @@ def _distances(nodes: Nodes, points: NDArray[np.float64], features: str, power: 
     """float64 [N, T]: added pixel by pixel, so that equal images are at a distance of zero."""
     total = ""
     for place, numbers in enumerate(points.T):
-        index = nodes.constant([place], np.int64)
-        pixel = nodes.add("Gather", features, index, axis=1)
+        pixel = nodes.columns(features, [place])
         away = nodes.add("Abs", nodes.add("Sub", pixel, nodes.constant(numbers, np.float64)))
         if power not in {1.0, float("inf")}:
             away = nodes.add("Pow", away, nodes.constant(power, np.float64))

@@ -70,6 +70,10 @@ class Nodes:
             self.nodes.append(copied)
         return names[output]
 
+    def columns(self, value: str, indices: ArrayLike) -> str:
+        """Some columns of [N, C], as [N, len(indices)]."""
+        return self.add("Gather", value, self.constant(indices, np.int64), axis=1)
+
     def cast(self, value: str, dtype: Literal["float", "double"]) -> str:
         return self.add(
             "Cast", value, to=TensorProto.DOUBLE if dtype == "double" else TensorProto.FLOAT

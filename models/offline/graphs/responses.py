@@ -12,7 +12,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC, NuSVC
 
 from models.offline.graphs.affine import Affine
-from models.offline.graphs.asking import Ask, rescaled
+from models.offline.graphs.asking import Ask, label, rescaled
 from models.offline.graphs.bayes import BAYES, bayes_probabilities
 from models.offline.graphs.binary import SCHEMES, rest_decision, scheme
 from models.offline.graphs.calibrated import calibrated_probabilities
@@ -113,8 +113,7 @@ def _vote(nodes: Nodes, unwrapped: Unwrapped) -> str | None:
     """libsvm's voted label of an SVC with probabilities, which is not always their maximum."""
     if not is_svc(unwrapped):
         return None
-    outputs = _scores(nodes, unwrapped)
-    return outputs.label or nodes.add("ArgMax", outputs.scores, axis=1, keepdims=0)
+    return label(nodes, _scores(nodes, unwrapped))
 
 
 def is_svc(unwrapped: Unwrapped) -> bool:

@@ -15,11 +15,10 @@ from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
-    RobustScaler,
     StandardScaler,
 )
 
-from models.offline.graphs.affine import SELECTORS, Affine, after, projection_of
+from models.offline.graphs.affine import SELECTORS, Affine, after, center_of, projection_of
 from models.offline.graphs.functions import apply
 from models.offline.graphs.nodes import Nodes
 from models.offline.graphs.stock import stock_transformer
@@ -54,7 +53,7 @@ def exact(nodes: Nodes, affine: Affine) -> str:
     for transformer in affine.steps:
         if type(transformer) in SELECTORS:
             chosen = transformer.get_support(indices=True)
-            value = nodes.add("Gather", value, nodes.constant(chosen, np.int64), axis=1)
+            value = nodes.columns(value, chosen)
         elif type(transformer) in {PCA, TruncatedSVD}:
             value = _projected(nodes, value, transformer)
         else:
@@ -67,14 +66,7 @@ def _scaled(nodes: Nodes, value: str, scaler: Any) -> str:
     if kind is MinMaxScaler:
         changes = [("Mul", scaler.scale_), ("Add", scaler.min_)]
     else:
-        center = {StandardScaler: "mean_", RobustScaler: "center_"}.get(kind)
-        changes = [("Sub", getattr(scaler, center)) if center else ("Sub", None)]
-        changes.append(("Div", scaler.scale_))
-        if kind is StandardScaler:
-            changes = [
-                (name, number if scaler.with_mean or name == "Div" else None)
-                for name, number in changes
-            ]
+        changes = [("Sub", center_of(scaler)), ("Div", scaler.scale_)]
     for name, number in changes:
         if number is None:
             continue
@@ -123,7 +115,7 @@ def _columns(nodes: Nodes, value: str, whole: ColumnTransformer) -> tuple[str, i
         indices = np.arange(width)[_positions(whole, name, columns)]
         if not len(indices):
             continue
-        chosen = nodes.add("Gather", value, nodes.constant(indices, np.int64), axis=1)
+        chosen = nodes.columns(value, indices)
         part = _part(nodes, chosen, len(indices), transformer)
         if part is None:
             return None

@@ -7,6 +7,7 @@ from sklearn.pipeline import Pipeline
 from models.offline.graphs.affine import Affine
 from models.offline.graphs.nodes import Nodes
 from models.offline.graphs.steps import step
+from models.offline.wrappers import inner
 
 
 class Unwrapped(NamedTuple):
@@ -21,34 +22,13 @@ def unwrap(nodes: Nodes, estimator: Any, affine: Affine) -> Unwrapped | None:
 
     Steps that are not affine are added to ``nodes``, and the map begins after them.
     """
-    while (inner := _inner(estimator)) is not estimator:
-        estimator = inner
+    while (found := inner(estimator)) is not estimator:
+        estimator = found
     if type(estimator) is not Pipeline:
         return Unwrapped(affine, estimator)
     for _, part in estimator.steps[:-1]:
-        found = step(nodes, affine, part)
-        if found is None:
+        after = step(nodes, affine, part)
+        if after is None:
             return None
-        affine = found
+        affine = after
     return unwrap(nodes, estimator.steps[-1][1], affine)
-
-
-def innermost(estimator: Any) -> Any:
-    """The classifier at the end of all searches, frozen estimators and pipelines."""
-    inner = _inner(estimator)
-    if type(inner) is Pipeline:
-        inner = inner.steps[-1][1]
-    return inner if inner is estimator else innermost(inner)
-
-
-def _inner(estimator: Any) -> Any:
-    """What answers for a search or a frozen estimator; the others themselves."""
-    if hasattr(estimator, "best_estimator_"):
-        return estimator.best_estimator_
-    # Not imported: scikit-learn before 1.6 does not have it.
-    if (type(estimator).__module__, type(estimator).__name__) == (
-        "sklearn.frozen._frozen",
-        "FrozenEstimator",
-    ):
-        return estimator.estimator
-    return estimator

@@ -59,6 +59,23 @@ def test_true_labels_in_a_folder_with_the_accuracy_at_home(tmp_path: Path) -> No
     assert written(tmp_path, known) == f"{right:.1%} of 100 labels are right, as stated."
 
 
+def test_hidden_folders_are_no_labels_and_names_may_be_decomposed(tmp_path: Path) -> None:
+    """As the file systems of some machines write them, and what some leave behind."""
+    for place in range(60):
+        for name in (".thumbnails", "cafe\u0301"):
+            inner = tmp_path / name
+            inner.mkdir(exist_ok=True)
+            Image.fromarray(ASKED[place].reshape(8, 8)).save(inner / f"{place}.png")
+    assert Known.read(tmp_path, SPEC).labels == ("caf\u00e9",) * 60
+
+
+def test_with_an_accuracy_the_true_labels_are_meant(tmp_path: Path) -> None:
+    truth = DIGITS.target[300:400]
+    path = saved(tmp_path, pixels=ASKED, predictions=SAID, labels=truth)
+    assert Known.read(path, SPEC).labels == tuple(SAID.tolist())
+    assert Known.read(path, SPEC, 0.9).labels == tuple(truth.tolist())
+
+
 def test_another_accuracy_than_at_home_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, pixels=ASKED, labels=DIGITS.target[300:400])
     with pytest.raises(ParityError, match=r"and 40.0% were stated, so it does not answer"):
@@ -72,6 +89,9 @@ def test_another_accuracy_than_at_home_is_refused(tmp_path: Path) -> None:
         ({"pixels": ASKED}, "has the arrays pixels, and needs labels"),
         ({"pixels": ASKED[:, :9], "labels": SAID}, "needs one label for each image of 64 numbers"),
         ({"pixels": ASKED / 2, "labels": SAID}, r"must be bytes \(uint8\)"),
+        ({"pixels": np.uint8(1), "labels": SAID}, r"some images of 64 numbers .* the shape \(\)"),
+        ({"pixels": ASKED[:0], "labels": SAID[:0]}, r"some images of 64 .* the shape \(0, 64\)"),
+        ({"features": ASKED[:, :0], "labels": SAID}, r"some images of 64 .* shape \(100, 0\)"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(

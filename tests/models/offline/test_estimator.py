@@ -1,7 +1,10 @@
 """Estimators as skops: the same each time, and only of types that were reviewed."""
 
+import subprocess
+import sys
 import zipfile
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ from models.offline.estimator import dump_estimator, load_estimator
 from train.data_size import DataSize
 from train.recipes import RECIPES
 
+ROOT = Path(__file__).parents[3]
 IMAGES, TARGETS = (array[:100] for array in load_digits(n_class=3, return_X_y=True))
 FEATURES = IMAGES.astype(np.float32)
 
@@ -66,3 +70,13 @@ def test_the_archive_has_no_time() -> None:
     estimator = RandomForestClassifier(2, random_state=0).fit(FEATURES, TARGETS)
     with zipfile.ZipFile(BytesIO(dump_estimator(estimator))) as archive:
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_serving_an_estimator_needs_no_onnx() -> None:
+    script = (
+        "import sys, models.offline.estimator; print(sys.modules.keys() & {'onnx', 'skl2onnx'})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout == "set()\n"

@@ -116,6 +116,7 @@ WRITTEN = {
     "logistic": LogisticRegression(),
     "logistic cv": LogisticRegressionCV(Cs=2, cv=2),
     "scaler, logistic": make_pipeline(Scaler(), LogisticRegression()),
+    "scaler without mean, logistic": make_pipeline(Scaler(with_mean=False), LogisticRegression()),
     "max scaler, logistic": make_pipeline(MaxAbsScaler(), "passthrough", LogisticRegression()),
     "robust scaler, logistic": make_pipeline(RobustScaler(), LogisticRegression()),
     "svd, logistic": make_pipeline(TruncatedSVD(20, random_state=0), LogisticRegression()),
@@ -197,9 +198,18 @@ COMPOSITE = {
         FeatureUnion([("a", PCA(9, random_state=0)), ("b", SelectKBest(k=9))]), LogisticRegression()
     ),
     "function": make_pipeline(FunctionTransformer(np.log1p), TREE),
+    "scaler without mean": make_pipeline(Scaler(with_mean=False), TREE),
+    "selected after a norm": make_pipeline(Normalizer(), SelectKBest(k=20), LogisticRegression()),
+    "selected after a function": make_pipeline(
+        FunctionTransformer(np.log1p), SelectKBest(k=20), LogisticRegression()
+    ),
+    "selected in a union": make_pipeline(
+        Scaler(), FeatureUnion([("a", SelectKBest(k=20))]), LogisticRegression()
+    ),
     "bags": BaggingClassifier(LogisticRegression(), 3, max_features=0.5, random_state=0),
     "rest": OneVsRestClassifier(make_pipeline(Scaler(), LogisticRegression())),
     "codes": OutputCodeClassifier(LinearSVC(random_state=0), random_state=0),
+    "squares": KNeighborsClassifier(3, weights="distance", metric="sqeuclidean"),
     "manhattan": KNeighborsClassifier(3, weights="distance", metric="manhattan"),
 }
 
