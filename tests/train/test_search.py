@@ -263,6 +263,36 @@ def test_groups_are_in_one_fold() -> None:
     assert search(tree, X, y, groups=groups, **how).winner.accuracy < 1.0
 
 
+def test_three_groups_have_three_folds() -> None:
+    y = np.arange(30) % 2
+    X = (y[:, None] + np.random.default_rng(0).normal(size=(30, 4))).astype(np.float32)
+    seen: list[tuple[int, int]] = []
+    search(
+        BAYES,
+        X,
+        y,
+        candidates=2,
+        seed=0,
+        workers=1,
+        groups=np.arange(30) // 10,
+        on_progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen == [(done, 2 * 3) for done in range(2 * 3 + 1)]
+
+
+def test_a_single_group_cannot_be_searched() -> None:
+    X, y = np.zeros((20, 1), dtype=np.float32), np.arange(20) % 2
+    with pytest.raises(RecipeError, match="of each class, and two groups"):
+        search(BAYES, X, y, candidates=1, seed=0, groups=np.zeros(20))
+
+
+def test_halving_begins_with_two_groups() -> None:
+    X, y = np.zeros((1800, 1), dtype=np.float32), np.arange(1800) % 2
+    groups = np.arange(1800) == 1799
+    with pytest.raises(RecipeError, match=r"begins with are of one group: leave --halving out"):
+        search(BAYES, X, y, candidates=9, seed=0, method="halving", groups=groups)
+
+
 @pytest.mark.parametrize("method", ["random", "halving"])
 def test_a_dask_cluster_does_the_work_and_finds_the_same(
     digits: Any, cluster: Any, method: search_module.Method
