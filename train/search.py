@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import ParameterSampler, cross_validate
 
 from errors import RecipeError
-from train.attempts import Attempts, Fit, processes
+from train.attempts import Attempts, Fit
 from train.data_size import DataSize
 from train.folds import most_folds, stratified
 from train.journal import Journal, Score
@@ -91,8 +92,9 @@ def search(
     of a round without regard to class and then fails on rare classes; here each class keeps its
     proportion.
 
-    ``workers`` is the number of processes, by default one for each processor; ``dask`` is the
-    address of a scheduler to use instead. Both find the same winner for the same seed.
+    ``workers`` is the number of processes, by default one for each processor that this process may
+    use; ``dask`` is the address of a scheduler to use instead. Both find the same winner for the
+    same seed.
     ``on_progress`` is called with the numbers of finished and of all fits, ``on_note`` with
     sentences. ``groups``: [N], of which each is in one fold. ``journals``: a folder to keep what
     was tried, and to go on with it.
@@ -129,7 +131,7 @@ def search(
     )
     with workers_of(workers, dask):
         notify(0, total)
-        attempts = Attempts(None if dask else processes(workers), {}, note)
+        attempts = Attempts(None if dask else workers or joblib.cpu_count(), {}, note)
         for count, rows, splits in zip(counts, drawn, splits_of, strict=True):
             X, y = features[rows], targets[rows]
             round_ = _Round(chosen[:count], len(rows), len(splits), journal)

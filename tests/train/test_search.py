@@ -228,6 +228,21 @@ def test_a_process_that_dies_costs_its_candidate_and_no_other() -> None:
     assert note.endswith("use --workers 1.")
 
 
+def test_a_limit_of_processors_is_kept(digits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single process is this one, so it can be told."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    seen: list[int] = []
+
+    def look(X: NDArray[Any]) -> NDArray[Any]:
+        seen.append(os.getpid())
+        return X
+
+    estimator = make_pipeline(FunctionTransformer(look), GaussianNB())
+    recipe_ = made_up(estimator, {"gaussiannb__var_smoothing": [1.0]})
+    search(recipe_, *digits, candidates=1, seed=0)
+    assert set(seen) == {os.getpid()}
+
+
 def test_an_interrupted_search_goes_on(digits: Any, found: SearchResult, tmp_path: Path) -> None:
     def interrupt(done: int, _total: int) -> None:
         if done == 12:
