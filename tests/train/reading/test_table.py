@@ -268,6 +268,15 @@ def test_groups_are_a_column(tmp_path: Path) -> None:
     assert [row.group for row in listing.rows] == ["w0", "w1", "w2", "w0", "w1"]
 
 
+def test_groups_are_a_column_of_the_list_of_a_lone_training_part(tmp_path: Path) -> None:
+    photos(tmp_path, "train")
+    rows = [(name, "ab"[place % 2], f"p{place // 2}") for place, name in enumerate(FILES)]
+    (tmp_path / "train" / "labels.csv").write_text(table(("file", "label", "person"), *rows))
+    listing = read_sources([tmp_path], Reading(groups="person"))
+    assert [row.group for row in listing.rows] == ["p0", "p0", "p1", "p1"]
+    assert sides(listing) == {None: 4}
+
+
 @pytest.mark.parametrize(
     ("pattern", "groups"),
     [("^([^.]+)", {"0", "1"}), (r"\d", {"0", "1"}), ("^([a-z])/", {"a", "b"})],
