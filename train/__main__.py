@@ -117,7 +117,8 @@ def main(
 
     from rich.console import Console
 
-    from train.fit import train
+    from train.dataset import split
+    from train.fit import train_parts
     from train.progress import progress
     from train.report import print_report
 
@@ -131,14 +132,15 @@ def main(
         source = click.get_current_context().get_parameter_source("holdout")
         if dataset.held is not None and source is not ParameterSource.DEFAULT:
             _say("--holdout is not used, as the data say what is held out.")
-        choice = _choose(dataset, recipe_name, holdout)
+        parts = split(dataset, holdout, seed)
+        choice = _choose(parts.train, recipe_name)
         advance.expect(_STAGES["fit"], choice.effort.fit)
-        result = train(
+        result = train_parts(
+            parts,
             dataset,
             choice.recipe,
             name,
             seed=seed,
-            holdout=holdout,
             plan=plan,
             backend=backend,
             on_stage=lambda stage, done, total: advance(_STAGES[stage], done, total),
@@ -163,19 +165,13 @@ def _say(note: str) -> None:
     click.echo(cli.printable(note), err=True)
 
 
-def _choose(dataset: "Dataset", recipe: str, holdout: float) -> "Choice":
-    """The recipe, once what it takes is told."""
+def _choose(train: "Dataset", recipe: str) -> "Choice":
+    """The recipe for what is trained on, once what it takes is told."""
     from train.auto_recipe import choose
     from train.effort import Size
 
-    held = dataset.held
-    trained = round((1 - holdout) * len(dataset)) if held is None else int((~held).sum())
-    few = min(dataset.counts.values())
-    choice = choose(
-        Size(trained, dataset.spec.n_features, len(dataset.labels)),
-        recipe,
-        rarest=few - max(1, round(holdout * few)) if held is None else few,
-    )
+    size = Size(len(train), train.spec.n_features, len(train.labels))
+    choice = choose(size, recipe, rarest=min(train.counts.values()))
     for note in choice.notes:
         _say(note)
     return choice

@@ -1,6 +1,5 @@
 """Runs the fits of a search, and goes on when a process that runs one of them dies."""
 
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -110,8 +109,3 @@ def _failed(error: BaseException) -> RecipeError:
         f"The search stopped because a fit failed: {first_line(error)}; what was tried is kept: "
         "the same command goes on."
     )
-
-
-def processes(workers: int | None) -> int:
-    """Of this machine: those asked for, or one for each processor."""
-    return workers or os.cpu_count() or 1

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
+from sklearn.model_selection import cross_val_predict
 
-from train.data_size import DataSize
 from train.evaluate import calibration_error
+from train.folds import most_folds, stratified
 from train.recipes import CALIBRATION_FOLDS
 
 POOR: Final = 0.1
@@ -59,8 +59,7 @@ def mended(
     parameters for each class are too many (60 classes of three: 63 % right instead of 100 %), and
     one sigmoid for all takes their place. Both are again sigmoids, so the graph stays the same.
     """
-    size = DataSize.of(targets)
-    folds = min(CALIBRATION_FOLDS, size.rarest)
+    folds = most_folds(CALIBRATION_FOLDS, targets, groups)
     if folds < 2:
         return None
     if isinstance(estimator, CalibratedClassifierCV):
@@ -70,8 +69,10 @@ def mended(
             clone(estimator), method="sigmoid", cv=folds, ensemble=False
         ).fit(features, targets)
     (member,) = whole.calibrated_classifiers_
-    scores = _scores(whole.estimator, features, targets, _folds(folds, targets, groups, seed))
-    if member.method != "sigmoid" or scores is None:
+    if member.method != "sigmoid":
+        return None
+    scores = _scores(whole.estimator, features, targets, stratified(folds, targets, groups, seed))
+    if scores is None:
         return None
     truth = np.searchsorted(whole.classes_, targets)
     slope = np.array([one.a_ for one in member.calibrators], dtype=np.float64)
@@ -128,14 +129,6 @@ def _in_common(
 
 def _value(found: Any) -> float:
     return float(found.fun)
-
-
-def _folds(folds: int, targets: NDArray[Any], groups: NDArray[Any] | None, seed: int) -> Any:
-    if groups is None:
-        return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(targets, targets))
-    return list(
-        StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(targets, targets, groups)
-    )
 
 
 def _scores(

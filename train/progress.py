@@ -2,10 +2,11 @@
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import click
 from rich.console import Console
@@ -20,15 +21,6 @@ _LONGEST_SECONDS: Final = 30.0
 _TICK_SECONDS: Final = 0.5
 # A rate is not known before.
 _KNOWN_SECONDS: Final = 1.0
-
-
-class Steps(Protocol):
-    """Told of each step as it goes on."""
-
-    def __call__(self, step: str, done: int, total: int) -> None: ...
-
-    def expect(self, step: str, seconds: float) -> None:
-        """About how long a step will take, before it begins; for one without parts to count."""
 
 
 @dataclass
@@ -86,78 +78,100 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-class Log:
-    """Steps as lines, for files and pipes. ``tick`` is called twice a second."""
+class Steps(ABC):
+    """Told of each step as it goes on. ``tick`` is called twice a second, from another thread."""
 
-    def __init__(
-        self, write: Callable[[str], None], now: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._write, self._now = write, now
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._steps: dict[str, Step] = {}
         self._expected: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def __call__(self, step: str, done: int, total: int) -> None:
         with self._lock:
-            found = self._of(step)
+            if step not in self._steps:
+                self._begin_after_the_others(Step(step, self._now(), self._expected.get(step)))
+            found = self._steps[step]
             found.done, found.total = done, total
             found.finished = done >= total
+            self._show(found)
 
     def expect(self, step: str, seconds: float) -> None:
+        """About how long a step will take, before it begins; for one without parts to count."""
         with self._lock:
             self._expected[step] = seconds
-
-    def _of(self, step: str) -> Step:
-        if step not in self._steps:
-            for earlier in self._steps.values():
-                earlier.finished = True
-            self._steps[step] = Step(step, self._now(), self._expected.get(step))
-            self._write(f"{step} ...")
-        return self._steps[step]
 
     def tick(self) -> None:
         with self._lock:
             for step in self._steps.values():
-                line = step.line(self._now() - step.began)
-                if line is not None:
-                    self._write(line)
+                self._tick(step, self._now() - step.began)
+
+    def _begin_after_the_others(self, step: Step) -> None:
+        for earlier in self._steps.values():
+            if not earlier.finished:
+                earlier.finished = True
+                self._show(earlier)
+        self._begin(step)
+        self._steps[step.name] = step
+
+    @abstractmethod
+    def _begin(self, step: Step) -> None:
+        """Of a step that nothing was shown of."""
+
+    @abstractmethod
+    def _show(self, step: Step) -> None:
+        """How far it is, which has changed."""
+
+    @abstractmethod
+    def _tick(self, step: Step, elapsed: float) -> None:
+        """How much longer it takes, after ``elapsed`` seconds."""
 
 
-class Bars:
+class Log(Steps):
+    """Steps as lines, for files and pipes."""
+
+    def __init__(
+        self, write: Callable[[str], None], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(now)
+        self._write = write
+
+    def _begin(self, step: Step) -> None:
+        self._write(f"{step.name} ...")
+
+    def _show(self, step: Step) -> None:
+        """With the next line that is due."""
+
+    def _tick(self, step: Step, elapsed: float) -> None:
+        line = step.line(elapsed)
+        if line is not None:
+            self._write(line)
+
+
+class Bars(Steps):
     """Steps as bars on a terminal, which rich draws by itself."""
 
     def __init__(self, bars: Progress) -> None:
+        super().__init__()
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
-        self._steps: dict[str, Step] = {}
-        self._expected: dict[str, float] = {}
 
-    def __call__(self, step: str, done: int, total: int) -> None:
-        found = self._of(step)
-        found.done, found.total = done, total
+    def _begin(self, step: Step) -> None:
+        self._tasks[step.name] = self._bars.add_task(step.name, total=None, count="", outlook="")
+
+    def _show(self, step: Step) -> None:
         # A step without parts has a moving bar until it is done.
         self._bars.update(
-            self._tasks[step],
-            completed=done,
-            total=total if found.countable or done else None,
-            count=f"{done:,}/{total:,}" if found.countable else "",
+            self._tasks[step.name],
+            completed=step.done,
+            total=step.total if step.countable or step.done else None,
+            count=f"{step.done:,}/{step.total:,}" if step.countable else "",
         )
-        found.finished = done >= total
-        self.tick()
+        self._tick(step, self._now() - step.began)
 
-    def expect(self, step: str, seconds: float) -> None:
-        self._expected[step] = seconds
-
-    def _of(self, step: str) -> Step:
-        if step not in self._steps:
-            self._steps[step] = Step(step, time.monotonic(), self._expected.get(step))
-            self._tasks[step] = self._bars.add_task(step, total=None, count="", outlook="")
-        return self._steps[step]
-
-    def tick(self) -> None:
-        for name, step in list(self._steps.items()):
-            outlook = "" if step.finished else step.outlook(time.monotonic() - step.began)
-            self._bars.update(self._tasks[name], outlook=outlook)
+    def _tick(self, step: Step, elapsed: float) -> None:
+        outlook = "" if step.finished else step.outlook(elapsed)
+        self._bars.update(self._tasks[step.name], outlook=outlook)
 
 
 @contextmanager
@@ -172,7 +186,7 @@ def progress() -> Iterator[Steps]:
         TextColumn("{task.fields[outlook]}"),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        steps: Log | Bars
+        steps: Steps
         steps = Bars(bars) if console.is_terminal else Log(lambda line: click.echo(line, err=True))
         ended = threading.Event()
 

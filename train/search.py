@@ -11,19 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.model_selection import (
-    ParameterSampler,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    cross_validate,
-)
+from sklearn.model_selection import ParameterSampler, cross_validate
 
 from errors import RecipeError
-from train.attempts import Attempts, Fit, processes
+from train.attempts import Attempts, Fit
 from train.data_size import DataSize
+from train.folds import most_folds, stratified
 from train.journal import Journal, Score
 from train.recipes import Recipe
 from train.workers import workers_of
@@ -95,31 +92,35 @@ def search(
     of a round without regard to class and then fails on rare classes; here each class keeps its
     proportion.
 
-    ``workers`` is the number of processes, by default one for each processor; ``dask`` is the
-    address of a scheduler to use instead. Both find the same winner for the same seed.
+    ``workers`` is the number of processes, by default one for each processor that this process may
+    use; ``dask`` is the address of a scheduler to use instead. Both find the same winner for the
+    same seed.
     ``on_progress`` is called with the numbers of finished and of all fits, ``on_note`` with
     sentences. ``groups``: [N], of which each is in one fold. ``journals``: a folder to keep what
     was tried, and to go on with it.
 
     A process that dies costs no more than its candidate. Raises RecipeError if ``candidates`` is
-    below 1, a class has too few images, a fit fails, no candidate could be fitted, or the cluster
-    cannot be used.
+    below 1, a class has too few images, there are too few groups, a fit fails, no candidate could
+    be fitted, or the cluster cannot be used.
     """
     if candidates < 1:
         raise RecipeError(f"A search needs at least one candidate, not {candidates}.")
-    members = np.unique(targets, return_counts=True)[1]
-    folds = min(FOLDS, int(members.min()))
+    folds = most_folds(FOLDS, targets, groups)
     if folds < 2:
-        raise RecipeError("A search needs at least two training images of each class.")
+        raise RecipeError(
+            "A search needs at least two training images of each class, and two groups if there "
+            "are any."
+        )
     rounds = [(candidates, 1.0)]
     if method == "halving":
-        rounds = _halving_rounds(candidates, float(members.mean()))
-    first_rows = _stratified_rows(targets, rounds[0][1], seed)
-    size = DataSize.of(targets[first_rows]).in_fold(folds)
+        rounds = _halving_rounds(candidates, len(targets) / len(np.unique(targets)))
+    drawn = [_stratified_rows(targets, proportion, seed) for _, proportion in rounds]
+    splits_of = [_splits(folds, targets, groups, rows, seed) for rows in drawn]
+    size = DataSize.of(targets[drawn[0]]).in_fold(len(splits_of[0]))
     estimator = recipe.build(seed, size)
     chosen = _draw(recipe.space(size), candidates, seed)
-    rounds = [(min(count, len(chosen)), proportion) for count, proportion in rounds]
-    total = folds * sum(count for count, _ in rounds)
+    counts = [min(count, len(chosen)) for count, _ in rounds]
+    total = sum(count * len(splits) for count, splits in zip(counts, splits_of, strict=True))
     finished = itertools.count(1)
     notify = on_progress or (lambda _done, _total: None)
     note = on_note or (lambda _text: None)
@@ -130,11 +131,9 @@ def search(
     )
     with workers_of(workers, dask):
         notify(0, total)
-        attempts = Attempts(None if dask else processes(workers), {}, note)
-        for count, proportion in rounds:
-            rows = _stratified_rows(targets, proportion, seed)
+        attempts = Attempts(None if dask else workers or joblib.cpu_count(), {}, note)
+        for count, rows, splits in zip(counts, drawn, splits_of, strict=True):
             X, y = features[rows], targets[rows]
-            splits = _splits(folds, y, None if groups is None else groups[rows], seed)
             round_ = _Round(chosen[:count], len(rows), len(splits), journal)
             attempts.lost.clear()
             fits = [
@@ -186,12 +185,23 @@ class _Round:
                 yield Trial(parameters, float(accuracy), float(log_loss), self._images)
 
 
-def _splits(folds: int, y: NDArray[Any], groups: NDArray[Any] | None, seed: int) -> list[Any]:
+def _splits(
+    folds: int,
+    targets: NDArray[Any],
+    groups: NDArray[Any] | None,
+    rows: NDArray[np.int64],
+    seed: int,
+) -> list[Any]:
+    """Those of a round with these ``rows``, which may lack some of the groups."""
     if groups is None:
-        return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(y, y))
-    folds = min(folds, len(np.unique(groups)))
-    grouped = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    return list(grouped.split(y, y, groups))
+        return stratified(folds, targets[rows], None, seed)
+    folds = min(folds, len(np.unique(groups[rows])))
+    if folds < 2:
+        raise RecipeError(
+            f"The {len(rows):,} images that the search begins with are of one group: leave "
+            "--halving out."
+        )
+    return stratified(folds, targets[rows], groups[rows], seed)
 
 
 def _plain(groups: NDArray[Any] | None) -> list[Any] | None:

@@ -72,6 +72,14 @@ def test_groups_that_are_classes_cannot_be_calibrated(trained: Any) -> None:
     assert mended(estimator, features, names, names, seed=0) is None
 
 
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_few_groups_have_as_few_folds(trained: Any, number: int) -> None:
+    features, names = trained[0][:40], trained[1][:40]
+    estimator = recipe("logistic").build(0, DataSize.of(names)).fit(features, names)
+    better = mended(estimator, features, names, np.arange(40) % number, seed=0)
+    assert (better is None) == (number < 2)
+
+
 def test_the_original_stays_as_it_is(trained: Any) -> None:
     features, names = trained
     estimator = recipe("svc").build(0, DataSize.of(names)).fit(features, names)

@@ -107,6 +107,19 @@ def test_parts_are_trained_on_and_evaluated_on(tmp_path: Path) -> None:
     assert (manifest.data.images, manifest.data.holdout) == (36, 12)
 
 
+def test_auto_goes_by_what_is_trained_on(tmp_path: Path) -> None:
+    """A class of one on each side is of one, which cannot be calibrated."""
+    draw_folder(tmp_path / "train", images=8, seed=1, side=16)
+    draw_folder(tmp_path / "test", images=4, seed=2, side=16)
+    for part in ("train", "test"):
+        for file in sorted((tmp_path / part / "circle").iterdir())[1:]:
+            file.unlink()
+    result = run("--data", str(tmp_path), "--name", "cli-auto-parts")
+    assert result.exit_code == 0, result.output
+    assert "Recipe: forest, about " in result.stderr
+    assert "for 17 images of 768 features in 3 classes." in result.stderr
+
+
 def test_an_image_in_two_classes_is_refused_unless_allowed(tmp_path: Path) -> None:
     draw_folder(tmp_path, images=5, side=16)
     shutil.copy(tmp_path / "circle" / "000.png", tmp_path / "square" / "same.png")

@@ -1,6 +1,10 @@
-import pytest
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
 
-from train.progress import Log, Step, duration
+import pytest
+from rich.progress import Progress, TaskID
+
+from train.progress import Bars, Log, Step, duration
 
 
 class Clock:
@@ -65,6 +69,33 @@ def test_a_step_ends_the_one_before_it() -> None:
     clock.now = 3
     log.tick()
     assert lines == ["Fitting ...", "Saving ...", "Saving: 3 s ..."]
+
+
+def test_a_tick_while_a_bar_is_made_waits_for_it() -> None:
+    ticks: list[Future[None]] = []
+    pool = ThreadPoolExecutor(1)
+
+    class Ticking(Progress):
+        def add_task(self, *how: Any, **more: Any) -> TaskID:
+            ticks.append(pool.submit(steps.tick))
+            wait(ticks, timeout=0.1)
+            return super().add_task(*how, **more)
+
+    with pool:
+        steps = Bars(Ticking("", disable=True))
+        steps("Loading", 0, 10)
+        steps("Fitting", 0, 1)
+    assert [tick.exception() for tick in ticks] == [None, None]
+
+
+def test_a_bar_of_an_earlier_step_promises_nothing() -> None:
+    drawn = Progress("", disable=True)
+    steps = Bars(drawn)
+    steps.expect("Fitting", 1000)
+    steps("Fitting", 0, 1)
+    assert "to go" in drawn.tasks[0].fields["outlook"]
+    steps("Saving", 0, 1)
+    assert drawn.tasks[0].fields["outlook"] == ""
 
 
 @pytest.mark.parametrize(

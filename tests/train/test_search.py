@@ -228,6 +228,21 @@ def test_a_process_that_dies_costs_its_candidate_and_no_other() -> None:
     assert note.endswith("use --workers 1.")
 
 
+def test_a_limit_of_processors_is_kept(digits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single process is this one, so it can be told."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    seen: list[int] = []
+
+    def look(X: NDArray[Any]) -> NDArray[Any]:
+        seen.append(os.getpid())
+        return X
+
+    estimator = make_pipeline(FunctionTransformer(look), GaussianNB())
+    recipe_ = made_up(estimator, {"gaussiannb__var_smoothing": [1.0]})
+    search(recipe_, *digits, candidates=1, seed=0)
+    assert set(seen) == {os.getpid()}
+
+
 def test_an_interrupted_search_goes_on(digits: Any, found: SearchResult, tmp_path: Path) -> None:
     def interrupt(done: int, _total: int) -> None:
         if done == 12:
@@ -261,6 +276,36 @@ def test_groups_are_in_one_fold() -> None:
     tree = made_up(DecisionTreeClassifier(random_state=0), {"max_depth": [None]})
     assert search(tree, X, y, **how).winner.accuracy == 1.0
     assert search(tree, X, y, groups=groups, **how).winner.accuracy < 1.0
+
+
+def test_three_groups_have_three_folds() -> None:
+    y = np.arange(30) % 2
+    X = (y[:, None] + np.random.default_rng(0).normal(size=(30, 4))).astype(np.float32)
+    seen: list[tuple[int, int]] = []
+    search(
+        BAYES,
+        X,
+        y,
+        candidates=2,
+        seed=0,
+        workers=1,
+        groups=np.arange(30) // 10,
+        on_progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen == [(done, 2 * 3) for done in range(2 * 3 + 1)]
+
+
+def test_a_single_group_cannot_be_searched() -> None:
+    X, y = np.zeros((20, 1), dtype=np.float32), np.arange(20) % 2
+    with pytest.raises(RecipeError, match="of each class, and two groups"):
+        search(BAYES, X, y, candidates=1, seed=0, groups=np.zeros(20))
+
+
+def test_halving_begins_with_two_groups() -> None:
+    X, y = np.zeros((1800, 1), dtype=np.float32), np.arange(1800) % 2
+    groups = np.arange(1800) == 1799
+    with pytest.raises(RecipeError, match=r"begins with are of one group: leave --halving out"):
+        search(BAYES, X, y, candidates=9, seed=0, method="halving", groups=groups)
 
 
 @pytest.mark.parametrize("method", ["random", "halving"])

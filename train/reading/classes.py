@@ -122,7 +122,8 @@ class _Reader:
     def _parts(self, parts: Parts) -> Listing:
         """Raises DatasetError if a part has no classes."""
         held = parts.holdout
-        listings = [self._side(one, "train") for one in parts.train]
+        trained: Side | None = "train" if held else None
+        listings = [self._side(one, trained) for one in parts.train]
         listings += [self._side(one, "holdout") for one in held]
         listing = joined(listings, self._name)
         names = " and ".join(path_text(one.name) for one in parts.train)
@@ -130,12 +131,10 @@ class _Reader:
             other = " and ".join(path_text(one.name) for one in held)
             note = f"Trained on {names}, and evaluated on {other}."
         else:
-            rows = tuple(Row(row.where, row.label, row.file) for row in listing.rows)
-            listing = Listing(self._name, rows, listing.images, listing.skipped, listing.notes)
             note = f"The classes are in {names}."
         return listing.noting(note, *unused_notes(parts.unused, "no labels in it"))
 
-    def _side(self, folder: Folder, side: Side) -> Listing:
+    def _side(self, folder: Folder, side: Side | None) -> Listing:
         return self.read(folder, "auto", within_part=True).on_side(side)
 
     def _inner(self, level: Level) -> Listing:

@@ -43,8 +43,8 @@ class Listing:
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def on_side(self, side: Side) -> "Listing":
-        """The same, all of it on one side of the split."""
+    def on_side(self, side: Side | None) -> "Listing":
+        """The same, all of it on one side of the split; None to leave that open."""
         return replace(self, rows=tuple(replace(row, side=side) for row in self.rows))
 
     def noting(self, *notes: str, skipped: Iterable[Skipped] = ()) -> "Listing":

@@ -135,14 +135,17 @@ def folder_tables(folder: Folder, columns: Columns) -> list[Table]:
     # An example of what to hand in has labels, too, that are made up.
     files = [file for file in files if "submission" not in file.name.casefold()]
     loose = Columns(group=columns.group)
-    found = [
-        (file, read_table(file, columns if len(files) == 1 else loose, lookup)) for file in files
-    ]
-    tables = [table for _, table in found if table is not None]
-    if columns.named and len(files) > 1:
-        read = (read_table(table.path, columns, lookup) for table in tables)
-        tables = [table for table in read if table is not None]
-    return tables
+
+    def read(file: Path) -> Table | None:
+        try:
+            return read_table(file, columns, lookup)
+        except DatasetError:
+            # Of several files, one that is no list of labels need not have the columns.
+            if len(files) == 1 or read_table(file, loose, lookup) is not None:
+                raise
+            return None
+
+    return [table for table in map(read, files) if table is not None]
 
 
 def table_listing(tables: Sequence[Table], folder: Path, name: str) -> Listing:

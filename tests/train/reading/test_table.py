@@ -157,6 +157,28 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
         read_sources([tmp_path], Reading(label_column="sort"))
 
 
+def test_columns_of_several_lists_can_be_named(tmp_path: Path) -> None:
+    photos(tmp_path, ".")
+    for name, files in (("train.csv", FILES[:2]), ("valid.csv", FILES[2:])):
+        rows = [(file, "ab"[place % 2], "x", 1) for place, file in enumerate(files)]
+        (tmp_path / name).write_text(table(("file", "kind", "thing", "weight"), *rows))
+    # One that is no list of labels has not the column, and need not.
+    (tmp_path / "colors.csv").write_text(table(("width", "height"), (8, 8)))
+    listing = read_sources([tmp_path], Reading(label_column="kind"))
+    assert counts(listing) == {"a": 2, "b": 2}
+    assert sides(listing) == {"train": 2, "holdout": 2}
+    with pytest.raises(DatasetError, match="name them with --image-column and --label-column"):
+        read_sources([tmp_path])
+
+
+def test_a_list_of_several_without_the_column_that_is_named_is_refused(tmp_path: Path) -> None:
+    photos(tmp_path)
+    (tmp_path / "train.csv").write_text(listed(*FILES[:2], header=("file", "kind")))
+    (tmp_path / "valid.csv").write_text(listed(*FILES[2:]))
+    with pytest.raises(DatasetError, match=r"valid\.csv has no column 'kind'"):
+        read_sources([tmp_path], Reading(label_column="kind"))
+
+
 def test_a_stray_table_beside_class_folders_is_stray(tmp_path: Path) -> None:
     fill(tmp_path, "cat", "dog")
     (tmp_path / "index.csv").write_text(table(("file", "label"), ("cat/0.png", "cat")))
@@ -266,6 +288,15 @@ def test_several_sources_are_one_after_the_other(tmp_path: Path) -> None:
 def test_groups_are_a_column(tmp_path: Path) -> None:
     listing = read_sources([exported(tmp_path / "records.parquet")], Reading(groups="writer"))
     assert [row.group for row in listing.rows] == ["w0", "w1", "w2", "w0", "w1"]
+
+
+def test_groups_are_a_column_of_the_list_of_a_lone_training_part(tmp_path: Path) -> None:
+    photos(tmp_path, "train")
+    rows = [(name, "ab"[place % 2], f"p{place // 2}") for place, name in enumerate(FILES)]
+    (tmp_path / "train" / "labels.csv").write_text(table(("file", "label", "person"), *rows))
+    listing = read_sources([tmp_path], Reading(groups="person"))
+    assert [row.group for row in listing.rows] == ["p0", "p0", "p1", "p1"]
+    assert sides(listing) == {None: 4}
 
 
 @pytest.mark.parametrize(
