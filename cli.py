@@ -4,7 +4,8 @@ Exit codes: 0 success, 1 a PupilaError, 2 wrong usage (click's own), 3 an alarm 
 interrupted.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 ALARM = 3
 INTERRUPTED = 130
+
+_PROGRESS_SECONDS = 2.0
 
 
 @contextmanager
@@ -52,6 +55,19 @@ def console(width: int = 160) -> "Console":
 
     found = Console(highlight=False, markup=False)
     return found if found.is_terminal else Console(highlight=False, markup=False, width=width)
+
+
+def progress(line: str) -> Callable[[int], None]:
+    """Prints how far it is on stderr, each few seconds: a ``line`` with a place for the number."""
+    last = time.monotonic()
+
+    def tell(number: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _PROGRESS_SECONDS:
+            last = time.monotonic()
+            click.echo(line.format(number), err=True)
+
+    return tell
 
 
 def counted(count: int, noun: str) -> str:

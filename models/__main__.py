@@ -1,4 +1,4 @@
-"""``python -m models``: list, show, compare, delete, verify, sign, export and import versions."""
+"""``python -m models``: list, show, compare, delete, verify, sign, export, import, back up."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +8,7 @@ import click
 
 import cli
 from errors import PickleError, UnknownVersionError
+from models.backup_commands import backup, restore
 from models.comparison import compare
 from models.lineage import check_unused, history, open_store, promote, rollback
 from models.names import RULE, is_name
@@ -27,7 +28,7 @@ def main() -> None:
     """
 
 
-for command in (compare, promote, rollback, history):
+for command in (compare, promote, rollback, history, backup, restore):
     main.add_command(command)
 
 

@@ -1,8 +1,6 @@
 """``python -m records``: inspect, import, export, prune and delete records."""
 
 import json
-import time
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +10,7 @@ import click
 
 import cli
 from errors import RecordsError
+from records.backup_commands import backup, restore
 from records.prediction import Origin
 from records.routing import Alias
 from records.units import Age, Moment, Since, Size, size_text, start_of
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from records.database import Database
 
 _MAX_LISTED = 20
-_PROGRESS_SECONDS = 2.0
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -33,6 +31,10 @@ def main() -> None:
     They are stored in the SQLite file records.db under PUPILA_HOME, or in the database that
     PUPILA_DATABASE_URL names.
     """
+
+
+for command in (backup, restore):
+    main.add_command(command)
 
 
 @main.command()
@@ -102,7 +104,7 @@ def prune(
             max_rows,
             max_bytes,
             labelled=labelled,
-            progress=_progress("predictions deleted so far"),
+            progress=cli.progress("{:,} predictions deleted so far"),
         )
     if as_json:
         click.echo(json.dumps(asdict(pruned)))
@@ -272,19 +274,6 @@ def _named(model: str, alias: str) -> str:
     if version is None:
         raise RecordsError(f"Model {model!r} has no {alias} by name: write the version's tag.")
     return str(version)
-
-
-def _progress(what: str) -> Callable[[int], None]:
-    """Prints how far it is, on stderr, each few seconds."""
-    last = time.monotonic()
-
-    def tell(count: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _PROGRESS_SECONDS:
-            last = time.monotonic()
-            click.echo(f"{count:,} {what}", err=True)
-
-    return tell
 
 
 def _database(*, create: bool = False) -> "Database":

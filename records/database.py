@@ -125,7 +125,7 @@ class Database:
 
     def prepare(self) -> None:
         """Create the tables of a new database, or bring those of an older one up to date."""
-        self._create_file()
+        self.create_file()
         revision = self.revision()
         if revision is None or revision < REVISION:
             self.migrate()
@@ -136,7 +136,7 @@ class Database:
 
         Several processes may do so at the same time: the first does it, the others wait.
         """
-        self._create_file()
+        self.create_file()
         if self.file:
             _set_up_file(self)
         with self.writing() as connection:
@@ -144,17 +144,22 @@ class Database:
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
                 connection.execute(text("SET LOCAL lock_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('pupila'))"))
-            before = _revision(connection, self.name)
-            if before is None or before < REVISION:
-                from records.migrations import upgrade
+            return self.upgrade(connection)
 
-                if before is not None:
-                    _set_version(connection, SCHEMA_TABLE, before)
-                upgrade(connection)
-                _set_version(connection, VERSION_TABLE, COMPATIBLE)
+    def upgrade(self, connection: Connection, revision: str = REVISION) -> str | None:
+        """``migrate`` within a transaction of whoever has locked the schema."""
+        before = _revision(connection, self.name)
+        if before is None or before < revision:
+            from records.migrations import upgrade
+
+            if before is not None:
+                _set_version(connection, SCHEMA_TABLE, before)
+            upgrade(connection, revision)
+            _set_version(connection, VERSION_TABLE, COMPATIBLE)
         return before
 
-    def _create_file(self) -> None:
+    def create_file(self) -> None:
+        """An empty SQLite file where there is none, if ``create`` allows it."""
         if not self.file or not self.create or file_exists(self.file):
             return
         try:

@@ -51,7 +51,7 @@ def test_the_default_file_is_read(migrated_file: Path, home: Path) -> None:
 
 def test_a_database_without_tables_has_no_aliases(database_url: str, home: Path) -> None:
     with Database(database_url, create=True) as empty:
-        empty._create_file()
+        empty.create_file()
     assert champions(Settings(home=home, database_url=database_url)) == {}
 
 

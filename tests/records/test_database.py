@@ -41,7 +41,7 @@ def version_in(database: Database, table: str) -> str:
 
 def make_old(database: Database) -> None:
     """What version 0.1 made of a new database."""
-    database._create_file()
+    database.create_file()
     with database.writing() as connection:
         upgrade(connection, "0001")
         connection.execute(text(f"ALTER TABLE {SCHEMA_TABLE} RENAME TO {VERSION_TABLE}"))
@@ -126,7 +126,7 @@ def test_a_newer_schema_is_reported(database: Database) -> None:
 
 def test_tables_of_another_program_are_left_alone(database_url: str) -> None:
     with Database(database_url, create=True) as database:
-        database._create_file()
+        database.create_file()
         with database.writing() as connection:
             connection.execute(text("CREATE TABLE labels (x integer)"))
         with pytest.raises(SchemaError, match="a table 'labels' that Pupila did not create"):
@@ -135,7 +135,7 @@ def test_tables_of_another_program_are_left_alone(database_url: str) -> None:
 
 def test_other_tables_do_not_matter(database_url: str) -> None:
     with Database(database_url, create=True) as database:
-        database._create_file()
+        database.create_file()
         with database.writing() as connection:
             connection.execute(text("CREATE TABLE alembic_version (version_num text)"))
         database.prepare()
@@ -143,7 +143,7 @@ def test_other_tables_do_not_matter(database_url: str) -> None:
 
 def test_a_database_without_tables_is_reported(database_url: str) -> None:
     with Database(database_url, create=True) as database:
-        database._create_file()
+        database.create_file()
         with pytest.raises(SchemaError, match=r"run python -m records migrate\.$"):
             database.check()
         with pytest.raises(SchemaError, match="lacks a table"):
@@ -161,7 +161,7 @@ def test_migrations_create_the_schema(database: Database) -> None:
 
 def test_a_migration_that_fails_leaves_nothing(database_url: str) -> None:
     with Database(database_url, create=True) as database:
-        database._create_file()
+        database.create_file()
 
         def fail(database: Database) -> None:
             with database.writing() as connection:

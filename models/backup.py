@@ -1,0 +1,114 @@
+"""Backups of versions: another store, with each of them, whole or not at all.
+
+A version never changes once it is saved, so only those are copied that the other store lacks.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from errors import ArtifactError, ModelError
+from internals import StoredModel
+from models.artifact import MANIFEST, read_artifact
+from models.files import open_regular
+from models.info import BENTOML_INFO, read_info
+from models.signature import SIGNATURE, TrustedKeys
+from models.store import Store
+from models.version import Version
+
+_MODELS = "models"
+
+
+@dataclass(frozen=True)
+class Copied:
+    """Tags of the versions that were copied, of those that were there already, and of those among
+    the copied whose training images were copied too; ``faults``: why a version was not."""
+
+    versions: tuple[str, ...]
+    present: tuple[str, ...]
+    images: tuple[str, ...]
+    faults: tuple[str, ...]
+
+
+def backup_store(folder: Path, *, create: bool = False) -> Store:
+    """The store in a backup's folder, which may have versions that nobody has signed.
+
+    Raises ModelError if there is none, unless ``create``, or if it cannot be used.
+    """
+    models = folder / _MODELS
+    try:
+        if create:
+            # It holds people's images.
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            models.mkdir(exist_ok=True)
+        elif not models.is_dir():
+            raise ModelError(f"{folder} is not a backup: write one with python -m models backup.")
+    except OSError as error:
+        raise ModelError(f"{folder} cannot be used: {error.strerror}.") from None
+    return Store(models, TrustedKeys())
+
+
+def copy_versions(source: Store, target: Store, names: Sequence[str] = ()) -> Copied:
+    """Copy the versions of these models, or of all, that ``target`` lacks, each checked against its
+    manifest. What cannot be copied is told, and the rest goes on. Raises ModelError."""
+    known = {version.tag for version in target.versions()}
+    copied, present, images, faults = [], [], [], []
+    for version in source.versions():
+        if names and version.name not in names:
+            continue
+        if version.tag in known and not _was_signed(version, target):
+            present.append(version.tag)
+            continue
+        try:
+            if version.tag not in known:
+                _copy(version, target)
+            else:
+                target.attach(target.get(version.tag), SIGNATURE, _signature(version.path))
+        except (ModelError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            faults.append(f"{version.tag}: {str(reason).rstrip('.')}")
+            continue
+        copied.append(version.tag)
+        if _copy_images(version, source, target):
+            images.append(version.tag)
+    return Copied(tuple(copied), tuple(present), tuple(images), tuple(faults))
+
+
+def _copy(version: Version, target: Store) -> None:
+    """Raises ModelError, ArtifactError if a file is not as it was saved, or OSError."""
+    with target.staging.folder() as folder:
+        staged = folder / version.version
+        staged.mkdir()
+        present = {path.name for path in version.path.iterdir()}
+        names = {*version.manifest.files, MANIFEST, BENTOML_INFO, *({SIGNATURE} & present)}
+        for name in sorted(names):
+            with open_regular(version.path / name) as source, (staged / name).open("xb") as copy:
+                shutil.copyfileobj(source, copy)
+        if read_info(staged) != (version.name, version.version):
+            raise ArtifactError(f"{BENTOML_INFO} is of another version")
+        read_artifact(staged, target.trusted).verify()
+        target.publish(StoredModel(version.name, version.version, staged))
+
+
+def _copy_images(version: Version, source: Store, target: Store) -> bool:
+    """Keep the images that a version was trained on, if there are any; says whether it did."""
+    found = source.training_images.read(version.name, version.version)
+    if found is None:
+        return False
+    target.training_images.keep(version.name, version.version, found)
+    return target.training_images.kept(version.name, version.version)
+
+
+def _was_signed(version: Version, target: Store) -> bool:
+    """Whether a version has a signature that its copy lacks."""
+    copy = target.get(version.tag)
+    return _signature(version.path) not in (b"", _signature(copy.path))
+
+
+def _signature(folder: Path) -> bytes:
+    try:
+        with open_regular(folder / SIGNATURE) as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""

@@ -1,0 +1,120 @@
+"""Backups of the records: everything in the database, as it was at one moment, in one file."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from secrets import token_hex
+from typing import Final
+
+from errors import RecordsError
+from records import postgresql_archive, sqlite_copy
+from records.contents import Contents, Progress, counted
+from records.database import Database
+from records.engines import file_exists
+
+_SQLITE: Final = b"SQLite format 3\0"
+_POSTGRESQL: Final = b"PGDMP"
+_NAMES: Final = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+
+
+def back_up(
+    database: Database,
+    path: Path,
+    *,
+    overwrite: bool = False,
+    progress: Progress = lambda _percent: None,
+) -> Contents:
+    """Write all records, labels, rollouts, reports and keys to ``path``: whole, or no file.
+
+    Others may write meanwhile; the file has what was there when it began. It is read again, and its
+    rows are counted. Of SQLite it is a database, of PostgreSQL an archive of ``pg_dump``. Raises
+    RecordsError, and DatabaseError.
+    """
+    with _new_file(path, overwrite=overwrite) as part:
+        if database.file is None:
+            backup = postgresql_archive.write(database, part)
+        else:
+            if path.exists() and path.samefile(database.file):
+                raise RecordsError(f"{path} is the database itself: choose another file.")
+            backup = sqlite_copy.write(database, part, progress)
+    return backup
+
+
+def restore(
+    database: Database,
+    path: Path,
+    *,
+    replace: bool = False,
+    progress: Progress = lambda _percent: None,
+) -> Contents:
+    """Put the database back to what the backup in ``path`` holds, in one transaction.
+
+    Servers may go on meanwhile. An older backup's schema is brought up to date. Keys that have been
+    revoked since stay revoked. Raises RecordsError if the backup is damaged or of another kind of
+    database, or if there are records already, unless ``replace`` says to lose them; and
+    DatabaseError. The database is then as it was.
+    """
+    kind = _kind(path)
+    if kind != database.dialect:
+        raise RecordsError(
+            f"{path} is a backup of {_NAMES[kind]}, and this database is "
+            f"{_NAMES[database.dialect]}: restore it to one of its own kind."
+        )
+    if not replace and (rows := _present(database)):
+        raise RecordsError(
+            f"{database.name} has {rows:,} records, which would be lost: back them up, and add "
+            "--replace."
+        )
+    if kind == "sqlite":
+        return sqlite_copy.read(database, path, progress)
+    return postgresql_archive.read(database, path, progress)
+
+
+@contextmanager
+def _new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A file to write, which becomes ``path`` when the block ends, or is removed when it raises."""
+    try:
+        if path.exists() and not path.is_file():
+            # A file would replace the device or pipe.
+            raise RecordsError(f"{path} is not a regular file: choose another.")
+        if path.exists() and not overwrite:
+            raise RecordsError(f"{path} already exists: choose another file, or add --overwrite.")
+        # A unique name: several may be written at the same time.
+        part = path.with_name(f".{path.name}.{token_hex(4)}.part")
+        # It holds people's images and the digests of keys.
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except OSError as error:
+        raise RecordsError(f"{path} cannot be written: {error.strerror}.") from None
+    try:
+        yield part
+        with part.open("rb+") as written:
+            os.fsync(written.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise RecordsError(f"{path} cannot be written: {error.strerror or error}.") from None
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def _kind(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_SQLITE))
+    except OSError as error:
+        raise RecordsError(f"{path} cannot be read: {error.strerror}.") from None
+    if head == _SQLITE:
+        return "sqlite"
+    if head.startswith(_POSTGRESQL):
+        return "postgresql"
+    raise RecordsError(f"{path} is not a backup: write one with python -m records backup.")
+
+
+def _present(database: Database) -> int:
+    if (database.file and not file_exists(database.file)) or database.revision() is None:
+        return 0
+    with database.reading() as connection:
+        found = counted(connection)
+    # A server that starts makes rows of its own: what is lost is what people would miss.
+    return sum(found.get(name, 0) for name in ("predictions", "labels", "decisions", "keys"))
