@@ -31,6 +31,9 @@ def back_up(
     rows are counted. Of SQLite it is a database, of PostgreSQL an archive of ``pg_dump``. Raises
     RecordsError, and DatabaseError.
     """
+    if (database.file and not file_exists(database.file)) or database.revision() is None:
+        # Says so. An older schema is fine: who upgrades makes a backup first.
+        database.check()
     with _new_file(path, overwrite=overwrite) as part:
         if database.file is None:
             backup = postgresql_archive.write(database, part)

@@ -24,7 +24,6 @@ _PAGES: Final = 2000
 
 def write(database: Database, part: Path, progress: Progress) -> Contents:
     """Copy the database to ``part``, and check the copy. Raises RecordsError and DatabaseError."""
-    database.check()
     with database.reading() as connection:
         # It begins the transaction, whose snapshot all steps of the copy then read; without one,
         # each write of another process would make the copy begin again.

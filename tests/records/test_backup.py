@@ -16,6 +16,7 @@ from records.database import Database
 from records.key import Key
 from records.keys import all_keys, changed_keys, create, revoke
 from records.schema import predictions
+from records.stats import stats
 from tests.databases import Postgres
 from tests.records.rows import NOON, keep, label, row
 
@@ -58,6 +59,29 @@ def test_all_of_it_comes_back_in_another_database(
     assert ids(other) == ["0", "1", "2", "3", "4"]
     assert routings(other) == routings(database)
     assert [one.digest for one in all_keys(other)] == [one.digest for one in all_keys(database)]
+
+
+def test_an_older_schema_is_brought_up_to_date(
+    other: Database, postgres: Postgres, tmp_path: Path
+) -> None:
+    with Database(
+        postgres.database() if other.file is None else f"sqlite:///{tmp_path}/0.db"
+    ) as old:
+        old.create = True
+        old.create_file()
+        with old.writing() as connection:
+            old.upgrade(connection, "0001")
+            connection.execute(
+                text(
+                    "INSERT INTO traffic (minute, model, version, role, kind, key, count) VALUES "
+                    "('2030-01-31 12:00:00', 'clf', 'clf:a', 'champion', 'status', '200', 7)"
+                )
+            )
+        saved = back_up(old, tmp_path / "saved")
+    assert (saved.schema, saved.rows["traffic"], "decisions" in saved.rows) == ("0001", 1, False)
+    restore(other, tmp_path / "saved")
+    other.check()
+    assert stats(other).models[0].requests == 7
 
 
 def test_ids_go_on_where_they_were(database: Database, other: Database, tmp_path: Path) -> None:
