@@ -19,6 +19,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from models.store import Store
+from records.backup import back_up, restore
 from records.database import Database
 from tests.databases import Postgres, postgres_server
 from tests.drafts import LinearDraft
@@ -50,6 +51,11 @@ def file(home: Path) -> Path:
 def count(home: Path, query: str) -> int:
     with closing(sqlite3.connect(file(home))) as connection:
         return int(connection.execute(query).fetchone()[0])
+
+
+def labelled(database: Database) -> int:
+    with database.reading() as connection:
+        return int(connection.exec_driver_sql("select count(*) from labels").scalar_one())
 
 
 def metric(server: Server, name: str) -> float:
@@ -126,6 +132,19 @@ def test_a_label_right_after_its_prediction_whichever_worker_has_it(pair: Server
     assert count(pair.home, "select count(*) from labels where request_id like 'both-%'") == 40
 
 
+def test_it_may_be_backed_up_and_restored_meanwhile(pair: Server, tmp_path: Path) -> None:
+    with crowd(pair) as asking, Database(f"sqlite:///{file(pair.home)}") as database:
+        asking.more()
+        saved = back_up(database, tmp_path / "saved").rows["predictions"]
+        enough = metric(pair, "pupila_records_written_total") + 100
+        until(lambda: metric(pair, "pupila_records_written_total") > enough, "records written")
+        restore(database, tmp_path / "saved", replace=True)
+        query = "select count(*) from predictions"
+        until(lambda: count(pair.home, query) > saved, "more records than were restored")
+        assert say(pair, BODY["request_id"]).is_success
+    assert set(asking.results) == {200}
+
+
 def test_a_database_that_is_deleted_and_comes_back(pair: Server) -> None:
     database = file(pair.home)
     with crowd(pair) as asking:
@@ -175,11 +194,16 @@ def postgres() -> Iterator[Postgres]:
         yield running
 
 
-def test_postgresql_stopped_under_load(home: Path, postgres: Postgres) -> None:
+def test_postgresql_restored_and_stopped_under_load(home: Path, postgres: Postgres) -> None:
     url = postgres.database()
     with serve(home, workers=2, database_url=url) as server, crowd(server) as asking:
         asking.more()
         until(lambda: say(server, BODY["request_id"]).is_success, "a label")
+        with Database(url) as database:
+            saved = back_up(database, home / "saved").rows["labels"]
+            restore(database, home / "saved", replace=True)
+            until(lambda: say(server, BODY["request_id"], 3).is_success, "another label")
+            assert labelled(database) > saved
         postgres.stop()
         try:
             until(lambda: say(server, BODY["request_id"]).status_code == 503, "no label")
