@@ -7,6 +7,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Final
 
+import cli
 from errors import RecordsError
 from records import postgresql_archive, sqlite_copy
 from records.contents import Contents, Progress, counted
@@ -64,10 +65,9 @@ def restore(
             f"{path} is a backup of {_NAMES[kind]}, and this database is "
             f"{_NAMES[database.dialect]}: restore it to one of its own kind."
         )
-    if not replace and (rows := _present(database)):
+    if not replace and (present := _present(database)):
         raise RecordsError(
-            f"{database.name} has {rows:,} records, which would be lost: back them up, and add "
-            "--replace."
+            f"{database.name} has {present}, which would be lost: back them up, and add --replace."
         )
     if kind == "sqlite":
         return sqlite_copy.read(database, path, progress)
@@ -114,10 +114,12 @@ def _kind(path: Path) -> str:
     raise RecordsError(f"{path} is not a backup: write one with python -m records backup.")
 
 
-def _present(database: Database) -> int:
+def _present(database: Database) -> str:
+    """What people would miss: a server that starts makes rows of its own."""
     if (database.file and not file_exists(database.file)) or database.revision() is None:
-        return 0
+        return ""
     with database.reading() as connection:
-        found = counted(connection)
-    # A server that starts makes rows of its own: what is lost is what people would miss.
-    return sum(found.get(name, 0) for name in ("predictions", "labels", "decisions", "keys"))
+        rows = counted(connection)
+    nouns = ("prediction", "label", "decision", "key")
+    found = {noun: rows.get(f"{noun}s", 0) for noun in nouns}
+    return ", ".join(cli.counted(count, noun) for noun, count in found.items() if count)

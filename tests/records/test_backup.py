@@ -99,7 +99,9 @@ def test_what_is_there_is_only_replaced_if_told(database: Database, tmp_path: Pa
     keep(database, row("1"))
     back_up(database, tmp_path / "saved")
     keep(database, row("2"))
-    with pytest.raises(RecordsError, match=r"has 2 records, which would be lost: .* --replace\."):
+    with pytest.raises(
+        RecordsError, match=r"has 2 predictions, which would be lost: .* --replace\."
+    ):
         restore(database, tmp_path / "saved")
     assert ids(database) == ["1", "2"]
     restore(database, tmp_path / "saved", replace=True)
