@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 # Stamps outlive the interpreter they were made with: Homebrew removes it with the next release.
 GONE := $(shell test -x $(PYTHON_HERE) || echo always)
 
-.PHONY: help serve train demo test bench check fix docs bento image image-test fuzz chaos silence base-image lock clean always
+.PHONY: help serve train demo test bench check fix docs bento image image-test secrets fuzz chaos silence base-image lock clean always
 
 help: ## list what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' Makefile
@@ -61,11 +61,23 @@ image: $(INSTALLED)-dev .env ## build the container image pupila:latest, after t
 	@$(PYTHON_HERE) -m models show clf >/dev/null 2>&1 || $(PYTHON_HERE) -m train
 	@scripts/image "pupila:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" pupila:latest
 
-# For Compose: the example, with a new password for PostgreSQL, readable by its user only.
-.env:
-	@umask 077; password=$$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n'); \
-	sed "s/^POSTGRES_PASSWORD=$$/&$$password/" .env.example >$@.part && mv $@.part $@
-	@echo "Wrote .env, the settings of Compose, with a new password for PostgreSQL."
+# For Compose: the example, readable by its user only.
+.env: secrets
+	@umask 077; test -f $@ || { cp .env.example $@.part && chmod 600 $@.part && mv $@.part $@; }
+
+# Passwords, each a file in a folder that nobody else can enter. An older .env had one in it.
+secrets: ## create the passwords of Compose in .secrets, where they are missing
+	@umask 077; mkdir -p .secrets; chmod 700 .secrets; \
+	for name in owner server grafana; do \
+		file=.secrets/$$name; test -s $$file && continue; \
+		password=; \
+		if test $$name = owner && test -f .env; then \
+			password=$$(sed -n "s/^POSTGRES_PASSWORD=//p" .env | tr -d "'\""); fi; \
+		test "$$password" || password=$$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n'); \
+		printf %s "$$password" >$$file.part && chmod 444 $$file.part && mv $$file.part $$file; \
+		echo "Wrote $$file, a password for Compose."; \
+	done; \
+	if test -f .env && ! grep -q '^SECRETS=' .env; then echo SECRETS=./.secrets >>.env; fi
 
 image-test: $(INSTALLED)-dev ## build an image of the tests' own models, run it and attack it
 	@unset PORT $(filter-out BENTOML_DO_NOT_TRACK,$(filter BENTOML_% PUPILA_%,$(.VARIABLES))); \

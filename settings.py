@@ -8,10 +8,16 @@ from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from errors import SettingsError
 from settings_rollout import RolloutSettings
+from settings_secrets import SecretFiles
 
 # A scheme, a host and its port, as browsers write them.
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-_]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
@@ -144,6 +150,11 @@ class Settings(RolloutSettings):
         description="database of the records, `sqlite:////folder/file.db` or "
         "`postgresql://user:password@host/name`; by default `records.db` in `PUPILA_HOME`",
     )
+    database_password: str | None = Field(
+        default=None,
+        repr=False,
+        description="password of the database's user, as it is, where the URL has none",
+    )
 
     record: bool = Field(
         default=True,
@@ -217,6 +228,18 @@ class Settings(RolloutSettings):
         "each end of a retraining, as JSON with a `text` that chat programs show",
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - there is no such file
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - a folder, not files
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Those in code, of the environment, and of the files that it names."""
+        return init_settings, env_settings, SecretFiles(settings_cls)
+
     @field_validator("trusted_keys", mode="before")
     @classmethod
     def _separate(cls, paths: object) -> object:
@@ -275,7 +298,7 @@ def environment(**chosen: object) -> dict[str, str]:
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("PUPILA_", "BENTOML_"))
-        and name not in ("PORT", "MLFLOW_TRACKING_URI")
+        and name not in ("PORT", "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_URI_FILE")
     }
     return others | {name: str(value) for name, value in chosen.items()}
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 import cli
+from pipeline.alive import LOOK_SECONDS, Alive
 from pipeline.event import Event, Task
 from records.units import Interval
 
@@ -62,8 +63,15 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     show_default=True,
     help="Between two looks of a task.",
 )
+@click.option(
+    "--alive",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A file for health checks: it holds the second, since 1970, until which all is well.",
+)
 def watch(
     seconds: float,
+    alive: Path | None,
     model: str | None,
     tasks: tuple[Task, ...],
     every: timedelta,
@@ -80,8 +88,10 @@ def watch(
     with _loop(every, model, html) as loop:
         say = _speaker(as_json, news_only=True)
         names = _tasks(tasks)
+        limits = {"retrain": loop.settings.retrain_seconds + LOOK_SECONDS}
+        signs = Alive(alive, lambda task: limits.get(task, LOOK_SECONDS))
         with ThreadPoolExecutor(len(names)) as pool:
-            running = [pool.submit(_keep_on, loop, task, seconds, say) for task in names]
+            running = [pool.submit(_keep_on, loop, task, seconds, say, signs) for task in names]
             done, _ = wait(running, return_when=FIRST_EXCEPTION)
             # Where one has failed as none should, whoever starts this process starts it anew.
             loop.stop.set()
@@ -117,10 +127,13 @@ def once(
     context.exit(cli.ALARM if alarm and fail_on_alarm else int(failed))
 
 
-def _keep_on(loop: "Loop", task: Task, seconds: float, say: Say) -> None:
+def _keep_on(loop: "Loop", task: Task, seconds: float, say: Say, signs: Alive) -> None:
     while not loop.stop.is_set():
+        signs.looks(task)
         for event in loop.turn(task):
             say(event)
+            signs.looks(task)
+        signs.waits(task, seconds)
         loop.stop.wait(seconds)
 
 

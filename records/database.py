@@ -51,7 +51,9 @@ class Database:
         """The database that the settings name; by default those of this process."""
         chosen = chosen or settings()
         file = URL.create("sqlite", database=str(chosen.records_file))
-        url = chosen.database_url or file
+        url = parse_url(chosen.database_url or file)
+        if chosen.database_password and not url.password and url.get_backend_name() != "sqlite":
+            url = url.set(password=chosen.database_password)
         return cls(url, create=create, timeout=timeout)
 
     @property

@@ -24,6 +24,8 @@ _MEANINGS: Final = (
     ("unable to open", "its file cannot be opened; allow reading and writing it"),
     ("not a database", "the file is not a SQLite database; use another file"),
     ("malformed", "the file is damaged; restore it from a backup"),
+    ("permission denied", "its user may not do this; have its owner run python -m records migrate"),
+    ("must be owner", "its user may not do this; have its owner run python -m records migrate"),
     ("password authentication", "it rejects the user or password"),
     ("statement timeout", "it took too long to answer; try again"),
     ("lock timeout", "another program has locked it; try again"),

@@ -59,9 +59,11 @@ def setting_faults(
     for name, field in known.items():
         if not field.description:
             yield f"settings.py: {name} has no description."
+    # What is secret may be in a file.
+    files = {f"{name}_FILE" for name, field in known.items() if not field.repr}
     for page in pages.values():
         for name in sorted(set(re.findall(r"\bPUPILA_[A-Z0-9_]*[A-Z0-9]\b", page.text))):
-            if name not in known:
+            if name not in known.keys() | files:
                 yield f"{page.path.relative_to(root)}: {name} is not a setting."
 
 

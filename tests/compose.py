@@ -54,6 +54,15 @@ def write_env(path: Path, **values: object) -> Path:
     return path
 
 
+def write_secrets(folder: Path) -> Path:
+    """Passwords with whatever may not stand in a URL, as make writes them."""
+    folder.mkdir(mode=0o700)
+    for name in ("owner", "server", "grafana"):
+        (folder / name).write_text(f"{name} a@b:c/d%e?f#g$h'")
+        (folder / name).chmod(0o444)
+    return folder
+
+
 @dataclass(frozen=True)
 class Stack:
     program: Program
@@ -117,8 +126,7 @@ def stack(folder: Path, image: str, **settings: object) -> Iterator[Stack]:
         folder / ".env",
         COMPOSE_PROJECT_NAME=f"pupila-test-{port}",
         COMPOSE_PROFILES="metrics",
-        # Whatever may not stand in a URL.
-        POSTGRES_PASSWORD="'a@b:c/d%e?f#g$h'",
+        SECRETS=write_secrets(folder / "secrets"),
         API_IMAGE=image,
         API_PORT=f"127.0.0.1:{port}",
         PROMETHEUS_PORT=prometheus,

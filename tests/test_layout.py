@@ -18,8 +18,9 @@ NOT_ROOMS = {"tests", "bench", "scripts", "deploy", "build"}
 MAY_IMPORT = {
     "errors": set[str](),
     "labels": set[str](),
-    "settings": {"errors", "settings_rollout"},
+    "settings": {"errors", "settings_rollout", "settings_secrets"},
     "settings_rollout": set[str](),
+    "settings_secrets": {"errors"},
     "internals": set[str](),
     "cli": {"errors"},
     "cluster": {"errors"},
@@ -222,7 +223,9 @@ def circle(modules: Mapping[str, Module]) -> list[str]:
 
 def readers_of_the_environment(modules: Mapping[str, Module]) -> list[str]:
     return [
-        name for name, module in modules.items() if module.reads_environment and name != "settings"
+        name
+        for name, module in modules.items()
+        if module.reads_environment and name not in {"settings", "settings_secrets"}
     ]
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from errors import SettingsError
 from settings import Settings, environment
+from settings_secrets import variable_of
 
 
 def test_the_defaults() -> None:
@@ -71,3 +72,61 @@ def test_another_process_is_given_the_chosen_settings_and_none_of_ours(
     ours = {name: value for name, value in found.items() if name.startswith(("PUPILA_", "BENTO"))}
     assert ours == {"PUPILA_GUARD_MINUTES": "0.1"}
     assert "PORT" not in found
+
+
+SECRETS = [name for name, field in Settings.model_fields.items() if not field.repr]
+
+
+def test_what_may_hold_a_password_is_a_secret() -> None:
+    assert set(SECRETS) == {
+        "database_url", "database_password", "webhook_url", "mlflow_tracking_uri"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_may_be_in_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    variable = variable_of(Settings.model_fields[name], name)
+    monkeypatch.delenv(variable, raising=False)
+    (tmp_path / "secret").write_text("s3cret #\u00e9 \n")
+    monkeypatch.setenv(f"{variable}_FILE", str(tmp_path / "secret"))
+    read = Settings.read()
+    assert getattr(read, name) == "s3cret #\u00e9 "
+    assert "s3cret" not in repr(read)
+
+
+def test_no_other_setting_is_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "workers").write_text("3")
+    monkeypatch.setenv("PUPILA_WORKERS_FILE", str(tmp_path / "workers"))
+    assert Settings.read().workers is None
+
+
+def test_a_secret_is_set_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret")
+    monkeypatch.setenv("PUPILA_WEBHOOK_URL_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv("PUPILA_WEBHOOK_URL", "https://other")
+    both = r"^PUPILA_WEBHOOK_URL and PUPILA_WEBHOOK_URL_FILE are both set: unset one\.$"
+    with pytest.raises(SettingsError, match=both):
+        Settings.read()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "which cannot be read: No such file or directory."),
+        (b"", "which is empty."),
+        (b"\n", "which is empty."),
+        (b"\xff", "which cannot be read: it is not UTF-8."),
+    ],
+)
+def test_a_file_without_a_secret_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("PUPILA_WEBHOOK_URL_FILE", str(path))
+    with pytest.raises(SettingsError) as caught:
+        Settings.read()
+    assert str(caught.value) == f"PUPILA_WEBHOOK_URL_FILE is {str(path)!r}, {why}"

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.compose import Program, Stack, programs, run, stack, write_env
+from tests.compose import Program, Stack, programs, run, stack, write_env, write_secrets
 from tests.container.conftest import FIGURES
 from tests.load import Load
 from tests.servers import DEADLINE_MS, ROOT
@@ -126,21 +126,23 @@ def asked(running: Stack, outage: object) -> str:
 
 
 def test_the_file_is_valid(program: Program, tmp_path: Path) -> None:
-    env = write_env(tmp_path / ".env", POSTGRES_PASSWORD="secret")
-    for profile in ("", "metrics", "dashboard"):
+    env = write_env(tmp_path / ".env")
+    for profile in ("", "tls", "metrics", "dashboard"):
         done = run(program, env, *(["--profile", profile] if profile else []), "config")
         assert done.returncode == 0, done.stderr
         assert "warn" not in done.stderr.lower(), done.stderr
 
 
 def test_no_password_is_no_stack(program: Program, tmp_path: Path) -> None:
-    done = run(program, write_env(tmp_path / ".env"), "config")
+    env = write_env(tmp_path / ".env", SECRETS="")
+    done = run(program, env, "config")
     assert done.returncode != 0
-    assert "set POSTGRES_PASSWORD in .env" in done.stderr
+    assert "run make .env, which creates the passwords" in done.stderr
 
 
 def test_without_the_image_it_says_how_to_build_it(program: Program, tmp_path: Path) -> None:
-    env = write_env(tmp_path / ".env", POSTGRES_PASSWORD="secret", API_IMAGE="pupila:missing")
+    secrets = write_secrets(tmp_path / "secrets")
+    env = write_env(tmp_path / ".env", SECRETS=secrets, API_IMAGE="pupila:missing")
     done = run(program, env, "up", "--detach", "--no-deps", "api")
     assert done.returncode != 0
     said = done.stdout + done.stderr
@@ -151,13 +153,13 @@ def test_the_stack_is_found_in_the_root(program: Program) -> None:
     done = subprocess.run(
         [*program, "config", "--services"],
         cwd=ROOT,
-        env=os.environ | {"POSTGRES_PASSWORD": "secret"},
+        env=os.environ | {"SECRETS": "./.secrets"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert {"api", *JOBS, "postgres"} <= set(done.stdout.split())
+    assert {"api", "migrate", *JOBS, "postgres"} <= set(done.stdout.split())
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -169,6 +171,32 @@ def test_every_container_is_hardened(running: Stack, service: str) -> None:
     assert not host["CapAdd"]
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
     assert inspected["Config"]["User"] not in {"", "root", "0"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_container_is_healthy_and_limited(running: Stack, service: str) -> None:
+    running.wait_for(service)
+    host = running.inspect(service)["HostConfig"]
+    assert host["Memory"] > 0
+    assert host["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "3"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_password_is_in_an_environment(running: Stack, service: str) -> None:
+    assert "a@b:c/d%e" not in json.dumps(running.inspect(service)["Config"])
+
+
+def test_the_schema_was_made_by_its_owner_and_is_not_the_service_s(running: Stack) -> None:
+    assert running.inspect("migrate")["State"]["ExitCode"] == 0
+    as_server = "SET ROLE pupila_server; "
+    for statement in (
+        "DROP TABLE labels",
+        "TRUNCATE audit",
+        "ALTER TABLE audit DISABLE TRIGGER ALL",
+        "CREATE TABLE mine (id int)",
+    ):
+        with pytest.raises(AssertionError, match=r"must be owner|permission denied"):
+            running.sql(as_server + statement)
 
 
 def test_the_database_is_not_reached_from_outside(running: Stack) -> None:

@@ -1,7 +1,6 @@
 """The files of the stack agree with each other, with the settings and with the metrics."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -27,10 +26,13 @@ EXPRESSIONS = [target["expr"] for panel in DASHBOARD["panels"] for target in pan
 
 # What every container of the stack has settled.
 SETTLED = {"PORT", "PUPILA_HOME", "PUPILA_DATABASE_URL"}
+# What is in a file in its place.
+IN_A_FILE = {"PUPILA_DATABASE_PASSWORD"}
 # What only those are told who call it: chat programs keep a secret in it.
 WEBHOOK = {"PUPILA_WEBHOOK_URL"}
 CALLERS = {"monitor", "guard"}
-OURS = ("api", "monitor", "retrain", "guard", "prune")
+OURS = ("api", "migrate", "monitor", "retrain", "guard", "prune")
+OWNERS = {"migrate", "prune", "postgres"}
 # What Compose itself reads.
 COMPOSES = {"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES"}
 # How keys are used, which is no secret.
@@ -56,7 +58,7 @@ def environment(service: str) -> dict[str, str | None]:
 
 @pytest.mark.parametrize("service", OURS)
 def test_every_setting_reaches_the_container(service: str) -> None:
-    wanted = variables(Settings).keys() - (set() if service in CALLERS else WEBHOOK)
+    wanted = variables(Settings).keys() - IN_A_FILE - (set() if service in CALLERS else WEBHOOK)
     assert {name for name in environment(service) if name in variables(Settings)} == wanted
     given = {name for name, value in environment(service).items() if value is not None}
     assert given & variables(Settings).keys() == SETTLED
@@ -65,47 +67,63 @@ def test_every_setting_reaches_the_container(service: str) -> None:
 def test_the_example_has_the_settings_defaults() -> None:
     shown = example()
     for name, field in variables(Settings).items():
-        if name not in SETTLED:
+        if name not in SETTLED | IN_A_FILE:
             default = field.get_default()
             text = str(default).lower() if isinstance(default, bool) else str(default or "")
             assert shown[name] == text, name
 
 
 def test_nothing_secret_has_a_default() -> None:
-    secrets = {name for name in example() if SECRET.search(name)} - ABOUT_KEYS
+    secrets = {name for name in example() if SECRET.search(name)} - ABOUT_KEYS - {"SECRETS"}
     # Trusted keys are public ones.
-    assert secrets - {"PUPILA_TRUSTED_KEYS"} == {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD"}
-    assert all(example()[name] == "" for name in secrets)
-    for name in secrets:
-        assert set(re.findall(rf"\$\{{{name}(\S*?)[ }}]", TEXT)) <= {":?set", ":-"}, name
+    assert secrets == {"PUPILA_TRUSTED_KEYS"}
+    assert example()["PUPILA_TRUSTED_KEYS"] == ""
 
 
-def test_grafana_does_not_start_without_a_password() -> None:
-    shell, options, line = COMPOSE["services"]["grafana"]["entrypoint"]
-    tried = line.replace("$$", "$").replace("exec /run.sh", "exec echo started")
-    for password, starts in (("", False), ("x", True)):
-        done = subprocess.run(
-            [shell, options, tried],
-            env={"PATH": os.defpath, "GF_SECURITY_ADMIN_PASSWORD": password},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (done.returncode == 0) == starts
-        assert ("set GRAFANA_PASSWORD in .env" in done.stderr) != starts
+def test_passwords_are_files_that_only_those_get_who_need_them() -> None:
+    needed = {name: set(one.get("secrets", [])) for name, one in COMPOSE["services"].items()}
+    assert {name for name, one in needed.items() if "owner" in one} == OWNERS
+    serving = {"api", "monitor", "retrain", "guard"}
+    assert {name for name, one in needed.items() if "server" in one} == serving | {"postgres"}
+    assert {name for name, one in needed.items() if "grafana" in one} == {"grafana"}
+    for name in OURS:
+        role = "owner" if name in OWNERS else "server"
+        assert environment(name)["PUPILA_DATABASE_PASSWORD_FILE"] == f"/run/secrets/{role}"
+        user = "pupila" if name in OWNERS else "pupila_server"
+        assert environment(name)["PUPILA_DATABASE_URL"] == f"postgresql://{user}@postgres/pupila"
+    for one in COMPOSE["secrets"].values():
+        assert one["file"].startswith("${SECRETS:?run make .env, which creates the passwords}/")
 
 
-def test_make_writes_the_settings_with_a_password_for_their_user_alone(tmp_path: Path) -> None:
+def test_make_writes_settings_and_passwords_for_their_user_alone(tmp_path: Path) -> None:
     for name in ("Makefile", ".env.example"):
         shutil.copy(ROOT / name, tmp_path)
-    written = tmp_path / ".env"
     subprocess.run(["make", ".env"], cwd=tmp_path, capture_output=True, check=True)
-    first = written.read_text(encoding="utf-8")
-    (password,) = re.findall(r"^POSTGRES_PASSWORD=([0-9a-f]{48})$", first, re.MULTILINE)
-    assert first.replace(password, "") == EXAMPLE
-    assert written.stat().st_mode & 0o777 == 0o600
+    written = {
+        path.relative_to(tmp_path): path.read_text(encoding="utf-8")
+        for path in (tmp_path / ".env", *(tmp_path / ".secrets").iterdir())
+    }
+    assert written.pop(Path(".env")) == EXAMPLE
+    assert {path.name for path in written} == COMPOSE["secrets"].keys()
+    assert len(set(written.values())) == len(written)
+    for path, password in written.items():
+        assert re.fullmatch(r"[0-9a-f]{48}", password), path
+        # Containers run as other users; whoever else is on this machine cannot enter the folder.
+        assert (tmp_path / path).stat().st_mode & 0o777 == 0o444
+    assert (tmp_path / ".secrets").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+    (tmp_path / ".env").unlink()
     subprocess.run(["make", ".env"], cwd=tmp_path, capture_output=True, check=True)
-    assert written.read_text(encoding="utf-8") == first
+    assert {path: (tmp_path / path).read_text() for path in written} == written
+
+
+def test_the_password_of_an_older_env_becomes_the_owner_s(tmp_path: Path) -> None:
+    for name in ("Makefile", ".env.example"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".env").write_text("POSTGRES_PASSWORD='it$#s'\nAPI_PORT=9000\n")
+    subprocess.run(["make", "secrets"], cwd=tmp_path, capture_output=True, check=True)
+    assert (tmp_path / ".secrets" / "owner").read_text() == "it$#s"
+    assert (tmp_path / ".env").read_text().endswith("API_PORT=9000\nSECRETS=./.secrets\n")
 
 
 def test_a_missing_image_is_never_built_but_explained() -> None:
@@ -116,7 +134,7 @@ def test_a_missing_image_is_never_built_but_explained() -> None:
     assert "Build it with make image, then try again.}" in dockerfile.splitlines()[-1]
 
 
-def test_only_profiles_bring_metrics_and_dashboard() -> None:
+def test_only_profiles_bring_tls_metrics_and_dashboard() -> None:
     always = {name for name, one in COMPOSE["services"].items() if "profiles" not in one}
     assert always == {*OURS, "postgres"}
 
@@ -145,18 +163,24 @@ def test_every_service_is_hardened(name: str) -> None:
     assert "cap_add" not in service
     assert "privileged" not in service
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["restart"] == "unless-stopped"
+    assert service["restart"] == ("on-failure" if name == "migrate" else "unless-stopped")
 
 
-@pytest.mark.parametrize("name", sorted(COMPOSE["services"].keys() - {"api"}))
-def test_only_the_service_is_published_to_others(name: str) -> None:
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_every_service_is_limited_and_checked(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service.keys() >= {"cpus", "mem_limit"}
+    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
+    if name == "migrate":
+        assert service["healthcheck"] == {"disable": True}
+    else:
+        assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+
+
+@pytest.mark.parametrize("name", sorted(COMPOSE["services"].keys() - {"tls"}))
+def test_only_tls_is_published_to_others(name: str) -> None:
     ports = COMPOSE["services"][name].get("ports", [])
-    assert all(port.startswith("127.0.0.1:") for port in ports)
-
-
-@pytest.mark.parametrize("name", ["api", "postgres", "prometheus", "grafana"])
-def test_every_server_has_a_health_check(name: str) -> None:
-    assert COMPOSE["services"][name]["healthcheck"]["test"][0] == "CMD"
+    assert all(port.startswith(("127.0.0.1:", "${API_PORT:-127.0.0.1:")) for port in ports)
 
 
 def test_what_is_mounted_is_there() -> None:

@@ -453,3 +453,14 @@ def test_an_invalid_path_is_reported(tmp_path: Path) -> None:
         for use in (database.check, database.prepare, database.revision):
             with pytest.raises(DatabaseError, match="cannot be accessed: File name too long"):
                 use()
+
+
+def test_a_password_of_its_own_is_added_where_the_url_has_none() -> None:
+    def password(url: str) -> object:
+        chosen = Settings(database_url=url, database_password="p@:/ss")
+        with Database.of(chosen) as database:
+            return database.url.password
+
+    assert password("postgresql://pupila@host/pupila") == "p@:/ss"
+    assert password("postgresql://pupila:other@host/pupila") == "other"
+    assert password("sqlite:////folder/file.db") is None
