@@ -17,6 +17,9 @@ from tests.drawing import flat
 from tests.monitor.production import DIGITS, Pixels
 from tests.pipeline.conftest import NOW, Place
 
+# Than the champion was trained, however slow the machine is.
+LATER = NOW + timedelta(days=1)
+
 
 def made(
     place: Place, rules: Rules | None = None, *, accept_new_classes: bool = False
@@ -82,7 +85,7 @@ def test_random_draws_are_split_by_their_hash_and_no_others(place: Place) -> Non
 def test_the_split_does_not_change_as_records_come(place: Place) -> None:
     place.serve(*place.some(0, 80), drawn="random")
     before = made(place)
-    place.serve(*place.some(80, 80), drawn="random", prefix="later", at=NOW + timedelta(hours=2))
+    place.serve(*place.some(80, 80), drawn="random", prefix="later", at=LATER)
     after = made(place)
     assert rows(before.production.pixels) <= rows(after.production.pixels)
     assert not rows(before.train.pixels) & rows(after.production.pixels)
@@ -97,7 +100,7 @@ def test_nothing_that_is_trained_on_is_near_what_is_held_out(place: Place) -> No
     drawn, labels = place.some(0, 60)
     place.serve(drawn, labels, drawn="random", prefix="drawn")
     again = np.clip(drawn.astype(int) + 2, 0, 255).astype(np.uint8)
-    place.serve(again, labels, prefix="again", at=NOW + timedelta(hours=2))
+    place.serve(again, labels, prefix="again", at=LATER)
     data = made(place)
     likeness = Likeness.of(frozen_pixels(place), DIGITS)
     for holdout in (data.frozen, data.production):
@@ -111,7 +114,7 @@ def test_nothing_that_is_trained_on_is_near_what_is_held_out(place: Place) -> No
 def test_copies_count_once(place: Place) -> None:
     pixels, labels = place.some(0, 10)
     place.serve(pixels, labels, prefix="first")
-    place.serve(pixels, labels, prefix="second", at=NOW + timedelta(hours=2))
+    place.serve(pixels, labels, prefix="second", at=LATER)
     own = place.store.training_images.read("clf", place.champion.version)
     assert own is not None
     known = [row for row, side in enumerate(own.sides) if side == "train"][:5]
@@ -179,7 +182,7 @@ def test_wrong_labels_are_found_and_kept_aside(place: Place) -> None:
 
 
 def test_it_is_bounded_and_balanced(place: Place) -> None:
-    place.serve(*place.some(0, 200), at=NOW + timedelta(hours=2))
+    place.serve(*place.some(0, 200), at=LATER)
     data = made(place, Rules(max_images=100))
     assert len(data.train) + len(names(data, "suspected label error")) == 100
     assert max(data.train.counts.values()) <= 10
