@@ -27,6 +27,10 @@ def build(folder: Path) -> list[Object]:
         objects.append(_config_map(folder, one))
     for patch in given.pop("patches", []):
         objects = _patched(objects, folder, patch)
+    for name in given.pop("components", []):
+        component = yaml.safe_load((folder / name / "kustomization.yaml").read_text("utf-8"))
+        for patch in component["patches"]:
+            objects = _patched(objects, folder / name, patch)
     namespace = given.pop("namespace")
     for one in objects:
         if one["kind"] not in {"Namespace", "PriorityClass"}:
@@ -84,6 +88,9 @@ def _replace(one: Any, step: Object) -> None:
     *way, last = step["path"].strip("/").split("/")
     for part in way:
         one = one[int(part) if isinstance(one, list) else part]
+    if last == "-":
+        one.append(step["value"])
+        return
     place = int(last) if isinstance(one, list) else last
     if step["op"] == "replace":
         one[place]  # It must be there.

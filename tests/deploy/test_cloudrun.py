@@ -138,7 +138,7 @@ def test_nothing_is_left_to_be_put_in(
     service: dict[str, Any], without_records: dict[str, Any]
 ) -> None:
     for one in (service, without_records):
-        for word in ("VERSION", "IMAGE", "PROJECT", "CLOUDSQL_INSTANCE", "RECORDS"):
+        for word in ("VERSION", "IMAGE", "PROJECT", "CLOUDSQL_INSTANCE", "RECORDS", "SECRET"):
             assert word not in str(one)
 
 
@@ -164,8 +164,18 @@ def test_records_are_in_cloud_sql(service: dict[str, Any]) -> None:
     # They are written after the answer, when there may be no request that gives it the CPU.
     assert annotations["run.googleapis.com/cpu-throttling"] == "false"
     (url,) = (one for one in container(service)["env"] if one["name"] == "PUPILA_DATABASE_URL")
-    assert url["valueFrom"] == {"secretKeyRef": {"name": "pupila-database-url", "key": "latest"}}
+    assert url["valueFrom"] == {"secretKeyRef": {"name": "pupila-database-url", "key": "1"}}
     assert settings_of(service)["PUPILA_RECORD"] == "true"
+
+
+def test_the_secret_s_version_is_a_number_that_stays() -> None:
+    (migrate, _), service = printed("deploy", "v12", CLOUDSQL_INSTANCE=INSTANCE, SECRET="7")
+    assert "--set-secrets=PUPILA_DATABASE_URL=pupila-database-url:7 " in migrate
+    (url,) = (one for one in container(service)["env"] if one["name"] == "PUPILA_DATABASE_URL")
+    assert url["valueFrom"]["secretKeyRef"]["key"] == "7"
+    done = call("--dry-run", "deploy", "v12", CLOUDSQL_INSTANCE=INSTANCE, SECRET="latest", **PLACE)
+    assert done.returncode == 2
+    assert "SECRET is the number of a version of the secret" in done.stderr
 
 
 def test_or_there_are_none(service: dict[str, Any], without_records: dict[str, Any]) -> None:

@@ -1,6 +1,9 @@
 """The overlays, built as a cluster gets them: valid, and true of the service."""
 
 import re
+import shutil
+import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 
 import httpx2
@@ -10,6 +13,7 @@ import yaml
 
 from settings import Settings
 from tests.conftest import run
+from tests.deploy.kustomize import build as build_here
 from tests.deploy.manifests import (
     BASE,
     KUBERNETES,
@@ -178,28 +182,71 @@ def test_probes_ask_for_what_the_service_answers(
         assert in_process.get(path).status_code == 200, path
 
 
-def test_the_autoscaler_s_metric_is_one_that_the_service_has(
-    cloud: tuple[Object, ...], in_process: httpx2.Client
-) -> None:
+def test_the_autoscaler_goes_by_the_cpu_alone_unless_told(cloud: tuple[Object, ...]) -> None:
     spec = named(cloud, "HorizontalPodAutoscaler")["spec"]
-    metrics = {metric["type"]: metric for metric in spec["metrics"]}
-    assert metrics["Resource"]["resource"]["name"] == "cpu"
-    name = metrics["Pods"]["pods"]["metric"]["name"]
-    assert f"\n# TYPE {name} gauge\n" in in_process.get("/metrics").text
-    (rule,) = yaml.safe_load((KUBERNETES / "adapter.yaml").read_text())["rules"]["custom"]
-    assert rule["seriesQuery"].partition("{")[0] == name
+    assert [metric["resource"]["name"] for metric in spec["metrics"]] == ["cpu"]
     target = spec["scaleTargetRef"]
     assert named(cloud, target["kind"], target["name"])["apiVersion"] == target["apiVersion"]
     # Its own number would undo the autoscaler's with every change that is applied.
     assert "replicas" not in named(cloud, "Deployment")["spec"]
 
 
-def test_an_update_never_drops_below_capacity(objects: tuple[Object, ...]) -> None:
-    strategy = named(objects, "Deployment")["spec"]["strategy"]
-    assert strategy == {
+def test_the_component_s_metric_is_one_that_the_service_has(
+    in_process: httpx2.Client, tmp_path: Path
+) -> None:
+    copied = shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    file = copied / "cloud" / "kustomization.yaml"
+    file.write_text(re.sub(r"# (components:)\n# (  - \.\./requests)", r"\1\n\2", file.read_text()))
+    spec = named(tuple(build_here(file.parent)), "HorizontalPodAutoscaler")["spec"]
+    cpu, requests = spec["metrics"]
+    assert (cpu["type"], requests["type"]) == ("Resource", "Pods")
+    name = requests["pods"]["metric"]["name"]
+    assert f"\n# TYPE {name} gauge\n" in in_process.get("/metrics").text
+    (rule,) = yaml.safe_load((copied / "requests" / "adapter.yaml").read_text())["rules"]["custom"]
+    assert rule["seriesQuery"].partition("{")[0] == name
+
+
+def test_an_update_never_drops_below_capacity(cloud: tuple[Object, ...]) -> None:
+    assert named(cloud, "Deployment")["spec"]["strategy"] == {
         "type": "RollingUpdate",
         "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
     }
+
+
+def test_on_one_machine_the_old_server_leaves_the_volume_first(
+    one_machine: tuple[Object, ...],
+) -> None:
+    assert named(one_machine, "Deployment")["spec"]["strategy"] == {"type": "Recreate"}
+    assert named(one_machine, "PersistentVolumeClaim")["spec"]["accessModes"] == ["ReadWriteOnce"]
+
+
+def test_every_image_is_a_release(objects: tuple[Object, ...]) -> None:
+    release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    for pod in pods(objects).values():
+        for container in containers(pod):
+            name, colon, tag = container["image"].rpartition(":")
+            assert colon
+            assert tag != "latest"
+            if name.endswith("pupila"):
+                assert tag == release
+
+
+def test_only_named_namespaces_may_ask(objects: tuple[Object, ...]) -> None:
+    (rule,) = named(objects, "NetworkPolicy", "pupila-clients")["spec"]["ingress"]
+    (who,) = rule["from"]
+    (expression,) = who["namespaceSelector"]["matchExpressions"]
+    assert (expression["key"], expression["operator"]) == ("kubernetes.io/metadata.name", "In")
+    assert "pupila" in expression["values"]
+
+
+def test_names_are_asked_of_the_cluster_s_servers_and_a_node_s_cache(
+    objects: tuple[Object, ...],
+) -> None:
+    (rule,) = named(objects, "NetworkPolicy")["spec"]["egress"]
+    servers, cache = rule["to"]
+    assert servers["podSelector"]["matchLabels"] == {"k8s-app": "kube-dns"}
+    assert cache == {"ipBlock": {"cidr": "169.254.20.10/32"}}
+    assert {port["port"] for port in rule["ports"]} == {53}
 
 
 def test_a_node_may_be_emptied_while_somebody_serves(cloud: tuple[Object, ...]) -> None:
@@ -307,7 +354,6 @@ def test_on_one_machine_everyone_shares_the_volume(one_machine: tuple[Object, ..
     for pod in pods(one_machine).values():
         (data,) = (one for one in pod["spec"]["volumes"] if one["name"] == "data")
         assert data == {"name": "data", "persistentVolumeClaim": {"claimName": "pupila"}}
-        assert {one["image"] for one in containers(pod)} == {"pupila:latest"}
     assert named(one_machine, "Deployment")["spec"]["replicas"] == 1
     kinds = {one["kind"] for one in one_machine}
     assert not kinds & {"HorizontalPodAutoscaler", "PodDisruptionBudget"}
@@ -320,8 +366,26 @@ def test_in_a_cloud_records_are_in_the_database_of_the_secret(cloud: tuple[Objec
             if container["name"].startswith("fetch"):
                 continue
             assert {"name": "PUPILA_DATABASE_URL"} | url in container["env"]
-    outside = named(cloud, "NetworkPolicy", "pupila-outside")["spec"]["egress"]
-    assert {port["port"] for rule in outside for port in rule["ports"]} == {5432, 443}
+
+
+@pytest.mark.parametrize(("name", "port"), [("pupila-database", 5432), ("pupila-store", 443)])
+def test_in_a_cloud_pods_go_where_the_overlay_says(
+    cloud: tuple[Object, ...], name: str, port: int
+) -> None:
+    (rule,) = named(cloud, "NetworkPolicy", name)["spec"]["egress"]
+    assert [one["port"] for one in rule["ports"]] == [port]
+    (to,) = rule["to"]
+    ip_network(to["ipBlock"]["cidr"])
+
+
+def test_in_a_cloud_only_who_has_the_store_s_secret_may_go_there(
+    cloud: tuple[Object, ...],
+) -> None:
+    (may,) = named(cloud, "NetworkPolicy", "pupila-store")["spec"]["podSelector"][
+        "matchExpressions"
+    ]
+    have = {name for name, pod in pods(cloud).items() if "pupila-store" in str(pod)}
+    assert set(may["values"]) == have
 
 
 def test_in_a_cloud_images_are_named_in_full(cloud: tuple[Object, ...]) -> None:
@@ -341,6 +405,16 @@ def test_in_a_cloud_versions_are_there_before_they_are_needed(
     assert fetch["command"] == ["sh", "/store/fetch.sh", "once"]
     # BENTOML_HOME of the image, and where BentoML keeps models in it.
     assert settings_of(cloud, fetch)["VERSIONS"] == "/data/models"
+
+
+def test_in_a_cloud_a_fetch_that_hangs_is_started_anew(cloud: tuple[Object, ...]) -> None:
+    (fetch,) = (
+        one for one in pods(cloud)["server"]["spec"]["containers"] if one["name"] == "fetch-again"
+    )
+    (shell, flag, line) = fetch["livenessProbe"]["exec"]["command"]
+    assert (shell, flag) == ("sh", "-c")
+    (file,) = re.findall(r"cat (\S+?)\)", line)
+    assert f">{file}\n" in (KUBERNETES / "cloud" / "fetch.sh").read_text()
 
 
 def test_in_a_cloud_a_retrained_version_is_published(cloud: tuple[Object, ...]) -> None:

@@ -9,8 +9,18 @@ copy() {
 }
 
 fetch() {
-    copy "$STORE" "$VERSIONS" --filter '- /*/*/model.yaml' --filter '- /*/latest' &&
-        copy "$STORE" "$VERSIONS" --include '/*/*/model.yaml' || echo "No versions came from $STORE." >&2
+    if copy "$STORE" "$VERSIONS" --filter '- /*/*/model.yaml' --filter '- /*/latest' &&
+        copy "$STORE" "$VERSIONS" --include '/*/*/model.yaml'; then
+        # The server tells in its metrics when that was.
+        touch "${VERSIONS%/*}/pupila-fetched"
+    else
+        echo "No versions came from $STORE." >&2
+    fi
+}
+
+# For the probe: the second, since 1970, until which all is well.
+alive() {
+    echo $(($(date +%s) + STORE_SECONDS + 600)) >/tmp/fetching
 }
 
 case $1 in
@@ -23,6 +33,7 @@ once)
 forever)
     trap 'exit 0' TERM
     while :; do
+        alive
         sleep "$STORE_SECONDS" &
         wait $!
         fetch
