@@ -11,7 +11,7 @@ from errors import PickleError, UnknownVersionError
 from models.backup_commands import backup, restore
 from models.comparison import compare
 from models.lineage import check_unused, history, open_store, promote, rollback
-from models.names import RULE, is_name
+from models.names import RULE, is_name, no_model
 from records.current import champions
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ def list_(name: str | None) -> None:
     """List the versions of one model, or of all models."""
 
     from models.report import versions_table
-    from models.store import no_model
 
     store = open_store()
     versions = store.versions(name)

@@ -13,3 +13,8 @@ RULE: Final = (
 def is_name(text: str) -> bool:
     """Whether BentoML accepts the text as a model's name; see ``RULE``."""
     return _NAME.fullmatch(text) is not None
+
+
+def no_model(name: str) -> str:
+    """The sentence for a model that the store does not have."""
+    return f"The store has no model {name!r}; train one with: python -m train --name {name}"

@@ -2,8 +2,7 @@
 
 A version is saved whole or not at all: it is written into a staging folder next to the store, and
 one rename makes it visible. The store is read by path, so that a check for new versions costs a few
-``stat`` calls and never parses what was seen before. Each version is read by itself and within a
-limited time, so that none keeps the others from being found.
+``stat`` calls and never parses what was seen before. Each version is read by itself and in time.
 """
 
 import contextlib
@@ -18,7 +17,8 @@ from models.aliases import Aliases, Named, challenger_of, champion_of
 from models.artifact import MANIFEST
 from models.detached import detached
 from models.info import BENTOML_INFO, read_info
-from models.names import RULE, is_name
+from models.look import Look, stamp
+from models.names import RULE, is_name, no_model
 from models.roots import packed_store, version_paths
 from models.signature import TrustedKeys
 from models.staging import Staging, sync
@@ -54,7 +54,7 @@ class Store:
 
         Raises ModelError if BentoML's folder or a key cannot be used.
         """
-        self._trusted = TrustedKeys.of(settings().trusted_keys) if trusted is None else trusted
+        self.trusted = TrustedKeys.of(settings().trusted_keys) if trusted is None else trusted
         try:
             home = internals.bentoml_home() / "models"
             bundled = internals.current_model_store()
@@ -62,27 +62,26 @@ class Store:
             raise ModelError(
                 f"BentoML's folder is not usable: {error}; set BENTOML_HOME to one that is."
             ) from error
-        self._root = root or home
-        self.given = root
+        self._root, self.given = root or home, root
         self.staging = Staging(self._root)
         self.training_images = TrainingImages(self._root)
-        roots = (home, bundled, *filter(None, [packed_store()]))
-        self._roots = (root,) if root else tuple(dict.fromkeys(roots))
+        everywhere = dict.fromkeys((home, bundled, *filter(None, [packed_store()])))
+        self._roots = (root,) if root else tuple(everywhere)
         self._seen: dict[Path, Version] = {}
         self._rejected: dict[Path, int] = {}
         self._reading: dict[Path, Future[Version | None]] = {}
         self.aliases = aliases
         self._missed: set[str] = set()
-
-    @property
-    def trusted(self) -> TrustedKeys:
-        return self._trusted
+        self._look = Look()
 
     def versions(self, name: str | None = None) -> list[Version]:
         """All complete versions, oldest first within each model, the models in order of name.
 
         Skips folders that Pupila did not save or cannot read.
         """
+        before = None if name is not None else stamp(self._roots)
+        if self._look.holds(before):
+            return list(self._look.versions)
         found: dict[str, Version] = {}
         present: set[Path] = set()
         for root in self._roots:
@@ -92,9 +91,13 @@ class Store:
                 if version is not None:
                     self._seen[path] = version
                     found.setdefault(version.tag, version)
+        versions = sorted(found.values(), key=lambda v: (v.name, v.manifest.created_at, v.version))
         if name is None:
             self._seen = {path: self._seen[path] for path in self._seen.keys() & present}
-        return sorted(found.values(), key=lambda v: (v.name, v.manifest.created_at, v.version))
+            # What is not complete yet changes without its folder's doing so.
+            complete = before if self._seen.keys() == present else None
+            self._look = Look(complete, tuple(versions))
+        return versions
 
     def champion(self, name: str) -> Version:
         """The version that answers for a model: the one with that alias, else the newest.
@@ -215,7 +218,7 @@ class Store:
     def publish(self, model: internals.StoredModel) -> Version:
         """Make a staged version visible, by one rename after all of it is on the disk."""
         path = self._root / model.name / model.version
-        version = Version(model.name, model.version, path, self._trusted)
+        version = Version(model.name, model.version, path, self.trusted)
         for staged in (*model.path.iterdir(), model.path):
             # BentoML creates the folder for its owner alone; a server may run as another user.
             staged.chmod(0o755 if staged.is_dir() else 0o644)
@@ -266,7 +269,7 @@ class Store:
 
         A folder that was rejected is not read again until its manifest changes.
         """
-        version = Version(path.parent.name, path.name, path, self._trusted)
+        version = Version(path.parent.name, path.name, path, self.trusted)
         if not is_name(version.name) or not is_name(version.version):
             return None
         try:
@@ -290,11 +293,6 @@ class Store:
         """Whether the version that its files describe is this one; raises ArtifactError."""
         read_info(version.path)
         return version.manifest.name == version.name
-
-
-def no_model(name: str) -> str:
-    """The sentence for a model that the store does not have."""
-    return f"The store has no model {name!r}; train one with: python -m train --name {name}"
 
 
 def track_as_configured() -> None:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from errors import BadRequestError, InternalError, ModelError
 from models.detached import detached, finished
 from models.manifest import Label
-from models.store import Store, no_model
+from models.names import no_model
+from models.store import Store
 from models.version import Version
 from records.routing import CHALLENGER, CHAMPION, Rollout
 from serving.background import background
