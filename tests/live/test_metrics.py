@@ -3,9 +3,7 @@
 import os
 import re
 import resource
-import shutil
 import signal
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from models.store import Store
 from tests.drafts import LinearDraft
+from tests.promtool import promtool
 from tests.servers import Server, serve
 from tests.waiting import until
 
@@ -74,17 +73,11 @@ def test_nothing_is_said_twice(running: Server) -> None:
 
 
 def test_promtool_finds_no_fault(running: Server) -> None:
-    text = running.get("/metrics").text
-    done = subprocess.run(
-        [promtool(), "check", "metrics"], input=text, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert promtool("check", "metrics", text=running.get("/metrics").text) == ""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="files are limited by prlimit")
-def test_whatever_happens_the_records_add_up(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_whatever_happens_the_records_add_up(tmp_path: Path) -> None:
     """On a full disk, after it, when a worker is killed, and at the end."""
     Store(tmp_path / "models").save(LinearDraft(answer=8))
     asked = 0
@@ -130,14 +123,3 @@ def test_whatever_happens_the_records_add_up(
         left = accounts()["waiting"]
     (lost,) = re.findall(r"lost at the end: (\d+) records", server.log.read_text())
     assert int(lost) == left == asked - 100 - killed
-
-
-def promtool() -> str:
-    """Prometheus's tool; the test is skipped where there is none, unless it must not be."""
-    found = shutil.which("promtool")
-    if found is None:
-        missing = "there is no promtool: apt-get install prometheus"
-        if os.environ.get("REQUIRE_PROMTOOL") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
