@@ -80,6 +80,8 @@ def test_promtool_finds_no_fault(running: Server) -> None:
 def test_whatever_happens_the_records_add_up(tmp_path: Path) -> None:
     """On a full disk, after it, when a worker is killed, and at the end."""
     Store(tmp_path / "models").save(LinearDraft(answer=8))
+    # As in the image: the supervisor takes another folder.
+    (tmp_path / "prometheus_multiproc_dir").touch()
     asked = 0
 
     def ask(count: int) -> None:
@@ -114,9 +116,15 @@ def test_whatever_happens_the_records_add_up(tmp_path: Path) -> None:
         assert sum(accounts().values()) == asked
         limit(4096)
         ask(60)
-        os.kill(server.workers()[0], signal.SIGKILL)
+        dead = server.workers()[0]
+        variables = Path(f"/proc/{dead}/environ").read_text().split("\0")
+        (folder,) = (one for one in variables if one.startswith("PROMETHEUS_MULTIPROC_DIR="))
+        os.kill(dead, signal.SIGKILL)
         until(lambda: samples(server)["pupila_worker_restarts_total", "", ""] == 1, accounts)
         until(lambda: sum(accounts().values()) == asked, accounts)
+        left_behind = {path.name for path in Path(folder.partition("=")[2]).glob(f"*_{dead}w.db")}
+        assert left_behind
+        assert not any(name.startswith("gauge_live") for name in left_behind)
         killed = accounts()["dropped"]
         assert f"{killed} records of worker" in server.log.read_text()
         limit(4096)

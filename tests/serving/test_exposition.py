@@ -1,7 +1,10 @@
 """The text that ``/metrics`` answers."""
 
+from collections.abc import Iterable
+
 import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+from prometheus_client import Metric
+from prometheus_client.openmetrics import parser
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from internals_metrics import folder
@@ -9,6 +12,10 @@ from serving.exposition import OLD_NAMES, Exposition, accepts_openmetrics
 from serving.metrics import EXEMPLARS, VersionMetrics
 
 NAME = "pupila_request_duration_seconds"
+
+
+def openmetrics(text: str) -> list[Metric]:
+    return [*parser.text_string_to_metric_families(text)]  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
@@ -25,19 +32,19 @@ def test_both_formats_tell_the_same(exposition: Exposition) -> None:
     other = exposition.text([], as_openmetrics=True).decode()
     assert "# {" not in text
 
-    def values(families: object) -> dict[object, float]:
+    def values(families: Iterable[Metric]) -> dict[object, float]:
         return {
             (sample.name, frozenset(sample.labels.items())): sample.value
-            for family in families  # type: ignore[attr-defined]
+            for family in families
             for sample in family.samples
         }
 
-    assert values(read_text(text)) == values(read_openmetrics(other))
+    assert values(read_text(text)) == values(openmetrics(other))
 
 
 def test_buckets_have_examples_in_openmetrics(exposition: Exposition) -> None:
     text = exposition.text([], as_openmetrics=True).decode()
-    (family,) = (one for one in read_openmetrics(text) if one.name == NAME)
+    (family,) = (one for one in openmetrics(text) if one.name == NAME)
     assert family.unit == "seconds"
     found = {
         sample.labels["le"]: (sample.exemplar.labels, sample.exemplar.value)
