@@ -38,7 +38,7 @@ class RecordsConnection:
         self._prepared = False
         self._failure: RecordsError | None = None
         self._retry_at = 0.0
-        is_server = (settings.database_url or "").startswith("postgresql")
+        is_server = (settings.database_url or "").startswith("postgres")
         self._kind = "postgresql" if is_server else "sqlite"
 
     @contextlib.contextmanager

@@ -93,7 +93,7 @@ class Flusher:
         records, counts = self._unwritten, self._uncounted
         if self._thread.is_alive():
             # Within a statement, which ends with the process or, perhaps, before it.
-            records, counts = self._ledger.waiting, _answers(self._counts)
+            records, counts = self._ledger.waiting, _answers(dict(self._counts))
         if records or counts:
             logger.warning(
                 "lost at the end: %d records, and the counts of %d answers, since the database did "
@@ -151,18 +151,19 @@ class Flusher:
         self._taken += 1
         if handover.written is not None:
             self._waiting.append(handover.written)
+        # All first: what fails below is then known to be lost.
         self._kept += [prediction for prediction, _ in handover.sampled]
-        for prediction, weight in handover.sampled:
-            _complete(prediction, weight)
         self._kept += handover.others
-        for prediction in handover.others:
-            _complete(prediction, None)
         for tally in handover.tallies:
             for key, count in tally.counts(handover.minute):
                 if key in self._counts or len(self._counts) < _MAX_COUNTS:
                     self._counts[key] += count
                 else:
                     TRAFFIC_LOST.labels("capacity").inc(_answers({key: count}))
+        for prediction, weight in handover.sampled:
+            _complete(prediction, weight)
+        for prediction in handover.others:
+            _complete(prediction, None)
 
     def _flush(self) -> None:
         from records.writer import write
