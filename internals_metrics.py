@@ -187,13 +187,13 @@ def processes_with_files(where: Path) -> set[int]:
 
 
 class WorkerEnd(NamedTuple):
-    """A worker that has ended: its process, its exit code or, negative, the signal that ended it,
-    whether it was told to, and where it kept its values."""
+    """A worker that has ended: its process, its exit code or, negative, the signal that ended it
+    (None if nobody knows), whether it was told to end, and where it kept its metrics."""
 
     process: int
-    code: int
+    code: int | None
     is_stop: bool
-    where: Path
+    metrics: Path
 
 
 def tell_of_ends(ended: Callable[[WorkerEnd], object], watcher: Any = None) -> None:
@@ -209,7 +209,7 @@ def tell_of_ends(ended: Callable[[WorkerEnd], object], watcher: Any = None) -> N
 
     def end(self: Any, process: int, code: int | None) -> None:
         where = Path(self.env["PROMETHEUS_MULTIPROC_DIR"])
-        ended(WorkerEnd(process, code or 0, not self.is_active(), where))
+        ended(WorkerEnd(process, code, not self.is_active(), where))
 
     def publish_and_tell(self: Any, topic: str, message: dict[str, Any]) -> Any:
         if topic == "reap":
@@ -229,8 +229,8 @@ def tell_of_ends(ended: Callable[[WorkerEnd], object], watcher: Any = None) -> N
     watcher.manage_processes = manage_and_tell
 
 
-def _exit_code(child: int) -> int:
+def _exit_code(child: int) -> int | None:
     try:
         return os.waitstatus_to_exitcode(os.waitpid(child, os.WNOHANG)[1])
     except ChildProcessError:
-        return 0
+        return None

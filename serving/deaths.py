@@ -28,8 +28,8 @@ class Deaths:
         reason = self._reason(end.code)
         # A full or missing folder: nobody can count there, and nobody can ask.
         with contextlib.suppress(OSError):
-            lost = int(gauge_of(end.where, end.process, RECORDS_WAITING))
-            forget(end.where, end.process)
+            lost = int(gauge_of(end.metrics, end.process, RECORDS_WAITING))
+            forget(end.metrics, end.process)
             if lost:
                 logger.warning(
                     "%d records of worker %d were lost: it ended before they were written (%s)",
@@ -37,16 +37,16 @@ class Deaths:
                     end.process,
                     reason,
                 )
-            count_of_supervisor(end.where, RECORDS_DROPPED, {"reason": "killed"}, lost)
+            count_of_supervisor(end.metrics, RECORDS_DROPPED, {"reason": "killed"}, lost)
             if not end.is_stop:
-                count_of_supervisor(end.where, WORKER_RESTARTS, {"reason": reason}, 1)
+                count_of_supervisor(end.metrics, WORKER_RESTARTS, {"reason": reason}, 1)
 
-    def _reason(self, code: int) -> str:
+    def _reason(self, code: int | None) -> str:
         before, self._killed_for_memory = (
             self._killed_for_memory,
             killed_for_memory(self._root),
         )
-        if code >= 0:
+        if code is None or code >= 0:
             return "exit"
         if code == -signal.SIGKILL and self._killed_for_memory > before:
             return "oom"

@@ -46,9 +46,15 @@ class Facts:
         yield self._models()
         keys = [caller.key for caller in self._ring.callers() if not caller.key.revoked_at]
         times = [key.expires_at.timestamp() for key in keys if key.expires_at]
-        yield _expiry("key", "the next of the keys", [at for at in times if at > time.time()])
+        yield _expiry(
+            "key", "the next key that will expire does", [at for at in times if at > time.time()]
+        )
         served = self.certificate
-        yield _expiry("certificate", "the certificate", [] if served is None else [served])
+        yield _expiry(
+            "certificate",
+            "the certificate that is served expires",
+            [] if served is None else [served],
+        )
 
     def _models(self) -> Metric:
         family = InfoMetricFamily(
@@ -63,11 +69,11 @@ class Facts:
         return family
 
 
-def _expiry(what: str, whose: str, times: Sequence[float]) -> Metric:
+def _expiry(what: str, when: str, times: Sequence[float]) -> Metric:
     """No sample if there is none: nothing will expire."""
     family = GaugeMetricFamily(
         f"pupila_{what}_expiry_timestamp_seconds",
-        f"When {whose} that has an end expires, in seconds since 1970",
+        f"When {when}, in seconds since 1970",
     )
     if times:
         family.add_metric([], min(times))

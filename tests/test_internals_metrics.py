@@ -152,6 +152,6 @@ def test_each_end_is_told_once(tmp_path: Path) -> None:
     assert workers.notify_event("reap", message) == "told"
     workers.notify_event("spawn", {"process_pid": 2})
     assert told == [
-        WorkerEnd(child.pid, 3, is_stop=False, where=tmp_path),
-        WorkerEnd(1, -9, is_stop=False, where=tmp_path),
+        WorkerEnd(child.pid, 3, is_stop=False, metrics=tmp_path),
+        WorkerEnd(1, -9, is_stop=False, metrics=tmp_path),
     ]

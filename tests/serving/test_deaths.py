@@ -21,14 +21,17 @@ def counts(where: Path) -> dict[str, float]:
     }
 
 
-def end(where: Path, code: int = -9, *, process: int = 1, is_stop: bool = False) -> WorkerEnd:
+def end(
+    where: Path, code: int | None = -9, *, process: int = 1, is_stop: bool = False
+) -> WorkerEnd:
     return WorkerEnd(process, code, is_stop, where)
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"), [(-9, "SIGKILL"), (-11, "SIGSEGV"), (1, "exit"), (0, "exit")]
+    ("code", "reason"),
+    [(-9, "SIGKILL"), (-11, "SIGSEGV"), (1, "exit"), (0, "exit"), (None, "exit")],
 )
-def test_a_restart_is_counted_by_its_reason(tmp_path: Path, code: int, reason: str) -> None:
+def test_a_restart_is_counted_by_its_reason(tmp_path: Path, code: int | None, reason: str) -> None:
     deaths = Deaths()
     deaths.note(end(tmp_path, code))
     deaths.note(end(tmp_path, code))
