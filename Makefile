@@ -45,6 +45,7 @@ check: $(INSTALLED)-dev ## lint, formatting, types, documentation
 fix: $(INSTALLED)-dev ## fix what can be fixed automatically: lint, formatting, docs/settings.md, docs/commands.md
 	@.venv/bin/ruff check --fix --quiet --exit-zero
 	@.venv/bin/ruff format --quiet
+	@$(PYTHON_HERE) -m scripts.rules
 	@$(PYTHON_HERE) -m scripts.check_docs --write
 
 docs: $(INSTALLED)-dev ## run the examples in the documentation and write down what they print now

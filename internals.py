@@ -1,8 +1,9 @@
 """Every use of something that a library does not document, in one module.
 
-BentoML 1.4.39, its process supervisor circus, uvicorn 0.54, prometheus_client 0.26 and Pillow 13.
-Each release of these may rename what is used here, so ``tests/test_internals.py`` checks each
-attribute by name; when one of its tests fails after an upgrade, this is the module to change.
+BentoML 1.4.39, its process supervisor circus, uvicorn 0.54 and Pillow 13; prometheus_client has
+``internals_metrics.py``. Each release of these may rename what is used here, so
+``tests/test_internals.py`` checks each attribute by name; when one of its tests fails after an
+upgrade, this is the module to change.
 
 The libraries are imported where they are used: the command lines import this module too.
 """
@@ -186,27 +187,6 @@ def service_configuration(service: Any) -> tuple[dict[str, Any], dict[str, Any]]
     return given, deep_merge(get_default_config(version=2)["services"], service.config)
 
 
-def metrics_folder() -> Path:
-    """Where the workers of this server keep the files of their metrics."""
-    from bentoml._internal.configuration.containers import BentoMLContainer
-
-    return Path(BentoMLContainer.prometheus_multiproc_dir.get())
-
-
-def use_one_metrics_file_per_worker() -> None:
-    """Name a worker's metrics files once, before its first metric is created.
-
-    For each count, prometheus_client asks the system for the process id, in case of a fork: 15 % of
-    a prediction. A worker never forks. The name differs from that of BentoML's own metrics, whose
-    files may be open already.
-    """
-    from prometheus_client import values
-
-    if values.ValueClass._multiprocess:
-        worker = f"{os.getpid()}w"
-        values.ValueClass = values.MultiProcessValue(lambda: worker)  # type: ignore[no-untyped-call]
-
-
 def supervise(supervisor: Any = None) -> None:
     """Change how circus supervises the workers; called before BentoML creates its
     ``supervisor``, an instance of this class.
@@ -248,6 +228,20 @@ def use_http_protocol(path: str) -> None:
     from uvicorn.config import HTTP_PROTOCOLS
 
     HTTP_PROTOCOLS["auto"] = path
+
+
+def certificate_expiry() -> float | None:
+    """When the certificate that uvicorn serves expires, in seconds since 1970; None if it serves
+    none, or outside of uvicorn. Called before SIGTERM is handled by anybody else."""
+    import ssl
+
+    server = HttpServer.of_this_process()
+    if server is None or server._server.config.ssl_certfile is None:
+        return None
+    # What Python's own tests read certificates with; it takes those of others from connections.
+    path = str(server._server.config.ssl_certfile)
+    decoded: dict[str, Any] = ssl._ssl._test_decode_cert(path)  # type: ignore[attr-defined]
+    return float(ssl.cert_time_to_seconds(decoded["notAfter"]))
 
 
 class HttpServer:

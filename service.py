@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -14,12 +15,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import internals
+import internals_metrics
 from errors import KeysError, ModelError, RecordsError, SettingsError
 from models.roots import packed_store
 from models.store import Store
 from records.current import champions
 from serving.catalog import Catalog
+from serving.deaths import Deaths
 from serving.endpoint import Endpoint
+from serving.exposition import Exposition
+from serving.facts import Facts
 from serving.feedback import Feedback
 from serving.gauges import Gauges
 from serving.http import descriptors
@@ -43,8 +48,9 @@ from serving.inference.registry import Registry
 from serving.keys.gate import Gate
 from serving.keys.keyring import Keyring
 from serving.keys.watch import KeyWatch, opening
-from serving.metrics import forget_dead_workers
+from serving.metrics import EXEMPLARS
 from serving.predictions import Predict, PredictBatch
+from serving.processes import families
 from serving.recording.connection import RecordsConnection, load, prepare
 from serving.recording.recorder import Recorder
 from serving.rollouts import Rollouts
@@ -141,6 +147,7 @@ class Pupila:
         }
         self.running = AsyncExitStack()
         CATALOG.bind(self.registry)
+        FACTS.bind(self.registry)
         ROLLOUTS.bind(self.registry, self.records)
         # A trace is made by BentoML's layers, which the front would bypass.
         ANSWERS.update({} if TRACED else self.endpoints)
@@ -150,6 +157,7 @@ class Pupila:
     def prepare() -> None:
         """Once, before the workers start."""
         internals.supervise()
+        internals_metrics.tell_of_ends(Deaths().note)
         # BentoML has taken a Bento's sources off the path again. In front: a package named like one
         # of our folders must not be imported in its place.
         sys.path.insert(0, str(Path(__file__).parent))
@@ -162,7 +170,7 @@ class Pupila:
 
     @bentoml.on_startup
     async def start(self) -> None:
-        forget_dead_workers(internals.metrics_folder())
+        FACTS.certificate = internals.certificate_expiry()
         DRAIN.listen()
         self.running.callback(self.records.close)
         self.running.callback(self.labels.close)
@@ -237,16 +245,26 @@ service: Any = bentoml.service(
     service_class=FrontedService,
     workers=SETTINGS.workers or "cpu_count",
     http={"port": SETTINGS.port},
+    # Its layer counts what the front passes on to it, under other names.
+    metrics={"enabled": False},
 )(Pupila)
+
+
+def build() -> str:
+    """The version of the Bento that runs, if one does."""
+    return service.bento.tag.version if service.bento else "development"
 
 
 def document() -> dict[str, Any]:
     """The OpenAPI document of this service."""
-    version = service.bento.tag.version if service.bento else "development"
-    return openapi("Pupila", version, Pupila.__doc__ or "")
+    return openapi("Pupila", build(), Pupila.__doc__ or "")
 
 
-CATALOG = Catalog(document, ROLLOUTS.routes)
+FACTS = Facts(build, KEYRING)
+METRICS = Exposition(
+    internals_metrics.folder(), EXEMPLARS, FACTS.families, lambda: families(os.getppid())
+)
+CATALOG = Catalog(document, [*ROLLOUTS.routes, METRICS.route])
 service.mount_asgi_app(CATALOG.app)
 # Only models declared here are packed into a Bento.
 if packed_store() is None:

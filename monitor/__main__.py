@@ -38,6 +38,12 @@ _webhook = click.option(
     metavar="URL",
     help="POST the report to this URL, as JSON.  [default: PUPILA_WEBHOOK_URL]",
 )
+_fail_on_alarm = click.option(
+    "--fail-on-alarm/--no-fail-on-alarm",
+    default=True,
+    show_default=True,
+    help="Exit with 3 on an alarm; without it, with 0, as for schedulers.",
+)
 
 
 @click.group(cls=cli.Group)
@@ -87,10 +93,12 @@ def main() -> None:
     metavar="PATH",
     help="Also write Evidently's own report; needs requirements/evidently.txt.",
 )
+@_fail_on_alarm
 @_json
 @click.pass_context
 def run(
     context: click.Context,
+    fail_on_alarm: bool,
     model: str | None,
     version: str | None,
     since: timedelta | datetime | None,
@@ -104,7 +112,7 @@ def run(
 ) -> None:
     """Inspect one model or all of them once, and save the reports.
 
-    Exits with 3 on an alarm, 1 after an error, otherwise 0.
+    Exits with 3 on an alarm, 1 after an error, otherwise 0. With --no-fail-on-alarm, an alarm is 0.
     """
     if since is not None and last is not None:
         raise click.UsageError("Use either --since or --last, not both.")
@@ -145,7 +153,7 @@ def run(
         click.echo(json.dumps({"reports": reports}, indent=2))
     for failure in failures:
         click.echo(f"Error: {failure}", err=True)
-    if any(document.state == "alarm" for document in documents):
+    if fail_on_alarm and any(document.state == "alarm" for document in documents):
         context.exit(cli.ALARM)
     context.exit(1 if failures else 0)
 
@@ -167,9 +175,11 @@ def run(
     is_flag=True,
     help="Inspect the data since the last time and exit, for cron; exit codes as for run.",
 )
+@_fail_on_alarm
 @click.pass_context
 def watch(
     context: click.Context,
+    fail_on_alarm: bool,
     every: timedelta,
     model: str | None,
     html: Path | None,
@@ -199,7 +209,8 @@ def watch(
                 now = datetime.now(UTC)
                 click.echo(f"{now:%Y-%m-%dT%H:%M:%SZ} {line}")
             if once:
-                context.exit(cli.ALARM if watcher.alarm else int(watcher.failed))
+                alarm = watcher.alarm and fail_on_alarm
+                context.exit(cli.ALARM if alarm else int(watcher.failed))
             stop.wait(watcher.pause(datetime.now(UTC)))
 
 

@@ -101,7 +101,12 @@ def watch(
 
 @click.command(cls=cli.Command)
 @_options
-@click.option("--fail-on-alarm", is_flag=True, help="Exit with 3 on an alarm of the monitor.")
+@click.option(
+    "--fail-on-alarm/--no-fail-on-alarm",
+    default=False,
+    show_default=True,
+    help="Exit with 3 on an alarm of the monitor.",
+)
 @click.pass_context
 def once(
     context: click.Context,

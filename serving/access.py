@@ -29,11 +29,11 @@ class AccessLog:
         version: str | None,
         status: int,
         seconds: float,
-    ) -> None:
-        """``version``: the tag that answered, if one did."""
+    ) -> bool:
+        """``version``: the tag that answered, if one did. Returns whether there is a line of it."""
         failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
         if not failed and self._random.random() >= self._rate:
-            return
+            return False
         line = {
             "route": route,
             "status": status,
@@ -42,3 +42,4 @@ class AccessLog:
             "request_id": request_id,
         }
         logger.info("%s", orjson.dumps(line).decode())
+        return True

@@ -92,10 +92,12 @@ class Endpoint(ABC):
         seconds = time.perf_counter() - started
         engine = exchange.engine
         path = self.route.path
-        (engine.metrics if engine else NO_VERSION).answered(path, reply.status, seconds)
+        metrics = engine.metrics if engine else NO_VERSION
+        bound = metrics.answered(path, reply.status, seconds)
         self.record(exchange, reply.status, seconds)
         tag = engine.version.tag if engine else None
-        self._access.log(path, exchange.request_id, tag, reply.status, seconds)
+        if self._access.log(path, exchange.request_id, tag, reply.status, seconds):
+            metrics.logged(path, bound, exchange.request_id, seconds)
         return reply
 
     @abstractmethod

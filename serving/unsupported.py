@@ -10,7 +10,7 @@ from typing import Any, Final
 from errors import SettingsError
 
 _ACCESS: Final = "the access log here has a setting of its own, PUPILA_ACCESS_LOG_RATE"
-_METRICS: Final = "the metrics here have their own names and buckets, which docs/monitor.md lists"
+_METRICS: Final = "the metrics here have their own names and buckets, which docs/metrics.md lists"
 
 # By its path in BentoML's configuration of a service.
 _INSTEAD: Final[Mapping[str, str]] = {
@@ -20,6 +20,7 @@ _INSTEAD: Final[Mapping[str, str]] = {
     "http.cors": "set PUPILA_CORS_ORIGINS",
     "http.response.trace_id": "configure tracing.exporter_type, which brings it along",
     "logging.access": _ACCESS,
+    "metrics.enabled": _METRICS,
     "metrics.namespace": _METRICS,
     "metrics.duration": _METRICS,
 }

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,9 @@ from uvicorn.server import ServerState
 
 import internals
 from tests.servers import ROOT
+
+# Of tests/data/certificate.pem, as openssl x509 -enddate tells it.
+EXPIRES = datetime(2036, 11, 23, 15, 28, 33, tzinfo=UTC).timestamp()
 
 
 def test_these_are_the_releases_that_were_read() -> None:
@@ -132,6 +136,18 @@ def test_no_server_is_found_outside_of_uvicorn() -> None:
 def test_prometheus_names_its_files_by_a_function() -> None:
     assert values.ValueClass._multiprocess  # the tests run as a worker does
     assert "process_identifier" in inspect.signature(values.MultiProcessValue).parameters
+
+
+def test_a_server_with_a_certificate_knows_when_it_expires() -> None:
+    assert internals.certificate_expiry() is None
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        for path, expected in ((None, None), (ROOT / "tests/data/certificate.pem", EXPIRES)):
+            server = uvicorn.Server(uvicorn.Config(app="x:y", ssl_certfile=path))
+            signal.signal(signal.SIGTERM, server.handle_exit)
+            assert internals.certificate_expiry() == expected
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_circus_still_has_what_is_changed() -> None:

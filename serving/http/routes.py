@@ -203,7 +203,7 @@ READYZ: Final = Route(
     for_operators=True,
 )
 METRICS: Final = Route(
-    "metrics", "/metrics", "Prometheus metrics", "bentoml", "read", for_operators=True
+    "metrics", "/metrics", "Prometheus metrics", "catalog", "read", for_operators=True
 )
 SCHEMA: Final = Route(
     "schema", "/schema.json", "What BentoML's clients read", "bentoml", None, documented=False

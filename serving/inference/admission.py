@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from errors import OverloadedError
+from internals_metrics import adding
 from serving.inference.memory import held_bytes
 from serving.metrics import IN_FLIGHT
 from settings import Settings
@@ -16,6 +17,7 @@ class Admission:
         self.deadline_seconds = settings.deadline_ms / 1000
         self.capacity = settings.queue_size
         self.held = 0
+        self.count = adding(IN_FLIGHT)
         self._max_held_bytes = held_bytes(settings)
         self._held_bytes = 0
 
@@ -68,8 +70,9 @@ class _Slots:
                 "capacity",
             )
         admission.held += self._count
-        IN_FLIGHT.inc(self._count)
+        admission.count(self._count)
 
     def __exit__(self, *_: object) -> None:
-        self._admission.held -= self._count
-        IN_FLIGHT.dec(self._count)
+        admission = self._admission
+        admission.held -= self._count
+        admission.count(-self._count)

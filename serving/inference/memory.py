@@ -1,5 +1,6 @@
 """How much memory this process may use, and how much of it is for images and bodies."""
 
+import contextlib
 import ctypes
 import os
 import re
@@ -30,6 +31,8 @@ _NO_LIMIT: Final = 2**60
 # Fields of a mount as in proc(5): the root within the file system, and where it is mounted; after a
 # dash the file system's type, and its options at last.
 _MOUNT: Final = re.compile(r"^\S+ \S+ \S+ (\S+) (\S+) .* - (cgroup2?) \S+ (\S+)$", re.MULTILINE)
+
+_KILLS: Final = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 
 
 def decode_bytes(settings: Settings, root: Path = Path("/")) -> int:
@@ -70,19 +73,28 @@ def memory_limit(root: Path = Path("/")) -> int:
 
     ``root``: of the file system.
     """
-    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for path in _limit_files(root):
-        try:
-            text = path.read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-        if text.isdigit() and 0 < int(text) < _NO_LIMIT:
-            limits.append(int(text))
-    return min(limits)
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    texts = _texts(root, "memory.limit_in_bytes", "memory.max")
+    limits = [int(text) for text in texts if text.isdigit()]
+    return min(machine, *(limit for limit in limits if 0 < limit < _NO_LIMIT), _NO_LIMIT)
 
 
-def _limit_files(root: Path) -> Iterator[Path]:
-    """Where limits may be written; macOS has none of these files."""
+def killed_for_memory(root: Path = Path("/")) -> int:
+    """How many processes of this process's control groups the kernel has ended so far because
+    there was no memory left; 0 where it does not say."""
+    texts = _texts(root, "memory.oom_control", "memory.events")
+    return sum(int(count) for text in texts for count in _KILLS.findall(text))
+
+
+def _texts(root: Path, first: str, second: str) -> Iterator[str]:
+    """The contents of a file of each group, which has another name in each version."""
+    for path in _group_files(root, first, second):
+        with contextlib.suppress(OSError):
+            yield path.read_text(encoding="ascii").strip()
+
+
+def _group_files(root: Path, first: str, second: str) -> Iterator[Path]:
+    """Where they may be; macOS has none of these files."""
     try:
         groups = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
         mounts = (root / "proc/self/mountinfo").read_text(encoding="utf-8")
@@ -92,7 +104,7 @@ def _limit_files(root: Path) -> Iterator[Path]:
         _, controllers, group = line.split(":", 2)
         if controllers and "memory" not in controllers.split(","):
             continue
-        name = "memory.limit_in_bytes" if controllers else "memory.max"
+        name = first if controllers else second
         for top, place, kind, options in _MOUNT.findall(mounts):
             is_this = kind == "cgroup2" if not controllers else "memory" in options.split(",")
             if is_this:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from errors import DatabaseError, RecordsError
+from serving.metrics import DATABASE_UP
 from settings import Settings
 
 # SQLAlchemy takes 30 MiB: a server that keeps no records does not load it.
@@ -37,6 +38,8 @@ class RecordsConnection:
         self._prepared = False
         self._failure: RecordsError | None = None
         self._retry_at = 0.0
+        is_server = (settings.database_url or "").startswith("postgres")
+        self._kind = "postgresql" if is_server else "sqlite"
 
     @contextlib.contextmanager
     def open(self) -> Iterator["Database"]:
@@ -66,11 +69,13 @@ class RecordsConnection:
             except RecordsError as error:
                 if str(error) != str(self._failure):
                     logger.warning("no records are kept for now: %s", error)
+                DATABASE_UP.labels(self._kind).set(0)
                 self._failure = error
                 self._retry_at = time.monotonic() + _RETRY_SECONDS
                 raise
             if self._failure is not None:
                 logger.warning("records are kept again")
+            DATABASE_UP.labels(self._kind).set(1)
             self._failure = None
             self._prepared = True
             return database

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +16,9 @@ import numpy as np
 
 from errors import DatabaseError, RecordsError, SchemaError
 from records.prediction import KeptPrediction
-from serving.metrics import RECORDS_DROPPED, RECORDS_WRITTEN
+from serving.metrics import TRAFFIC_LOST
 from serving.recording.connection import RecordsConnection
+from serving.recording.ledger import Ledger
 from serving.recording.sampling import Sampled
 from serving.recording.tally import Tally
 
@@ -32,11 +33,11 @@ _MAX_WRITTEN = 250
 # A day's worth, at about 30 a minute and version.
 _MAX_COUNTS = 50_000
 
+# Of a key: minute, model, version, role, kind, key.
+_KIND = 4
+
 _FIRST_RETRY_SECONDS = 0.25
 _LAST_RETRY_SECONDS = 2.0
-
-# Memory of a prediction without its image.
-_PREDICTION_BYTES = 1000
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,12 @@ class Handover:
 class Flusher:
     """Writes handovers in order, and holds them while the database is unavailable.
 
-    It does not limit how much it holds: the recorder does, using ``released``.
+    It does not limit how much it holds: the ``ledger`` does, and knows what became of it.
     """
 
-    def __init__(self, records: RecordsConnection) -> None:
+    def __init__(self, records: RecordsConnection, ledger: Ledger) -> None:
         self._records = records
+        self._ledger = ledger
         self._queue: queue.SimpleQueue[Handover | None] = queue.SimpleQueue()
         self._kept: list[KeptPrediction] = []
         self._counts: Counter[TrafficKey] = Counter()
@@ -66,9 +68,9 @@ class Flusher:
         self._thread = threading.Thread(target=self._run, name="records", daemon=True)
         self._stop_at = math.inf
         self._failure: str | None = None
+        self._cause = "it is slow."
+        self._unwritten = self._uncounted = 0
         self._handed = self._taken = self._finished = 0
-        self.released = 0
-        """Total ``memory_bytes`` of all predictions that were written or dropped."""
 
     def start(self) -> None:
         self._thread.start()
@@ -84,10 +86,23 @@ class Flusher:
         self._queue.put(handover)
 
     def stop(self, seconds: float) -> None:
-        """Write the rest within that time; what is not written by then is dropped and counted."""
+        """Write the rest within that time; what is not written by then is lost, and logged."""
         self._stop_at = time.monotonic() + seconds
         self._queue.put(None)
         self._thread.join(seconds)
+        records, counts = self._unwritten, self._uncounted
+        if self._thread.is_alive():
+            # Within a statement, which ends with the process or, perhaps, before it.
+            records, counts = self._ledger.waiting, _answers(dict(self._counts))
+        if records or counts:
+            logger.warning(
+                "lost at the end: %d records, and the counts of %d answers, since the database did "
+                "not take them within %g seconds: %s",
+                records,
+                counts,
+                seconds,
+                self._cause,
+            )
 
     def _run(self) -> None:
         retry_at, delay = 0.0, _FIRST_RETRY_SECONDS
@@ -100,19 +115,22 @@ class Flusher:
                     continue
                 self._flush()
             except RecordsError as error:
+                self._cause = str(error)
                 self._resolve(error)
                 retry_at = time.monotonic() + delay
                 delay = min(2 * delay, _LAST_RETRY_SECONDS)
             except Exception as error:
-                logger.exception("records were lost")
+                logger.exception("%d records were lost", len(self._kept))
                 self._drop(len(self._kept), "failed")
-                self._counts.clear()
+                self._lose_counts("failed")
                 self._resolve(DatabaseError(f"Records were lost: {type(error).__name__}."))
             else:
                 self._finished = self._taken
                 self._resolve(None)
                 retry_at, delay = 0.0, _FIRST_RETRY_SECONDS
-        self._drop(len(self._kept), "stopped")
+        self._unwritten = len(self._kept)
+        self._drop(self._unwritten, "stopped")
+        self._uncounted = self._lose_counts("stopped")
 
     @property
     def _pending(self) -> bool:
@@ -133,18 +151,19 @@ class Flusher:
         self._taken += 1
         if handover.written is not None:
             self._waiting.append(handover.written)
+        # All first: what fails below is then known to be lost.
         self._kept += [prediction for prediction, _ in handover.sampled]
-        for prediction, weight in handover.sampled:
-            _complete(prediction, weight)
         self._kept += handover.others
-        for prediction in handover.others:
-            _complete(prediction, None)
         for tally in handover.tallies:
             for key, count in tally.counts(handover.minute):
                 if key in self._counts or len(self._counts) < _MAX_COUNTS:
                     self._counts[key] += count
                 else:
-                    RECORDS_DROPPED.labels("traffic").inc()
+                    TRAFFIC_LOST.labels("capacity").inc(_answers({key: count}))
+        for prediction, weight in handover.sampled:
+            _complete(prediction, weight)
+        for prediction in handover.others:
+            _complete(prediction, None)
 
     def _flush(self) -> None:
         from records.writer import write
@@ -176,8 +195,8 @@ class Flusher:
                 logger.warning("records are written again")
             self._failure = None
             counts.clear()
-            self._release(len(kept))
-            RECORDS_WRITTEN.inc(len(kept))
+            self._ledger.written(kept)
+            del self._kept[: len(kept)]
 
     def _drop_refused(self, error: RecordsError) -> None:
         """Drop what was written alone: the first prediction, or else the counts."""
@@ -185,16 +204,18 @@ class Flusher:
         if self._kept:
             self._drop(1, "refused")
         else:
-            self._counts.clear()
+            self._lose_counts("refused")
 
     def _drop(self, count: int, reason: str) -> None:
         if count:
-            RECORDS_DROPPED.labels(reason).inc(count)
-            self._release(count)
+            self._ledger.dropped(self._kept[:count], reason)
+            del self._kept[:count]
 
-    def _release(self, count: int) -> None:
-        self.released += sum(map(memory_bytes, self._kept[:count]))
-        del self._kept[:count]
+    def _lose_counts(self, reason: str) -> int:
+        lost = _answers(self._counts)
+        TRAFFIC_LOST.labels(reason).inc(lost)
+        self._counts.clear()
+        return lost
 
     def _resolve(self, error: RecordsError | None) -> None:
         for future in self._waiting:
@@ -207,9 +228,9 @@ class Flusher:
         self._waiting.clear()
 
 
-def memory_bytes(prediction: KeptPrediction) -> int:
-    """Approximate bytes of memory that it takes."""
-    return _PREDICTION_BYTES + len(prediction.image or b"")
+def _answers(counts: "Mapping[TrafficKey, int]") -> int:
+    """How many answers they are of: each is counted once by its status, and in other ways too."""
+    return sum(count for key, count in counts.items() if key[_KIND] == "status")
 
 
 def _complete(prediction: KeptPrediction, weight: float | None) -> None:

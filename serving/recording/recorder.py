@@ -20,9 +20,9 @@ from records.routing import CHAMPION, Pair
 from serving.background import background
 from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
-from serving.metrics import RECORDS_DROPPED
 from serving.recording.connection import RecordsConnection
-from serving.recording.flusher import Flusher, Handover, memory_bytes
+from serving.recording.flusher import Flusher, Handover
+from serving.recording.ledger import Ledger
 from serving.recording.pairs import Pairs
 from serving.recording.sampling import WINDOW_SECONDS, Reservoir, Sampled, Sampler
 from serving.recording.tally import Tally, minute_of
@@ -61,13 +61,12 @@ class Recorder:
         self._rate = settings.record_rate
         self._per_minute = settings.record_per_minute / workers
         self._unsure = settings.record_unsure
-        self._max_bytes = settings.record_buffer_bytes
         self._random = Random()  # noqa: S311 - not used for secrets
-        self._flusher = Flusher(records)
+        self._ledger = Ledger(settings.record_buffer_bytes)
+        self._flusher = Flusher(records, self._ledger)
         self._samplers: dict[str, Sampler[KeptPrediction]] = {}
         self._sinks: dict[Engine | None, _Sink] = {}
-        self._pairs = Pairs(self._per_minute, self._holds)
-        self._held = 0
+        self._pairs = Pairs(self._per_minute, self._ledger.take_disagreeing)
         self._counted = 0.0
         self._minute = minute_of(time.time())
 
@@ -107,9 +106,11 @@ class Recorder:
         if reservoir.skips:
             # What choose() would do, at a third of its cost.
             reservoir.skips -= 1
+            self._ledger.leave_out(1)
             return None
         index = reservoir.choose()
         if index < 0:
+            self._ledger.leave_out(1)
             return None
         return self._keep(reservoir, index, _kept(engine, request_id, image, answer=answer))
 
@@ -119,8 +120,10 @@ class Recorder:
         """An image could not be read, for ``reason``."""
         reservoir = (self._sinks.get(engine) or self._open(engine)).sampler.rejected
         index = reservoir.choose()
-        if index >= 0:
-            self._keep(reservoir, index, _kept(engine, request_id, image, reason=reason))
+        if index < 0:
+            self._ledger.leave_out(1)
+            return
+        self._keep(reservoir, index, _kept(engine, request_id, image, reason=reason))
 
     def failed(self, engine: Engine | None, status: int) -> None:
         """An image got no label, or a request was answered before its images were known."""
@@ -209,27 +212,20 @@ class Recorder:
     def _keep(
         self, reservoir: Reservoir[KeptPrediction], index: int, prediction: KeptPrediction
     ) -> KeptPrediction | None:
-        if not self._holds(prediction):
+        if not self._ledger.take(prediction):
             return None
         replaced = reservoir.put(index, prediction)
         if replaced is not None:
-            self._held -= memory_bytes(replaced)
+            self._ledger.replace(replaced)
             self._pairs.replaced(replaced)
         return prediction
-
-    def _holds(self, prediction: KeptPrediction) -> bool:
-        """Whether there is memory for it, which is then taken."""
-        size = memory_bytes(prediction)
-        if self._held + size - self._flusher.released > self._max_bytes:
-            RECORDS_DROPPED.labels("memory").inc()
-            return False
-        self._held += size
-        return True
 
     async def _tick(self) -> None:
         while True:
             # Not beyond the end of the minute: counts belong to the minute in which they were made.
             await asyncio.sleep(min(WINDOW_SECONDS, 60 - time.time() % 60))
+            if not self._flusher.busy:
+                self._ledger.is_current()
             sampled = self._pairs.ready(self._close())
             now = time.monotonic()
             count = minute_of(time.time()) != self._minute or now - self._counted >= _COUNT_SECONDS

@@ -266,6 +266,12 @@ def test_prometheus_reaches_the_service(running: Stack) -> None:
     assert target["health"] == "up", target
 
 
+def test_prometheus_has_the_alerts_and_none_of_them_is_wrong(running: Stack) -> None:
+    rules = [rule for group in running.ask("rules")["groups"] for rule in group["rules"]]
+    assert {rule["name"] for rule in rules} > {"PupilaDown", "PupilaErrorsFast"}
+    assert not [rule["lastError"] for rule in rules if rule.get("lastError")]
+
+
 UNSEEN = re.compile(r"pupila_(?:rollout|retraining)_\w+")
 TARGETS = [
     pytest.param(target["expr"], target["legendFormat"], id=panel["title"])

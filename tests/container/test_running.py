@@ -157,6 +157,10 @@ def test_a_killed_worker_is_replaced(image: str, workers: int) -> None:
             )
             took = time.monotonic() - began
             load.wait_for(200)
+        metrics = httpx2.get(f"{container.url}/metrics", timeout=PATIENCE_SECONDS).text
+        # What it had in flight is in flight no more.
+        assert "\npupila_requests_in_flight 0.0\n" in metrics
+        assert 'pupila_worker_restarts_total{reason="SIGKILL"} 1.0' in metrics
         (replacement,) = set(container.workers()) - {killed, *others}
         if others:
             # While the others are stopped, whoever answers is the new one.

@@ -23,6 +23,10 @@ def build(folder: Path) -> list[Object]:
             objects += build(path)
         else:
             objects += yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    for name in given.pop("components", []):
+        component = yaml.safe_load((folder / name / "kustomization.yaml").read_text("utf-8"))
+        for file in component["resources"]:
+            objects += yaml.safe_load_all((folder / name / file).read_text(encoding="utf-8"))
     for one in given.pop("configMapGenerator", []):
         objects.append(_config_map(folder, one))
     for patch in given.pop("patches", []):

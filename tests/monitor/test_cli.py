@@ -63,6 +63,15 @@ def test_an_alarm_exits_with_3(shifted: None, run: CliRunner) -> None:
     assert "1. Wrong polarity: 100% of the images look like negatives" in done.stdout
 
 
+@pytest.mark.parametrize("command", ["run", "watch --once --every 2h"])
+def test_an_alarm_is_no_failure_of_a_scheduled_job(
+    shifted: None, run: CliRunner, command: str
+) -> None:
+    done = call(run, *command.split(), "--no-fail-on-alarm")
+    assert done.exit_code == 0
+    assert "ALARM" in done.stdout
+
+
 def test_json_is_all_that_is_printed(shifted: None, run: CliRunner) -> None:
     done = call(run, "run", "--json", "--last", "100")
     assert done.exit_code == 3

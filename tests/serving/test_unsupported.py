@@ -28,8 +28,9 @@ def test_what_nobody_has_set_is_as_expected(expected: dict[str, Any]) -> None:
         ("http.cors.enabled", True, "PUPILA_CORS_ORIGINS"),
         ("http.response.trace_id", True, "tracing.exporter_type"),
         ("logging.access.enabled", False, "PUPILA_ACCESS_LOG_RATE"),
-        ("metrics.namespace", "a", "docs/monitor.md"),
-        ("metrics.duration.buckets", [1.0], "docs/monitor.md"),
+        ("metrics.enabled", True, "docs/metrics.md"),
+        ("metrics.namespace", "a", "docs/metrics.md"),
+        ("metrics.duration.buckets", [1.0], "docs/metrics.md"),
     ],
 )
 def test_a_setting_without_effect_is_refused(

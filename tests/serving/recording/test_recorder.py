@@ -136,6 +136,35 @@ async def test_what_exceeds_the_memory_limit_is_dropped_and_counted(
     assert dropped("memory") == before + 10
 
 
+def accounts() -> dict[str, float]:
+    """Where all predictions are that may be kept, by the account."""
+    names = ("unsampled_total", "waiting", "written_total")
+    found = {name: REGISTRY.get_sample_value(f"pupila_records_{name}") or 0.0 for name in names}
+    return found | {reason: dropped(reason) for reason in ("memory", "refused", "failed")}
+
+
+async def test_every_prediction_is_in_one_account(tmp_path: Path, engine: Engine) -> None:
+    before = accounts()
+    nothing = Answer(np.empty(0, np.float32), 0)
+    async with recording(tmp_path, record_per_minute=60, record_buffer_bytes=90_000) as recorder:
+        for number in range(500):
+            # One of them the database refuses; later ones have no room, or replace others.
+            name = "x" * 200 if number == 3 else str(number)
+            recorder.predicted(engine, name, bytes(9_000), SURE)
+        recorder.rejected(engine, "none", b"no image", "it is none")
+        moved = {name: value - before[name] for name, value in accounts().items()}
+        assert sum(moved.values()) == 501
+        assert moved["memory"] > 0
+        assert moved["unsampled_total"] > 0
+    moved = {name: value - before[name] for name, value in accounts().items()}
+    assert sum(moved.values()) == 501
+    assert (moved["waiting"], moved["refused"]) == (0, 1)
+    async with recording(tmp_path, record_unsure=0.0) as recorder:
+        recorder.predicted(engine, "a", b"image", nothing)
+    moved = {name: value - before[name] for name, value in accounts().items()}
+    assert (sum(moved.values()), moved["waiting"], moved["failed"]) == (502, 0, 1)
+
+
 async def test_memory_is_released_when_predictions_are_written(
     tmp_path: Path, engine: Engine
 ) -> None:
