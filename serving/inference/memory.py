@@ -1,5 +1,6 @@
 """How much memory this process may use, and how much of it is for images and bodies."""
 
+import contextlib
 import ctypes
 import os
 import re
@@ -30,6 +31,8 @@ _NO_LIMIT: Final = 2**60
 # Fields of a mount as in proc(5): the root within the file system, and where it is mounted; after a
 # dash the file system's type, and its options at last.
 _MOUNT: Final = re.compile(r"^\S+ \S+ \S+ (\S+) (\S+) .* - (cgroup2?) \S+ (\S+)$", re.MULTILINE)
+
+_OOM_KILLS: Final = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 
 
 def decode_bytes(settings: Settings, root: Path = Path("/")) -> int:
@@ -71,7 +74,7 @@ def memory_limit(root: Path = Path("/")) -> int:
     ``root``: of the file system.
     """
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for path in _limit_files(root):
+    for path in _files(root, "memory.limit_in_bytes", "memory.max"):
         try:
             text = path.read_text(encoding="ascii").strip()
         except OSError:
@@ -81,8 +84,20 @@ def memory_limit(root: Path = Path("/")) -> int:
     return min(limits)
 
 
-def _limit_files(root: Path) -> Iterator[Path]:
-    """Where limits may be written; macOS has none of these files."""
+def out_of_memory_kills(root: Path = Path("/")) -> int:
+    """How many processes the kernel has killed so far, since this container's memory was used up;
+    0 where it does not tell."""
+    kills = 0
+    for path in _files(root, "memory.oom_control", "memory.events"):
+        with contextlib.suppress(OSError):
+            found = _OOM_KILLS.search(path.read_text(encoding="ascii"))
+            kills = max(kills, int(found[1])) if found else kills
+    return kills
+
+
+def _files(root: Path, first: str, second: str) -> Iterator[Path]:
+    """Where the kernel may write a file of this container's memory, by its name in version 1 and 2
+    of control groups; macOS has none."""
     try:
         groups = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
         mounts = (root / "proc/self/mountinfo").read_text(encoding="utf-8")
@@ -92,7 +107,7 @@ def _limit_files(root: Path) -> Iterator[Path]:
         _, controllers, group = line.split(":", 2)
         if controllers and "memory" not in controllers.split(","):
             continue
-        name = "memory.limit_in_bytes" if controllers else "memory.max"
+        name = first if controllers else second
         for top, place, kind, options in _MOUNT.findall(mounts):
             is_this = kind == "cgroup2" if not controllers else "memory" in options.split(",")
             if is_this:

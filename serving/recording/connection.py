@@ -5,9 +5,10 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
-from errors import DatabaseError, RecordsError
+from errors import DatabaseError, RecordsError, SettingsError
 from settings import Settings
 
 # SQLAlchemy takes 30 MiB: a server that keeps no records does not load it.
@@ -92,12 +93,31 @@ def load() -> None:
 def prepare(settings: Settings) -> None:
     """Before a server starts: create a new database, or check the schema of an existing one.
 
-    An unavailable database does not keep the server from starting. Raises RecordsError for one
-    that can never be used.
+    An unavailable database does not keep the server from starting, unless
+    ``PUPILA_REQUIRE_RECORDS`` says so. Raises RecordsError for one that can never be used.
     """
+    if settings.require_records and not settings.record:
+        raise SettingsError(
+            "PUPILA_REQUIRE_RECORDS is true, but PUPILA_RECORD is false: change one of them."
+        )
     records = RecordsConnection(settings)
     try:
-        with contextlib.suppress(DatabaseError), records.open():
-            pass
+        with records.open() as database:
+            if settings.require_records:
+                _write(database)
+    except DatabaseError as error:
+        if settings.require_records:
+            raise RecordsError(
+                f"PUPILA_REQUIRE_RECORDS is true, and no records can be kept: {error}"
+            ) from None
     finally:
         records.close()
+
+
+def _write(database: "Database") -> None:
+    """On a full disk, everything succeeds but this. Raises DatabaseError."""
+    from records.workers import report, sign_off
+
+    name = f"start:{token_hex(8)}"
+    report(database, name, 0, frozenset())
+    sign_off(database, name)

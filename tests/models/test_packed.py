@@ -18,7 +18,13 @@ def test_every_command_finds_what_its_bento_carries(tmp_path: Path) -> None:
     (bento / "bento.yaml").touch()
     for room in ("models", "images"):
         shutil.copytree(ROOT / room, bento / "src" / room)
-    for name in ("errors.py", "settings.py", "settings_rollout.py", "internals.py"):
+    for name in (
+        "errors.py",
+        "settings.py",
+        "settings_logs.py",
+        "settings_rollout.py",
+        "internals.py",
+    ):
         shutil.copy(ROOT / name, bento / "src")
     packed = Store(bento / "models").save(LinearDraft())
     home = tmp_path / "home"
