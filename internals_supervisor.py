@@ -105,6 +105,8 @@ class _Workers:
         self._held: dict[int, tuple[Any, Any]] = {}
 
     def began(self, watcher: Any, process: int) -> None:
+        # Whom it replaces may have died since the last look.
+        self.look()
         self._held[process] = watcher, watcher.processes[process]
         self._observer.worker_began(process, watcher.processes[process].wid)
 

@@ -1,5 +1,6 @@
 """One line for each event: JSON for programs, text for a person who reads along."""
 
+import json
 import logging
 import time
 import traceback
@@ -79,11 +80,11 @@ class JsonLines(Lines):
         if trace:
             line["error"] = trace.rstrip().rpartition("\n")[2]
             line["traceback"] = trace
-        # What a client sends may not be valid Unicode, and numbers may be those of NumPy.
         try:
             return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
         except orjson.JSONEncodeError:
-            return orjson.dumps({name: ascii(value) for name, value in line.items()}).decode()
+            # What a client sends may be no valid Unicode, or a number of more than 64 bits.
+            return json.dumps(line, default=str)
 
 
 class TextLines(Lines):

@@ -15,11 +15,11 @@ from settings import Settings, variable
 OURS: Final = "pupila"
 """All loggers of ours are below this one."""
 
-# BentoML gives each of these a handler and a level of its own.
-_CONFIGURED: Final = ("bentoml", "uvicorn.error", "circus")
-
 # uvicorn makes a line of each request that nobody reads, if this has a handler or inherits one.
 _UNWANTED: Final = "uvicorn.access"
+
+# Of these types exactly: what tests capture lines with is none of them.
+_REPLACED: Final = (logging.StreamHandler, Output, NonBlockingOutput)
 
 logger = logging.getLogger(f"{OURS}.process")
 
@@ -100,12 +100,12 @@ def _password(url: str) -> str | None:
 
 def _use(handler: logging.Handler, level: str) -> None:
     root = logging.getLogger()
-    for name in (None, *_CONFIGURED):
-        one = logging.getLogger(name)
-        for old in list(one.handlers):
-            if type(old) is logging.StreamHandler or isinstance(old, Output | NonBlockingOutput):
-                one.removeHandler(old)
-        if name is not None:
+    for one in (root, *map(logging.getLogger, list(root.manager.loggerDict))):
+        others = [old for old in one.handlers if type(old) in _REPLACED]
+        for old in others:
+            one.removeHandler(old)
+        if others and one is not root:
+            # BentoML gives some loggers a handler and a level of their own.
             one.propagate = True
             one.setLevel(logging.NOTSET)
     root.addHandler(handler)

@@ -29,7 +29,7 @@ class AccessLog:
         self._random = random.Random().random  # noqa: S311 - not used for secrets
         self._allowed = float(_FAILURES)
         self._counted_at = 0.0
-        self._omitted = 0
+        self.omitted = 0
 
     def log(
         self,
@@ -46,7 +46,7 @@ class AccessLog:
         if not failed and self._random() >= self._rate:
             return None
         if failed and not self._allow():
-            self._omitted += 1
+            self.omitted += 1
             return None
         model, _, number = (version or "").partition(":")
         trace = token_hex(16)
@@ -59,9 +59,9 @@ class AccessLog:
             request_id=request_id,
             trace_id=trace,
             error=_reason(error),
-            omitted=self._omitted or None,
+            omitted=self.omitted or None,
         )
-        self._omitted = 0
+        self.omitted = 0
         if not failed:
             logger.info("request", extra=about)
             return None

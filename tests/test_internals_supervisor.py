@@ -1,6 +1,7 @@
 """What is used of circus without being documented, and what is changed in it."""
 
 import contextlib
+import inspect
 import os
 import signal
 import subprocess
@@ -28,15 +29,10 @@ def test_circus_still_has_what_is_changed() -> None:
 
 
 def test_circus_tells_of_each_start_and_each_end() -> None:
-    named = circus.watcher.Watcher.spawn_process.__code__.co_consts
-    assert "spawn" in named
-    assert "reap" in circus.watcher.Watcher.reap_process.__code__.co_consts
-    assert {"process_pid", "exit_code"} <= {
-        name
-        for constant in circus.watcher.Watcher.reap_process.__code__.co_consts
-        for name in (constant if isinstance(constant, tuple) else (constant,))
-        if isinstance(name, str)
-    }
+    source = inspect.getsource(circus.watcher)
+    assert 'self.notify_event("spawn", {"process_pid": process.pid' in source
+    assert source.count('self.notify_event("reap", msg)') == 2
+    assert source.count('msg = {"process_pid": pid,') == 2
 
 
 def test_bentoml_forgets_its_folder_by_this() -> None:
@@ -201,9 +197,7 @@ def test_an_end_while_the_server_stops_is_no_death() -> None:
     assert told.ends[0].is_stop
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "waitid"), reason="this system does not tell without collecting"
-)
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="it cannot be told here")
 @pytest.mark.parametrize("code", [3, -signal.SIGKILL])
 def test_a_dead_worker_is_found_before_circus_forgets_it(code: int) -> None:
     told, supervisor, watcher = watched()
@@ -222,6 +216,19 @@ def test_a_dead_worker_is_found_before_circus_forgets_it(code: int) -> None:
     assert told.ends[0].code == code
     # Nobody has collected it in circus's place.
     assert process.wait() == code
+
+
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="it cannot be told here")
+def test_a_death_is_told_before_its_replacement() -> None:
+    """Even if circus has replaced the worker since the last look."""
+    told, _, watcher = watched()
+    process = subprocess.Popen(["true"])
+    watcher.processes = {process.pid: SimpleNamespace(wid=1), os.getpid(): SimpleNamespace(wid=1)}
+    watcher.notify_event("spawn", {"process_pid": process.pid})
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    watcher.notify_event("spawn", {"process_pid": os.getpid()})
+    assert [end.process for end in told.ends] == [process.pid]
+    process.wait()
 
 
 def test_why_the_server_cannot_go_on_is_told() -> None:

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "cluster": {"errors"},
     "images": {"errors", "internals"},
     "models": {"cli", "errors", "images", "internals", "labels", "settings"},
-    "records": {"cli", "errors", "images", "labels", "settings"},
+    "records": {"cli", "errors", "images", "labels", "logs", "settings"},
     "keys": {"cli", "errors", "records", "settings"},
     "serving": {
         *("errors", "images", "internals", "internals_supervisor", "labels", "logs", "models"),
