@@ -115,6 +115,8 @@ def _use(handler: logging.Handler, level: str) -> None:
     logging.getLogger(OURS).setLevel(chosen)
     logging.getLogger(_UNWANTED).propagate = False
     logging.captureWarnings(True)
+    # No line has any of these; looking for them is a fifth of its cost.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 def _watch_for_ends() -> None:

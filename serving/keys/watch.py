@@ -171,7 +171,7 @@ def _tell_changes(before: list[Key], now: list[Key]) -> None:
 def opening(settings: Settings) -> str:
     """What a server that starts now says of its keys. Raises KeysError for a broken file."""
     ring = Keyring(required=settings.is_closed)
-    records = RecordsConnection(settings)
+    records = RecordsConnection(settings, tells=False)
     try:
         KeyWatch(settings, records, ring, 1).read_now()
     finally:

@@ -28,11 +28,13 @@ _RETRY_SECONDS = 0.5
 class RecordsConnection:
     """Opens the database when it is first used, and prepares it again after each failure.
 
-    Use it from any thread except the event loop's.
+    Use it from any thread except the event loop's. ``tells``: whether a failure that lasts is
+    logged, which whoever ends the process for it does better.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, tells: bool = True) -> None:
         self._settings = settings
+        self._tells = tells
         self._lock = threading.Lock()
         self._database: Database | None = None
         self._prepared = False
@@ -65,7 +67,7 @@ class RecordsConnection:
                 database = self._database = self._database or self._new()
                 database.prepare()
             except RecordsError as error:
-                if str(error) != str(self._failure):
+                if self._tells and str(error) != str(self._failure):
                     logger.warning("no records are kept for now: %s", error)
                 self._failure = error
                 self._retry_at = time.monotonic() + _RETRY_SECONDS
@@ -100,7 +102,8 @@ def prepare(settings: Settings) -> None:
         raise SettingsError(
             "PUPILA_REQUIRE_RECORDS is true, but PUPILA_RECORD is false: change one of them."
         )
-    records = RecordsConnection(settings)
+    # Each worker tells of a failure that does not end the server.
+    records = RecordsConnection(settings, tells=False)
     try:
         with records.open() as database:
             if settings.require_records:

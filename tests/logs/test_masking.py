@@ -14,6 +14,7 @@ from logs.masking import Masker
         ("MLFLOW_TRACKING_TOKEN=abc", "MLFLOW_TRACKING_TOKEN=***"),
         ("pupila_" + "a" * 43, "pupila_***"),
         ("https://example.com/a?b=c, and no secret", "https://example.com/a?b=c, and no secret"),
+        ("postgresql://user:password@host/name", "postgresql://user:password@host/name"),
         ("12:30, user@example.com", "12:30, user@example.com"),
     ],
 )
