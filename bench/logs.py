@@ -122,7 +122,7 @@ def main(rounds: int, seconds: float, output: Path) -> None:
         [
             heading("Logs", ["python -m bench.logs", " ".join(sys.argv[1:])]),
             "The log alone, the best of many runs; the whole request in processor time, with",
-            f"{CONNECTIONS} connections: medians of {rounds} rounds, and of the ratios to rate 0.\n",
+            f"{CONNECTIONS} connections: medians of {rounds} rounds and their ratios to rate 0.\n",
             markdown(("`PUPILA_ACCESS_LOG_RATE`", "log alone", "whole request", "ratio"), rows),
             f"\nAt the default rate, the log takes {parts[1] / whole[0]:.2%} of a request's time;",
             f"at rate 1, {parts[2] / whole[0]:.0%}.",

@@ -1,6 +1,7 @@
 """What the supervisor of the workers tells of them: who has died, of what, and who replaces it."""
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -111,7 +112,8 @@ def refuse_address(host: str, port: int) -> None:
         with socket.create_server((host, port), family=found[0][0]):
             pass
     except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or str(error)
+        number = getattr(error, "errno", None)
+        why = os.strerror(number) if number else str(error)
         raise SettingsError(f"{host}:{port} cannot be listened on: {why}.") from None
 
 
