@@ -109,7 +109,12 @@ def main(rounds: int, seconds: float, output: Path) -> None:
         for rate in RATES:
             runners.append(s.enter_context(start(logged(rate), home)))
             runners[-1].tree.freeze()
-        costs = [[cost(runner, seconds) for runner in runners] for _ in range(rounds)]
+        costs = []
+        for number in range(rounds):
+            # Another is the first each time: whoever comes after a pause has colder caches.
+            order = [(number + step) % len(runners) for step in range(len(runners))]
+            found = {place: cost(runners[place], seconds) for place in order}
+            costs.append([found[place] for place in range(len(runners))])
     whole = [statistics.median(column) for column in zip(*costs, strict=True)]
     ratios = [
         statistics.median(row[number] / row[0] for row in costs) for number in range(len(RATES))

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import bentoml
+import click
 import pytest
 import uvicorn
 from _bentoml_impl.server import app
@@ -70,6 +71,28 @@ def test_onnx_runtime_is_told_to_report_nothing_before_it_is_imported() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == "b'1\\n'\n"
+
+
+def test_this_process_is_no_server() -> None:
+    assert not internals.is_worker()
+    assert not internals.is_server()
+    assert internals.serving_address() is None
+    assert internals.worker_number() is None
+
+
+def test_where_a_server_will_listen_is_what_its_command_was_told() -> None:
+    options = [click.Option(["--host"]), click.Option(["--port"], type=int)]
+    command = click.Command("serve", params=[*options])
+    with command.make_context("serve", ["--host", "::1", "--port", "9000"]):
+        assert internals.is_server()
+        assert internals.serving_address() == ("::1", 9000)
+
+
+def test_bentoml_s_serve_has_those_options() -> None:
+    from bentoml_cli.serve import build_serve_command
+
+    names = {option.name for option in build_serve_command().commands["serve"].params}
+    assert {"host", "port"} <= names
 
 
 def test_bentoml_counts_the_cpus() -> None:
