@@ -14,7 +14,7 @@ import httpx2
 from tests.servers import DEADLINE_MS
 from tests.waiting import PATIENCE_SECONDS, until
 
-IMAGE = "pupila:logs"
+IMAGE = "pupila:test"
 HARDENED = ("--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 
 
