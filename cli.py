@@ -6,6 +6,8 @@ Exit codes: 0 success, 1 a PupilaError or a file that cannot be used, 2 wrong us
 
 import errno
 import logging
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -51,9 +53,10 @@ def _errors_reported(context: click.Context) -> Iterator[None]:
         say_error(str(error))
         context.exit(1)
     except OSError as error:
-        if error.errno not in _OF_FILES:
+        sentence = _of_file(error)
+        if sentence is None:
             raise
-        say_error(_of_file(error))
+        say_error(sentence)
         context.exit(1)
     except KeyboardInterrupt:
         click.echo("Interrupted.", err=True)
@@ -72,9 +75,20 @@ def say_error(sentence: str) -> None:
         click.echo(f"Error: {sentence}", err=True)
 
 
-def _of_file(error: OSError) -> str:
-    name = f"{error.filename} cannot be used" if error.filename else "A file cannot be used"
-    return f"{name}: {_OF_FILES[error.errno or 0]}."
+def _of_file(error: OSError) -> str | None:
+    """The sentence for a file that cannot be read or written; None for any other error."""
+    number = error.errno
+    # Of a copy, what could not be written.
+    name = error.filename2 or error.filename
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        # Of a folder: each file, where to, and the reason as text.
+        _, name, why = error.args[0][0]
+        found = re.match(r"\[Errno (\d+)\]", str(why))
+        number = int(found[1]) if found else None
+    reason = _OF_FILES.get(number or 0)
+    if reason is None:
+        return None
+    return f"{name or 'A file'} cannot be used: {reason}."
 
 
 class Command(click.Command):
