@@ -88,7 +88,7 @@ def _of_file(error: OSError) -> str | None:
     reason = _OF_FILES.get(number or 0)
     if reason is None:
         return None
-    return f"{name or 'A file'} cannot be used: {reason}."
+    return f"{name or 'The output'} cannot be used: {reason}."
 
 
 class Command(click.Command):

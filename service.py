@@ -164,7 +164,7 @@ class Pupila:
         setup.for_server(SETTINGS)
         logger.info(
             "the server starts",
-            extra=fields(version=RELEASE, workers=WORKERS, settings=setup.described(SETTINGS)),
+            extra=fields(version=release(), workers=WORKERS, settings=setup.described(SETTINGS)),
         )
         # BentoML has taken a Bento's sources off the path again. In front: a package named like one
         # of our folders must not be imported in its place.
@@ -267,12 +267,14 @@ service: Any = bentoml.service(
 )(Pupila)
 
 
-RELEASE = service.bento.tag.version if service.bento else "development"
+def release() -> str:
+    """The version of the Bento, which BentoML tells a service after its import."""
+    return service.bento.tag.version if service.bento else "development"
 
 
 def document() -> dict[str, Any]:
     """The OpenAPI document of this service."""
-    return openapi("Pupila", RELEASE, Pupila.__doc__ or "")
+    return openapi("Pupila", release(), Pupila.__doc__ or "")
 
 
 CATALOG = Catalog(document, ROLLOUTS.routes)
