@@ -17,8 +17,8 @@ help: ## list what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' Makefile
 
 serve: $(INSTALLED)-train ## serve clf at PORT (8000), after training it where there is none
-	@$(PYTHON_HERE) -m models show clf >/dev/null 2>&1 || $(PYTHON_HERE) -m train
 	@BENTOML_HOST="$(BENTOML_HOST)" PORT="$(PORT)" $(PYTHON_HERE) -m scripts.preflight
+	@$(PYTHON_HERE) -m models show clf >/dev/null 2>&1 || $(PYTHON_HERE) -m train
 	@echo "Serving on http://$(BENTOML_HOST):$(PORT) (Ctrl-C stops it). In another terminal:"
 	@echo "  curl -d '@$(CURDIR)/tests/data/predict_digit8.json' http://$(BENTOML_HOST):$(PORT)/predict/"
 	@exec .venv/bin/bentoml serve . --host "$(BENTOML_HOST)" --port "$(PORT)"

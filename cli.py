@@ -1,17 +1,23 @@
 """What all commands share: they print an error as one sentence, and Ctrl-C without a traceback.
 
-Exit codes: 0 success, 1 a PupilaError, 2 wrong usage (click's own), 3 an alarm of the monitor, 130
-interrupted.
+Exit codes: 0 success, 1 a PupilaError or a file that cannot be used, 2 wrong usage (click's own),
+3 an alarm of the monitor, 130 interrupted.
 """
 
+import errno
+import logging
+import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from errors import PupilaError
+from errors import PupilaError, SettingsError
+from logs import lines, setup
+from settings import settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,18 +26,71 @@ ALARM = 3
 INTERRUPTED = 130
 
 _PROGRESS_SECONDS = 2.0
+logger = logging.getLogger("pupila.command")
+
+# What can be wrong with any file that a command reads or writes, in the words of its sentence.
+_OF_FILES: Final = {
+    errno.EACCES: "this user may not read or write it",
+    errno.EPERM: "this user may not change it",
+    errno.EROFS: "it is on a disk that is read-only",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "this user's part of the disk is full",
+    errno.EFBIG: "it would be larger than this user's files may be",
+    errno.ENOENT: "it does not exist",
+    errno.ENOTDIR: "a part of its path is a file and no folder",
+    errno.EISDIR: "it is a folder",
+    errno.EMFILE: "this process has too many files open",
+    errno.ENFILE: "this machine has too many files open",
+    errno.EIO: "the disk does not answer as it should",
+    errno.ESTALE: "the network drive has lost it",
+}
 
 
 @contextmanager
 def _errors_reported(context: click.Context) -> Iterator[None]:
     try:
+        setup.for_command(settings())
         yield
     except PupilaError as error:
-        click.echo(f"Error: {error}", err=True)
+        say_error(str(error))
+        context.exit(1)
+    except OSError as error:
+        sentence = _of_file(error)
+        if sentence is None:
+            raise
+        say_error(sentence)
         context.exit(1)
     except KeyboardInterrupt:
         click.echo("Interrupted.", err=True)
         context.exit(INTERRUPTED)
+
+
+def say_error(sentence: str) -> None:
+    """The one sentence of a command that fails, on stderr; a line of JSON if that was asked for."""
+    try:
+        as_json = settings().log_format == "json"
+    except SettingsError:
+        as_json = False
+    if as_json:
+        logger.error("%s", sentence)
+    else:
+        click.echo(f"Error: {sentence}", err=True)
+
+
+def _of_file(error: OSError) -> str | None:
+    """The sentence for a file that cannot be read or written; None for any other error."""
+    number = error.errno
+    # Of a copy, what could not be written.
+    name = error.filename2 or error.filename
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        # Of a folder: each file, where to, and the reason as text.
+        _, name, why = error.args[0][0]
+        found = re.match(r"\[Errno (\d+)\]", str(why))
+        number = int(found[1]) if found else None
+    reason = _OF_FILES.get(number or 0)
+    if reason is None:
+        return None
+    return f"{name or 'The output'} cannot be used: {reason}."
 
 
 class Command(click.Command):
@@ -77,4 +136,4 @@ def counted(count: int, noun: str) -> str:
 
 def printable(text: str) -> str:
     """The text with a question mark for each control character, which could act on a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+    return lines.printable(text)

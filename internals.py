@@ -1,9 +1,9 @@
 """Every use of something that a library does not document, in one module.
 
-BentoML 1.4.39, its process supervisor circus, uvicorn 0.54 and Pillow 13; prometheus_client has
-``internals_metrics.py``. Each release of these may rename what is used here, so
-``tests/test_internals.py`` checks each attribute by name; when one of its tests fails after an
-upgrade, this is the module to change.
+BentoML 1.4.39, uvicorn 0.54 and Pillow 13; circus, which supervises the workers, has
+``internals_supervisor.py``, and prometheus_client ``internals_metrics.py``. Each release of these
+may rename what is used here, so ``tests/test_internals.py`` checks each attribute by name; when one
+of its tests fails after an upgrade, this is the module to change.
 
 The libraries are imported where they are used: the command lines import this module too.
 """
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
     from starlette.applications import Starlette
     from uvicorn import Server
-
-# circus looks for dead workers every 10 seconds as BentoML configures it.
-_CHECK_SECONDS = 0.25
 
 
 class StoredModel(NamedTuple):
@@ -141,7 +138,7 @@ def leave_out_unused() -> None:
     be called before the server's modules are imported; elsewhere, only the proxy is left out.
     """
     unused: dict[str, dict[str, Any]] = {"_bentoml_impl.server.proxy": {"create_proxy_app": None}}
-    if getattr(sys.modules["__main__"].__spec__, "name", "").startswith("_bentoml_impl.worker"):
+    if is_worker():
         unused["_bentoml_impl.client"] = {"RemoteProxy": _NoClient}
         unused["bentoml._internal.utils.circus"] = {"Server": None}
     for name, content in unused.items():
@@ -160,6 +157,39 @@ def without_timers(app: "Starlette") -> "Starlette":
     timers: Any = TimeoutMiddleware
     app.user_middleware = [one for one in app.user_middleware if one.cls is not timers]
     return app
+
+
+def is_worker() -> bool:
+    """Whether this process is one of the workers of a server."""
+    main = getattr(sys.modules["__main__"], "__spec__", None)
+    return main is not None and main.name.startswith("_bentoml_impl.worker")
+
+
+def worker_number() -> int | None:
+    """Which of the workers this process is, from 1; whoever replaces one has its number."""
+    from bentoml._internal.context import server_context
+
+    return server_context.worker_index
+
+
+def is_server() -> bool:
+    """Whether this process serves, as a worker or as their supervisor."""
+    import click
+
+    context = click.get_current_context(silent=True)
+    return is_worker() or (context is not None and {"host", "port"} <= context.params.keys())
+
+
+def serving_address() -> tuple[str, int] | None:
+    """Where the supervisor is about to listen; None where that was not asked on a command line."""
+    import click
+    from bentoml._internal.configuration.containers import BentoMLContainer
+
+    context = click.get_current_context(silent=True)
+    if context is None or not is_server():
+        return None
+    http = BentoMLContainer.http
+    return context.params["host"] or http.host.get(), context.params["port"] or http.port.get()
 
 
 def available_cpus() -> int:
@@ -185,39 +215,6 @@ def service_configuration(service: Any) -> tuple[dict[str, Any], dict[str, Any]]
     service.inject_config()
     given = BentoMLContainer.config.services[service.name].get()
     return given, deep_merge(get_default_config(version=2)["services"], service.config)
-
-
-def supervise(supervisor: Any = None) -> None:
-    """Change how circus supervises the workers; called before BentoML creates its
-    ``supervisor``, an instance of this class.
-
-    BentoML passes no options on, so the class itself is changed. A dead worker is replaced within a
-    quarter of a second. On a stop, the supervisor first closes the socket that it shares with the
-    workers: a client would otherwise wait in its queue after all workers have closed theirs. And
-    commands run one after the other: circus rejects a command while another runs, which logs a
-    traceback for a check and silently loses a SIGTERM.
-    """
-    if supervisor is None:
-        from circus.arbiter import Arbiter
-
-        supervisor = Arbiter
-    check, stop = supervisor.manage_watchers, supervisor.stop
-
-    def check_if_idle(self: Any) -> Any:
-        return None if self._exclusive_running_command else check(self)
-
-    def stop_when_idle(self: Any) -> Any:
-        if self._stopping:
-            return None
-        if self._exclusive_running_command:
-            self.loop.call_later(_CHECK_SECONDS, stop_when_idle, self)
-            return None
-        self.sockets.close_all()
-        return stop(self)
-
-    supervisor.manage_watchers = check_if_idle
-    supervisor.stop = stop_when_idle
-    supervisor.check_delay = property(lambda _: _CHECK_SECONDS, lambda _, __: None)
 
 
 def use_http_protocol(path: str) -> None:

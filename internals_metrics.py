@@ -1,5 +1,4 @@
-"""What is used without being documented of prometheus_client 0.26, how its values are kept, and of
-circus, when a worker has ended and its values are to be settled.
+"""What is used without being documented of prometheus_client 0.26: how its values are kept.
 
 A part of ``internals.py``; ``tests/test_internals_metrics.py`` checks each by name. In its
 multiprocess mode, which BentoML sets up, each process keeps its values in files of one folder; they
@@ -12,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram, Metric, values
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
@@ -184,53 +183,3 @@ def processes_with_files(where: Path) -> set[int]:
     """The workers that have, or had, values that count only while they live."""
     names = [path.stem.rpartition("_")[2] for path in where.glob(f"gauge_live*{_MARK}.db")]
     return {int(name.removesuffix(_MARK)) for name in names if name[:-1].isdigit()}
-
-
-class WorkerEnd(NamedTuple):
-    """A worker that has ended: its process, its exit code or, negative, the signal that ended it
-    (None if nobody knows), whether it was told to end, and where it kept its metrics."""
-
-    process: int
-    code: int | None
-    is_stop: bool
-    metrics: Path
-
-
-def tell_of_ends(ended: Callable[[WorkerEnd], object], watcher: Any = None) -> None:
-    """Have the supervisor call ``ended``, which raises nothing, for each worker that has ended.
-
-    Called before BentoML creates the ``watcher`` of the workers, an instance of this class.
-    """
-    if watcher is None:
-        from circus.watcher import Watcher
-
-        watcher = Watcher
-    publish, manage = watcher.notify_event, watcher.manage_processes
-
-    def end(self: Any, process: int, code: int | None) -> None:
-        where = Path(self.env["PROMETHEUS_MULTIPROC_DIR"])
-        ended(WorkerEnd(process, code, not self.is_active(), where))
-
-    def publish_and_tell(self: Any, topic: str, message: dict[str, Any]) -> Any:
-        if topic == "reap":
-            end(self, message["process_pid"], message["exit_code"])
-        return publish(self, topic, message)
-
-    def manage_and_tell(self: Any) -> Any:
-        before = set(self.processes)
-        managing = manage(self)
-        # Who dies between its waiting for dead children and this, it takes out without a word: on a
-        # busy machine, one in five.
-        for process in before - set(self.processes):
-            end(self, process, _exit_code(process))
-        return managing
-
-    watcher.notify_event = publish_and_tell
-    watcher.manage_processes = manage_and_tell
-
-
-def _exit_code(child: int) -> int | None:
-    try:
-        return os.waitstatus_to_exitcode(os.waitpid(child, os.WNOHANG)[1])
-    except ChildProcessError:
-        return None

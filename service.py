@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,12 +18,14 @@ from starlette.responses import Response
 
 import internals
 import internals_metrics
+import internals_supervisor
 from errors import KeysError, ModelError, RecordsError, SettingsError
+from logs import setup
+from logs.lines import fields
 from models.roots import packed_store
 from models.store import Store
 from records.current import champions
 from serving.catalog import Catalog
-from serving.deaths import Deaths
 from serving.endpoint import Endpoint
 from serving.exposition import Exposition
 from serving.facts import Facts
@@ -56,19 +60,26 @@ from serving.recording.recorder import Recorder
 from serving.rollouts import Rollouts
 from serving.routing.trials import Trials
 from serving.routing.watch import RoutingWatch
+from serving.supervision import Supervision, give_up, refuse_address
 from serving.unsupported import refuse_unsupported
 from settings import settings
 
+_IMPORTED = time.monotonic()
+logger = logging.getLogger("pupila.server")
 try:
     SETTINGS = settings()
+    # Not where a Bento is built, or the document of the routes is made.
+    if internals.is_server():
+        setup.for_server(SETTINGS, internals.worker_number())
 except SettingsError as error:
-    sys.exit(str(error))
+    setup.for_failure()
+    give_up(str(error))
 
 # One store for the Bento's models below and for the worker: each manifest is read once.
 try:
     STORE = Store(aliases=champions)
 except ModelError as error:
-    sys.exit(str(error))
+    give_up(str(error))
 WORKERS = SETTINGS.workers or internals.available_cpus()
 _SWITCH_SECONDS = 0.001
 DRAIN = Drain(SETTINGS.drain_ms / 1000)
@@ -156,17 +167,26 @@ class Pupila:
     @staticmethod
     def prepare() -> None:
         """Once, before the workers start."""
-        internals.supervise()
-        internals_metrics.tell_of_ends(Deaths().note)
+        setup.for_server(SETTINGS)
+        logger.info(
+            "the server starts",
+            extra=fields(version=release(), workers=WORKERS, settings=setup.described(SETTINGS)),
+        )
         # BentoML has taken a Bento's sources off the path again. In front: a package named like one
         # of our folders must not be imported in its place.
         sys.path.insert(0, str(Path(__file__).parent))
         try:
             refuse_unsupported(*internals.service_configuration(service), traced=TRACED)
+            address = internals.serving_address()
+            if address is not None:
+                refuse_address(*address)
             prepare(SETTINGS)
-            sys.stderr.write(f"{opening(SETTINGS)}\n")
+            logger.info("%s", opening(SETTINGS))
         except (KeysError, RecordsError, SettingsError) as error:
-            sys.exit(str(error))
+            give_up(str(error))
+        internals_supervisor.supervise(Supervision())
+        if address is not None:
+            logger.info("the server listens", extra=fields(host=address[0], port=address[1]))
 
     @bentoml.on_startup
     async def start(self) -> None:
@@ -195,10 +215,15 @@ class Pupila:
         gc.set_threshold(10_000, 10, 100)
         # How long a thread at work on a large body, or on records, may make the event loop wait.
         sys.setswitchinterval(_SWITCH_SECONDS)
+        took = round(time.monotonic() - _IMPORTED, 3)
+        ready = self.registry.readiness().reason
+        logger.info("a worker has started", extra=fields(seconds=took, readiness=ready))
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
         await self.running.aclose()
+        lived = round(time.monotonic() - _IMPORTED, 3)
+        logger.info("a worker has ended", extra=fields(seconds=lived))
 
     @bentoml.api(route=PREDICT.path, input_spec=PredictInput, output_spec=PredictResponse)
     async def predict(self, request: Request) -> Response:
@@ -250,17 +275,17 @@ service: Any = bentoml.service(
 )(Pupila)
 
 
-def build() -> str:
-    """The version of the Bento that runs, if one does."""
+def release() -> str:
+    """The version of the Bento, which BentoML tells a service after its import."""
     return service.bento.tag.version if service.bento else "development"
 
 
 def document() -> dict[str, Any]:
     """The OpenAPI document of this service."""
-    return openapi("Pupila", build(), Pupila.__doc__ or "")
+    return openapi("Pupila", release(), Pupila.__doc__ or "")
 
 
-FACTS = Facts(build, KEYRING)
+FACTS = Facts(release, KEYRING)
 METRICS = Exposition(
     internals_metrics.folder(), EXEMPLARS, FACTS.families, lambda: families(os.getppid())
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -16,14 +17,14 @@ from pydantic_settings import (
 )
 
 from errors import SettingsError
-from settings_rollout import RolloutSettings
+from settings_logs import LogSettings
 from settings_secrets import SecretFiles
 
 # A scheme, a host and its port, as browsers write them.
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-_]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
 
 
-class Settings(RolloutSettings):
+class Settings(LogSettings):
     """The server's limits and defaults, each read from ``PUPILA_<NAME>``; the port from ``PORT``.
 
     ``PUPILA_PORT`` is ignored: Kubernetes sets it to an address for a Service named pupila.
@@ -119,12 +120,6 @@ class Settings(RolloutSettings):
         ge=2,
         description="limit of versions in memory; the least recently used is dropped",
     )
-    access_log_rate: float = Field(
-        default=0.01,
-        ge=0,
-        le=1,
-        description="proportion of predictions that are logged; failures always are",
-    )
     refresh_ms: int = Field(
         default=500,
         ge=50,
@@ -159,6 +154,10 @@ class Settings(RolloutSettings):
     record: bool = Field(
         default=True,
         description="whether to store predictions, and count all requests, in the database",
+    )
+    require_records: bool = Field(
+        default=False,
+        description="whether a server refuses to start while it cannot write to the database",
     )
     record_rate: float = Field(
         default=1.0,
@@ -286,9 +285,14 @@ class Settings(RolloutSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0]) if first["loc"] else "?"
-            variable = name if name.isupper() else f"PUPILA_{name.upper()}"
+            named = name if name.isupper() else f"PUPILA_{name.upper()}"
             expected = first["msg"].replace("Input should", "but should", 1)
-            raise SettingsError(f"{variable} is {first['input']!r}, {expected}.") from None
+            raise SettingsError(f"{named} is {first['input']!r}, {expected}.") from None
+
+
+def variable(name: str, field: FieldInfo) -> str:
+    """The environment variable that a field of the settings is read from."""
+    return str(field.validation_alias or f"PUPILA_{name.upper()}")
 
 
 def environment(**chosen: object) -> dict[str, str]:

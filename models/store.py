@@ -60,7 +60,8 @@ class Store:
             bundled = internals.current_model_store()
         except OSError as error:
             raise ModelError(
-                f"BentoML's folder is not usable: {error}; set BENTOML_HOME to one that is."
+                f"BentoML's folder {error.filename or ''} cannot be used: "
+                f"{error.strerror or error}; set BENTOML_HOME to one that can."
             ) from error
         self._root, self.given = root or home, root
         self.staging = Staging(self._root)

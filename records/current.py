@@ -4,7 +4,7 @@ Nothing here is created or migrated, and none of it fails: a database that canno
 replaced by what was known last.
 """
 
-import sys
+import logging
 from collections.abc import Mapping
 from functools import cache
 from typing import Final
@@ -13,6 +13,8 @@ from errors import RecordsError
 from records.remembered import FILE, remembered
 from records.routing import Routing
 from settings import Settings, settings
+
+logger = logging.getLogger("pupila.records")
 
 # Somebody waits for the command that asks.
 _SECONDS: Final = 3.0
@@ -25,7 +27,7 @@ _EMPTY: Final = 0
 def champions(chosen: Settings | None = None) -> Mapping[str, Routing]:
     """Who answers for each model that has an alias; of any other, the newest version does.
 
-    From the database that the settings name; without one, or with a line on stderr if it cannot be
+    From the database that the settings name; without one, or with a line in the log if it cannot be
     read or has lost its decisions, from the file in which a server on this machine keeps what it
     knew last.
     """
@@ -42,10 +44,10 @@ def champions(chosen: Settings | None = None) -> Mapping[str, Routing]:
     if known is not None and known[0] > 0:
         if fault is not None or decision == _EMPTY:
             why = fault or "the database has no decisions, but this machine knew some."
-            _warn(f"Warning: the champions known last on this machine are used: {why}")
+            _warn(f"the champions known last on this machine are used: {why}")
         return known[1]
     if fault is not None:
-        _warn(f"Warning: the newest versions are taken for the champions: {fault}")
+        _warn(f"the newest versions are taken for the champions: {fault}")
     return {}
 
 
@@ -80,7 +82,7 @@ def _decided(chosen: Settings) -> tuple[int, Mapping[str, Routing]]:
 @cache
 def _warn(line: str) -> None:
     """Once, however often a command asks."""
-    sys.stderr.write(f"{line}\n")
+    logger.warning("%s", line)
 
 
 def _exists(chosen: Settings) -> bool:

@@ -1,5 +1,6 @@
 """The database: its transactions, its schema version, and its errors in one sentence."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from sqlalchemy.engine import URL
 
 import records.rollout_schema  # noqa: F401 - its tables join the metadata
 from errors import DatabaseError, SchemaError
+from logs.lines import fields
 from records.engines import (
     BEGIN,
     file_exists,
@@ -22,6 +24,8 @@ from records.engines import (
 from records.failures import translated_errors
 from records.schema import COMPATIBLE, REVISION, SCHEMA_TABLE, VERSION_TABLE, metadata
 from settings import Settings, settings
+
+logger = logging.getLogger("pupila.records")
 
 COMMAND_SECONDS: Final = 60.0
 """The ``timeout`` of a command: no client waits for its answer, as for a server's."""
@@ -146,7 +150,12 @@ class Database:
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
                 connection.execute(text("SET LOCAL lock_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('pupila'))"))
-            return self.upgrade(connection)
+            before = self.upgrade(connection)
+        if before is None or before < REVISION:
+            event = "the database was created" if before is None else "the database was migrated"
+            about = fields(database=self.name, before=before, schema=REVISION)
+            logger.info(event, extra=about)
+        return before
 
     def upgrade(self, connection: Connection, revision: str = REVISION) -> str | None:
         """``migrate`` within a transaction of whoever has locked the schema."""

@@ -1,15 +1,19 @@
 """Every change of an alias or a rollout: who, when, why and from what."""
 
 import json
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, text
+from sqlalchemy import Connection, Row, event, func, insert, select, text
 
+from logs.lines import fields
 from records.database import Database
 from records.rollout_schema import decisions
 from records.routing import Action, Decision
+
+logger = logging.getLogger("pupila.records")
 
 
 def lock(connection: Connection) -> None:
@@ -50,6 +54,14 @@ def add_decision(
     id_ = connection.execute(
         insert(decisions).values(values).returning(decisions.c.id)
     ).scalar_one()
+    about = fields(
+        model=model, action=action, actor=actor, because=because, before=before, after=after
+    )
+
+    @event.listens_for(connection, "commit", once=True)
+    def _committed(_: Connection) -> None:
+        logger.info("a decision was made", extra=about)
+
     return Decision(**values | {"id": id_, "numbers": dict(numbers or {})})
 
 

@@ -28,7 +28,14 @@ def parse_url(url: str | URL) -> URL:
             raise RecordsError(
                 "A SQLite URL must name a file and nothing else, as in sqlite:////folder/file.db."
             )
-        return URL.create("sqlite", database=str(Path(parsed.database).expanduser().absolute()))
+        file = Path(parsed.database).expanduser()
+        if not file.is_absolute():
+            # It would be another file for each folder that something is started in.
+            raise RecordsError(
+                f"The SQLite URL names {parsed.database} without its folder: begin it with four "
+                f"slashes, as in sqlite:///{file.absolute()}."
+            )
+        return URL.create("sqlite", database=str(file))
     if name in {"postgres", "postgresql", "postgresql+psycopg"}:
         return parsed.set(drivername="postgresql+psycopg")
     raise RecordsError(f"{name!r} databases are not supported: write the URL as {_FORMS}.")

@@ -3,7 +3,6 @@
 An endpoint raises nothing: every error is a reply.
 """
 
-import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import ClassVar
 
 from starlette.types import Receive, Scope
 
-from errors import InternalError, OverloadedError, RequestError
+from errors import OverloadedError, RequestError
 from serving.access import AccessLog
 from serving.http.body import is_client_gone, read_body
 from serving.http.reply import INTERNAL, Headers, Reply, error_reply
@@ -24,8 +23,6 @@ from serving.keys.caller import CALLER, Caller
 from serving.metrics import NO_VERSION, REJECTED
 from serving.routing.trial import Tried
 from settings import Settings
-
-logger = logging.getLogger("pupila.endpoint")
 
 ClientGone = Callable[[], bool]
 """Whether the client has disconnected."""
@@ -73,6 +70,7 @@ class Endpoint(ABC):
     async def __call__(self, scope: Scope, receive: Receive) -> Reply:
         started = time.perf_counter()
         exchange = Exchange(scope, caller=scope.get(CALLER))
+        failure: Exception | None = None
         try:
             with self._admission.bodies() as hold:
                 body = await read_body(scope, receive, self._max_body_bytes, hold)
@@ -80,13 +78,10 @@ class Endpoint(ABC):
         except RequestError as error:
             if isinstance(error, OverloadedError):
                 REJECTED.labels(error.reason).inc()
-            elif isinstance(error, InternalError):
-                # Raised on purpose, so its cause says more than a traceback.
-                cause = error.__cause__ or error
-                logger.error("request %r failed: %s", exchange.request_id, cause)  # noqa: TRY400
+            failure = error
             reply = error_reply(error)
-        except Exception:
-            logger.exception("request %r failed", exchange.request_id)
+        except Exception as error:  # noqa: BLE001 - it is logged below
+            failure = error
             reply = error_reply(INTERNAL)
         reply.headers.extend(exchange.headers)
         seconds = time.perf_counter() - started
@@ -96,8 +91,11 @@ class Endpoint(ABC):
         bound = metrics.answered(path, reply.status, seconds)
         self.record(exchange, reply.status, seconds)
         tag = engine.version.tag if engine else None
-        if self._access.log(path, exchange.request_id, tag, reply.status, seconds):
-            metrics.logged(path, bound, exchange.request_id, seconds)
+        trace = self._access.log(path, exchange.request_id, tag, reply.status, seconds, failure)
+        if trace is not None:
+            metrics.logged(path, bound, trace, seconds)
+            if failure is not None:
+                reply.headers.append((b"x-trace-id", trace.encode()))
         return reply
 
     @abstractmethod

@@ -8,10 +8,8 @@ Prometheus's files have no room for them, so each worker has its own, and an ans
 import time
 from typing import NamedTuple
 
-# Of all of an exemplar's labels, names included: OpenMetrics 1.0.
-_MAX_CHARACTERS = 128
-
-_LABEL = "request_id"
+# By which dashboards lead to a log.
+_LABEL = "trace_id"
 
 
 class Example(NamedTuple):
@@ -28,14 +26,9 @@ class Exemplars:
     def __init__(self) -> None:
         self._examples: dict[tuple[tuple[str, ...], float], Example] = {}
 
-    def put(
-        self, series: tuple[str, ...], bound: float, request_id: str | int | None, seconds: float
-    ) -> None:
+    def put(self, series: tuple[str, ...], bound: float, trace_id: str, seconds: float) -> None:
         """``series``: the values of the histogram's labels; ``bound``: the bucket's."""
-        name = str(request_id)
-        fits = len(_LABEL) + len(name) <= _MAX_CHARACTERS and name.isprintable()
-        if request_id is not None and fits:
-            self._examples[series, bound] = Example({_LABEL: name}, seconds, time.time())
+        self._examples[series, bound] = Example({_LABEL: trace_id}, seconds, time.time())
 
     def find(self, series: tuple[str, ...], bound: float) -> Example | None:
         return self._examples.get((series, bound))

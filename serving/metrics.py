@@ -198,11 +198,9 @@ class VersionMetrics:
             REQUESTS.labels(*self._labels, route, str(status)).inc()
         return took(seconds)
 
-    def logged(
-        self, route: str, bound: float, request_id: str | int | None, seconds: float
-    ) -> None:
+    def logged(self, route: str, bound: float, trace_id: str, seconds: float) -> None:
         """A request that was answered has a line in the log: an example of its bucket."""
-        EXEMPLARS.put((*self._labels, route), bound, request_id, seconds)
+        EXEMPLARS.put((*self._labels, route), bound, trace_id, seconds)
 
     def prepare(self, route: str) -> None:
         """Look up now what the first answer would."""

@@ -10,20 +10,18 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import bentoml
+import click
 import pytest
 import uvicorn
 from _bentoml_impl.server import app
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.models import ModelStore
 from bentoml._internal.resource import CpuResource
-from circus.arbiter import Arbiter
 from PIL import Image
 from PIL.ImageFile import ImageFile
 from prometheus_client import values
@@ -77,6 +75,28 @@ def test_onnx_runtime_is_told_to_report_nothing_before_it_is_imported() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == "b'1\\n'\n"
+
+
+def test_this_process_is_no_server() -> None:
+    assert not internals.is_worker()
+    assert not internals.is_server()
+    assert internals.serving_address() is None
+    assert internals.worker_number() is None
+
+
+def test_where_a_server_will_listen_is_what_its_command_was_told() -> None:
+    options = [click.Option(["--host"]), click.Option(["--port"], type=int)]
+    command = click.Command("serve", params=[*options])
+    with command.make_context("serve", ["--host", "::1", "--port", "9000"]):
+        assert internals.is_server()
+        assert internals.serving_address() == ("::1", 9000)
+
+
+def test_bentoml_s_serve_has_those_options() -> None:
+    from bentoml_cli.serve import build_serve_command
+
+    names = {option.name for option in build_serve_command().commands["serve"].params}
+    assert {"host", "port"} <= names
 
 
 def test_bentoml_counts_the_cpus() -> None:
@@ -148,88 +168,6 @@ def test_a_server_with_a_certificate_knows_when_it_expires() -> None:
             assert internals.certificate_expiry() == expected
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def test_circus_still_has_what_is_changed() -> None:
-    assert callable(Arbiter.manage_watchers)
-    assert callable(Arbiter.stop)
-    used = {"_exclusive_running_command", "_stopping", "check_delay"}
-    assert used <= set(Arbiter.__init__.__code__.co_names)
-
-
-class Supervisor:
-    """As circus's: with one command at a time, a loop and sockets, which it is itself."""
-
-    def __init__(self, check_delay: float = 10) -> None:
-        self.check_delay = check_delay
-        self.done: list[str] = []
-        self.later: list[Callable[[], None]] = []
-        self._exclusive_running_command: str | None = None
-        self._stopping = False
-        self.loop = self.sockets = self
-
-    def manage_watchers(self) -> None:
-        self.done.append("look")
-
-    def stop(self) -> None:
-        self._stopping = True
-        self.done.append("stop")
-
-    def close_all(self) -> None:
-        self.done.append("close")
-
-    def call_later(self, _seconds: float, call: Callable[..., None], *arguments: Any) -> None:
-        self.later.append(lambda: call(*arguments))
-
-    def be_busy(self, with_what: str | None) -> None:
-        self._exclusive_running_command = with_what
-
-
-def supervised() -> Supervisor:
-    class Own(Supervisor):
-        pass
-
-    internals.supervise(Own)
-    return Own(check_delay=10)
-
-
-def test_it_looks_more_often_than_it_is_told() -> None:
-    assert supervised().check_delay < 1
-
-
-def test_it_closes_its_sockets_before_it_stops_the_workers() -> None:
-    supervisor = supervised()
-    supervisor.stop()
-    assert supervisor.done == ["close", "stop"]
-
-
-def test_it_does_not_look_while_it_is_busy() -> None:
-    supervisor = supervised()
-    supervisor.be_busy("arbiter_start_watchers")
-    supervisor.manage_watchers()
-    assert supervisor.done == []
-    supervisor.be_busy(None)
-    supervisor.manage_watchers()
-    assert supervisor.done == ["look"]
-
-
-def test_told_to_stop_while_it_is_busy_it_stops_after() -> None:
-    supervisor = supervised()
-    supervisor.be_busy("manage_watchers")
-    supervisor.stop()
-    (again,) = supervisor.later
-    again()
-    assert supervisor.done == []
-    supervisor.be_busy(None)
-    supervisor.later[1]()
-    assert supervisor.done == ["close", "stop"]
-
-
-def test_told_to_stop_again_it_goes_on_stopping() -> None:
-    supervisor = supervised()
-    supervisor.stop()
-    supervisor.stop()
-    assert supervisor.done == ["close", "stop"]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])

@@ -2,8 +2,6 @@
 
 import inspect
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 import internals_metrics
 import serving.metrics  # noqa: F401 - which has the values kept in our way
-from internals_metrics import WorkerEnd
 
 
 def sample(name: str, **labels: str) -> float | None:
@@ -112,46 +109,3 @@ def test_circus_still_tells_of_its_workers() -> None:
     assert callable(Watcher.manage_processes)
     assert '"reap", msg' in inspect.getsource(Watcher.reap_process)
     assert "self.processes.pop(process.pid)" in inspect.getsource(Watcher.manage_processes)
-
-
-class Workers:
-    """As circus's watcher: it waits for some of the dead, and takes others out without a word."""
-
-    def __init__(self, where: Path, *processes: int) -> None:
-        self.env = {"PROMETHEUS_MULTIPROC_DIR": str(where)}
-        self.processes = dict.fromkeys(processes)
-        self.dead: set[int] = set()
-
-    def is_active(self) -> bool:
-        return True
-
-    def notify_event(self, _topic: str, _message: dict[str, Any]) -> str:
-        return "told"
-
-    def manage_processes(self) -> str:
-        self.processes = {one: None for one in self.processes if one not in self.dead}
-        return "managed"
-
-
-def test_each_end_is_told_once(tmp_path: Path) -> None:
-    class Own(Workers):
-        pass
-
-    told: list[WorkerEnd] = []
-    internals_metrics.tell_of_ends(told.append, Own)
-    child = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    workers = Own(tmp_path, 1, child.pid)
-    assert workers.manage_processes() == "managed"
-    assert told == []
-    workers.dead.add(child.pid)
-    assert workers.manage_processes() == "managed"
-    # What Popen would have waited for.
-    child.returncode = 3
-    message = {"process_pid": 1, "exit_code": -9}
-    assert workers.notify_event("reap", message) == "told"
-    workers.notify_event("spawn", {"process_pid": 2})
-    assert told == [
-        WorkerEnd(child.pid, 3, is_stop=False, metrics=tmp_path),
-        WorkerEnd(1, -9, is_stop=False, metrics=tmp_path),
-    ]

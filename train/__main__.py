@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 import cli
+from errors import ModelError
 from models.names import RULE, is_name
 from train.data_options import DataChoice, data_options
 from train.options import RECIPES, check_search, search_plan
@@ -134,6 +135,7 @@ def main(
             _say("--holdout is not used, as the data say what is held out.")
         parts = split(dataset, holdout, seed)
         choice = _choose(parts.train, recipe_name)
+        _check_store()
         advance.expect(_STAGES["fit"], choice.effort.fit)
         result = train_parts(
             parts,
@@ -151,6 +153,17 @@ def main(
     console = Console(highlight=False, markup=False)
     print_report(console, result.metrics, dataset.skipped, result.findings)
     _print_version(result, saved)
+
+
+def _check_store() -> None:
+    """Raises ModelError if nothing could be saved: before a training that may take hours."""
+    from models.lineage import open_store
+
+    with open_store().staging.folder() as folder:
+        try:
+            (folder / "probe").write_bytes(bytes(65_536))
+        except OSError as error:
+            raise ModelError(f"{folder.parent} cannot be written: {error.strerror}.") from None
 
 
 def _print_notes(dataset: "Dataset") -> None:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 
 from errors import ModelError
+from logs.lines import fields
 from models.version import Version
 from records.routing import CANDIDATE, CHALLENGER, CHAMPION, Rollout, Routing
 from serving.http.routes import PREDICT, PREDICT_BATCH
@@ -246,7 +247,9 @@ class Champions:
         self.tags[name] = tag
         self._try_out(name)
         self._trials.roles_changed()
-        logger.info("%s is champion", tag)
+        version = engine.version
+        about = fields(model=name, version=version.version, before=before)
+        logger.info("%s is champion", tag, extra=about)
         if before is not None and name in self.routings:
             self.engines.drop(before)
 
@@ -257,4 +260,5 @@ class Champions:
             return
         lacking.add(tag)
         ROLLOUT_MISSING.labels(name, tag.partition(":")[2]).inc()
-        logger.warning("%s was decided on, but cannot answer here: %s", tag, fault)
+        about = fields(model=name, version=tag.partition(":")[2])
+        logger.warning("%s was decided on, but cannot answer here: %s", tag, fault, extra=about)

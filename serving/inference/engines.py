@@ -7,9 +7,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from errors import ModelError
+from logs.lines import fields
 from models.detached import detached, finished, when_done
 from models.version import Version
 from serving.inference.decoder import Decoder
@@ -120,7 +121,7 @@ class Engines:
                 return
             if tag not in pinned:
                 del self._engines[tag]
-                logger.info("%s was evicted from memory", tag)
+                logger.info("a version was evicted from memory", extra=_about(tag))
 
     def _loaded(self, tag: str, task: asyncio.Task[Engine]) -> None:
         del self._loading[tag]
@@ -146,7 +147,8 @@ class Engines:
         try:
             self._keep(version, loading)
         except ModelError as error:
-            logger.warning("%s is not served: %s", version.tag, error)
+            tag = version.tag
+            logger.warning("%s is not served: %s", tag, error, extra=_about(tag))
 
     def _keep(self, version: Version, loading: "Future[Engine]") -> Engine:
         """Have what was loaded in memory from now on; raises ModelError if it could not be."""
@@ -161,10 +163,18 @@ class Engines:
             raise ModelError(reason) from error
         self._failures.pop(tag, None)
         self._engines[tag] = engine
+        logger.info("a version was loaded", extra=_about(tag))
         self.evict(keep=tag)
         return engine
 
     def _fail(self, tag: str, failure: _Failure, error: Exception | None = None) -> None:
         if tag not in self._failures:
-            logger.warning("%s is not served: %s", tag, failure.reason, exc_info=error)
+            logger.warning(
+                "%s is not served: %s", tag, failure.reason, exc_info=error, extra=_about(tag)
+            )
         self._failures[tag] = failure
+
+
+def _about(tag: str) -> dict[str, Any]:
+    model, _, version = tag.partition(":")
+    return fields(model=model, version=version)

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from errors import KeysError, RecordsError
+from logs.lines import fields
 from records.key import Key
 from records.keyfile import read_keys, write_keys
 from serving.background import background
@@ -74,6 +75,8 @@ class KeyWatch:
                 logger.exception("the check for new keys failed; known keys stay in force")
 
     def _use(self, keys: list[Key]) -> None:
+        if self._ring.is_read:
+            _tell_changes([caller.key for caller in self._ring.callers()], keys)
         self._ring.replace(keys, self._workers, counts_are_shared=self._shared)
 
     def _read(self, *, strict: bool = False) -> list[Key] | None:
@@ -148,10 +151,27 @@ class KeyWatch:
             return add_usage(database, today, counts)
 
 
+def _tell_changes(before: list[Key], now: list[Key]) -> None:
+    known = {key.name: key for key in before}
+    for key in now:
+        past = known.get(key.name)
+        if past == key:
+            continue
+        if key.revoked_at is not None:
+            event = "a key was revoked"
+        elif past is None:
+            event = "a key was created"
+        else:
+            event = "a key was replaced" if past.digest != key.digest else "a key was changed"
+        logger.info(event, extra=fields(key=key.name, scopes=list(key.scopes)))
+    for name in known.keys() - {key.name for key in now}:
+        logger.info("a key is gone", extra=fields(key=name))
+
+
 def opening(settings: Settings) -> str:
     """What a server that starts now says of its keys. Raises KeysError for a broken file."""
     ring = Keyring(required=settings.is_closed)
-    records = RecordsConnection(settings)
+    records = RecordsConnection(settings, tells=False)
     try:
         KeyWatch(settings, records, ring, 1).read_now()
     finally:

@@ -5,9 +5,10 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
-from errors import DatabaseError, RecordsError
+from errors import DatabaseError, RecordsError, SettingsError
 from serving.metrics import DATABASE_UP
 from settings import Settings
 
@@ -28,11 +29,13 @@ _RETRY_SECONDS = 0.5
 class RecordsConnection:
     """Opens the database when it is first used, and prepares it again after each failure.
 
-    Use it from any thread except the event loop's.
+    Use it from any thread except the event loop's. ``tells``: whether a failure that lasts is
+    logged, which whoever ends the process for it does better.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, tells: bool = True) -> None:
         self._settings = settings
+        self._tells = tells
         self._lock = threading.Lock()
         self._database: Database | None = None
         self._prepared = False
@@ -67,7 +70,7 @@ class RecordsConnection:
                 database = self._database = self._database or self._new()
                 database.prepare()
             except RecordsError as error:
-                if str(error) != str(self._failure):
+                if self._tells and str(error) != str(self._failure):
                     logger.warning("no records are kept for now: %s", error)
                 DATABASE_UP.labels(self._kind).set(0)
                 self._failure = error
@@ -97,12 +100,32 @@ def load() -> None:
 def prepare(settings: Settings) -> None:
     """Before a server starts: create a new database, or check the schema of an existing one.
 
-    An unavailable database does not keep the server from starting. Raises RecordsError for one
-    that can never be used.
+    An unavailable database does not keep the server from starting, unless
+    ``PUPILA_REQUIRE_RECORDS`` says so. Raises RecordsError for one that can never be used.
     """
-    records = RecordsConnection(settings)
+    if settings.require_records and not settings.record:
+        raise SettingsError(
+            "PUPILA_REQUIRE_RECORDS is true, but PUPILA_RECORD is false: change one of them."
+        )
+    # Each worker tells of a failure that does not end the server.
+    records = RecordsConnection(settings, tells=False)
     try:
-        with contextlib.suppress(DatabaseError), records.open():
-            pass
+        with records.open() as database:
+            if settings.require_records:
+                _write(database)
+    except DatabaseError as error:
+        if settings.require_records:
+            raise RecordsError(
+                f"PUPILA_REQUIRE_RECORDS is true, and no records can be kept: {error}"
+            ) from None
     finally:
         records.close()
+
+
+def _write(database: "Database") -> None:
+    """On a full disk, everything succeeds but this. Raises DatabaseError."""
+    from records.workers import report, sign_off
+
+    name = f"start:{token_hex(8)}"
+    report(database, name, 0, frozenset())
+    sign_off(database, name)

@@ -152,7 +152,7 @@ def test_a_killed_worker_is_replaced(image: str, workers: int) -> None:
             container.run("sh", "-c", f"kill -9 {killed}")
             began = time.monotonic()
             until(
-                lambda: container.log().count("Completed async startup hook") > workers,
+                lambda: container.log().count('"a worker has started"') > workers,
                 "one more worker that has started",
             )
             took = time.monotonic() - began

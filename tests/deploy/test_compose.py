@@ -24,7 +24,7 @@ PROMETHEUS = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text
 EXPRESSIONS = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
 
 # What every container of the stack has settled.
-SETTLED = {"PORT", "PUPILA_HOME", "PUPILA_DATABASE_URL"}
+SETTLED = {"PORT", "PUPILA_HOME", "PUPILA_DATABASE_URL", "PUPILA_LOG_LEVEL"}
 # What is in a file in its place.
 IN_A_FILE = {"PUPILA_DATABASE_PASSWORD"}
 # What only those are told who call it: chat programs keep a secret in it.

@@ -18,14 +18,8 @@ def test_every_command_finds_what_its_bento_carries(tmp_path: Path) -> None:
     (bento / "bento.yaml").touch()
     for room in ("models", "images"):
         shutil.copytree(ROOT / room, bento / "src" / room)
-    for name in (
-        "errors.py",
-        "settings.py",
-        "settings_rollout.py",
-        "settings_secrets.py",
-        "internals.py",
-    ):
-        shutil.copy(ROOT / name, bento / "src")
+    for path in (ROOT / "errors.py", ROOT / "internals.py", *ROOT.glob("settings*.py")):
+        shutil.copy(path, bento / "src")
     packed = Store(bento / "models").save(LinearDraft())
     home = tmp_path / "home"
     saved = Store(home / "models").save(LinearDraft())

@@ -1,5 +1,6 @@
 """Who is champion, and what promoting and rolling back leaves behind."""
 
+import logging
 import threading
 from itertools import pairwise
 
@@ -41,6 +42,19 @@ def test_a_promotion_notes_who_answered_before(database: Database) -> None:
     assert (noted.action, noted.before, noted.after) == ("found", None, "a")
     assert (first.action, first.before, first.after) == ("promote", "a", "b")
     assert (first.actor, first.because) == ("ann", "tests")
+
+
+def test_a_decision_is_logged_once_it_is_committed(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "pupila.records")
+    promoted(database, "b")
+    found = [vars(line)["fields"] for line in caplog.records]
+    assert [(one["action"], one["after"]) for one in found] == [("found", "a"), ("promote", "b")]
+    caplog.clear()
+    with pytest.raises(RolloutError):
+        rollback(database, "other", actor="ann", because="tests")
+    assert caplog.messages == []
 
 
 def test_what_was_not_decided_is_not_read_again(database: Database) -> None:

@@ -56,54 +56,55 @@ def test_a_database_without_tables_has_no_aliases(database_url: str, home: Path)
 
 
 def test_a_database_that_has_lost_its_decisions_gives_way_to_memory(
-    database: Database, database_url: str, home: Path, capsys: pytest.CaptureFixture[str]
+    database: Database, database_url: str, home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     remember(home / FILE, 1, KNOWN)
     chosen = Settings(home=home, database_url=database_url)
     assert champions(chosen) == KNOWN
-    assert "the database has no decisions, but this machine knew some" in capsys.readouterr().err
+    assert "the database has no decisions, but this machine knew some" in caplog.text
     promote(database, "clf", "b", actor="ann", because="tests", answering=None)
     assert champions(chosen) == {"clf": Routing("clf", "b")}
 
 
 def test_without_a_database_a_servers_memory_counts(
-    home: Path, capsys: pytest.CaptureFixture[str]
+    home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     remember(home / FILE, 1, KNOWN)
     assert champions(Settings(home=home)) == KNOWN
-    assert capsys.readouterr().err == ""
+    assert caplog.messages == []
 
 
 def test_a_database_that_is_away_gives_way_to_memory_with_one_line(
-    home: Path, capsys: pytest.CaptureFixture[str]
+    home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     remember(home / FILE, 1, KNOWN)
     chosen = Settings(home=home, database_url=f"postgresql://me:secret@/records?host={home}")
     assert champions(chosen) == champions(chosen) == KNOWN
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = caplog.messages
     assert line.startswith(
-        "Warning: the champions known last on this machine are used: The database "
+        "the champions known last on this machine are used: The database "
         f"PostgreSQL records at {home} cannot be used: "
     )
     assert "secret" not in line
 
 
 def test_an_old_schema_gives_way_to_the_newest_versions(
-    database: Database, database_url: str, home: Path, capsys: pytest.CaptureFixture[str]
+    database: Database, database_url: str, home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with database.writing() as connection:
         connection.exec_driver_sql("UPDATE records_schema SET version_num = '0002'")
     assert champions(Settings(home=home, database_url=database_url)) == {}
-    assert capsys.readouterr().err == (
-        "Warning: the newest versions are taken for the champions: "
-        f"{database.name} has schema 0002, but 0003 is needed: run python -m records migrate.\n"
+    (line,) = caplog.messages
+    assert line == (
+        "the newest versions are taken for the champions: "
+        f"{database.name} has schema 0002, but 0003 is needed: run python -m records migrate."
     )
 
 
 def test_a_file_that_is_no_database_is_one_line(
-    home: Path, capsys: pytest.CaptureFixture[str]
+    home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     home.mkdir()
     (home / "records.db").write_bytes(b"not a database, but long enough to look like one" * 100)
     assert champions(Settings(home=home)) == {}
-    assert "the file is not a SQLite database" in capsys.readouterr().err
+    assert "the file is not a SQLite database" in caplog.text

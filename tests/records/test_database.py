@@ -213,6 +213,7 @@ def test_reading_creates_no_file(tmp_path: Path) -> None:
         "sqlite://",
         "sqlite:///:memory:",
         "sqlite:////a/file.db?password=secret",
+        "sqlite:///file.db",
     ],
 )
 def test_an_invalid_url_is_reported_without_its_password(url: str) -> None:

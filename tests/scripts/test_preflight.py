@@ -1,4 +1,5 @@
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -29,4 +30,17 @@ def test_a_port_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "abc")
     with pytest.raises(SystemExit, match="PORT is 'abc'"):
+        preflight.main()
+
+
+def test_a_host_that_is_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENTOML_HOST", "no-such-host.invalid")
+    with pytest.raises(SystemExit, match=r"'no-such-host\.invalid' is not an address"):
+        preflight.main()
+
+
+def test_a_folder_that_is_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "file"))
+    with pytest.raises(SystemExit, match=r"cannot be used \(Not a directory\): set BENTOML_HOME"):
         preflight.main()

@@ -21,9 +21,9 @@ def openmetrics(text: str) -> list[Metric]:
 @pytest.fixture
 def exposition() -> Exposition:
     metrics = VersionMetrics("exposed", "v1")
-    for request_id, seconds in (("a", 0.002), ("b", 0.3), (None, 2.0)):
+    for trace_id, seconds in (("a", 0.002), ("b", 0.3)):
         bound = metrics.answered("/predict/", 200, seconds)
-        metrics.logged("/predict/", bound, request_id, seconds)
+        metrics.logged("/predict/", bound, trace_id, seconds)
     return Exposition(folder(), EXEMPLARS, list, list)
 
 
@@ -51,7 +51,7 @@ def test_buckets_have_examples_in_openmetrics(exposition: Exposition) -> None:
         for sample in family.samples
         if sample.labels["model"] == "exposed" and sample.exemplar is not None
     }
-    assert found == {"0.0025": ({"request_id": "a"}, 0.002), "0.5": ({"request_id": "b"}, 0.3)}
+    assert found == {"0.0025": ({"trace_id": "a"}, 0.002), "0.5": ({"trace_id": "b"}, 0.3)}
 
 
 def test_a_name_of_the_last_release_is_there_for_one_more(exposition: Exposition) -> None:

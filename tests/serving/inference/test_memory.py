@@ -10,6 +10,7 @@ from serving.inference.memory import (
     MAX_HELD_BYTES,
     decode_bytes,
     held_bytes,
+    killed_for_memory,
     memory_limit,
 )
 from settings import Settings
@@ -84,3 +85,18 @@ def test_the_setting_decides(tmp_path: Path) -> None:
     root = tree(tmp_path, "0::/\n", GROUP_2, {"memory.max": f"{512 * MIB}\n"})
     assert decode_bytes(Settings(workers=4, decode_bytes=300 * MIB), root) == 300 * MIB
     assert held_bytes(Settings(workers=4, max_held_bytes=300 * MIB), root) == 300 * MIB
+
+
+@pytest.mark.parametrize(
+    ("group", "mounts", "name"),
+    [
+        ("0::/\n", GROUP_2, "memory.events"),
+        ("4:memory:/a\n0::/\n", GROUP_1.format(top="/a"), "memory/memory.oom_control"),
+    ],
+)
+def test_what_the_kernel_has_killed_is_counted(
+    tmp_path: Path, group: str, mounts: str, name: str
+) -> None:
+    root = tree(tmp_path, group, mounts, {name: "oom 9\nunder_oom 0\noom_kill 3\n"})
+    assert killed_for_memory(root) == 3
+    assert killed_for_memory(tmp_path / "elsewhere") == 0

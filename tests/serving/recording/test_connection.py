@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from errors import DatabaseError, RecordsError, SchemaError
+from errors import DatabaseError, RecordsError, SchemaError, SettingsError
 from serving.recording.connection import RecordsConnection, prepare
 from settings import Settings
 
@@ -67,3 +67,24 @@ def test_a_server_does_not_start_with_another_schema(settings: Settings) -> None
     connection.close()
     with pytest.raises(SchemaError, match="newer Pupila"):
         prepare(settings)
+
+
+def test_where_records_are_required_there_is_no_start_without(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "records.db").mkdir()
+    prepare(Settings(home=tmp_path / "home"))
+    with pytest.raises(RecordsError, match="PUPILA_REQUIRE_RECORDS is true, and no records can be"):
+        prepare(Settings(home=tmp_path / "home", require_records=True))
+
+
+def test_required_records_are_written_once(tmp_path: Path) -> None:
+    """On a full disk, all but that succeeds."""
+    prepare(Settings(home=tmp_path / "home", require_records=True))
+    connection = sqlite3.connect(tmp_path / "home" / "records.db")
+    assert connection.execute("SELECT count(*) FROM workers").fetchone() == (0,)
+    connection.close()
+
+
+def test_records_cannot_be_both_required_and_off(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="PUPILA_REQUIRE_RECORDS is true, but PUPILA_RECORD is"):
+        prepare(Settings(home=tmp_path / "home", require_records=True, record=False))

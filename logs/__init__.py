@@ -1,0 +1,1 @@
+"""What a process logs: in which form, with which secrets left out, and to where."""
