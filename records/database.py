@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -69,18 +69,22 @@ class Database:
             yield connection.execution_options(**options)
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, durable: bool = True) -> Iterator[Connection]:
         """One transaction, durable when the block ends, rolled back when it raises.
 
         On SQLite it begins as a writer: a reader that becomes one fails instead of waiting for
-        other writers. Raises DatabaseError if it may succeed later, RecordsError if it never can.
+        other writers. Not ``durable``: a loss of power may undo it, as a whole; it does not wait
+        for the disk while others wait for it. Raises DatabaseError if it may succeed later,
+        RecordsError if it never can.
         """
         with translated_errors(self.name), self.engine.connect() as connection:
             options: dict[str, Any] = {BEGIN: "BEGIN IMMEDIATE"}
             if self.dialect == "postgresql":
                 options = {"isolation_level": "READ COMMITTED"}
             chosen = connection.execution_options(**options)
-            with chosen.begin():
+            with nullcontext() if durable else _not_awaited(chosen), chosen.begin():
+                if not durable and self.dialect == "postgresql":
+                    chosen.execute(text("SET LOCAL synchronous_commit = off"))
                 yield chosen
 
     @contextmanager
@@ -175,6 +179,21 @@ class Database:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+@contextmanager
+def _not_awaited(connection: Connection) -> Iterator[None]:
+    """SQLite's commits on this connection do not wait for the disk; those of others do, for all
+    that was committed before too."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver = connection.connection.cursor()
+    driver.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA synchronous = FULL")
 
 
 def _set_up_file(database: Database) -> None:

@@ -22,6 +22,8 @@ ROW_BYTES: Final = 256
 # Predictions that one transaction deletes at first, and at most: see records.pace.
 _STEP: Final = 50
 _MOST: Final = 500
+# Of images in one transaction: SQLite writes as much again over them, and all of it to its log.
+_STEP_BYTES: Final = 4 * 1024 * 1024
 
 
 class Oldest:
@@ -49,12 +51,16 @@ class Oldest:
         how many."""
         deleted = freed = 0
         while (min_bytes is None or freed < min_bytes) and (max_rows is None or deleted < max_rows):
-            with self._pace.step() as step, self._database.writing() as connection:
+            with self._pace.step() as step, self._database.writing(durable=False) as connection:
+                self._pace.begins()
                 most = step if max_rows is None else min(step, max_rows - deleted)
                 found = self._next(connection, before, most)
                 ids = []
+                before_this = freed
                 for id_, at, image_bytes, has_labels in found:
                     if min_bytes is not None and freed >= min_bytes:
+                        break
+                    if freed - before_this >= _STEP_BYTES:
                         break
                     self._passed = at, id_
                     if has_labels:

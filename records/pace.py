@@ -25,13 +25,18 @@ class Pace:
     ) -> None:
         self.size, self._most = size, most
         self._clock, self._rest = clock, rest
+        self._start = 0.0
+
+    def begins(self) -> None:
+        """Only from now on does anybody wait for this step: it waited for others until here."""
+        self._start = self._clock()
 
     @contextmanager
     def step(self) -> Iterator[int]:
         """One step: of how many rows, or whatever is counted."""
-        start = self._clock()
+        self._start = self._clock()
         yield self.size
-        took = self._clock() - start
+        took = self._clock() - self._start
         if took > TARGET:
             self.size = max(1, int(self.size * max(0.25, TARGET / took)))
         elif took < TARGET / 2:

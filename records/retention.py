@@ -1,5 +1,6 @@
 """Deletes the oldest records, or everything about one request."""
 
+import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import (
     Column,
+    Connection,
     Table,
     func,
     select,
@@ -33,6 +35,9 @@ _PRUNED: Final = (
 # Minutes of traffic and reports that one transaction deletes, at first and at most.
 _STEP_MINUTES: Final = 10
 _MOST_MINUTES: Final = 12 * 60
+# How long writers may wait while SQLite's log is emptied, and the rest after.
+_BUSY_MILLISECONDS: Final = 20
+_BUSY_REST: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ def delete(database: Database, request_id: str, model: str | None = None) -> Del
             ).rowcount
             rows, image_bytes = delete_ids(connection, ids)
             n_predictions, size = n_predictions + rows, size + image_bytes
-    return Deleted(n_predictions, n_images, n_labels, size, free_space(database))
+    return Deleted(n_predictions, n_images, n_labels, size, free_space(database, database.timeout))
 
 
 def image_digests(database: Database, request_id: str, model: str | None = None) -> frozenset[str]:
@@ -163,10 +168,10 @@ def used_bytes(database: Database) -> int:
         return rows * ROW_BYTES + int(contents or 0)
 
 
-def free_space(database: Database) -> bool:
+def free_space(database: Database, patience: float = 0.0) -> bool:
     """Return unused space to the disk, or on PostgreSQL make it available to new rows.
 
-    False if a reader kept SQLite from truncating its log of recent writes.
+    False if a reader kept SQLite from truncating its log of recent writes for ``patience`` seconds.
     """
     with database.outside() as connection:
         if database.dialect == "postgresql":
@@ -183,10 +188,25 @@ def free_space(database: Database) -> bool:
                 connection.connection.cursor().executescript(f"PRAGMA incremental_vacuum({pages})")
             if connection.execute(free).scalar_one() >= before:
                 break
+        return _empty_log(connection, patience)
+
+
+def _empty_log(connection: Connection, patience: float) -> bool:
+    """Write SQLite's log to its file and cut it to nothing.
+
+    That waits for all who read, and meanwhile nobody can write: so only for moments, again and
+    again.
+    """
+    connection.execute(text(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}"))
+    until = time.monotonic() + patience
+    while True:
         # First what keeps no writer waiting: the other then has little left to do.
         connection.execute(text("PRAGMA wal_checkpoint(PASSIVE)"))
-        busy = connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]
-        return not busy
+        if not connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]:
+            return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_BUSY_REST)
 
 
 def _before(now: datetime, age: timedelta) -> datetime:
@@ -202,7 +222,8 @@ def _delete_before(
     deleted = 0
     pace = Pace(_STEP_MINUTES, _MOST_MINUTES)
     while True:
-        with pace.step() as minutes, database.writing() as connection:
+        with pace.step() as minutes, database.writing(durable=False) as connection:
+            pace.begins()
             first: datetime | None = connection.execute(select(func.min(column))).scalar_one()
             if first is None or first >= before:
                 return deleted
