@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -19,9 +20,10 @@ from sqlalchemy import delete as delete_from
 
 from errors import RecordsError
 from records.database import Database
-from records.oldest import ROW_BYTES, Oldest, Progress, delete_ids
+from records.oldest import Oldest, Progress, delete_ids
 from records.pace import Pace
 from records.schema import images, labels, predictions, reports, traffic
+from records.usage import used_bytes
 
 # Predictions of a request that one transaction deletes.
 _MOST: Final = 500
@@ -95,8 +97,8 @@ def prune(
     if older_than is not None:
         before = _before(now or datetime.now(UTC), older_than)
         oldest.delete(before=before)
-        total["traffic"] = _delete_before(database, traffic, traffic.c.minute, before)
-        total["reports"] = _delete_before(database, reports, reports.c.at, before)
+        total["traffic"] = delete_before(database, traffic, traffic.c.minute, before)
+        total["reports"] = delete_before(database, reports, reports.c.at, before)
     if max_rows is not None and (excess := count(database) - max_rows) > 0:
         oldest.delete(max_rows=excess)
     if max_bytes is not None:
@@ -151,32 +153,20 @@ def count(database: Database) -> int:
         return int(connection.execute(select(func.count()).select_from(predictions)).scalar_one())
 
 
-def used_bytes(database: Database) -> int:
-    """The bytes that ``max_bytes`` limits."""
-    with database.reading() as connection:
-        if database.dialect == "sqlite":
-            pages, free, size = (
-                int(connection.execute(text(f"PRAGMA {name}")).scalar_one())
-                for name in ("page_count", "freelist_count", "page_size")
-            )
-            return (pages - free) * size
-        rows = sum(
-            int(connection.execute(select(func.count()).select_from(table)).scalar_one())
-            for table in (predictions, labels, traffic, reports)
-        )
-        contents = connection.execute(select(func.sum(predictions.c.image_bytes))).scalar_one()
-        return rows * ROW_BYTES + int(contents or 0)
-
-
-def free_space(database: Database, patience: float = 0.0) -> bool:
+def free_space(
+    database: Database, patience: float = 0.0, stopped: Callable[[], bool] = lambda: False
+) -> bool:
     """Return unused space to the disk, or on PostgreSQL make it available to new rows.
 
-    False if a reader kept SQLite from truncating its log of recent writes for ``patience`` seconds.
+    False if a reader kept SQLite from truncating its log of recent writes for ``patience``
+    seconds, or if it was ``stopped``.
     """
     with database.outside() as connection:
         if database.dialect == "postgresql":
             connection.execute(text(f"VACUUM {', '.join(_PRUNED)}"))
             return True
+        # A shorter file is no news that anybody waits for; the log's end is on the disk.
+        connection.execute(text("PRAGMA synchronous = NORMAL"))
         incremental = connection.execute(text("PRAGMA auto_vacuum")).scalar_one() == 2
         if not incremental:
             connection.execute(text("VACUUM"))
@@ -188,6 +178,8 @@ def free_space(database: Database, patience: float = 0.0) -> bool:
                 connection.connection.cursor().executescript(f"PRAGMA incremental_vacuum({pages})")
             if connection.execute(free).scalar_one() >= before:
                 break
+            if stopped():
+                return False
         return _empty_log(connection, patience)
 
 
@@ -216,9 +208,10 @@ def _before(now: datetime, age: timedelta) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
-def _delete_before(
+def delete_before(
     database: Database, table: Table, column: Column[datetime], before: datetime
 ) -> int:
+    """Delete a table's rows of before a time; returns how many there were."""
     deleted = 0
     pace = Pace(_STEP_MINUTES, _MOST_MINUTES)
     while True:

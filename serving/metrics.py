@@ -46,6 +46,19 @@ RECORDS_WRITTEN = Counter("pupila_records_written", "Predictions kept in the dat
 RECORDS_DROPPED = Counter(
     "pupila_records_dropped", "Predictions that should have been kept and were not", ("reason",)
 )
+RECORD_DISK = Gauge(
+    "pupila_record_disk_bytes",
+    "Bytes that the records take in the database",
+    multiprocess_mode="mostrecent",
+)
+RECORD_DISK_BUDGET = Gauge(
+    "pupila_record_disk_budget_bytes",
+    "Bytes that the records may take, 0 for no limit",
+    multiprocess_mode="mostrecent",
+)
+RECORD_DISK_PRUNED = Counter(
+    "pupila_record_disk_pruned_bytes", "Bytes of images deleted to keep the budget"
+)
 # Created at the start, so that the first of each is an increase and not a new series.
 for _reason in ("capacity", "deadline", "expired", "keys", "loading", "records"):
     REJECTED.labels(_reason)

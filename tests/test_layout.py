@@ -18,21 +18,24 @@ NOT_ROOMS = {"tests", "bench", "scripts", "deploy", "build"}
 MAY_IMPORT = {
     "errors": set[str](),
     "labels": set[str](),
-    "settings": {"errors", "settings_rollout"},
+    "sizes": set[str](),
+    "settings": {"errors", "settings_rollout", "sizes"},
     "settings_rollout": set[str](),
     "internals": set[str](),
     "cli": {"errors"},
     "cluster": {"errors"},
     "images": {"errors", "internals"},
     "models": {"cli", "errors", "images", "internals", "labels", "settings"},
-    "records": {"cli", "errors", "images", "labels", "settings"},
+    "records": {"cli", "errors", "images", "labels", "settings", "sizes"},
     "keys": {"cli", "errors", "records", "settings"},
-    "serving": {"errors", "images", "internals", "labels", "models", "records", "settings"},
+    "serving": {
+        *("errors", "images", "internals", "labels", "models", "records", "settings", "sizes"),
+    },
     "service": {"errors", "internals", "models", "records", "serving", "settings"},
     "train": {"cli", "cluster", "errors", "images", "labels", "models", "records", "settings"},
     "score": {"cli", "cluster", "errors", "images", "models", "settings"},
     "monitor": {"cli", "errors", "images", "labels", "models", "records", "settings"},
-    "rollout": {"cli", "errors", "images", "labels", "models", "records", "settings"},
+    "rollout": {"cli", "errors", "images", "labels", "models", "records", "settings", "sizes"},
     "pipeline": {
         *("cli", "errors", "images", "labels", "models", "monitor", "records", "rollout"),
         *("settings", "train"),
@@ -62,7 +65,7 @@ COMMANDS = ("__main__", "comparison", "lineage", "report")
 # What a server imports of the records; migrations, tables and Parquet are for other processes.
 HOT_RECORDS = {
     f"records.{name}"
-    for name in ("database", "writer", "labels", "windows", "reports", "keys", "loop")
+    for name in ("budget", "database", "writer", "labels", "windows", "reports", "keys", "loop")
 }
 OFFLINE = {"alembic", "click", "rich", "pyarrow", "PIL"}
 

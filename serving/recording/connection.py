@@ -83,6 +83,7 @@ class RecordsConnection:
 
 def load() -> None:
     """Import what a server needs of ``records``; takes a fifth of a second."""
+    import records.budget
     import records.keys
     import records.labels
     import records.reports

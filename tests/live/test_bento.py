@@ -89,7 +89,8 @@ def test_a_bento_holds_what_the_jobs_need_and_nothing_else(built: Built) -> None
     assert {path.name for path in source.iterdir()} == {
         "bentofile.yaml", "cli.py", "cluster.py", "deploy", "errors.py", "images", "internals.py",
         "keys", "labels.py", "models", "monitor", "pipeline", "records", "requirements", "rollout",
-        "score", "service.py", "serving", "settings.py", "settings_rollout.py", "train",
+        "score", "service.py", "serving", "settings.py", "settings_rollout.py",
+        "sizes.py", "train",
     }  # fmt: skip
     assert {path.name for path in (source / "deploy").iterdir()} == {"image"}
     assert {path.name for path in (source / "requirements").iterdir()} == {"image.txt"}
