@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from errors import DatabaseError, RecordsError, SchemaError
+from errors import CommitLostError, DatabaseError, RecordsError, SchemaError
 from records.prediction import KeptPrediction
 from serving.metrics import RECORDS_DROPPED, RECORDS_WRITTEN
 from serving.recording.connection import RecordsConnection
+from serving.recording.copier import Copier
 from serving.recording.sampling import Sampled
 from serving.recording.tally import Tally
 
 if TYPE_CHECKING:
+    from records.database import Database
     from records.traffic import TrafficKey
 
 logger = logging.getLogger("pupila.records")
@@ -34,6 +36,9 @@ _MAX_COUNTS = 50_000
 
 _FIRST_RETRY_SECONDS = 0.25
 _LAST_RETRY_SECONDS = 2.0
+
+# How long copies may be made before what came meanwhile is looked at.
+_COPY_SECONDS = 0.5
 
 # Memory of a prediction without its image.
 _PREDICTION_BYTES = 1000
@@ -51,14 +56,25 @@ class Handover:
     written: Future[None] | None = None
 
 
+@dataclass(frozen=True)
+class _Doubt:
+    """A transaction of the first so many predictions and of counts, which may be committed."""
+
+    transaction: int
+    count: int
+    counts: "Counter[TrafficKey]"
+
+
 class Flusher:
     """Writes handovers in order, and holds them while the database is unavailable.
 
     It does not limit how much it holds: the recorder does, using ``released``.
     """
 
-    def __init__(self, records: RecordsConnection) -> None:
+    def __init__(self, records: RecordsConnection, copier: Copier, max_bytes: int) -> None:
         self._records = records
+        self._copier = copier
+        self._max_bytes = max_bytes
         self._queue: queue.SimpleQueue[Handover | None] = queue.SimpleQueue()
         self._kept: list[KeptPrediction] = []
         self._counts: Counter[TrafficKey] = Counter()
@@ -67,6 +83,10 @@ class Flusher:
         self._stop_at = math.inf
         self._failure: str | None = None
         self._handed = self._taken = self._finished = 0
+        self._stopping = False
+        # Of those kept, the first so many are as they will be written.
+        self._ready = self._held = 0
+        self._doubt: _Doubt | None = None
         self.released = 0
         """Total ``memory_bytes`` of all predictions that were written or dropped."""
 
@@ -91,11 +111,10 @@ class Flusher:
 
     def _run(self) -> None:
         retry_at, delay = 0.0, _FIRST_RETRY_SECONDS
-        stopping = False
-        while not stopping or (self._pending and time.monotonic() < self._stop_at):
+        while not self._stopping or (self._pending and time.monotonic() < self._stop_at):
             wait = max(0.0, retry_at - time.monotonic()) if self._pending else None
             try:
-                stopping = self._collect(wait) or stopping
+                self._collect(wait)
                 if time.monotonic() < retry_at and not self._waiting:
                     continue
                 self._flush()
@@ -107,6 +126,7 @@ class Flusher:
                 logger.exception("records were lost")
                 self._drop(len(self._kept), "failed")
                 self._counts.clear()
+                self._doubt = None
                 self._resolve(DatabaseError(f"Records were lost: {type(error).__name__}."))
             else:
                 self._finished = self._taken
@@ -118,19 +138,20 @@ class Flusher:
     def _pending(self) -> bool:
         return bool(self._kept or self._counts)
 
-    def _collect(self, wait: float | None) -> bool:
-        """Take all handovers, after waiting for one; returns whether the flusher is to stop."""
+    def _collect(self, wait: float | None) -> None:
+        """Take all handovers, after waiting for one, and whether the flusher is to stop."""
         try:
             handover = self._queue.get(timeout=wait)
             while handover is not None:
                 self._add(handover)
                 handover = self._queue.get_nowait()
         except queue.Empty:
-            return False
-        return True
+            return
+        self._stopping = True
 
     def _add(self, handover: Handover) -> None:
         self._taken += 1
+        before = len(self._kept)
         if handover.written is not None:
             self._waiting.append(handover.written)
         self._kept += [prediction for prediction, _ in handover.sampled]
@@ -139,6 +160,7 @@ class Flusher:
         self._kept += handover.others
         for prediction in handover.others:
             _complete(prediction, None)
+        self._held += sum(map(memory_bytes, self._kept[before:]))
         for tally in handover.tallies:
             for key, count in tally.counts(handover.minute):
                 if key in self._counts or len(self._counts) < _MAX_COUNTS:
@@ -153,9 +175,11 @@ class Flusher:
         while self._pending:
             if time.monotonic() > self._stop_at:
                 raise DatabaseError("The server is stopping; try again.")
-            kept = self._kept[:size]
-            counts = self._counts if size > 1 or not kept else {}
+            self._make_ready(size)
             with self._records.open() as database:
+                self._settle(database)
+                kept = self._kept[: min(size, max(1, self._ready))]
+                counts = self._counts.copy() if size > 1 or not kept else Counter()
                 try:
                     write(database, kept, counts)
                 except (DatabaseError, SchemaError) as error:
@@ -163,6 +187,8 @@ class Flusher:
                     if str(error) != self._failure:
                         logger.warning("no records are written for now: %s", error)
                     self._failure = str(error)
+                    if isinstance(error, CommitLostError):
+                        self._doubt = _Doubt(error.transaction, len(kept), counts)
                     raise
                 except RecordsError as error:
                     if len(kept) + bool(counts) > 1:
@@ -175,9 +201,45 @@ class Flusher:
             if self._failure is not None:
                 logger.warning("records are written again")
             self._failure = None
-            counts.clear()
-            self._release(len(kept))
-            RECORDS_WRITTEN.inc(len(kept))
+            self._written(len(kept), counts)
+
+    def _written(self, count: int, counts: "Counter[TrafficKey]") -> None:
+        # Without what is zero then.
+        self._counts -= counts
+        self._release(count)
+        RECORDS_WRITTEN.inc(count)
+
+    def _settle(self, database: "Database") -> None:
+        """Find out what became of a transaction that was not heard of. Raises DatabaseError."""
+        from records.writer import committed
+
+        if self._doubt is not None:
+            if committed(database, self._doubt.transaction):
+                self._written(self._doubt.count, self._doubt.counts)
+            self._doubt = None
+
+    def _make_ready(self, size: int) -> None:
+        """Put copies in place of large images, at most so many, unless somebody waits, memory runs
+        out, or the server stops."""
+        until = time.monotonic() + _COPY_SECONDS
+        while self._ready < min(size, len(self._kept)):
+            hurried = (
+                bool(self._waiting)
+                or self._stopping
+                or self._held > self._max_bytes / 2
+                or self._doubt is not None
+            )
+            if hurried:
+                self._ready = len(self._kept)
+                return
+            saved = self._copier.copy(self._kept[self._ready])
+            self._held -= saved
+            self.released += saved
+            self._ready += 1
+            if time.monotonic() > until:
+                # Somebody may wait by now.
+                self._collect(0.0)
+                return
 
     def _drop_refused(self, error: RecordsError) -> None:
         """Drop what was written alone: the first prediction, or else the counts."""
@@ -193,7 +255,10 @@ class Flusher:
             self._release(count)
 
     def _release(self, count: int) -> None:
-        self.released += sum(map(memory_bytes, self._kept[:count]))
+        size = sum(map(memory_bytes, self._kept[:count]))
+        self.released += size
+        self._held -= size
+        self._ready = max(0, self._ready - count)
         del self._kept[:count]
 
     def _resolve(self, error: RecordsError | None) -> None:

@@ -22,6 +22,7 @@ from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
 from serving.metrics import RECORDS_DROPPED
 from serving.recording.connection import RecordsConnection
+from serving.recording.copier import Copier
 from serving.recording.flusher import Flusher, Handover, memory_bytes
 from serving.recording.pairs import Pairs
 from serving.recording.sampling import WINDOW_SECONDS, Reservoir, Sampled, Sampler
@@ -63,7 +64,8 @@ class Recorder:
         self._unsure = settings.record_unsure
         self._max_bytes = settings.record_buffer_bytes
         self._random = Random()  # noqa: S311 - not used for secrets
-        self._flusher = Flusher(records)
+        self._copier = Copier(settings)
+        self._flusher = Flusher(records, self._copier, self._max_bytes)
         self._samplers: dict[str, Sampler[KeptPrediction]] = {}
         self._sinks: dict[Engine | None, _Sink] = {}
         self._pairs = Pairs(self._per_minute, self._holds)
@@ -194,6 +196,8 @@ class Recorder:
             now = time.monotonic()
             self._samplers[model] = Sampler(self._per_minute, self._rate, now, self._random)
         manifest = engine.manifest if engine else None
+        if manifest:
+            self._copier.learn(model, version, manifest.image_spec)
         sink = self._sinks[engine] = _Sink(
             Tally(
                 model,
