@@ -13,6 +13,7 @@ import records.rollout_schema  # noqa: F401 - its tables join the metadata
 from errors import DatabaseError, SchemaError
 from records.engines import (
     BEGIN,
+    LIMITED,
     file_exists,
     parse_url,
     postgresql_engine,
@@ -91,12 +92,16 @@ class Database:
     def outside(self) -> Iterator[Connection]:
         """A connection without transactions or time limit, which VACUUM needs."""
         with translated_errors(self.name), self.engine.connect() as connection:
-            free = connection.execution_options(isolation_level="AUTOCOMMIT")
-            if self.dialect == "postgresql":
+            free = connection.execution_options(isolation_level="AUTOCOMMIT", **{LIMITED: False})
+            limited = self.dialect == "postgresql" and _has_time_limit(free)
+            if limited:
                 free.execute(text("SET statement_timeout = 0"))
             try:
                 yield free
             finally:
+                if limited:
+                    # Behind a proxy, the server's connection is the next one's.
+                    free.execute(text("RESET statement_timeout"))
                 # Not back to the pool: the next user must not get its settings.
                 connection.invalidate()
 
@@ -179,6 +184,11 @@ class Database:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def _has_time_limit(connection: Connection) -> bool:
+    """Whether the role or the server has one."""
+    return bool(connection.execute(text("SHOW statement_timeout")).scalar_one() != "0")
 
 
 @contextmanager
