@@ -53,7 +53,7 @@ def pgbouncer(postgres: Postgres, pool_mode: str) -> Iterator[str]:
             assert process.poll() is None, (folder / "log").read_text()[-3000:]
             return False
 
-        until(answers, lambda: (folder / "log").read_text(), seconds=20)
+        until(answers, (folder / "log").read_text, seconds=20)
         yield url
     finally:
         process.terminate()
