@@ -12,7 +12,6 @@ been full for a while; and ``python -m monitor run`` looks at the last day of th
 import argparse
 import io
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -91,12 +90,12 @@ def _photo(seed: int) -> bytes:
     rng = np.random.default_rng(seed)
     image = np.zeros((3000, 4000, 3), np.float32)
     for side in (4, 16, 64, 256, 1024):
-        coarse = rng.normal(0, 28, (side * 3 // 4, side, 3)).astype(np.float32)
+        # The finer, the fainter.
+        deviation = 100 / side**0.5
+        coarse = rng.normal(0, deviation, (side * 3 // 4, side, 3)).astype(np.float32)
         for band in range(3):
-            layer = Image.fromarray(coarse[:, :, band]).resize(
-                (4000, 3000), Image.Resampling.BICUBIC
-            )
-            image[:, :, band] += np.asarray(layer)
+            layer = Image.fromarray(coarse[:, :, band])
+            image[:, :, band] += layer.resize((4000, 3000), Image.Resampling.BICUBIC)
     image += rng.normal(0, 3, image.shape).astype(np.float32)
     file = io.BytesIO()
     Image.fromarray((image + 128).clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
@@ -135,17 +134,12 @@ def _fill(
 
 
 def _monitor(env: dict[str, str]) -> str:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "monitor", "run", "--since", "2d"]
-    done = subprocess.run(command, env=env, check=False, capture_output=True, text=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    # The most of any child so far: the training's too.
-    print(done.stdout[-1500:], done.stderr[-500:], file=sys.stderr)
-    return (
-        f"monitor run: exit {done.returncode}, {cpu:.1f} s of CPU, {after.ru_maxrss / 1024:.0f} MiB"
-        f" at the most ({before.ru_maxrss / 1024:.0f} MiB by the training before)"
-    )
+    process = subprocess.Popen(command, env=env, stdout=sys.stderr)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    cpu, memory = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    return f"monitor run: exit {process.returncode}, {cpu:.1f} s of CPU, {memory:.0f} MiB at most"
 
 
 def _mb(size: float) -> str:
