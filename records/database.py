@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -70,12 +70,13 @@ class Database:
             yield connection.execution_options(**options)
 
     @contextmanager
-    def writing(self, *, durable: bool = True) -> Iterator[Connection]:
+    def writing(self, *, durable: bool = True, lean: bool = False) -> Iterator[Connection]:
         """One transaction, durable when the block ends, rolled back when it raises.
 
         On SQLite it begins as a writer: a reader that becomes one fails instead of waiting for
         other writers. Not ``durable``: a loss of power may undo it, as a whole; it does not wait
-        for the disk while others wait for it. Raises DatabaseError if it may succeed later,
+        for the disk while others wait for it. ``lean``: what is deleted is not overwritten, which
+        takes as many bytes of SQLite's log. Raises DatabaseError if it may succeed later,
         RecordsError if it never can.
         """
         with translated_errors(self.name), self.engine.connect() as connection:
@@ -83,7 +84,7 @@ class Database:
             if self.dialect == "postgresql":
                 options = {"isolation_level": "READ COMMITTED"}
             chosen = connection.execution_options(**options)
-            with nullcontext() if durable else _not_awaited(chosen), chosen.begin():
+            with _adjusted(chosen, durable=durable, lean=lean), chosen.begin():
                 if not durable and self.dialect == "postgresql":
                     chosen.execute(text("SET LOCAL synchronous_commit = off"))
                 yield chosen
@@ -192,18 +193,20 @@ def _has_time_limit(connection: Connection) -> bool:
 
 
 @contextmanager
-def _not_awaited(connection: Connection) -> Iterator[None]:
-    """SQLite's commits on this connection do not wait for the disk; those of others do, for all
-    that was committed before too."""
-    if connection.dialect.name != "sqlite":
+def _adjusted(connection: Connection, *, durable: bool, lean: bool) -> Iterator[None]:
+    """SQLite's commits on this connection do not wait for the disk, where not ``durable``: those of
+    others do, for all that was committed before too."""
+    if connection.dialect.name != "sqlite" or (durable and not lean):
         yield
         return
     driver = connection.connection.cursor()
-    driver.execute("PRAGMA synchronous = NORMAL")
+    driver.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    driver.execute(f"PRAGMA secure_delete = {'FAST' if lean else 'ON'}")
     try:
         yield
     finally:
         driver.execute("PRAGMA synchronous = FULL")
+        driver.execute("PRAGMA secure_delete = ON")
 
 
 def _set_up_file(database: Database) -> None:

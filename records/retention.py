@@ -22,6 +22,7 @@ from errors import RecordsError
 from records.database import Database
 from records.oldest import Oldest, Progress, delete_ids
 from records.pace import Pace
+from records.reserve import set_aside
 from records.schema import images, labels, predictions, reports, traffic
 from records.usage import used_bytes
 
@@ -107,6 +108,8 @@ def prune(
             if not oldest.delete(min_bytes=max(excess // 2, _MIN_STEP_BYTES)):
                 break
     free_space(database)
+    if database.file:
+        set_aside(database.file)
     return Pruned(total["rows"], total["bytes"], total["traffic"], total["reports"], total["kept"])
 
 

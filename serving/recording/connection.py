@@ -98,7 +98,10 @@ def prepare(settings: Settings) -> None:
     """
     records = RecordsConnection(settings)
     try:
-        with contextlib.suppress(DatabaseError), records.open():
-            pass
+        with contextlib.suppress(DatabaseError), records.open() as database:
+            if database.file:
+                from records.reserve import set_aside
+
+                set_aside(database.file)
     finally:
         records.close()

@@ -31,6 +31,9 @@ logger = logging.getLogger("pupila.records")
 # Predictions in one transaction: more would hold the GIL, which the event loop needs, for longer.
 _MAX_WRITTEN = 250
 
+# Of these, bytes: on a full disk there must be room for one in SQLite's log, see records.reserve.
+_MAX_WRITTEN_BYTES = 4 * 1024 * 1024
+
 # A day's worth, at about 30 a minute and version.
 _MAX_COUNTS = 50_000
 
@@ -178,7 +181,7 @@ class Flusher:
             self._make_ready(size)
             with self._records.open() as database:
                 self._settle(database)
-                kept = self._kept[: min(size, max(1, self._ready))]
+                kept = self._portion(min(size, max(1, self._ready)))
                 counts = self._counts.copy() if size > 1 or not kept else Counter()
                 try:
                     write(database, kept, counts)
@@ -202,6 +205,15 @@ class Flusher:
                 logger.warning("records are written again")
             self._failure = None
             self._written(len(kept), counts)
+
+    def _portion(self, most: int) -> list[KeptPrediction]:
+        """The first of those kept, of not too many bytes together."""
+        size = 0
+        for index, prediction in enumerate(self._kept[:most]):
+            size += memory_bytes(prediction)
+            if size > _MAX_WRITTEN_BYTES and index:
+                return self._kept[:index]
+        return self._kept[:most]
 
     def _written(self, count: int, counts: "Counter[TrafficKey]") -> None:
         # Without what is zero then.
