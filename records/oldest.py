@@ -14,7 +14,7 @@ from errors import DiskFullError
 from records.chunks import chunks
 from records.database import Database
 from records.labelled import has_label
-from records.pace import Pace
+from records.pace import TARGET, Pace
 from records.reserve import release
 from records.schema import predictions
 from records.usage import ROW_BYTES
@@ -22,9 +22,11 @@ from records.usage import ROW_BYTES
 Progress = Callable[[int], None]
 """Told how many predictions are gone."""
 
-# Predictions that one transaction deletes at first, and at most: see records.pace.
+# Predictions that one transaction deletes at first, at least and at most: see records.pace.
 _STEP: Final = 50
+_LEAST: Final = 8
 _MOST: Final = 500
+_POSTGRESQL_SECONDS: Final = 0.5
 # Of images in one transaction: SQLite writes as much again over them, and all of it to its log.
 _STEP_BYTES: Final = 4 * 1024 * 1024
 # On a full disk: how many in one transaction, and how often that may fail.
@@ -54,7 +56,9 @@ class Oldest:
     ) -> None:
         self._database, self._total = database, total
         self._labelled, self._progress = labelled, progress
-        self._pace = Pace(_STEP, _MOST)
+        # On PostgreSQL nobody waits for it.
+        target = TARGET if database.dialect == "sqlite" else _POSTGRESQL_SECONDS
+        self._pace = Pace(_STEP, _MOST, _LEAST, target)
         self._passed: tuple[datetime, int] | None = None
         # How often the disk was full.
         self._full = 0

@@ -64,8 +64,8 @@ def test_records_are_deleted_from_a_full_disk(small_disk: Path, size: int, rows:
 
 
 def test_nothing_that_was_deleted_is_left_in_the_file(small_disk: Path) -> None:
-    secret = b"a face" * 2000
-    with filled(small_disk, secret, 200) as database:
+    secret = b"a face" * 20_000
+    with filled(small_disk, secret, 20) as database:
         prune(database, max_rows=0)
         assert database.file
         files = [database.file, *database.file.parent.glob("records.db-wal")]
@@ -73,7 +73,7 @@ def test_nothing_that_was_deleted_is_left_in_the_file(small_disk: Path) -> None:
 
 
 def test_without_what_was_set_aside_it_says_what_to_do(small_disk: Path) -> None:
-    with filled(small_disk, os.urandom(300), 100) as database:
+    with filled(small_disk, os.urandom(20_000), 100) as database:
         assert database.file
         file = reserve(database.file)
         # Another program takes it.
