@@ -38,8 +38,8 @@ from records.retention import count
 from records.writer import write
 from settings import Settings, environment
 
-COPIES = 20
-WRITE = 100
+COPIES = 6
+WRITE = 250
 SCALE = 100
 
 
@@ -50,7 +50,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     chosen = parser.parse_args()
     copies, sizes = _copies()
-    print(f"{COPIES} photos: {_mb(sizes)} each, their copies {_mb(np.mean([*map(len, copies)]))}")
+    print(
+        f"{COPIES} photos: {_mb(sizes)} each, their copies {_mb(float(np.mean([*map(len, copies)])))}"
+    )
     limit = int(Settings.model_fields["record_disk"].default)
     rows = []
     home = Path(tempfile.mkdtemp(prefix="pupila-bench-", dir=chosen.folder))
@@ -95,7 +97,7 @@ def _photo(seed: int) -> bytes:
         coarse = rng.normal(0, deviation, (side * 3 // 4, side, 3)).astype(np.float32)
         for band in range(3):
             layer = Image.fromarray(coarse[:, :, band])
-            image[:, :, band] += layer.resize((4000, 3000), Image.Resampling.BICUBIC)
+            image[:, :, band] += np.asarray(layer.resize((4000, 3000), Image.Resampling.BICUBIC))
     image += rng.normal(0, 3, image.shape).astype(np.float32)
     file = io.BytesIO()
     Image.fromarray((image + 128).clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)

@@ -120,8 +120,11 @@ class Budget:
         elif since is None and used <= self._limit:
             since = datetime.now(UTC)
         found = Standing(used, since)
-        is_news = known is None or known.since != since
-        if is_news or abs(used - known.bytes) > max(known.bytes, self._limit) // 100:
+        if (
+            known is None
+            or known.since != since
+            or abs(used - known.bytes) > max(known.bytes, self._limit) // 100
+        ):
             self._note(found)
         else:
             self._noted = known

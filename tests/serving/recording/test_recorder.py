@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -237,8 +238,12 @@ async def test_memory_is_released_after_a_copy_too(tmp_path: Path, engine: Engin
     async with recording(tmp_path, record_buffer_bytes=2 * len(PHOTO) + 10_000) as recorder:
         for number in range(4):
             recorder.predicted(engine, number, PHOTO, SURE)
-            await until_async(lambda at_least=number: written(tmp_path) > at_least)
+            await until_async(partial(wrote, tmp_path, number + 1))
     assert dropped("memory") == before
+
+
+def wrote(home: Path, at_least: int) -> bool:
+    return written(home) >= at_least
 
 
 def written(home: Path) -> int:
