@@ -12,6 +12,8 @@ PupilaError
 ├── RecordsError              records that cannot be written or read
 │   ├── SchemaError           a database with tables of another version of Pupila
 │   └── DatabaseError         a database that is unreachable, locked or full: try again later
+│       ├── CommitLostError   one that broke off before it said whether it has committed
+│       └── DiskFullError     one whose disk is full
 ├── KeysError                 a key or a file of keys that cannot be used
 ├── MonitorError              a window that cannot be inspected, or a report that was not delivered
 ├── PipelineError             data that cannot be assembled, or a retraining that cannot run
@@ -92,6 +94,18 @@ class SchemaError(RecordsError):
 
 class DatabaseError(RecordsError):
     """The database is unreachable, locked, full or slow; nothing was written. Try again later."""
+
+
+class CommitLostError(DatabaseError):
+    """The connection broke before it was known whether ``transaction`` was committed."""
+
+    def __init__(self, message: str, transaction: int) -> None:
+        super().__init__(message)
+        self.transaction = transaction
+
+
+class DiskFullError(DatabaseError):
+    """There is no room on the database's disk."""
 
 
 class KeysError(PupilaError):

@@ -56,6 +56,7 @@ from serving.metrics import EXEMPLARS
 from serving.predictions import Predict, PredictBatch
 from serving.processes import families
 from serving.recording.connection import RecordsConnection, load, prepare
+from serving.recording.keeper import DiskKeeper
 from serving.recording.recorder import Recorder
 from serving.rollouts import Rollouts
 from serving.routing.trials import Trials
@@ -206,6 +207,7 @@ class Pupila:
             await asyncio.to_thread(load)
             await self.running.enter_async_context(self.recorder.running())
             await self.running.enter_async_context(Gauges(self.records).refreshing())
+            await self.running.enter_async_context(DiskKeeper(SETTINGS, self.records).running())
         # Without this, full collections over the imported libraries are the latency's tail.
         gc.collect()
         gc.freeze()

@@ -19,6 +19,7 @@ from pydantic_settings import (
 from errors import SettingsError
 from settings_logs import LogSettings
 from settings_secrets import SecretFiles
+from sizes import size_of
 
 # A scheme, a host and its port, as browsers write them.
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-_]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
@@ -178,6 +179,17 @@ class Settings(LogSettings):
         le=1,
         description="predictions with lower confidence are stored first",
     )
+    record_disk: int = Field(
+        default=2 * 1024**3,
+        ge=0,
+        description="limit of bytes that the records take in the database, such as `2GiB`: the "
+        "oldest without a label are deleted first; 0 for no limit",
+    )
+    record_originals: bool = Field(
+        default=False,
+        description="whether to store large images as they were sent, in place of copies that are "
+        "small enough for the disk and large enough for the model",
+    )
     record_buffer_bytes: int = Field(
         default=32 * 1024 * 1024,
         ge=1024,
@@ -245,6 +257,18 @@ class Settings(LogSettings):
         if not isinstance(paths, str):
             return paths
         return tuple(Path(path).expanduser() for path in paths.split(os.pathsep) if path)
+
+    @field_validator("record_disk", mode="before")
+    @classmethod
+    def _size(cls, size: object) -> object:
+        if not isinstance(size, str):
+            return size
+        found = size_of(size)
+        if found is None:
+            raise PydanticCustomError(
+                "size", "Input should be a size such as 500MB or 2GiB, or 0 for no limit"
+            )
+        return found
 
     @field_validator("home", "keys_file")
     @classmethod

@@ -13,8 +13,9 @@ from errors import RecordsError
 from records.backup_commands import backup, restore
 from records.prediction import Origin
 from records.routing import Alias
-from records.units import Age, Moment, Since, Size, size_text, start_of
+from records.units import Age, Moment, Since, Size, start_of
 from settings import settings
+from sizes import size_text
 
 if TYPE_CHECKING:
     from records.database import Database

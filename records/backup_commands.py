@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 import cli
-from records.units import size_text
+from sizes import size_text
 
 if TYPE_CHECKING:
     from records.contents import Contents

@@ -15,6 +15,7 @@ from errors import DatabaseError, SchemaError
 from logs.lines import fields
 from records.engines import (
     BEGIN,
+    LIMITED,
     file_exists,
     parse_url,
     postgresql_engine,
@@ -75,30 +76,39 @@ class Database:
             yield connection.execution_options(**options)
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, durable: bool = True, lean: bool = False) -> Iterator[Connection]:
         """One transaction, durable when the block ends, rolled back when it raises.
 
         On SQLite it begins as a writer: a reader that becomes one fails instead of waiting for
-        other writers. Raises DatabaseError if it may succeed later, RecordsError if it never can.
+        other writers. Not ``durable``: a loss of power may undo it, as a whole; it does not wait
+        for the disk while others wait for it. ``lean``: what is deleted is not overwritten, which
+        takes as many bytes of SQLite's log. Raises DatabaseError if it may succeed later,
+        RecordsError if it never can.
         """
         with translated_errors(self.name), self.engine.connect() as connection:
             options: dict[str, Any] = {BEGIN: "BEGIN IMMEDIATE"}
             if self.dialect == "postgresql":
                 options = {"isolation_level": "READ COMMITTED"}
             chosen = connection.execution_options(**options)
-            with chosen.begin():
+            with _adjusted(chosen, durable=durable, lean=lean), chosen.begin():
+                if not durable and self.dialect == "postgresql":
+                    chosen.execute(text("SET LOCAL synchronous_commit = off"))
                 yield chosen
 
     @contextmanager
     def outside(self) -> Iterator[Connection]:
         """A connection without transactions or time limit, which VACUUM needs."""
         with translated_errors(self.name), self.engine.connect() as connection:
-            free = connection.execution_options(isolation_level="AUTOCOMMIT")
-            if self.dialect == "postgresql":
+            free = connection.execution_options(isolation_level="AUTOCOMMIT", **{LIMITED: False})
+            limited = self.dialect == "postgresql" and _has_time_limit(free)
+            if limited:
                 free.execute(text("SET statement_timeout = 0"))
             try:
                 yield free
             finally:
+                if limited:
+                    # Behind a proxy, the server's connection is the next one's.
+                    free.execute(text("RESET statement_timeout"))
                 # Not back to the pool: the next user must not get its settings.
                 connection.invalidate()
 
@@ -191,6 +201,28 @@ class Database:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def _has_time_limit(connection: Connection) -> bool:
+    """Whether the role or the server has one."""
+    return bool(connection.execute(text("SHOW statement_timeout")).scalar_one() != "0")
+
+
+@contextmanager
+def _adjusted(connection: Connection, *, durable: bool, lean: bool) -> Iterator[None]:
+    """SQLite's commits on this connection do not wait for the disk, where not ``durable``: those of
+    others do, for all that was committed before too."""
+    if connection.dialect.name != "sqlite" or (durable and not lean):
+        yield
+        return
+    driver = connection.connection.cursor()
+    driver.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    driver.execute(f"PRAGMA secure_delete = {'FAST' if lean else 'ON'}")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA synchronous = FULL")
+        driver.execute("PRAGMA secure_delete = ON")
 
 
 def _set_up_file(database: Database) -> None:

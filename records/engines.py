@@ -10,8 +10,10 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError
 from errors import DatabaseError, RecordsError
 from records.failures import translated_errors
 
-# The execution option with the statement that begins a SQLite transaction.
+# The execution option with the statement that begins a SQLite transaction, and the one with whether
+# PostgreSQL's have limits.
 BEGIN: Final = "pupila_begin"
+LIMITED: Final = "pupila_limited"
 _FORMS: Final = "sqlite:////folder/file.db or postgresql://user:password@host/name"
 
 
@@ -120,23 +122,31 @@ def postgresql_engine(url: URL, timeout: float) -> Engine:
         "keepalives_count": 3,
         "tcp_user_timeout": 2 * milliseconds,
         "application_name": "pupila",
+        # Never a statement that was prepared before: the server may be another one behind a proxy.
+        "prepare_threshold": None,
     }
     chosen = {name: value for name, value in arguments.items() if name not in url.query}
     with translated_errors(url_name(url)):
         engine = create_engine(url, connect_args=chosen, pool_pre_ping=True, pool_timeout=timeout)
 
-    @event.listens_for(engine, "connect")
-    def _connected(connection: Any, _record: Any) -> None:
-        # With statements: a proxy in between may not accept options when connecting.
-        connection.autocommit = True
-        connection.execute(f"SET statement_timeout = {milliseconds}")
-        # The shorter of the two, so that a lock is reported as a lock.
-        connection.execute(f"SET lock_timeout = {milliseconds * 4 // 5}")
-        # An acknowledged label is on the disk, whatever the server's default is.
-        connection.execute(
-            "SELECT set_config('synchronous_commit', 'on', false) "
-            "WHERE current_setting('synchronous_commit') = 'off'"
-        )
-        connection.autocommit = False
+    limits = _limits(milliseconds)
+
+    # With each transaction, and for it alone: PgBouncer and its like give it another connection to
+    # the server than the one before, and may not accept options when connecting.
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(LIMITED, True):
+            connection.exec_driver_sql(limits)
 
     return engine
+
+
+def _limits(milliseconds: int) -> str:
+    """A statement may take so long, and a wait for a lock a little less, so that a lock is reported
+    as a lock. An acknowledged label is on the disk, whatever the server's default is."""
+    return (
+        f"SELECT set_config('statement_timeout', '{milliseconds}', true), "
+        f"set_config('lock_timeout', '{milliseconds * 4 // 5}', true), "
+        "CASE current_setting('synchronous_commit') WHEN 'off' "
+        "THEN set_config('synchronous_commit', 'on', true) END"
+    )

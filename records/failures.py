@@ -13,14 +13,15 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from errors import DatabaseError, RecordsError, SchemaError
+from errors import DatabaseError, DiskFullError, RecordsError, SchemaError
 
+_FULL: Final = "the disk is full; run python -m records prune, or free some space"
 # Part of the driver's message; what it means, and what to do.
 _MEANINGS: Final = (
     ("is locked", "another program has locked it; try again"),
     ("readonly", "it is read-only; allow writing, or use another location"),
-    ("disk is full", "the disk is full; free some space, and run python -m records prune"),
-    ("No space left", "the disk is full; free some space, and run python -m records prune"),
+    ("disk is full", _FULL),
+    ("No space left", _FULL),
     ("unable to open", "its file cannot be opened; allow reading and writing it"),
     ("not a database", "the file is not a SQLite database; use another file"),
     ("malformed", "the file is damaged; restore it from a backup"),
@@ -60,7 +61,8 @@ def _failure(name: str, error: DBAPIError) -> RecordsError:
     if "no such table" in message or getattr(error.orig, "sqlstate", None) == "42P01":
         return SchemaError(f"{name} lacks a table: run python -m records migrate.")
     meaning = next((meaning for part, meaning in _MEANINGS if part in message), message)
-    return DatabaseError(f"The database {name} cannot be used: {meaning}.")
+    kind = DiskFullError if meaning is _FULL else DatabaseError
+    return kind(f"The database {name} cannot be used: {meaning}.")
 
 
 def _message(error: DBAPIError) -> str:

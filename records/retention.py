@@ -1,6 +1,8 @@
 """Deletes the oldest records, or everything about one request."""
 
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -8,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import (
     Column,
+    Connection,
     Table,
     func,
     select,
@@ -17,9 +20,11 @@ from sqlalchemy import delete as delete_from
 
 from errors import RecordsError
 from records.database import Database
-from records.oldest import ROW_BYTES, Oldest, Progress, delete_ids
+from records.oldest import Oldest, Progress, delete_ids
 from records.pace import Pace
+from records.reserve import set_aside
 from records.schema import images, labels, predictions, reports, traffic
+from records.usage import used_bytes
 
 # Predictions of a request that one transaction deletes.
 _MOST: Final = 500
@@ -33,6 +38,9 @@ _PRUNED: Final = (
 # Minutes of traffic and reports that one transaction deletes, at first and at most.
 _STEP_MINUTES: Final = 10
 _MOST_MINUTES: Final = 12 * 60
+# How long writers may wait while SQLite's log is emptied, and the rest after.
+_BUSY_MILLISECONDS: Final = 20
+_BUSY_REST: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -90,8 +98,8 @@ def prune(
     if older_than is not None:
         before = _before(now or datetime.now(UTC), older_than)
         oldest.delete(before=before)
-        total["traffic"] = _delete_before(database, traffic, traffic.c.minute, before)
-        total["reports"] = _delete_before(database, reports, reports.c.at, before)
+        total["traffic"] = delete_before(database, traffic, traffic.c.minute, before)
+        total["reports"] = delete_before(database, reports, reports.c.at, before)
     if max_rows is not None and (excess := count(database) - max_rows) > 0:
         oldest.delete(max_rows=excess)
     if max_bytes is not None:
@@ -100,6 +108,8 @@ def prune(
             if not oldest.delete(min_bytes=max(excess // 2, _MIN_STEP_BYTES)):
                 break
     free_space(database)
+    if database.file:
+        set_aside(database.file)
     return Pruned(total["rows"], total["bytes"], total["traffic"], total["reports"], total["kept"])
 
 
@@ -124,7 +134,7 @@ def delete(database: Database, request_id: str, model: str | None = None) -> Del
             ).rowcount
             rows, image_bytes = delete_ids(connection, ids)
             n_predictions, size = n_predictions + rows, size + image_bytes
-    return Deleted(n_predictions, n_images, n_labels, size, free_space(database))
+    return Deleted(n_predictions, n_images, n_labels, size, free_space(database, database.timeout))
 
 
 def image_digests(database: Database, request_id: str, model: str | None = None) -> frozenset[str]:
@@ -146,32 +156,20 @@ def count(database: Database) -> int:
         return int(connection.execute(select(func.count()).select_from(predictions)).scalar_one())
 
 
-def used_bytes(database: Database) -> int:
-    """The bytes that ``max_bytes`` limits."""
-    with database.reading() as connection:
-        if database.dialect == "sqlite":
-            pages, free, size = (
-                int(connection.execute(text(f"PRAGMA {name}")).scalar_one())
-                for name in ("page_count", "freelist_count", "page_size")
-            )
-            return (pages - free) * size
-        rows = sum(
-            int(connection.execute(select(func.count()).select_from(table)).scalar_one())
-            for table in (predictions, labels, traffic, reports)
-        )
-        contents = connection.execute(select(func.sum(predictions.c.image_bytes))).scalar_one()
-        return rows * ROW_BYTES + int(contents or 0)
-
-
-def free_space(database: Database) -> bool:
+def free_space(
+    database: Database, patience: float = 0.0, stopped: Callable[[], bool] = lambda: False
+) -> bool:
     """Return unused space to the disk, or on PostgreSQL make it available to new rows.
 
-    False if a reader kept SQLite from truncating its log of recent writes.
+    False if a reader kept SQLite from truncating its log of recent writes for ``patience``
+    seconds, or if it was ``stopped``.
     """
     with database.outside() as connection:
         if database.dialect == "postgresql":
             connection.execute(text(f"VACUUM {', '.join(_PRUNED)}"))
             return True
+        # A shorter file is no news that anybody waits for; the log's end is on the disk.
+        connection.execute(text("PRAGMA synchronous = NORMAL"))
         incremental = connection.execute(text("PRAGMA auto_vacuum")).scalar_one() == 2
         if not incremental:
             connection.execute(text("VACUUM"))
@@ -183,10 +181,27 @@ def free_space(database: Database) -> bool:
                 connection.connection.cursor().executescript(f"PRAGMA incremental_vacuum({pages})")
             if connection.execute(free).scalar_one() >= before:
                 break
+            if stopped():
+                return False
+        return _empty_log(connection, patience)
+
+
+def _empty_log(connection: Connection, patience: float) -> bool:
+    """Write SQLite's log to its file and cut it to nothing.
+
+    That waits for all who read, and meanwhile nobody can write: so only for moments, again and
+    again.
+    """
+    connection.execute(text(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}"))
+    until = time.monotonic() + patience
+    while True:
         # First what keeps no writer waiting: the other then has little left to do.
         connection.execute(text("PRAGMA wal_checkpoint(PASSIVE)"))
-        busy = connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]
-        return not busy
+        if not connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]:
+            return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_BUSY_REST)
 
 
 def _before(now: datetime, age: timedelta) -> datetime:
@@ -196,13 +211,15 @@ def _before(now: datetime, age: timedelta) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
-def _delete_before(
+def delete_before(
     database: Database, table: Table, column: Column[datetime], before: datetime
 ) -> int:
+    """Delete a table's rows of before a time; returns how many there were."""
     deleted = 0
     pace = Pace(_STEP_MINUTES, _MOST_MINUTES)
     while True:
-        with pace.step() as minutes, database.writing() as connection:
+        with pace.step() as minutes, database.writing(durable=False) as connection:
+            pace.begins()
             first: datetime | None = connection.execute(select(func.min(column))).scalar_one()
             if first is None or first >= before:
                 return deleted

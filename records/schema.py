@@ -21,7 +21,7 @@ from sqlalchemy import (
 from records.columns import AnyText, LabelText, UtcDateTime
 
 # The newest of records/migrations/versions; here, so that a server can check it without Alembic.
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 # The oldest schema whose code can use a database of this one. It rises with a migration that does
 # more than add tables and nullable columns, and so do not newer servers lock out older ones.
 COMPATIBLE: Final = "0001"
@@ -143,6 +143,17 @@ reports = Table(
     Column("body", Text, nullable=False),
     Index("reports_model_kind_id_idx", "model", "kind", "id"),
     sqlite_autoincrement=True,
+)
+
+# A limit of bytes that the servers keep by themselves, see records.budget: since when, NULL while
+# they do not, and what there was when they last looked.
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("name", AnyText(MAX_NAME_LENGTH), primary_key=True),
+    Column("since", UtcDateTime),
+    Column("bytes", BigInteger, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
 )
 
 # Rows are never deleted, so that a server can tell whether it ever had keys.

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, case, distinct, func, select, text
 
 from records.database import Database
+from records.reserve import reserve
 from records.schema import labels, metadata, predictions, traffic
 
 
@@ -50,7 +51,9 @@ def stats(database: Database) -> Stats:
         size = _postgresql_bytes(connection) if database.file is None else 0
     if database.file is not None:
         size = sum(
-            path.stat().st_size for path in database.file.parent.glob(f"{database.file.name}*")
+            path.stat().st_size
+            for path in database.file.parent.glob(f"{database.file.name}*")
+            if path != reserve(database.file)
         )
     models = tuple(ModelStats(**by_model[model]) for model in sorted(by_model))
     return Stats(database.name, size, models)

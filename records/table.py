@@ -3,7 +3,7 @@
 from rich.table import Table
 
 from records.stats import Stats
-from records.units import size_text
+from sizes import size_text
 
 _NUMBERS = ("REQUESTS", "KEPT", "REJECTED", "IMPORTED", "IMAGES", "SIZE", "LABELLED", "CONFLICTS")
 

@@ -7,12 +7,12 @@ from typing import Final
 
 import click
 
+from sizes import size_of
+
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _YEAR: Final = timedelta(days=365)
 # Early enough for all records, and late enough to subtract any window from it.
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_DECIMAL: Final = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
-_BINARY: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 
 class Age(click.ParamType[timedelta]):
@@ -55,14 +55,12 @@ class Size(click.ParamType[int]):
     ) -> int:
         if isinstance(value, int):
             return value
-        match = re.fullmatch(
-            r"(\d{1,12}(?:\.\d{1,3})?)\s*([kmgt]?)(i?)b?", str(value).strip().lower()
-        )
-        if not match or (match[3] and not match[2]):
+        found = size_of(str(value))
+        if found is None:
             self.fail(
                 f"{value!r} is not a valid size: write it as 500MB, 2GiB or 1000000.", param, ctx
             )
-        return int(float(match[1]) * (_BINARY if match[3] else _DECIMAL)[match[2]])
+        return found
 
 
 class Moment(click.ParamType[datetime]):
@@ -117,13 +115,3 @@ def start_of(since: timedelta | datetime, end: datetime) -> datetime:
         return end - since
     except OverflowError:
         return datetime.min.replace(tzinfo=UTC)
-
-
-def size_text(size: int) -> str:
-    """``1.5 GB``: three significant digits."""
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000 or unit == "TB":
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.3g} {unit}"

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, text
 
+from errors import CommitLostError, DatabaseError
 from images.trailer import without_trailer
 from records.database import Database
 from records.prediction import KeptPrediction
@@ -24,14 +25,40 @@ def write(
     """Insert predictions and add to the counts of traffic, in one transaction.
 
     Raises DatabaseError if nothing was written and a retry may succeed, and RecordsError if a
-    value can never be stored. If the connection breaks during the commit itself, DatabaseError is
-    raised although everything may have been written.
+    value can never be stored. CommitLostError if PostgreSQL's answer to the commit was lost: ask
+    ``committed`` before a retry. SQLite itself knows.
     """
     if not kept and not traffic:
         return
-    with database.writing() as connection:
-        add_predictions(connection, kept)
-        add_traffic(connection, traffic)
+    transaction: int | None = None
+    try:
+        with database.writing() as connection:
+            add_predictions(connection, kept)
+            add_traffic(connection, traffic)
+            if database.dialect == "postgresql":
+                number = connection.execute(text("SELECT txid_current()")).scalar_one()
+                transaction = int(number)
+    except DatabaseError as error:
+        if transaction is None:
+            raise
+        raise CommitLostError(str(error), transaction) from None
+
+
+def committed(database: Database, transaction: int) -> bool:
+    """Whether a transaction of ``CommitLostError`` is in the database.
+
+    Raises DatabaseError while PostgreSQL cannot be asked, or has not ended it yet.
+    """
+    with database.reading() as connection:
+        newest = connection.execute(text("SELECT txid_snapshot_xmax(txid_current_snapshot())"))
+        if transaction >= int(newest.scalar_one()):
+            # Another database, or one that was restored from before.
+            return False
+        status = connection.execute(text("SELECT txid_status(:id)"), {"id": transaction})
+        found = status.scalar_one()
+    if found == "in progress":
+        raise DatabaseError(f"The database {database.name} has not ended a transaction yet.")
+    return bool(found == "committed")
 
 
 def add_predictions(connection: Connection, kept: Sequence[KeptPrediction]) -> None:

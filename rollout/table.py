@@ -8,9 +8,9 @@ from rich.text import Text
 
 from cli import printable
 from records.routing import Decision, Rollout
-from records.units import size_text
 from rollout.guard import GuardDecision
 from rollout.verdict import Compared, GateVerdict, Measure
+from sizes import size_text
 
 STYLES = {"passed": "bold green", "refused": "bold red", "too few images": "bold yellow"}
 _MARKS = {"passed": "✓", "refused": "✗", "unknown": "?"}

@@ -84,6 +84,19 @@ WORKER_RESTARTS = Counter(
     "Workers that ended and were replaced, by signal, exit, or oom where memory ran out",
     ("reason",),
 )
+RECORD_DISK = Gauge(
+    "pupila_record_disk_bytes",
+    "Bytes that the records take in the database",
+    multiprocess_mode="mostrecent",
+)
+RECORD_DISK_BUDGET = Gauge(
+    "pupila_record_disk_budget_bytes",
+    "Bytes that the records may take, 0 for no limit",
+    multiprocess_mode="mostrecent",
+)
+RECORD_DISK_PRUNED = Counter(
+    "pupila_record_disk_pruned_bytes", "Bytes of images deleted to keep the budget"
+)
 
 DROPPED: Final = ("memory", "refused", "failed", "stopped", "killed")
 LOST: Final = ("capacity", "refused", "failed", "stopped")

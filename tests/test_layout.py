@@ -18,7 +18,8 @@ NOT_ROOMS = {"tests", "bench", "scripts", "deploy", "build"}
 MAY_IMPORT = {
     "errors": set[str](),
     "labels": set[str](),
-    "settings": {"errors", "settings_logs", "settings_secrets"},
+    "sizes": set[str](),
+    "settings": {"errors", "settings_logs", "settings_secrets", "sizes"},
     "settings_logs": {"settings_rollout"},
     "settings_rollout": set[str](),
     "settings_secrets": {"errors"},
@@ -30,11 +31,11 @@ MAY_IMPORT = {
     "cluster": {"errors"},
     "images": {"errors", "internals"},
     "models": {"cli", "errors", "images", "internals", "labels", "settings"},
-    "records": {"cli", "errors", "images", "labels", "logs", "settings"},
+    "records": {"cli", "errors", "images", "labels", "logs", "settings", "sizes"},
     "keys": {"cli", "errors", "records", "settings"},
     "serving": {
         *("errors", "images", "internals", "internals_metrics", "internals_supervisor", "labels"),
-        *("logs", "models", "records", "settings"),
+        *("logs", "models", "records", "settings", "sizes"),
     },
     "service": {
         *("errors", "internals", "internals_metrics", "internals_supervisor", "logs", "models"),
@@ -44,7 +45,7 @@ MAY_IMPORT = {
     "train": {"cli", "cluster", "errors", "images", "labels", "models", "records", "settings"},
     "score": {"cli", "cluster", "errors", "images", "models", "settings"},
     "monitor": {"cli", "errors", "images", "labels", "models", "records", "settings"},
-    "rollout": {"cli", "errors", "images", "labels", "models", "records", "settings"},
+    "rollout": {"cli", "errors", "images", "labels", "models", "records", "settings", "sizes"},
     "pipeline": {
         *("cli", "errors", "images", "labels", "models", "monitor", "records", "rollout"),
         *("settings", "train"),
@@ -74,7 +75,7 @@ COMMANDS = ("__main__", "comparison", "lineage", "report")
 # What a server imports of the records; migrations, tables and Parquet are for other processes.
 HOT_RECORDS = {
     f"records.{name}"
-    for name in ("database", "writer", "labels", "windows", "reports", "keys", "loop")
+    for name in ("budget", "database", "writer", "labels", "windows", "reports", "keys", "loop")
 }
 OFFLINE = {"alembic", "click", "rich", "pyarrow", "PIL"}
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ImageError, TooLargeImageError
+from images.copies import original_size
 from images.decoding import MAX_PIXELS, examine
 from images.spec import ImageSpec
 from records.windows import Record
@@ -29,7 +30,8 @@ class DecodedImages:
 
     ``pixels``: uint8 [n, F], in the image spec's size; ``rows``: int64 [n], the index of each among
     the records; ``sizes``: int64 [n, 2], width and height that each file declares, before rotation
-    by EXIF; ``without``: the number of records whose image was not kept.
+    by EXIF, or that the original of a copy had; ``without``: the number of records whose image was
+    not kept.
     """
 
     pixels: NDArray[np.uint8]
@@ -57,7 +59,8 @@ def decode(
             pixels[index] = encoded.pixels(spec)
         except ImageError as error:
             return error
-        sizes[index] = encoded.header.width, encoded.header.height
+        # A copy is as usual a size as its original was.
+        sizes[index] = original_size(encoded.data) or (encoded.header.width, encoded.header.height)
         return None
 
     with ThreadPoolExecutor() as pool:  # Pillow decodes without the GIL.

@@ -91,6 +91,7 @@ class RecordsConnection:
 
 def load() -> None:
     """Import what a server needs of ``records``; takes a fifth of a second."""
+    import records.budget
     import records.keys
     import records.labels
     import records.reports
@@ -111,6 +112,10 @@ def prepare(settings: Settings) -> None:
     records = RecordsConnection(settings, tells=False)
     try:
         with records.open() as database:
+            if database.file:
+                from records.reserve import set_aside
+
+                set_aside(database.file)
             if settings.require_records:
                 _write(database)
     except DatabaseError as error:

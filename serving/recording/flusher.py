@@ -14,21 +14,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from errors import DatabaseError, RecordsError, SchemaError
+from errors import CommitLostError, DatabaseError, RecordsError, SchemaError
 from records.prediction import KeptPrediction
 from serving.metrics import TRAFFIC_LOST
 from serving.recording.connection import RecordsConnection
-from serving.recording.ledger import Ledger
+from serving.recording.copier import Copier
+from serving.recording.ledger import Ledger, memory_bytes
 from serving.recording.sampling import Sampled
 from serving.recording.tally import Tally
 
 if TYPE_CHECKING:
+    from records.database import Database
     from records.traffic import TrafficKey
 
 logger = logging.getLogger("pupila.records")
 
 # Predictions in one transaction: more would hold the GIL, which the event loop needs, for longer.
 _MAX_WRITTEN = 250
+
+# Of these, bytes: on a full disk there must be room for one in SQLite's log, see records.reserve.
+_MAX_WRITTEN_BYTES = 4 * 1024 * 1024
 
 # A day's worth, at about 30 a minute and version.
 _MAX_COUNTS = 50_000
@@ -38,6 +43,9 @@ _KIND = 4
 
 _FIRST_RETRY_SECONDS = 0.25
 _LAST_RETRY_SECONDS = 2.0
+
+# How long copies may be made before what came meanwhile is looked at.
+_COPY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -52,14 +60,24 @@ class Handover:
     written: Future[None] | None = None
 
 
+@dataclass(frozen=True)
+class _Doubt:
+    """A transaction of the first so many predictions and of counts, which may be committed."""
+
+    transaction: int
+    count: int
+    counts: "Counter[TrafficKey]"
+
+
 class Flusher:
     """Writes handovers in order, and holds them while the database is unavailable.
 
     It does not limit how much it holds: the ``ledger`` does, and knows what became of it.
     """
 
-    def __init__(self, records: RecordsConnection, ledger: Ledger) -> None:
+    def __init__(self, records: RecordsConnection, copier: Copier, ledger: Ledger) -> None:
         self._records = records
+        self._copier = copier
         self._ledger = ledger
         self._queue: queue.SimpleQueue[Handover | None] = queue.SimpleQueue()
         self._kept: list[KeptPrediction] = []
@@ -71,6 +89,10 @@ class Flusher:
         self._cause = "it is slow."
         self._unwritten = self._uncounted = 0
         self._handed = self._taken = self._finished = 0
+        self._stopping = False
+        # Of those kept, the first so many are as they will be written.
+        self._ready = 0
+        self._doubt: _Doubt | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -106,11 +128,10 @@ class Flusher:
 
     def _run(self) -> None:
         retry_at, delay = 0.0, _FIRST_RETRY_SECONDS
-        stopping = False
-        while not stopping or (self._pending and time.monotonic() < self._stop_at):
+        while not self._stopping or (self._pending and time.monotonic() < self._stop_at):
             wait = max(0.0, retry_at - time.monotonic()) if self._pending else None
             try:
-                stopping = self._collect(wait) or stopping
+                self._collect(wait)
                 if time.monotonic() < retry_at and not self._waiting:
                     continue
                 self._flush()
@@ -123,6 +144,7 @@ class Flusher:
                 logger.exception("%d records were lost", len(self._kept))
                 self._drop(len(self._kept), "failed")
                 self._lose_counts("failed")
+                self._doubt = None
                 self._resolve(DatabaseError(f"Records were lost: {type(error).__name__}."))
             else:
                 self._finished = self._taken
@@ -136,16 +158,16 @@ class Flusher:
     def _pending(self) -> bool:
         return bool(self._kept or self._counts)
 
-    def _collect(self, wait: float | None) -> bool:
-        """Take all handovers, after waiting for one; returns whether the flusher is to stop."""
+    def _collect(self, wait: float | None) -> None:
+        """Take all handovers, after waiting for one, and whether the flusher is to stop."""
         try:
             handover = self._queue.get(timeout=wait)
             while handover is not None:
                 self._add(handover)
                 handover = self._queue.get_nowait()
         except queue.Empty:
-            return False
-        return True
+            return
+        self._stopping = True
 
     def _add(self, handover: Handover) -> None:
         self._taken += 1
@@ -172,9 +194,11 @@ class Flusher:
         while self._pending:
             if time.monotonic() > self._stop_at:
                 raise DatabaseError("The server is stopping; try again.")
-            kept = self._kept[:size]
-            counts = self._counts if size > 1 or not kept else {}
+            self._make_ready(size)
             with self._records.open() as database:
+                self._settle(database)
+                kept = self._portion(min(size, max(1, self._ready)))
+                counts = self._counts.copy() if size > 1 or not kept else Counter()
                 try:
                     write(database, kept, counts)
                 except (DatabaseError, SchemaError) as error:
@@ -182,6 +206,8 @@ class Flusher:
                     if str(error) != self._failure:
                         logger.warning("no records are written for now: %s", error)
                     self._failure = str(error)
+                    if isinstance(error, CommitLostError):
+                        self._doubt = _Doubt(error.transaction, len(kept), counts)
                     raise
                 except RecordsError as error:
                     if len(kept) + bool(counts) > 1:
@@ -194,9 +220,51 @@ class Flusher:
             if self._failure is not None:
                 logger.warning("records are written again")
             self._failure = None
-            counts.clear()
-            self._ledger.written(kept)
-            del self._kept[: len(kept)]
+            self._written(len(kept), counts)
+
+    def _portion(self, most: int) -> list[KeptPrediction]:
+        """The first of those kept, of not too many bytes together."""
+        size = 0
+        for index, prediction in enumerate(self._kept[:most]):
+            size += memory_bytes(prediction)
+            if size > _MAX_WRITTEN_BYTES and index:
+                return self._kept[:index]
+        return self._kept[:most]
+
+    def _written(self, count: int, counts: "Counter[TrafficKey]") -> None:
+        # Without what is zero then.
+        self._counts -= counts
+        self._ledger.written(self._kept[:count])
+        self._forget(count)
+
+    def _forget(self, count: int) -> None:
+        self._ready = max(0, self._ready - count)
+        del self._kept[:count]
+
+    def _settle(self, database: "Database") -> None:
+        """Find out what became of a transaction that was not heard of. Raises DatabaseError."""
+        from records.writer import committed
+
+        if self._doubt is not None:
+            if committed(database, self._doubt.transaction):
+                self._written(self._doubt.count, self._doubt.counts)
+            self._doubt = None
+
+    def _make_ready(self, size: int) -> None:
+        """Put copies in place of large images, at most so many, unless somebody waits, memory runs
+        out, or the server stops."""
+        until = time.monotonic() + _COPY_SECONDS
+        while self._ready < min(size, len(self._kept)):
+            hurried = bool(self._waiting) or self._stopping or self._ledger.is_crowded
+            if hurried or self._doubt is not None:
+                self._ready = len(self._kept)
+                return
+            self._ledger.shrunk(self._copier.copy(self._kept[self._ready]))
+            self._ready += 1
+            if time.monotonic() > until:
+                # Somebody may wait by now.
+                self._collect(0.0)
+                return
 
     def _drop_refused(self, error: RecordsError) -> None:
         """Drop what was written alone: the first prediction, or else the counts."""
@@ -209,7 +277,7 @@ class Flusher:
     def _drop(self, count: int, reason: str) -> None:
         if count:
             self._ledger.dropped(self._kept[:count], reason)
-            del self._kept[:count]
+            self._forget(count)
 
     def _lose_counts(self, reason: str) -> int:
         lost = _answers(self._counts)

@@ -44,6 +44,11 @@ class Ledger:
     def waiting(self) -> int:
         return self._taken - self._released
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether they take more than half of the memory that they may."""
+        return self._taken_bytes - self._released_bytes > self._max_bytes / 2
+
     def take(self, prediction: KeptPrediction) -> bool:
         """It is to be kept: it waits, if there is memory for it; else it is dropped."""
         size = memory_bytes(prediction)
@@ -80,6 +85,11 @@ class Ledger:
         """They never will be."""
         RECORDS_DROPPED.labels(reason).inc(len(predictions))
         self._release(predictions)
+
+    def shrunk(self, size: int) -> None:
+        """One of the waiting ones takes so many bytes less."""
+        self._released_bytes += size
+        self._wait_bytes(-size)
 
     def is_current(self) -> None:
         """Nothing waits that could be written by now."""

@@ -21,6 +21,7 @@ from serving.background import background
 from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
 from serving.recording.connection import RecordsConnection
+from serving.recording.copier import Copier
 from serving.recording.flusher import Flusher, Handover
 from serving.recording.ledger import Ledger
 from serving.recording.pairs import Pairs
@@ -62,8 +63,9 @@ class Recorder:
         self._per_minute = settings.record_per_minute / workers
         self._unsure = settings.record_unsure
         self._random = Random()  # noqa: S311 - not used for secrets
+        self._copier = Copier(settings)
         self._ledger = Ledger(settings.record_buffer_bytes)
-        self._flusher = Flusher(records, self._ledger)
+        self._flusher = Flusher(records, self._copier, self._ledger)
         self._samplers: dict[str, Sampler[KeptPrediction]] = {}
         self._sinks: dict[Engine | None, _Sink] = {}
         self._pairs = Pairs(self._per_minute, self._ledger.take_disagreeing)
@@ -197,6 +199,8 @@ class Recorder:
             now = time.monotonic()
             self._samplers[model] = Sampler(self._per_minute, self._rate, now, self._random)
         manifest = engine.manifest if engine else None
+        if manifest:
+            self._copier.learn(model, version, manifest.image_spec)
         sink = self._sinks[engine] = _Sink(
             Tally(
                 model,

@@ -16,7 +16,7 @@ class Time:
 def run(each: float, steps: int) -> tuple[Pace, list[int], Time]:
     """``each``: seconds that one row takes."""
     time = Time()
-    pace = Pace(50, 500, lambda: time.now, time.sleep)
+    pace = Pace(50, 500, clock=lambda: time.now, rest=time.sleep)
     sizes = []
     for _ in range(steps):
         with pace.step() as size:
@@ -42,3 +42,24 @@ def test_slow_steps_shrink_until_they_take_as_long_as_they_may() -> None:
 def test_one_row_at_a_time_is_the_least() -> None:
     _, sizes, _ = run(5.0, 5)
     assert sizes[-1] == 1
+
+
+def test_time_that_a_step_waits_itself_does_not_count() -> None:
+    time = Time()
+    pace = Pace(50, 500, clock=lambda: time.now, rest=time.sleep)
+    for _ in range(5):
+        with pace.step():
+            time.now += 10.0
+            pace.begins()
+            time.now += TARGET / 4
+    assert pace.size == 500
+    assert max(time.rests) < TARGET
+
+
+def test_what_each_step_takes_in_any_case_does_not_shrink_it_to_nothing() -> None:
+    time = Time()
+    pace = Pace(50, 500, least=10, clock=lambda: time.now, rest=time.sleep)
+    for _ in range(9):
+        with pace.step():
+            time.now += 2 * TARGET
+    assert pace.size == 10

@@ -10,11 +10,12 @@ from errors import RecordsError
 from records.database import Database
 from records.reports import history, save
 from records.requests import ask
-from records.retention import Deleted, Pruned, delete, image_digests, prune, used_bytes
+from records.retention import Deleted, Pruned, delete, image_digests, prune
 from records.routing import Pair
 from records.schema import metadata
 from records.stats import stats
 from records.traffic import traffic
+from records.usage import used_bytes
 from records.windows import window
 from records.writer import write
 from tests.records.rows import NOON, keep, label, row
@@ -22,8 +23,8 @@ from tests.records.test_reports import REPORT
 
 # What no limit of the records deletes.
 FOR_GOOD = {
-    "aliases", "audit", "decisions", "key_usage", "keys", "leases", "notices", "retrainings",
-    "rollouts", "verdicts", "workers",
+    "aliases", "audit", "budgets", "decisions", "key_usage", "keys", "leases", "notices",
+    "retrainings", "rollouts", "verdicts", "workers",
 }  # fmt: skip
 PAIR = Pair(
     rollout_id=1, version="clf:b", role="challenger", label=3, probabilities=None, seconds=0.1

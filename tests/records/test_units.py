@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from records.units import Age, Interval, Moment, Since, Size, size_text, start_of
+from records.units import Age, Interval, Moment, Since, Size, start_of
 
 
 @pytest.mark.parametrize(
@@ -79,14 +79,6 @@ def test_not_a_size(text: str) -> None:
 def test_not_a_time(text: str) -> None:
     with pytest.raises(click.BadParameter, match="is not a valid time: write it as 2030-01-31"):
         Moment().convert(text, None, None)
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (123_456, "123 kB"), (2 * 10**15, "2000 TB")],
-)
-def test_a_size_as_text(size: int, text: str) -> None:
-    assert size_text(size) == text
 
 
 def test_a_time_before_any_record() -> None:

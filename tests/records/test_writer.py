@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from sqlalchemy import func, select
 
-from errors import RecordsError
+from errors import CommitLostError, DatabaseError, RecordsError
 from records.database import Database
 from records.prediction import KeptPrediction, Label
 from records.routing import Pair
@@ -12,9 +12,12 @@ from records.schema import images, labels, predictions, traffic
 from records.traffic import TrafficKey
 from records.traffic import traffic as traffic_rows
 from records.windows import latest_at, window
-from records.writer import write
+from records.writer import committed, write
+from tests.databases import Postgres
+from tests.lossy import lossy
 from tests.records.processes import hammer, together
 from tests.records.rows import NOON, ROW, keep, row
+from tests.waiting import until
 
 KEY: TrafficKey = (NOON, "clf", "clf:a", "champion", "status", "200")
 
@@ -168,3 +171,31 @@ def test_four_processes_write_exact_counts(database: Database) -> None:
     # All four also labelled one more prediction, at the same time: only the first created it.
     assert counted == [2401, 2401, 2401]
     assert (requests, shared) == (2401, 1)
+
+
+@pytest.mark.parametrize("reached", [True, False], ids=["lost answer", "lost commit"])
+def test_a_commit_that_nobody_heard_of_can_be_asked_about(
+    postgres: Postgres, reached: bool
+) -> None:
+    url = postgres.database()
+    with (
+        Database(url) as direct,
+        lossy(url, postgres.folder, postgres.folder) as (through, proxy),
+        Database(through) as database,
+    ):
+        direct.prepare()
+        keep(database, row("before"))
+        (proxy.lose if reached else proxy.cut).set()
+        with pytest.raises(CommitLostError) as lost:
+            write(database, [row("1")], {KEY: 2})
+        transaction = lost.value.transaction
+        assert until(lambda: ended(database, transaction)) == [reached]
+        assert len(window(direct, "clf")) == 1 + reached
+
+
+def ended(database: Database, transaction: int) -> list[bool]:
+    """Whether it was committed, once it has ended."""
+    try:
+        return [committed(database, transaction)]
+    except DatabaseError:
+        return []

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from errors import DatabaseError, RecordsError, SchemaError
+from images.copies import original_size
 from models.store import Store
 from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
@@ -19,6 +21,8 @@ from serving.recording.connection import RecordsConnection
 from serving.recording.recorder import Recorder
 from settings import Settings
 from tests.drafts import LinearDraft
+from tests.serving.recording.test_copier import PHOTO
+from tests.waiting import until_async
 
 SURE = Answer(np.array([0.1, 0.9], np.float32), 1)
 UNSURE = Answer(np.array([0.55, 0.45], np.float32), 0)
@@ -240,3 +244,40 @@ async def test_a_failure_on_the_thread_does_not_stop_it(tmp_path: Path, engine: 
         recorder.predicted(engine, "b", b"image", SURE)
         await recorder.settle({"b"})
     assert rows(tmp_path, "select request_id from predictions") == [("b",)]
+
+
+async def test_a_copy_of_a_large_image_is_kept(tmp_path: Path, engine: Engine) -> None:
+    async with recording(tmp_path) as recorder:
+        recorder.predicted(engine, "a", PHOTO, SURE)
+        await until_async(lambda: written(tmp_path))
+    [(content, size)] = rows(tmp_path, "select content, image_bytes from images, predictions")
+    assert original_size(content) == (1100, 1100)
+    assert size == len(content) < len(PHOTO)
+
+
+async def test_nobody_waits_for_copies(tmp_path: Path, engine: Engine) -> None:
+    async with recording(tmp_path) as recorder:
+        recorder.predicted(engine, "a", PHOTO, SURE)
+        await recorder.settle({"a"})
+    assert rows(tmp_path, "select content from images") == [(PHOTO,)]
+
+
+async def test_memory_is_released_after_a_copy_too(tmp_path: Path, engine: Engine) -> None:
+    before = dropped("memory")
+    async with recording(tmp_path, record_buffer_bytes=2 * len(PHOTO) + 10_000) as recorder:
+        for number in range(4):
+            recorder.predicted(engine, number, PHOTO, SURE)
+            await until_async(partial(wrote, tmp_path, number + 1))
+    assert dropped("memory") == before
+
+
+def wrote(home: Path, at_least: int) -> bool:
+    return written(home) >= at_least
+
+
+def written(home: Path) -> int:
+    try:
+        return int(rows(home, "select count(*) from images")[0][0])
+    except sqlite3.OperationalError:
+        # No file or no tables yet.
+        return 0

@@ -1,0 +1,64 @@
+"""Puts small copies in place of large images before they are written, on the recorder's thread."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Final
+
+from errors import ImageError
+from images.copies import make_copy
+from images.decoding import examine
+from images.spec import ImageSpec
+from records.prediction import KeptPrediction
+from serving.inference.memory import decode_bytes
+from serving.recording.allowance import Allowance
+from settings import Settings
+
+SHARE: Final = 0.2
+"""Of one processor's time that a worker may spend on copies: of the images beyond that, the
+originals are kept."""
+
+# What is smaller already.
+_SMALL_BYTES: Final = 100_000
+
+
+class Copier:
+    """``clock``: of the seconds since any time; ``spent``: of the processor's for this thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+        spent: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self._is_on = not settings.record_originals
+        self._max_pixels = settings.max_image_pixels
+        # The decoder's own limit is for the requests.
+        self._max_bytes = decode_bytes(settings) // 2
+        self._specs: dict[tuple[str, str], ImageSpec] = {}
+        self._clock, self._spent = clock, spent
+        self._allowance = Allowance(60 * SHARE, clock())
+
+    def learn(self, model: str, version: str, spec: ImageSpec) -> None:
+        """What images are for; from any thread."""
+        self._specs[model, version] = spec
+
+    def copy(self, prediction: KeptPrediction) -> int:
+        """Replace the image of an accepted prediction, if it is much too large and there is time;
+        returns the bytes that it has become smaller by."""
+        image = prediction.image
+        spec = self._specs.get((prediction.model, prediction.version))
+        if image is None or spec is None or len(image) < _SMALL_BYTES or not self._is_on:
+            return 0
+        if prediction.status != 200 or self._allowance.wait(math.ulp(1.0), self._clock()):
+            return 0
+        begun = self._spent()
+        try:
+            copy = make_copy(examine(image, self._max_pixels), spec, self._max_bytes)
+        except ImageError:
+            copy = None
+        self._allowance.take(self._spent() - begun)
+        if copy is None:
+            return 0
+        prediction.image = copy
+        return len(image) - len(copy)
