@@ -38,7 +38,9 @@ from serving.http.body import read_body
 from serving.http.parser import parse_query
 from serving.http.reply import json_reply
 from serving.http.routes import PREDICT
+from serving.inference.admission import Admission
 from serving.metrics import VersionMetrics
+from serving.recording.ledger import Ledger
 from settings import Settings
 
 MODEL = "logistic"
@@ -111,6 +113,12 @@ def by_part(model: Path) -> list[tuple[str, float]]:
         for _ in range(BATCH):
             await read_body(scope, receive, 1 << 20, lambda _size: None)
 
+    admission, ledger = Admission(Settings()), Ledger(0)
+
+    def place() -> None:
+        with admission.slots(1):
+            ledger.leave_out(1)
+
     def each(part: Callable[[], object]) -> float:
         return best_microseconds(lambda: [part() for _ in range(BATCH)]) / BATCH
 
@@ -125,6 +133,7 @@ def by_part(model: Path) -> list[tuple[str, float]]:
         ),
         ("reply", each(lambda: json_reply({"request_id": "0", "prediction": 8}))),
         ("metrics", each(lambda: metrics.answered(PREDICT.path, 200, 0.001))),
+        ("a place in the queue, and a record that is left out", each(place)),
     ]
 
 
