@@ -66,6 +66,7 @@ SLOWEST = tuple(
         "live/test_silence",
         "live/test_records",
         "live/test_keys",
+        "live/test_metrics",
         "score/test_killed",
         "train/test_cli",
         "pipeline/test_retrain",

@@ -1,6 +1,7 @@
 """The alerts: right by Prometheus's own tool, in the runbook, and of metrics that there are."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 
 # Not of a server of ours: Prometheus's own, and the blackbox exporter's.
 OTHERS = {"up", "probe_ssl_earliest_cert_expiry"}
+if sys.platform != "linux":
+    # Which only Linux tells.
+    OTHERS |= {"process_open_fds", "process_max_fds"}
 # Of the budget of the records.
 BUDGET = {"pupila_record_disk_bytes", "pupila_record_disk_budget_bytes"}
 
