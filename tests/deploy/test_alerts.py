@@ -28,8 +28,6 @@ OTHERS = {"up", "probe_ssl_earliest_cert_expiry"}
 if sys.platform != "linux":
     # Which only Linux tells.
     OTHERS |= {"process_open_fds", "process_max_fds"}
-# Of the budget of the records.
-BUDGET = {"pupila_record_disk_bytes", "pupila_record_disk_budget_bytes"}
 
 
 def test_prometheus_takes_its_configuration() -> None:
@@ -74,12 +72,12 @@ def test_a_section_says_what_it_means_how_to_look_and_what_to_do(name: str) -> N
 def test_each_metric_of_an_expression_exists(rule: dict[str, Any]) -> None:
     named = set(re.findall(r"\b(?:pupila|process|probe)[_:][\w:]+|\bup\b", rule["expr"]))
     assert named
-    assert named <= series(old=False) | RECORDED | OTHERS | BUDGET
+    assert named <= series(old=False) | RECORDED | OTHERS
 
 
 def test_the_runbook_names_metrics_that_there_are() -> None:
     named = set(re.findall(r"\bpupila_\w+[a-z]\b", RUNBOOK))
-    assert named <= series(old=False) | families().keys() | BUDGET
+    assert named <= series(old=False) | families().keys()
 
 
 def test_kubernetes_has_the_same_alerts() -> None:
