@@ -99,7 +99,8 @@ class Screen:
     """
 
     def __init__(self, old: Columns, images: int, detector: DriftDetector) -> None:
-        self._old, self._labels = old, range(old.outputs.shape[1])
+        self._detector, self._labels = detector, range(old.outputs.shape[1])
+        self._old = old
         self._sorted = [np.sort(block, axis=0) for block in _blocks(old)]
         self._needed = detector.rule.alarm / VIEWS
         harmonic = round(images * len(old) / (images + len(old)))
@@ -108,8 +109,9 @@ class Screen:
         ]
 
     def quiet(self, new: Columns) -> bool:
-        if unusual(self._old, new).p_value < self._needed:
+        if unusual(self._detector.reference, new).p_value < self._needed:
             return False
+        new = new.take(self._detector.sampled(len(new)))
         steps = np.arange(len(new) + 1) / len(new)
         for limit, old, block in zip(self._limits, self._sorted, _blocks(new), strict=True):
             values = np.sort(block, axis=0)

@@ -82,12 +82,9 @@ class Shipped:
 
     def evidence(self, window: Pool) -> float:
         """As ``compare`` has it, which looks at as many images as the reference allows."""
-        found = self.detector.judge(window.columns.take(self.looked_at(len(window.pixels))))
+        seed = int(self.rng.integers(2**31))
+        found = self.detector.judge(window.columns, seed=seed)
         return 1.0 if found.evidence is None else found.evidence
-
-    def looked_at(self, size: int) -> NDArray[np.int64]:
-        limit = min(size, self.detector.size)
-        return np.sort(self.rng.choice(size, limit, replace=False))
 
 
 def measured(
@@ -138,7 +135,7 @@ def months(population: Population, pool: Pool, size: int, ratio: float, count: i
         screen = Screen(pool.columns.take(one.rows), images, one.detector)
         evidence = np.ones(HOURS)
         for hour in range(HOURS):
-            columns = pool.columns.take(one.rng.integers(len(pool.pixels), size=images))
+            columns = pool.columns.take(one.rng.integers(len(pool.pixels), size=size))
             if not screen.quiet(columns):
                 found = one.detector.judge(columns).evidence
                 evidence[hour] = 1.0 if found is None else found
@@ -153,6 +150,7 @@ def months(population: Population, pool: Pool, size: int, ratio: float, count: i
 @click.option("--streams", default=5, type=click.IntRange(0), help="Of each reference.")
 @click.option("--months", "month_count", default=0, type=click.IntRange(0))
 @click.option("--size", "sizes", multiple=True, type=int, default=SIZES)
+@click.option("--populations", default=1, type=click.IntRange(1), help="That months are of.")
 @click.option("--seed", default=31)
 def main(
     recipe: str,
@@ -161,6 +159,7 @@ def main(
     streams: int,
     month_count: int,
     sizes: tuple[int, ...],
+    populations: int,
     seed: int,
 ) -> None:
     """Measure what is shipped."""
@@ -191,11 +190,17 @@ def main(
                 rows.append([text, *(f"{below:.2f} {found:.2f}" for below, found in cells)])
         if rows:
             click.echo(markdown((f"{recipe}, p < 0.01 and alarm in three", *heads), rows))
-        for size in sizes if month_count else ():
-            begun = months(population, pool, size, ratio, month_count)
+        begun: dict[int, list[int]] = {size: [] for size in sizes}
+        for other in range(seed, seed + populations) if month_count else ():
+            if other != seed:
+                population = digits(recipe, other)
+                pool = population.pool(POOL, np.random.default_rng([other, 0]))
+            for size in sizes:
+                begun[size] += months(population, pool, size, ratio, month_count // populations)
+        for size, found in begun.items() if month_count else ():
             click.echo(
-                f"{size} images, ratio {ratio:g}: {sum(begun)} alarms in {month_count * HOURS:,} "
-                f"calm windows; months with more than one: {sum(one > 1 for one in begun)}"
+                f"{size} images, ratio {ratio:g}: {sum(found)} alarms in {len(found) * HOURS:,} "
+                f"calm windows; months with more than one: {sum(one > 1 for one in found)}"
             )
 
 

@@ -190,7 +190,7 @@ def test_a_sure_change_that_is_too_small_gives_no_evidence() -> None:
         outputs = rng.dirichlet(np.ones(10), images).astype(np.float32)
         return Columns(outputs, statistics, rng.random(images).astype(np.float32))
 
-    detector._reference = columns(20_000, 0)
+    detector.reference = columns(20_000, 0)
     report = detector.judge(columns(4_000, 0.12))
     assert report.p_value is not None
     assert report.p_value < 0.001
@@ -210,7 +210,7 @@ def test_false_alarms_are_as_rare_as_asked(detector: DriftDetector) -> None:
     called = 0
     for _ in range(5):
         detector = DriftDetector().fit(reference(100), SPEC)
-        detector._reference = everything.take(rng.integers(len(everything), size=500))
+        detector.reference = everything.take(rng.integers(len(everything), size=500))
         for _ in range(20):
             report = detector.judge(everything.take(rng.integers(len(everything), size=100)))
             called += report.p_value is not None and report.p_value < 0.05
