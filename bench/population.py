@@ -138,9 +138,10 @@ class Population:
         return Pool(pixels, labels, detector.describe(pixels, self.probabilities(pixels)))
 
 
-def digits(recipe_name: str, seed: int) -> Population:
+def digits(recipe_name: str, seed: int, share: float = 0.5) -> Population:
+    """``share``: of the images that are the population, and not trained on."""
     spec = ImageSpec.parse("digits")
-    parts = split(load_digits(spec), 0.5, seed)
+    parts = split(load_digits(spec), share, seed)
     held = parts.holdout
 
     def noisy(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -3,8 +3,10 @@
     python -m bench.shipped [--ratio 5] [--references 20] [--streams 5] [--months 0]
 
 ``bench.drift`` gives each window a reference of five times as many images, which few have. Here the
-reference has the 360 images that ``python -m train`` holds out of the digits, and a window of any
-size is compared as ``DriftDetector.compare`` does it. Prints one table: for each shift, and for no
+reference has the 360 images that ``python -m train`` holds out of the digits, and the distances of
+the 1,437 that it trains on; a window of any size is compared as ``DriftDetector.compare`` does it.
+For false alarms half of the digits is the population: few images, drawn again and again, would be
+unlike those trained on by chance. Prints one table: for each shift, and for no
 shift, the proportion of windows with p < 0.01 of a large enough effect, and of streams of three
 windows with an alarm; then the alarms that began in months of hourly windows without a shift.
 """
@@ -151,6 +153,13 @@ def months(population: Population, pool: Pool, size: int, ratio: float, count: i
 @click.option("--months", "month_count", default=0, type=click.IntRange(0))
 @click.option("--size", "sizes", multiple=True, type=int, default=SIZES)
 @click.option("--populations", default=1, type=click.IntRange(1), help="That months are of.")
+@click.option(
+    "--share",
+    default=0.2,
+    type=click.FloatRange(0.1, 0.9),
+    help="Of the digits that are the population: a fifth leaves as many to train on as shipped, "
+    "and a half is more like an endless one, for false alarms.",
+)
 @click.option("--seed", default=31)
 def main(
     recipe: str,
@@ -160,11 +169,12 @@ def main(
     month_count: int,
     sizes: tuple[int, ...],
     populations: int,
+    share: float,
     seed: int,
 ) -> None:
     """Measure what is shipped."""
     with threadpool_limits(1):
-        population = digits(recipe, seed)
+        population = digits(recipe, seed, share)
         pool = population.pool(POOL, np.random.default_rng([seed, 0]))
         shipped = [Shipped(population, pool, ratio, number) for number in range(references)]
         looked = [min(size, shipped[0].detector.size) for size in sizes]
@@ -178,10 +188,10 @@ def main(
             changed = population.described(
                 whole(name, start, population.spec), pool.labels[:SHIFTED]
             )
-            for share in PARTS:
-                cells = [measured(shipped, pool, changed, size, share, streams) for size in sizes]
+            for odd in PARTS:
+                cells = [measured(shipped, pool, changed, size, odd, streams) for size in sizes]
                 rows.append(
-                    [f"{share:.0%} {name}", *(f"{below:.2f} {found:.2f}" for below, found in cells)]
+                    [f"{odd:.0%} {name}", *(f"{below:.2f} {found:.2f}" for below, found in cells)]
                 )
         for factor, text in ((3.0, "one class three times"), (0.0, "one class missing")):
             if streams:
@@ -193,7 +203,7 @@ def main(
         begun: dict[int, list[int]] = {size: [] for size in sizes}
         for other in range(seed, seed + populations) if month_count else ():
             if other != seed:
-                population = digits(recipe, other)
+                population = digits(recipe, other, share)
                 pool = population.pool(POOL, np.random.default_rng([other, 0]))
             for size in sizes:
                 begun[size] += months(population, pool, size, ratio, month_count // populations)
