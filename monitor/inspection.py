@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.accuracy.harm import HarmReport, disagreement, suspect
-from monitor.accuracy.labelled import AccuracyReport, AccuracySettings, measure_accuracy
+from monitor.accuracy.labelled import (
+    LABELS_BACK,
+    AccuracyReport,
+    AccuracySettings,
+    measure_accuracy,
+)
 from monitor.drift.alarm import AlarmRule
 from monitor.drift.detector import DriftDetector, DriftSettings
 from monitor.drift.results import DriftReport
@@ -22,9 +27,6 @@ from records.database import Database
 from records.reports import history
 from records.traffic import traffic
 from records.windows import Record, window
-
-LABELS_BACK = timedelta(days=30)
-"""Labels arrive late: if a window has too few, those of the last month are used."""
 
 _MAX_LABELLED = 2_000
 _SAMPLE = 500

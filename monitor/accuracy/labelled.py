@@ -1,6 +1,7 @@
 """How often a model is right, from labels; without labels, see ``harm``."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,11 @@ from records.reports import State
 from records.windows import Record
 
 Floats = NDArray[np.float64]
+
+LABELS_BACK = timedelta(days=30)
+"""Labels arrive late: if a window has too few, those of the last month are used."""
+RECENT = timedelta(days=14)
+"""Images of two weeks without a single label: the accuracy of before says little about now."""
 
 _DRAWN = ("random", "monitor")
 
@@ -54,7 +60,8 @@ class AccuracyReport(Frozen):
     (Kish); ``accuracy``: with its 95% confidence interval; ``drop``: the reference's accuracy minus
     this one, with its 95% confidence interval in ``drop_low`` and ``drop_high``; ``strangers``:
     labels outside the model's classes, each counted as a mistake; ``unweighted``: records without a
-    sampling weight, left out because others have one.
+    sampling weight, left out because others have one; ``newest``: when the newest prediction with a
+    label was made.
     """
 
     state: State
@@ -69,6 +76,7 @@ class AccuracyReport(Frozen):
     classes: tuple[ClassAccuracy, ...]
     strangers: int
     unweighted: int
+    newest: datetime | None = None
 
 
 def measure_accuracy(
@@ -90,7 +98,7 @@ def measure_accuracy(
     Where enough of the labels were asked for, only these count.
     """
     settings = settings or AccuracySettings()
-    rows = [
+    labelled = rows = [
         row
         for row, record in enumerate(records)
         if record.truth is not None and record.status == 200
@@ -130,6 +138,7 @@ def measure_accuracy(
         classes=classes,
         strangers=int((truth == -1).sum()),
         unweighted=len(rows) - len(chosen),
+        newest=max((records[row].at for row in labelled), default=None),
     )
 
 
