@@ -85,7 +85,7 @@ def measure_accuracy(
     reference: Reference | None,
     *,
     disagreeing: NDArray[np.bool_] | None = None,
-    disagreement: float | None = None,
+    disagreement: Proportion | None = None,
     settings: AccuracySettings | None = None,
 ) -> AccuracyReport:
     """Accuracy, recall and precision of the records that have a label.
@@ -117,9 +117,10 @@ def measure_accuracy(
     right = Proportion.of(truth == predicted, weights)
     if disagreeing is not None and disagreement is not None and chosen:
         mask = disagreeing[chosen]
-        strata = (mask, disagreement, weights), (~mask, 1 - disagreement, weights)
-        right = Stratified.over(truth == predicted, strata)
-        weights = balanced(weights, mask, disagreement)
+        share = disagreement.value
+        strata = (mask, share, weights), (~mask, 1 - share, weights)
+        right = Stratified.over(truth == predicted, strata, disagreement.size)
+        weights = balanced(weights, mask, share)
     before = _reference_accuracy(reference)
     low, high = (None, None) if before is None else difference(before, right)
     classes = _classes(labels, truth, predicted, weights, reference, 1 - settings.level)
