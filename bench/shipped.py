@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from threadpoolctl import threadpool_limits
 
-from bench.calm import HOURS, Screen, alarms
+from bench.calm import HOURS, Screen, alarms, hourly
 from bench.population import Pool, Population, digits
 from bench.shifts import BY_NAME, Prior, one_class
 from bench.table import markdown
@@ -135,12 +135,7 @@ def months(population: Population, pool: Pool, size: int, ratio: float, count: i
         one = Shipped(population, pool, ratio, 10_000 + month)
         images = min(size, one.detector.size)
         screen = Screen(pool.columns.take(one.rows), images, one.detector)
-        evidence = np.ones(HOURS)
-        for hour in range(HOURS):
-            columns = pool.columns.take(one.rng.integers(len(pool.pixels), size=size))
-            if not screen.quiet(columns):
-                found = one.detector.judge(columns).evidence
-                evidence[hour] = 1.0 if found is None else found
+        evidence = hourly(screen, one.detector, pool, size, one.rng)
         begun.append(alarms(evidence, one.detector.rule))
     return begun
 
