@@ -11,11 +11,14 @@ from monitor.drift.alarm import AlarmRule
 from monitor.drift.columns import Columns
 from monitor.drift.detector import DriftDetector
 from monitor.drift.results import DriftReport
-from monitor.drift.views import classes, unusual
+from monitor.drift.views import unusual
 
 HOURS = 720
 RUN = 30
 VIEWS = 5
+LOUD_SQUARES, LOUD_CELL = 15.0, 9.0
+"""Chi-square of all classes and of one from which a window is judged: by far more often than one in
+five hundred are."""
 
 
 @dataclass(frozen=True)
@@ -81,25 +84,33 @@ def months(
         rows = rng.integers(len(pool.pixels), size=reference)
         detector = population.detector(population.reference(pool, rows))
         screen = Screen(pool.columns.take(rows), images, detector)
-        evidence = np.ones(HOURS)
-        for hour in range(HOURS):
-            columns = pool.columns.take(rng.integers(len(pool.pixels), size=images))
-            if not screen.quiet(columns):
-                evidence[hour] = _numbers(detector.judge(columns))[1]
-        found.append(alarms(evidence, detector.rule))
+        found.append(alarms(hourly(screen, detector, pool, images, rng), detector.rule))
     return np.array(found)
 
 
+def hourly(
+    screen: "Screen", detector: DriftDetector, pool: Pool, images: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """float64 [HOURS]: the evidence of each window of a month; 1 of those that are quiet."""
+    windows = rng.integers(len(pool.pixels), size=(HOURS, images))
+    evidence = np.ones(HOURS)
+    for hour in screen.loud(pool.columns, windows):
+        evidence[hour] = _numbers(detector.judge(pool.columns.take(windows[hour])))[1]
+    return evidence
+
+
 class Screen:
-    """Finds the windows that cannot be evidence for an alarm, faster than judging them.
+    """Finds the windows that can be evidence for an alarm, many times faster than judging them all.
 
     Holm's correction multiplies the smallest of five p-values by five, and Bonferroni's that of a
     column by the number of columns: so a window is quiet if no column is as far from the
     reference's as that needs. With ties the distance comes out too large, and the window is judged.
+    So it is with the classes: merging rare ones only makes chi-square smaller, and its limit here
+    is that of four classes.
     """
 
     def __init__(self, old: Columns, images: int, detector: DriftDetector) -> None:
-        self._old, self._labels = old, range(old.outputs.shape[1])
+        self._detector, self._old = detector, old
         self._sorted = [np.sort(block, axis=0) for block in _blocks(old)]
         self._needed = detector.rule.alarm / VIEWS
         harmonic = round(images * len(old) / (images + len(old)))
@@ -107,18 +118,35 @@ class Screen:
             kstwo.isf(self._needed / block.shape[1], harmonic) for block in _blocks(old)
         ]
 
-    def quiet(self, new: Columns) -> bool:
-        if unusual(self._old, new).p_value < self._needed:
-            return False
-        steps = np.arange(len(new) + 1) / len(new)
-        for limit, old, block in zip(self._limits, self._sorted, _blocks(new), strict=True):
-            values = np.sort(block, axis=0)
+    def loud(self, pool: Columns, windows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64 [L]: those of W windows that are to be judged; ``windows``: int64 [W, n], the rows
+        of each in ``pool``."""
+        rows = windows[:, self._detector.sampled(windows.shape[1])]
+        loud = self._unusual(pool, windows) | self._classes(pool, rows)
+        steps = np.arange(rows.shape[1] + 1)[:, None] / rows.shape[1]
+        for limit, old, block in zip(self._limits, self._sorted, _blocks(pool), strict=True):
             for column in range(block.shape[1]):
-                below = np.searchsorted(old[:, column], values[:, column], "left") / len(old)
-                upto = np.searchsorted(old[:, column], values[:, column], "right") / len(old)
-                if max((steps[1:] - upto).max(), (below - steps[:-1]).max()) >= limit:
-                    return False
-        return classes(self._old, new, self._labels).p_value >= self._needed
+                values = np.sort(block[rows, column], axis=1).T
+                below = np.searchsorted(old[:, column], values, "left") / len(old)
+                upto = np.searchsorted(old[:, column], values, "right") / len(old)
+                distance = np.maximum(
+                    (steps[1:] - upto).max(axis=0), (below - steps[:-1]).max(axis=0)
+                )
+                loud |= distance >= limit
+        return np.flatnonzero(loud)
+
+    def _unusual(self, pool: Columns, windows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        found = [unusual(self._detector.reference, pool.take(rows)).p_value for rows in windows]
+        return np.array(found) < self._needed
+
+    def _classes(self, pool: Columns, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        old = self._old.counts()
+        new = np.stack([np.bincount(some, minlength=len(old)) for some in pool.predicted[rows]])
+        share = (old + new) / (old.sum() + rows.shape[1])
+        spread = np.maximum(share, 1e-12)
+        expected = spread * rows.shape[1], spread * old.sum()
+        squares = (new - expected[0]) ** 2 / expected[0] + (old - expected[1]) ** 2 / expected[1]
+        return np.asarray((squares.sum(axis=1) > LOUD_SQUARES) | (squares.max(axis=1) > LOUD_CELL))
 
 
 def _blocks(columns: Columns) -> list[NDArray[np.float32]]:

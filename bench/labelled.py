@@ -69,7 +69,7 @@ def rows(recipe: str, seed: int, windows: int) -> list[list[str]]:
                 hard, share = mask[named], float(mask[window].mean())
                 ones = np.ones(len(named))
                 estimate = Stratified.over(
-                    right[named], [(hard, share, ones), (~hard, 1 - share, ones)]
+                    right[named], [(hard, share, ones), (~hard, 1 - share, ones)], size
                 )
                 interval = estimate.interval()
                 errors.append(estimate.value - right.mean())

@@ -2,14 +2,15 @@
 
 The holdout of the digits has a few hundred images, but a thousand windows of a thousand are needed.
 So half of the digits is for training, and the other half is the population: an image is one of
-them, chosen at random, with noise of a quarter of an ink value, so that no two are identical.
+them, chosen at random, with noise of a quarter of an ink value, so that no two are identical. Those
+to train on have such noise, too, or they would be unlike the population.
 References and windows are both drawn from it, so that the distribution is the same by construction.
 The shapes (circles, squares and triangles, RGB 64x64) are newly drawn each time.
 """
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from bench.shifts import Shift
 from images.spec import ImageSpec
 from models.manifest import Label
+from models.neighbours import Neighbours
 from models.offline.conversion import convert
 from models.reference import Reference
 from models.runtime import OnnxRuntime
@@ -54,10 +56,14 @@ class Pool:
         error = None
         if mine.error is not None and others.error is not None:
             error = np.concatenate([mine.error, others.error])
+        strangeness = None
+        if mine.strangeness is not None and others.strangeness is not None:
+            strangeness = np.concatenate([mine.strangeness, others.strangeness])
         columns = Columns(
             np.concatenate([mine.outputs, others.outputs]),
             np.concatenate([mine.statistics, others.statistics]),
             error,
+            strangeness,
         )
         return Pool(
             np.concatenate([self.pixels, other.pixels]),
@@ -68,7 +74,8 @@ class Pool:
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """A classifier and the images that it gets."""
+    """A classifier and the images that it gets; ``among``: float32 [T], the distances of its
+    training images to the nearest other."""
 
     name: str
     spec: ImageSpec
@@ -76,6 +83,8 @@ class Population:
     runtime: OnnxRuntime
     mean: NDArray[np.float32]
     components: NDArray[np.float32]
+    neighbours: Neighbours
+    among: NDArray[np.float32]
     draw: Callable[[int, np.random.Generator], tuple[NDArray[np.uint8], NDArray[np.int64]]]
 
     def pool(self, count: int, rng: np.random.Generator) -> Pool:
@@ -91,7 +100,10 @@ class Population:
         return self.described(pixels, pool.labels[rows])
 
     def reference(self, pool: Pool, rows: NDArray[np.int64]) -> Reference:
+        held = pool.columns.strangeness
         return Reference(
+            neighbours=self.neighbours.small,
+            nearest=self.among if held is None else np.concatenate([held[rows], self.among]),
             pixels=pool.pixels[rows],
             labels=pool.labels[rows],
             probabilities=pool.columns.outputs[rows],
@@ -114,6 +126,8 @@ class Population:
     def described(self, pixels: NDArray[np.uint8], labels: NDArray[np.int64]) -> Pool:
         """A pool of these images."""
         nothing = Reference(
+            neighbours=self.neighbours.small,
+            nearest=self.among,
             pixels=np.empty((0, self.spec.n_features), np.uint8),
             labels=np.empty(0, np.int64),
             probabilities=np.empty((0, len(self.labels)), np.float32),
@@ -124,17 +138,23 @@ class Population:
         return Pool(pixels, labels, detector.describe(pixels, self.probabilities(pixels)))
 
 
-def digits(recipe_name: str, seed: int) -> Population:
+def digits(recipe_name: str, seed: int, share: float = 0.5) -> Population:
+    """``share``: of the images that are the population, and not trained on."""
     spec = ImageSpec.parse("digits")
-    parts = split(load_digits(spec), 0.5, seed)
+    parts = split(load_digits(spec), share, seed)
     held = parts.holdout
+
+    def noisy(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+        return np.clip(np.rint(pixels + rng.normal(0, JITTER, pixels.shape)), 0, 255).astype(
+            np.uint8
+        )
 
     def draw(count: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         rows = rng.integers(len(held), size=count)
-        noisy = held.pixels[rows] + rng.normal(0, JITTER, (count, spec.n_features))
-        return np.clip(np.rint(noisy), 0, 255).astype(np.uint8), held.indices[rows]
+        return noisy(held.pixels[rows], rng), held.indices[rows]
 
-    return _trained("digits", recipe_name, parts.train, seed, draw)
+    pixels = noisy(parts.train.pixels, np.random.default_rng([seed, 1]))
+    return _trained("digits", recipe_name, replace(parts.train, pixels=pixels), seed, draw)
 
 
 def shapes(recipe_name: str, seed: int) -> Population:
@@ -162,4 +182,15 @@ def _trained(
     estimator.fit(features, data.targets)
     runtime = OnnxRuntime(convert(estimator, data.spec.n_features).model)
     mean, main = principal_components(features, seed)
-    return Population(f"{name}, {recipe_name}", data.spec, data.labels, runtime, mean, main, draw)
+    near = Neighbours.of(data.pixels, data.spec)
+    return Population(
+        f"{name}, {recipe_name}",
+        data.spec,
+        data.labels,
+        runtime,
+        mean,
+        main,
+        near,
+        near.among(data.pixels),
+        draw,
+    )

@@ -3,8 +3,10 @@
     python -m bench.shipped [--ratio 5] [--references 20] [--streams 5] [--months 0]
 
 ``bench.drift`` gives each window a reference of five times as many images, which few have. Here the
-reference has the 360 images that ``python -m train`` holds out of the digits, and a window of any
-size is compared as ``DriftDetector.compare`` does it. Prints one table: for each shift, and for no
+reference has the 360 images that ``python -m train`` holds out of the digits, and the distances of
+the 1,437 that it trains on; a window of any size is compared as ``DriftDetector.compare`` does it.
+For false alarms half of the digits is the population: few images, drawn again and again, would be
+unlike those trained on by chance. Prints one table: for each shift, and for no
 shift, the proportion of windows with p < 0.01 of a large enough effect, and of streams of three
 windows with an alarm; then the alarms that began in months of hourly windows without a shift.
 """
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from threadpoolctl import threadpool_limits
 
-from bench.calm import HOURS, Screen, alarms
+from bench.calm import HOURS, Screen, alarms, hourly
 from bench.population import Pool, Population, digits
 from bench.shifts import BY_NAME, Prior, one_class
 from bench.table import markdown
@@ -82,12 +84,9 @@ class Shipped:
 
     def evidence(self, window: Pool) -> float:
         """As ``compare`` has it, which looks at as many images as the reference allows."""
-        found = self.detector.judge(window.columns.take(self.looked_at(len(window.pixels))))
+        seed = int(self.rng.integers(2**31))
+        found = self.detector.judge(window.columns, seed=seed)
         return 1.0 if found.evidence is None else found.evidence
-
-    def looked_at(self, size: int) -> NDArray[np.int64]:
-        limit = min(size, self.detector.size)
-        return np.sort(self.rng.choice(size, limit, replace=False))
 
 
 def measured(
@@ -136,12 +135,7 @@ def months(population: Population, pool: Pool, size: int, ratio: float, count: i
         one = Shipped(population, pool, ratio, 10_000 + month)
         images = min(size, one.detector.size)
         screen = Screen(pool.columns.take(one.rows), images, one.detector)
-        evidence = np.ones(HOURS)
-        for hour in range(HOURS):
-            columns = pool.columns.take(one.rng.integers(len(pool.pixels), size=images))
-            if not screen.quiet(columns):
-                found = one.detector.judge(columns).evidence
-                evidence[hour] = 1.0 if found is None else found
+        evidence = hourly(screen, one.detector, pool, size, one.rng)
         begun.append(alarms(evidence, one.detector.rule))
     return begun
 
@@ -153,6 +147,14 @@ def months(population: Population, pool: Pool, size: int, ratio: float, count: i
 @click.option("--streams", default=5, type=click.IntRange(0), help="Of each reference.")
 @click.option("--months", "month_count", default=0, type=click.IntRange(0))
 @click.option("--size", "sizes", multiple=True, type=int, default=SIZES)
+@click.option("--populations", default=1, type=click.IntRange(1), help="That months are of.")
+@click.option(
+    "--share",
+    default=0.2,
+    type=click.FloatRange(0.1, 0.9),
+    help="Of the digits that are the population: a fifth leaves as many to train on as shipped, "
+    "and a half is more like an endless one, for false alarms.",
+)
 @click.option("--seed", default=31)
 def main(
     recipe: str,
@@ -161,11 +163,13 @@ def main(
     streams: int,
     month_count: int,
     sizes: tuple[int, ...],
+    populations: int,
+    share: float,
     seed: int,
 ) -> None:
     """Measure what is shipped."""
     with threadpool_limits(1):
-        population = digits(recipe, seed)
+        population = digits(recipe, seed, share)
         pool = population.pool(POOL, np.random.default_rng([seed, 0]))
         shipped = [Shipped(population, pool, ratio, number) for number in range(references)]
         looked = [min(size, shipped[0].detector.size) for size in sizes]
@@ -179,10 +183,10 @@ def main(
             changed = population.described(
                 whole(name, start, population.spec), pool.labels[:SHIFTED]
             )
-            for share in PARTS:
-                cells = [measured(shipped, pool, changed, size, share, streams) for size in sizes]
+            for odd in PARTS:
+                cells = [measured(shipped, pool, changed, size, odd, streams) for size in sizes]
                 rows.append(
-                    [f"{share:.0%} {name}", *(f"{below:.2f} {found:.2f}" for below, found in cells)]
+                    [f"{odd:.0%} {name}", *(f"{below:.2f} {found:.2f}" for below, found in cells)]
                 )
         for factor, text in ((3.0, "one class three times"), (0.0, "one class missing")):
             if streams:
@@ -191,11 +195,17 @@ def main(
                 rows.append([text, *(f"{below:.2f} {found:.2f}" for below, found in cells)])
         if rows:
             click.echo(markdown((f"{recipe}, p < 0.01 and alarm in three", *heads), rows))
-        for size in sizes if month_count else ():
-            begun = months(population, pool, size, ratio, month_count)
+        begun: dict[int, list[int]] = {size: [] for size in sizes}
+        for other in range(seed, seed + populations) if month_count else ():
+            if other != seed:
+                population = digits(recipe, other, share)
+                pool = population.pool(POOL, np.random.default_rng([other, 0]))
+            for size in sizes:
+                begun[size] += months(population, pool, size, ratio, month_count // populations)
+        for size, found in begun.items() if month_count else ():
             click.echo(
-                f"{size} images, ratio {ratio:g}: {sum(begun)} alarms in {month_count * HOURS:,} "
-                f"calm windows; months with more than one: {sum(one > 1 for one in begun)}"
+                f"{size} images, ratio {ratio:g}: {sum(found)} alarms in {len(found) * HOURS:,} "
+                f"calm windows; months with more than one: {sum(one > 1 for one in found)}"
             )
 
 

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ArtifactError
+from images.spec import ImageSpec
 from models.artifact import REFERENCE, Artifact
+from models.neighbours import Neighbours
 
 COMPONENTS = 20
 """Limit of the principal components."""
@@ -28,6 +30,10 @@ class Reference:
     (``spec.features``): one fitted on the held-out images would fit them better than production's.
     ``halves``: float32 [2, N, C], the probabilities that ``Artifact.halves`` give these images.
     ``sizes``: int64 [M, 2], width and height in pixels that the training files declared.
+    ``neighbours``: uint8 [T, G], small copies of training images, see ``models.neighbours``, and
+    ``nearest``: float32 [U], the distance to the nearest of these of images that the version was
+    not trained on, the held-out ones first; after them, if these were drawn at random, those of
+    the neighbours to the nearest other.
     """
 
     pixels: NDArray[np.uint8]
@@ -37,6 +43,8 @@ class Reference:
     pca_components: NDArray[np.float32] | None = None
     halves: NDArray[np.float32] | None = None
     sizes: NDArray[np.int64] | None = None
+    neighbours: NDArray[np.uint8] | None = None
+    nearest: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -50,9 +58,7 @@ class Reference:
         if REFERENCE not in artifact.manifest.files:
             return None
         arrays = artifact.arrays(REFERENCE)
-        shapes = _shapes(
-            artifact.manifest.image_spec.n_features, len(artifact.manifest.labels), arrays
-        )
+        shapes = _shapes(artifact.manifest.image_spec, len(artifact.manifest.labels), arrays)
         for name, (dtype, shape) in shapes.items():
             array = arrays.get(name)
             if array is None and name in _REQUIRED:
@@ -77,7 +83,7 @@ _REQUIRED = ("pixels", "labels", "probabilities")
 
 
 def _shapes(
-    features: int, classes: int, arrays: dict[str, NDArray[Any]]
+    spec: ImageSpec, classes: int, arrays: dict[str, NDArray[Any]]
 ) -> dict[str, tuple[type, tuple[int, ...]]]:
     """The expected type and shape of each array; numbers of rows are taken from the arrays."""
 
@@ -85,7 +91,7 @@ def _shapes(
         array = arrays.get(name)
         return len(array) if array is not None and array.ndim else 0
 
-    images = rows("pixels")
+    images, features = rows("pixels"), spec.n_features
     return {
         "pixels": (np.uint8, (images, features)),
         "labels": (np.int64, (images,)),
@@ -94,4 +100,6 @@ def _shapes(
         "pca_components": (np.float32, (rows("pca_components"), features)),
         "halves": (np.float32, (2, images, classes)),
         "sizes": (np.int64, (rows("sizes"), 2)),
+        "neighbours": (np.uint8, (rows("neighbours"), Neighbours.features(spec))),
+        "nearest": (np.float32, (rows("nearest"),)),
     }

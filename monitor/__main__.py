@@ -118,6 +118,7 @@ def run(
         raise click.UsageError("Use either --since or --last, not both.")
     if data is not None and not (model or version):
         raise click.UsageError("--data applies to one version: choose it with --model.")
+    from monitor.asking import asked
     from monitor.inspection import inspect
     from monitor.report.delivery import Destinations, deliver, last_state
     from monitor.report.document import Document
@@ -137,10 +138,17 @@ def run(
                 start, end = select_window(database, monitored, since, last, until)
                 # Who names a version asks about that alone.
                 findings = inspect(database, monitored, start, end, alone=version is not None)
-                document = Document.of(findings, last_state(database, monitored.model))
+                before = last_state(database, monitored.model)
             except PupilaError as error:
                 failures.append(str(error))
                 continue
+            try:
+                # Of the past, or of a version that may not answer, nothing is asked for.
+                recent = until is None and version is None
+                findings = asked(database, findings, settings().ask_per_week if recent else 0)
+            except PupilaError as error:
+                failures.append(str(error))
+            document = Document.of(findings, before)
             # Saved before it is printed: the reader of a pipe may close it.
             failures += deliver(database, findings, document, destinations)
             if not as_json:
@@ -203,7 +211,16 @@ def watch(
     with _database() as database:
         url = webhook or settings().webhook_url
         store = Store(aliases=champions)
-        watcher = Watcher(database, store, every, model, html, url, at_once=True)
+        watcher = Watcher(
+            database,
+            store,
+            every,
+            model,
+            html,
+            url,
+            at_once=True,
+            per_week=settings().ask_per_week,
+        )
         while not stop.is_set():
             for line in watcher.inspect(datetime.now(UTC), early=once):
                 now = datetime.now(UTC)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from cli import counted
 from monitor.accuracy.harm import HarmReport
-from monitor.accuracy.labelled import AccuracyReport
+from monitor.accuracy.labelled import LABELS_BACK, RECENT, AccuracyReport
 from monitor.drift.alarm import AlarmVerdict
 from monitor.drift.results import DriftReport
 from monitor.phrasing import capitalized, enumerated
@@ -25,7 +26,8 @@ class Findings:
     """One window of one version.
 
     ``verdict``: of the alarm rule, over ``windows``, of which this is the last; ``accuracy``: of
-    the labelled predictions since ``labels_since``, which can be before the window.
+    the labelled predictions since ``labels_since``, which can be before the window; ``asked``:
+    labels of images drawn at random that were asked for, and have not come.
     """
 
     monitored: MonitoredVersion
@@ -40,6 +42,7 @@ class Findings:
     accuracy: AccuracyReport
     labels_since: datetime
     harm: HarmReport
+    asked: int = 0
 
     @cached_property
     def states(self) -> dict[Kind, State]:
@@ -100,7 +103,23 @@ class Findings:
         problems = [text for state, text in self._problems() if state in ("warn", "alarm")]
         if problems:
             return f"{capitalized(enumerated(problems))}."
-        return "Not enough data." if self.state == "unknown" else "No problems found."
+        if self.state == "unknown":
+            return "Not enough data."
+        if self.states["accuracy"] == "unknown":
+            return "No problems found, but the accuracy is unknown."
+        return "No problems found."
+
+    @property
+    def without_labels(self) -> str:
+        """A sentence if nobody has labelled images lately; else empty."""
+        newest = self.accuracy.newest
+        if newest is not None and self.end - newest <= RECENT:
+            return ""
+        days = LABELS_BACK.days if newest is None else (self.end - newest).days
+        waiting = ""
+        if self.asked:
+            waiting = f" {counted(self.asked, 'image')} drawn at random wait for a label."
+        return f"Nobody has labelled images of the last {days} days.{waiting}"
 
     def _problems(self) -> list[tuple[State, str]]:
         drift = self.verdict.state
@@ -119,12 +138,13 @@ class Findings:
         ]
 
     def _accuracy_state(self) -> State:
-        """Labels of the window decide. Earlier ones cannot clear a suspicion, and the absence of
-        one means little where the images have changed."""
+        """Labels of the window decide. Earlier ones cannot clear a suspicion, and without any
+        lately, or where the images have changed since, nobody knows: shifts of a part of the images
+        cost ten points of accuracy without a suspicion."""
         if self.judged_by_labels or self.harm.suspected:
             return self.accuracy.state if self.judged_by_labels else "alarm"
         if self.accuracy.state in ("warn", "alarm"):
             return self.accuracy.state
-        if self.since is not None:
-            return "unknown"
-        return self.harm.state if self.accuracy.state == "unknown" else self.accuracy.state
+        newest = self.accuracy.newest
+        lately = newest is not None and self.end - newest <= RECENT
+        return self.accuracy.state if lately and self.since is None else "unknown"

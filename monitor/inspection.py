@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.accuracy.harm import HarmReport, disagreement, suspect
-from monitor.accuracy.labelled import AccuracyReport, AccuracySettings, measure_accuracy
+from monitor.accuracy.labelled import (
+    LABELS_BACK,
+    AccuracyReport,
+    AccuracySettings,
+    measure_accuracy,
+)
 from monitor.drift.alarm import AlarmRule
 from monitor.drift.detector import DriftDetector, DriftSettings
 from monitor.drift.results import DriftReport
@@ -22,9 +27,6 @@ from records.database import Database
 from records.reports import history
 from records.traffic import traffic
 from records.windows import Record, window
-
-LABELS_BACK = timedelta(days=30)
-"""Labels arrive late: if a window has too few, those of the last month are used."""
 
 _MAX_LABELLED = 2_000
 _SAMPLE = 500
@@ -76,7 +78,7 @@ def inspect(
         without=monitored.version.manifest.without_halves,
         own=data.own,
     )
-    accuracy, labels_since = _accuracy(database, monitored, start, end, harm)
+    accuracy, labels_since = _accuracy(database, monitored, start, end, data, harm)
     return Findings(
         monitored=monitored,
         at=datetime.now(UTC),
@@ -130,6 +132,7 @@ def _accuracy(
     monitored: MonitoredVersion,
     start: datetime,
     end: datetime,
+    data: WindowData,
     harm: HarmReport,
 ) -> tuple[AccuracyReport, datetime]:
     """The report, and the start of the time its labelled predictions come from."""
@@ -138,11 +141,14 @@ def _accuracy(
         more = _labelled(database, monitored, end - LABELS_BACK, end)
         if _count(more) > _count(labelled):
             labelled, since = more, min(start, end - LABELS_BACK)
-    proportion = harm.window
+    proportion = None
+    if harm.window is not None:
+        size = Proportion.of(np.ones(len(data), dtype=bool), data.weights).size
+        proportion = Proportion(harm.window, size)
     if since < start and monitored.halves is not None:
         sample = sampled(database, monitored, since, end, _SAMPLE, alone=True)
         mask = _disagreeing(monitored, sample)
-        proportion = Proportion.of(mask, sample.weights).value if len(sample) else None
+        proportion = Proportion.of(mask, sample.weights) if len(sample) else None
     disagreeing = None
     if proportion is not None and labelled:
         disagreeing = _disagreeing_records(database, monitored, labelled)

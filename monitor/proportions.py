@@ -72,15 +72,20 @@ class Proportion:
 class Stratified(Proportion):
     """A proportion of a whole of which parts were drawn from with different probabilities.
 
-    ``parts``: of each the share of the whole, and the proportion in what was drawn from it.
+    ``parts``: of each the share of the whole, and the proportion in what was drawn from it;
+    ``counted``: the images that the shares were counted on.
     """
 
     parts: tuple[tuple[float, Proportion], ...] = ()
+    counted: float = np.inf
 
     @classmethod
-    def over(cls, mask: NDArray[np.bool_], strata: Sequence[Stratum]) -> Self:
+    def over(
+        cls, mask: NDArray[np.bool_], strata: Sequence[Stratum], counted: float = np.inf
+    ) -> Self:
         """The proportion of True in ``mask``, bool [N], by post-stratification (Holt and Smith,
-        Journal of the Royal Statistical Society A 142, 1979).
+        Journal of the Royal Statistical Society A 142, 1979), with shares that are those of
+        ``counted`` images.
 
         Of a stratum without images nothing is known: it gets the others' proportion, and an
         interval from 0 to 1. ``size`` is Kish's for the weights that this comes down to.
@@ -91,19 +96,25 @@ class Stratified(Proportion):
         drawn = [(share, part) for share, part in found if part.size]
         known = sum(share for share, _ in drawn)
         if not known:
-            return cls(0.0, 0.0, ((1.0, Proportion(0.0, 0.0)),))
+            return cls(0.0, 0.0, ((1.0, Proportion(0.0, 0.0)),), counted)
         value = sum(share * part.value for share, part in drawn) / known
         spread = sum((share / known) ** 2 / part.size for share, part in drawn)
         parts = tuple(
             (share, part if part.size else Proportion(value, 0.0)) for share, part in found
         )
-        return cls(value, 1 / spread, parts)
+        return cls(value, 1 / spread, parts, counted)
 
     def interval(self, level: float = 0.95) -> Interval:
         """From the intervals of the parts, by their distances from the estimates: Zou, Huang and
         Zhang, A note on confidence interval estimation for a linear function of binomial
-        proportions, Computational Statistics and Data Analysis 53 (2009), pages 1080 to 1085."""
-        below = above = 0.0
+        proportions, Computational Statistics and Data Analysis 53 (2009), pages 1080 to 1085.
+
+        The shares are those of a sample as well, which adds the variance between the parts: double
+        sampling for stratification, Cochran, Sampling Techniques (1977), section 12.2. Without it
+        the interval of a window of 100, all labelled, had the accuracy in 0.85 instead of 0.95."""
+        z2 = float(norm.isf((1 - level) / 2)) ** 2
+        between = sum(share * (part.value - self.value) ** 2 for share, part in self.parts)
+        below = above = z2 * between / self.counted if self.size else 0.0
         for share, part in self.parts:
             inner = part.cautious(level)
             below += (share * (part.value - inner.low)) ** 2

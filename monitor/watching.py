@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cli import printable
 from errors import PupilaError, UnknownVersionError
 from models.store import Store
+from monitor.asking import asked
 from monitor.findings import Findings
 from monitor.inspection import inspect, inspected_windows
 from monitor.report.delivery import Destinations, deliver, last_state, notify
@@ -35,6 +36,7 @@ class Watcher:
     """``html``: a file for all models, or a folder for one each; ``model``: only this one.
 
     ``at_once``: look at each model when started, however short a time ago the last look was;
+    ``per_week``: labels to ask for, see ``monitor.asking``, unless ``found`` does so;
     ``found``: told what each inspection found, before its line. ``alarm`` and ``failed``: whether
     the last inspections raised an alarm, or failed. ``inspecting``: the model that a line is about;
     ``waits``: whether it says that there is no such model yet.
@@ -52,6 +54,7 @@ class Watcher:
     inspecting: str | None = None
     waits: bool = False
     at_once: bool = False
+    per_week: int = 0
     _undelivered: set[str] = field(default_factory=set)
     _missing: set[str] = field(default_factory=set)
     _looked: set[str] = field(default_factory=set)
@@ -104,6 +107,10 @@ class Watcher:
             return
         self._looked.add(name)
         findings = inspect(self.database, monitored, next_start(earlier, now, self.every), now)
+        try:
+            findings = asked(self.database, findings, self.per_week)
+        except PupilaError as error:
+            yield self._failure(f"No labels of {name} were asked for", error, now)
         document = Document.of(findings, last_state(self.database, name))
         self.alarm = self.alarm or document.state == "alarm"
         if self.found is not None:

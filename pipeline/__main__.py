@@ -159,9 +159,9 @@ def ask(model: str, hours: int, as_json: bool) -> None:
 
     Labels are sent as any other; those that were asked for are told apart by how they were drawn.
     """
+    from monitor.asking import ask_named, ask_random
     from monitor.inspection import inspect
     from monitor.window.version import MonitoredVersion
-    from pipeline.asking import ask_named, ask_random
     from records.labelled import open_requests
     from rollout.answering import answering
     from settings import settings

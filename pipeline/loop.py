@@ -14,10 +14,10 @@ from typing import Any, Final, get_args
 
 from errors import PupilaError, UnknownVersionError
 from models.store import Store
+from monitor.asking import ask_named, ask_random
 from monitor.findings import Findings
 from monitor.watching import Watcher
 from pipeline import candidate
-from pipeline.asking import ask_named, ask_random
 from pipeline.event import Event, Task
 from pipeline.lease import DURATION, renewed
 from pipeline.notices import tell

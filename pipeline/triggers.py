@@ -1,7 +1,7 @@
 """When a model is to be retrained, and why or why not.
 
 Drift is no reason: of 20 shifts that alarmed, 15 cost 3 points of accuracy or less. Drift and
-suspected harm ask for labels (``pipeline.asking``); a drop that labels prove is a reason.
+suspected harm ask for labels (``monitor.asking``); a drop that labels prove is a reason.
 """
 
 from dataclasses import dataclass

@@ -3,12 +3,16 @@
 import asyncio
 import contextlib
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import TYPE_CHECKING
+
+import orjson
 
 from errors import RecordsError
 from serving.background import background
 from serving.metrics import (
     LABEL_REQUESTS,
+    MONITOR_LABELLED,
     MONITOR_P_VALUE,
     MONITOR_SECONDS,
     MONITOR_STATE,
@@ -65,6 +69,8 @@ class Gauges:
             MONITOR_SECONDS.labels(*names).set(report.at.timestamp())
             p_value = report.p_value
             MONITOR_P_VALUE.labels(*names).set(float("nan") if p_value is None else p_value)
+            if report.kind == "accuracy":
+                MONITOR_LABELLED.labels(report.model).set(_labelled(report.body))
         for model, (state, at) in loop.retrainings.items():
             RETRAINING_STATE.labels(model).set(_RETRAININGS[state])
             RETRAINING_SECONDS.labels(model).set(at.timestamp())
@@ -74,3 +80,13 @@ class Gauges:
         self._asked |= loop.requests.keys()
         for asked in self._asked:
             LABEL_REQUESTS.labels(*asked).set(loop.requests.get(asked, 0))
+
+
+def _labelled(body: str) -> float:
+    """When the newest prediction with a label was made, by the body of a report on accuracy; 0 if
+    there is none, as in reports from before this was told."""
+    try:
+        newest = orjson.loads(body)["accuracy"]["newest"]
+        return datetime.fromisoformat(newest).timestamp() if newest else 0.0
+    except (ValueError, TypeError, KeyError):
+        return 0.0

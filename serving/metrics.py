@@ -188,6 +188,13 @@ MONITOR_SECONDS = Gauge(
     _REPORT,
     multiprocess_mode="mostrecent",
 )
+MONITOR_LABELLED = Gauge(
+    "pupila_monitor_labelled_timestamp_seconds",
+    "When the newest prediction that the monitor found a label of was made, in seconds since 1970; "
+    "0 if it found none of the last 30 days",
+    ("model",),
+    multiprocess_mode="mostrecent",
+)
 
 
 EXEMPLARS: Final = Exemplars()

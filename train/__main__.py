@@ -147,6 +147,7 @@ def main(
             backend=backend,
             on_stage=lambda stage, done, total: advance(_STAGES[stage], done, total),
             on_note=_say,
+            drawn=dataset.held is None,
         )
         advance.expect(_SAVING, choice.effort.save)
         saved = _save(result, promote, advance)

@@ -26,6 +26,7 @@ from train.effort import Size, checked_images
 from train.evaluate import calibration_error, evaluate
 from train.halves import fit_halves
 from train.mistakes import mistakes_picture
+from train.nearest import nearest
 from train.recipes import Recipe, recipe
 from train.search import Method, SearchResult, search
 from train.verdict import Circumstances, is_guessing, on_accuracy, on_calibration, on_holdout
@@ -102,6 +103,7 @@ def train(
         parent=parent,
         on_stage=on_stage,
         on_note=on_note,
+        drawn=dataset.held is None,
     )
 
 
@@ -118,11 +120,13 @@ def train_parts(
     parent: str | None = None,
     on_stage: OnStage | None = None,
     on_note: Callable[[str], None] | None = None,
+    drawn: bool = False,
 ) -> TrainingResult:
     """``train`` with a split that was made elsewhere, of the ``whole`` that the version names.
 
-    ``parameters``: of the recipe, unless there is a ``plan`` to search. The holdout may lack a
-    class of the training set, but has no other.
+    ``parameters``: of the recipe, unless there is a ``plan`` to search; ``drawn``: whether the
+    holdout was drawn at random from the same images. It may lack a class of the training set, but
+    has no other.
     """
     chosen = recipe(recipe_name)
     notify = on_stage or (lambda _stage, _done, _total: None)
@@ -180,6 +184,7 @@ def train_parts(
     findings += on_holdout(metrics, given=given)
     # In random order, so that the first rows are not all of the first class.
     rows = np.random.default_rng(seed).permutation(len(held))[:REFERENCE_IMAGES]
+    neighbours, near = nearest(parts, rows, seed, drawn=drawn)
     checked = checked_images(chosen.name, Size(len(targets), features.shape[1], len(labels)))
     candidate = Candidate(
         name=name,
@@ -197,6 +202,8 @@ def train_parts(
             pca_mean=mean,
             pca_components=components,
             sizes=parts.train.sizes,
+            neighbours=neighbours,
+            nearest=near,
         ),
         halves=halves.estimators,
         without_halves=halves.reason,

@@ -1,6 +1,7 @@
 """How often a model is right, from labels; without labels, see ``harm``."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,11 @@ from records.reports import State
 from records.windows import Record
 
 Floats = NDArray[np.float64]
+
+LABELS_BACK = timedelta(days=30)
+"""Labels arrive late: if a window has too few, those of the last month are used."""
+RECENT = timedelta(days=14)
+"""Images of two weeks without a single label: the accuracy of before says little about now."""
 
 _DRAWN = ("random", "monitor")
 
@@ -54,7 +60,8 @@ class AccuracyReport(Frozen):
     (Kish); ``accuracy``: with its 95% confidence interval; ``drop``: the reference's accuracy minus
     this one, with its 95% confidence interval in ``drop_low`` and ``drop_high``; ``strangers``:
     labels outside the model's classes, each counted as a mistake; ``unweighted``: records without a
-    sampling weight, left out because others have one.
+    sampling weight, left out because others have one; ``newest``: when the newest prediction with a
+    label was made.
     """
 
     state: State
@@ -69,6 +76,7 @@ class AccuracyReport(Frozen):
     classes: tuple[ClassAccuracy, ...]
     strangers: int
     unweighted: int
+    newest: datetime | None = None
 
 
 def measure_accuracy(
@@ -77,7 +85,7 @@ def measure_accuracy(
     reference: Reference | None,
     *,
     disagreeing: NDArray[np.bool_] | None = None,
-    disagreement: float | None = None,
+    disagreement: Proportion | None = None,
     settings: AccuracySettings | None = None,
 ) -> AccuracyReport:
     """Accuracy, recall and precision of the records that have a label.
@@ -90,7 +98,7 @@ def measure_accuracy(
     Where enough of the labels were asked for, only these count.
     """
     settings = settings or AccuracySettings()
-    rows = [
+    labelled = rows = [
         row
         for row, record in enumerate(records)
         if record.truth is not None and record.status == 200
@@ -109,9 +117,10 @@ def measure_accuracy(
     right = Proportion.of(truth == predicted, weights)
     if disagreeing is not None and disagreement is not None and chosen:
         mask = disagreeing[chosen]
-        strata = (mask, disagreement, weights), (~mask, 1 - disagreement, weights)
-        right = Stratified.over(truth == predicted, strata)
-        weights = balanced(weights, mask, disagreement)
+        share = disagreement.value
+        strata = (mask, share, weights), (~mask, 1 - share, weights)
+        right = Stratified.over(truth == predicted, strata, disagreement.size)
+        weights = balanced(weights, mask, share)
     before = _reference_accuracy(reference)
     low, high = (None, None) if before is None else difference(before, right)
     classes = _classes(labels, truth, predicted, weights, reference, 1 - settings.level)
@@ -130,6 +139,7 @@ def measure_accuracy(
         classes=classes,
         strangers=int((truth == -1).sum()),
         unweighted=len(rows) - len(chosen),
+        newest=max((records[row].at for row in labelled), default=None),
     )
 
 

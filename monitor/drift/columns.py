@@ -15,12 +15,15 @@ class Columns:
     ``outputs``: float32 [N, C], the probabilities (or scores) of the classes; ``statistics``:
     float32 [N, S], see ``monitor.drift.statistics``; ``error``: float32 [N], the squared norm of
     what a projection on the principal components leaves of an image's features, or None where the
-    reference has no components.
+    reference has no components; ``strangeness``: float32 [N], how unlike the training images each
+    is, or None where nothing is known of these. Of a reference, ``strangeness`` can have more rows
+    than the rest: those of training images, compared with the others.
     """
 
     outputs: NDArray[np.float32]
     statistics: NDArray[np.float32]
     error: NDArray[np.float32] | None
+    strangeness: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.outputs)
@@ -41,4 +44,5 @@ class Columns:
     def take(self, rows: NDArray[np.int64]) -> Self:
         """The given rows alone."""
         error = None if self.error is None else self.error[rows]
-        return type(self)(self.outputs[rows], self.statistics[rows], error)
+        strangeness = None if self.strangeness is None else self.strangeness[rows]
+        return type(self)(self.outputs[rows], self.statistics[rows], error, strangeness)

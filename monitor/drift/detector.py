@@ -5,6 +5,7 @@ the model has become worse.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from pydantic import Field
 from cli import counted
 from images.spec import ImageSpec
 from models.manifest import Label
+from models.neighbours import Neighbours
 from models.reference import Reference
 from monitor.drift import statistics
 from monitor.drift.alarm import AlarmRule
@@ -32,11 +34,11 @@ class DriftSettings(Frozen):
     """When a window counts as changed, and how many images it needs.
 
     ``alpha``: the proportion of unchanged windows in which a view may be called changed;
-    ``max_images``: images of a window that are compared; ``min_images``: fewer are not enough;
-    ``ratio``: images of the reference for each one of the window. A small reference is itself a
-    random sample, and every window is compared with the same one: with a reference of 360 and
-    windows of 1,000, one of forty references called 0.63 of its unchanged windows changed, and a
-    rule over several windows does not help against that.
+    ``max_images``: images of a window that are looked at; ``min_images``: fewer are not enough;
+    ``ratio``: images of the reference for each one that all views compare. A small reference is
+    itself a random sample, and every window is compared with the same one: with a reference of 360
+    and windows of 1,000, one of forty references called 0.63 of its unchanged windows changed, and
+    a rule over several windows does not help against that.
     """
 
     alpha: float = Field(default=0.05, gt=0, lt=1)
@@ -46,7 +48,8 @@ class DriftSettings(Frozen):
 
 
 class DriftDetector:
-    """Holds the reference; ``compare`` may be called from any thread."""
+    """Holds the ``reference`` as what the views compare; ``compare`` may be called from any
+    thread."""
 
     def __init__(
         self, settings: DriftSettings | None = None, rule: AlarmRule | None = None
@@ -60,24 +63,38 @@ class DriftDetector:
         """Describe the held-out images once; ``labels`` are the manifest's, for the sentences.
 
         Without the reference's principal components (older versions), two views are skipped.
+        Without its neighbours, what the components leave tells which images are unusual.
         """
         self._spec = spec
         self._mean, self._components = reference.pca_mean, reference.pca_components
-        self._reference = self.describe(reference.pixels, reference.probabilities)
+        self._neighbours: Neighbours | None = None
+        self.reference = self.describe(reference.pixels, reference.probabilities)
+        small, nearest = reference.neighbours, reference.nearest
+        if small is not None and nearest is not None and len(small) and len(nearest):
+            self._neighbours = Neighbours(small, spec)
+            self.reference = replace(self.reference, strangeness=nearest)
         known = labels if labels is not None else range(reference.probabilities.shape[1])
         self._labels: tuple[Label, ...] = tuple(known)
         self._views = tuple(
             view
             for view in views(self._labels, statistics.of(spec))
-            if self._components is not None or not view.needs_error
+            if view.needs is None or getattr(self.reference, view.needs) is not None
         )
         return self
 
     @property
     def size(self) -> int:
-        """The images of a window that are compared, at most; 0 if the reference is too small."""
-        size = min(self.settings.max_images, int(len(self._reference) / self.settings.ratio))
+        """The images of a window that are compared by all views, at most; 0 if the reference is too
+        small."""
+        size = min(self.settings.max_images, int(len(self.reference) / self.settings.ratio))
         return size if size >= self.settings.min_images else 0
+
+    def sampled(self, count: int, seed: int = 0) -> NDArray[np.int64]:
+        """int64 [m]: those of ``count`` images that all views compare."""
+        if not 0 < self.size < count:
+            return np.arange(count)
+        rng = np.random.default_rng([seed, 1])
+        return np.sort(rng.choice(count, self.size, replace=False))
 
     def compare(
         self,
@@ -95,8 +112,8 @@ class DriftDetector:
         given = len(pixels)
         rng = np.random.default_rng(seed)
         rows = thin(given, weights, rng)
-        if len(rows) > self.size > 0:
-            rows = np.sort(rng.choice(rows, self.size, replace=False))
+        if len(rows) > self.settings.max_images:
+            rows = np.sort(rng.choice(rows, self.settings.max_images, replace=False))
         reason = self._missing(given, len(rows))
         if reason is not None:
             return DriftReport(
@@ -107,28 +124,42 @@ class DriftDetector:
                 reason=reason,
                 given=given,
                 images=len(rows),
-                reference=len(self._reference),
+                reference=len(self.reference),
             )
-        return self.judge(self.describe(pixels[rows], outputs[rows]), rows, given)
+        return self.judge(self.describe(pixels[rows], outputs[rows]), rows, given, seed)
 
     def describe(self, pixels: NDArray[np.uint8], outputs: NDArray[np.float32]) -> Columns:
         """What the views compare, of N images: uint8 [N, F] and float32 [N, C]."""
+        errors = self._errors(pixels)
+        near = self._neighbours
         return Columns(
             outputs=outputs,
             statistics=statistics.compute(pixels, self._spec),
-            error=self._errors(pixels),
+            error=errors,
+            strangeness=errors if near is None else near.distances(pixels),
         )
 
     def judge(
-        self, columns: Columns, rows: NDArray[np.int64] | None = None, given: int | None = None
+        self,
+        columns: Columns,
+        rows: NDArray[np.int64] | None = None,
+        given: int | None = None,
+        seed: int = 0,
     ) -> DriftReport:
         """A report on all of the images that ``columns`` describe.
 
-        ``rows``: int64 [n], their indices in the window; ``given``: the size of the window.
+        ``rows``: int64 [n], their indices in the window; ``given``: the size of the window. Views
+        that need a reference of several times as many images get some of them, drawn at random.
         """
         if rows is None:
             rows = np.arange(len(columns))
-        comparisons = [view.compare(self._reference, columns) for view in self._views]
+        everything = np.arange(len(columns))
+        some = self.sampled(len(columns), seed)
+        part = columns.take(some)
+        looked = [everything if view.whole else some for view in self._views]
+        comparisons = [
+            view.compare(self.reference, columns if view.whole else part) for view in self._views
+        ]
         adjusted = holm([comparison.p_value for comparison in comparisons])
         results = tuple(
             ViewResult(
@@ -139,9 +170,11 @@ class DriftDetector:
                 minimum=view.minimum,
                 unit=view.unit,
                 words=comparison.summary,
-                examples=tuple(rows[comparison.examples].tolist()),
+                examples=tuple(rows[among[comparison.examples]].tolist()),
             )
-            for view, comparison, p_value in zip(self._views, comparisons, adjusted, strict=True)
+            for view, comparison, p_value, among in zip(
+                self._views, comparisons, adjusted, looked, strict=True
+            )
         )
         evidence = min((result.adjusted for result in results if result.large), default=1.0)
         return DriftReport(
@@ -151,10 +184,11 @@ class DriftDetector:
             threshold=self.settings.alpha,
             reason="",
             given=len(columns) if given is None else given,
-            images=len(columns),
-            reference=len(self._reference),
+            images=len(some),
+            searched=max(map(len, looked)),
+            reference=len(self.reference),
             views=results,
-            classes=self._classes(columns),
+            classes=self._classes(part),
         ).explained()
 
     def _missing(self, given: int, images: int) -> str | None:
@@ -162,7 +196,7 @@ class DriftDetector:
         minimum, ratio = self.settings.min_images, self.settings.ratio
         if self.size == 0:
             return (
-                f"Not enough data: the reference has {len(self._reference)} images, but windows of "
+                f"Not enough data: the reference has {len(self.reference)} images, but windows of "
                 f"{minimum} need at least {minimum * ratio:.0f}; train with a larger holdout."
             )
         if images < minimum:
@@ -185,7 +219,7 @@ class DriftDetector:
         return errors
 
     def _classes(self, columns: Columns) -> tuple[ClassChange, ...]:
-        before, now = self._reference.proportions(), columns.proportions()
+        before, now = self.reference.proportions(), columns.proportions()
         order = np.argsort(-np.abs(now - before), kind="stable")[:_CLASSES]
         return tuple(
             ClassChange(

@@ -48,8 +48,9 @@ class DriftReport(Frozen):
     over several. ``p_value``: of all views, after Holm's correction; ``evidence``: of those whose
     effect is large enough, 1 if none is; the alarm rule uses it. Both are None if the state is
     unknown. ``threshold``: the adjusted p-value below which a view has changed. ``given``: images
-    of the window, of which ``images`` were compared with ``reference`` images. ``classes``: the
-    most changed first; ``examples``: rows of the window.
+    of the window, of which ``images`` were compared with ``reference`` images, and ``searched``
+    were looked at for unusual ones. ``classes``: the most changed first; ``examples``: rows of the
+    window.
     """
 
     state: State
@@ -60,6 +61,7 @@ class DriftReport(Frozen):
     given: int
     images: int
     reference: int
+    searched: int = 0
     views: tuple[ViewResult, ...] = ()
     classes: tuple[ClassChange, ...] = ()
     examples: tuple[int, ...] = ()
@@ -75,10 +77,14 @@ class DriftReport(Frozen):
         """A sentence if not all of the window's images were compared; else empty."""
         if self.evidence is None or self.images == self.given:
             return ""
-        return (
+        compared = (
             f"Compared: {self.images:,} of the window's {self.given:,} images, with "
-            f"{self.reference:,} of the reference."
+            f"{self.reference:,} of the reference"
         )
+        if self.searched <= self.images:
+            return f"{compared}."
+        looked = "all" if self.searched == self.given else f"{self.searched:,}"
+        return f"{compared}; {looked} were looked at for unusual ones."
 
     def explained(self) -> Self:
         """With the reason and the examples that follow from the views."""

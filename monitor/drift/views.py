@@ -7,21 +7,24 @@ most; a p-value alone is small for any change if only the window is large.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2_contingency, fisher_exact, hypergeom
+from scipy.stats import chi2_contingency, fisher_exact
 
 from models.manifest import Label
 from monitor.drift.columns import Columns
+from monitor.drift.exceedances import Exceedances
 from monitor.drift.kolmogorov import KolmogorovSmirnov
 from monitor.drift.statistics import Statistic
 from monitor.phrasing import describe_proportion, percent
 
-UNUSUAL = 0.98
-"""The quantile of the reference's reconstruction errors above which an image is unusual."""
-EXTREME = 0.995
-"""The quantile above which hardly any image should be: one or two of a reference of 360."""
+UNUSUAL = (0.98, 1)
+"""The quantile of the reference above which an image is unusual, and how many of it are at or above
+that at least."""
+EXTREME = (0.9975, 2)
+"""That above which hardly any image should be: two of a reference of 360, four of 1,797."""
 MIN_EXPECTED = 5.0
 """Images of a class to expect in the window for chi-square to hold: Cochran, Some methods for
 strengthening the common chi-square tests, Biometrics 10 (1954)."""
@@ -43,13 +46,16 @@ class Comparison:
 
 @dataclass(frozen=True)
 class View:
-    """``minimum``: the effect that an alarm needs; ``unit``: what the effect measures."""
+    """``minimum``: the effect that an alarm needs; ``unit``: what the effect measures; ``needs``:
+    a column that a reference may lack; ``whole``: whether it looks at all of a large window, where
+    the others get as many images as a reference of this size allows."""
 
     name: str
     unit: str
     minimum: float
     compare: Callable[[Columns, Columns], Comparison]
-    needs_error: bool = False
+    needs: Literal["error", "strangeness"] | None = None
+    whole: bool = False
 
 
 def views(labels: Sequence[Label], statistics: Sequence[Statistic]) -> tuple[View, ...]:
@@ -63,14 +69,15 @@ def views(labels: Sequence[Label], statistics: Sequence[Statistic]) -> tuple[Vie
             0.2,
             lambda old, new: classes(old, new, labels),
         ),
-        View("reconstruction", distance, 0.1, reconstruction, needs_error=True),
+        View("reconstruction", distance, 0.1, reconstruction, needs="error"),
         View("statistics", distance, 0.1, lambda old, new: image_statistics(old, new, statistics)),
         View(
             "unusual images",
             "proportion of unusual images minus that of the reference",
-            0.05,
+            0.02,
             unusual,
-            needs_error=True,
+            needs="strangeness",
+            whole=True,
         ),
     )
 
@@ -136,45 +143,29 @@ def image_statistics(old: Columns, new: Columns, statistics: Sequence[Statistic]
 
 
 def unusual(old: Columns, new: Columns) -> Comparison:
-    """How many images have a reconstruction error above a high quantile of the reference: detects a
+    """How many images are less like the training images than nearly all of the reference: detects a
     window of which only a part has changed.
 
-    The limits are the reference's own, so that all of a window can be above them. If nothing has
-    changed, how many are follows from the numbers of images alone, whatever the distribution: of
-    the highest ``many + rank - 1`` values of both together, at least ``many`` are then the window's
-    (Gumbel and von Schelling, The distribution of the number of exceedances, Annals of Mathematical
-    Statistics 21, 1950). So the test is exact; ties only make its p-value larger. It is done at
-    two quantiles, with Bonferroni: the higher one tells a few images that are like no other, and
-    the lower one many that are a little odd.
+    The limits are the reference's own, so that all of a window can be above them; the test is exact
+    (``monitor.drift.exceedances``). It is done at two quantiles, with Bonferroni: the higher one
+    tells a few images that are like no other, and the lower one many that are a little odd.
     """
-    before, now = _errors(old, new)
-    p_value = min(1.0, 2 * min(_exceeding(before, now, limit)[1] for limit in (UNUSUAL, EXTREME)))
-    many, _ = _exceeding(before, now, UNUSUAL)
-    rank = _rank(before, UNUSUAL)
-    usual = rank / len(before)
-    effect = many / len(now) - usual
-    summary = (
-        f"{percent(many / len(now))} of the images are unlike the training images "
-        f"(reference: {percent(usual)})"
+    if old.strangeness is None or new.strangeness is None:
+        raise ValueError("This view needs to know how unlike the training images both are.")
+    found = min(
+        (
+            Exceedances.beyond(old.strangeness, new.strangeness, *limit)
+            for limit in (UNUSUAL, EXTREME)
+        ),
+        key=lambda one: one.p_value,
     )
-    order = np.argsort(-now, kind="stable")
-    return Comparison(p_value, max(0.0, effect), summary, order[: min(EXAMPLES, many)])
-
-
-def _rank(values: NDArray[np.float32], quantile: float) -> int:
-    """How many of the values are at or above the quantile; one at least."""
-    # Without rounding, 0.02 of 350 would be 6.
-    return max(1, int(round((1 - quantile) * len(values), 6)))
-
-
-def _exceeding(
-    before: NDArray[np.float32], now: NDArray[np.float32], quantile: float
-) -> tuple[int, float]:
-    """How many of the window are above the quantile of the reference, and the p-value of that."""
-    rank = _rank(before, quantile)
-    many = int((now > np.partition(before, -rank)[-rank]).sum())
-    both = len(before) + len(now)
-    return many, float(hypergeom.sf(many - 1, both, len(now), many + rank - 1))
+    summary = (
+        f"{percent(found.proportion)} of the images are unlike the training images "
+        f"(reference: {percent(found.usual)})"
+    )
+    order = np.argsort(-new.strangeness, kind="stable")
+    p_value = min(1.0, 2 * found.p_value)
+    return Comparison(p_value, found.excess, summary, order[: min(EXAMPLES, found.many)])
 
 
 def _chi_square(counts: NDArray[np.int64]) -> tuple[float, float]:

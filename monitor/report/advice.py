@@ -74,6 +74,8 @@ def _steps(findings: Findings) -> Iterator[Step]:
             "labels for these classes before you act."
         )
     yield from _faults(findings, "warn")
+    if findings.without_labels and states["accuracy"] == "unknown" and len(findings.data):
+        yield from _sampling(findings)
     if states["drift"] == "unknown":
         yield from _more_data(findings)
 
@@ -97,6 +99,16 @@ def _labelling(findings: Findings, suspected: bool) -> Iterator[Step]:
         "(--html shows them, --json lists all of them). The next report will then include the "
         "accuracy. For each image, send its true label:",
         command=_feedback(findings),
+    )
+
+
+def _sampling(findings: Findings) -> Iterator[Step]:
+    model = findings.monitored.model
+    yield Step(
+        text="Label some of the images, or nobody knows how accurate the model is: changes of a "
+        "few images go unnoticed otherwise. Some drawn at random are asked for each day "
+        "(PUPILA_ASK_PER_WEEK). To list those that wait:",
+        command=f"python -m pipeline ask --model {model} --json",
     )
 
 

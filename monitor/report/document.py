@@ -44,7 +44,9 @@ class Document(Frozen):
 
     ``text``: all in one line, as chat programs show it; ``before``: the last reported state that
     was not unknown; ``since``: when the images began to differ, if they do; ``accuracy``: of
-    labelled predictions since ``labels_since``; ``records``: looked at, of those ``recorded``, and
+    labelled predictions since ``labels_since``; ``without_labels``: a sentence if nobody has
+    labelled images lately, else empty; ``asked``: labels of images drawn at random that were asked
+    for and have not come; ``records``: looked at, of those ``recorded``, and
     how many of the latter each version ``answered``; ``inherited``: the version that answered when
     the images began to differ, if it was another one; ``looked_at``: a sentence if that was not
     all, or not this version's alone, else empty; ``examples``, ``label_first`` and ``faulty``: the
@@ -72,6 +74,8 @@ class Document(Frozen):
     verdict: AlarmVerdict
     accuracy: AccuracyReport
     labels_since: datetime
+    without_labels: str = ""
+    asked: int = 0
     harm: HarmReport
     examples: tuple[ListedPrediction, ...]
     label_first: tuple[ListedPrediction, ...]
@@ -110,6 +114,8 @@ class Document(Frozen):
             verdict=findings.verdict,
             accuracy=findings.accuracy,
             labels_since=findings.labels_since,
+            without_labels=findings.without_labels,
+            asked=findings.asked,
             harm=findings.harm,
             examples=_listed(data.record(index) for index in findings.drift.examples),
             label_first=_listed(data.record(index) for index in findings.harm.label_first),
@@ -126,7 +132,7 @@ class Document(Frozen):
 
 
 def reason(findings: Findings) -> str:
-    """The reasons of everything that is not calm; empty if all is."""
+    """The reasons of everything that is not calm, and that there are no labels; empty if all is."""
     reasons = []
     if findings.states["drift"] != "calm":
         reasons.append(findings.drift.reason)
@@ -137,6 +143,9 @@ def reason(findings: Findings) -> str:
         reasons.append(findings.harm.reason)
     if findings.states["quality"] in ("warn", "alarm"):
         reasons.append(findings.quality.reason)
+    # Without data to compare there is more to say than that.
+    if findings.state != "unknown" and findings.without_labels:
+        reasons.append(findings.without_labels)
     return " ".join(reasons)
 
 

@@ -70,6 +70,8 @@ def sentences(findings: Findings, kind: Kind) -> Iterator[str]:
         # What the state follows from comes first.
         first = findings.harm_suspected and findings.accuracy.state not in ("warn", "alarm")
         yield from [*without, *measured] if first else [*measured, *without]
+        if findings.without_labels:
+            yield findings.without_labels
         if findings.since and findings.harm.state == "calm" and not findings.judged_by_labels:
             yield "While the images are changed, this estimate can miss a drop in accuracy."
 

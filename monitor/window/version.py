@@ -14,6 +14,7 @@ from images.decoding import read_pixels
 from images.spec import ImageSpec
 from labels import nfc, plain
 from models.manifest import Label
+from models.neighbours import NEIGHBOURS, Neighbours
 from models.reference import COMPONENTS, Reference
 from models.runtime import Runtime
 from models.version import Version
@@ -105,9 +106,9 @@ def reference_from(path: Path, monitored: MonitoredVersion) -> Reference:
     """A reference made of labelled images that the version was not trained on: a folder with one
     sub-folder for each class, or a CSV or Parquet file with the columns image and label.
 
-    Half of them replace the training data, which is not available: their principal components are
-    used as the version's. Raises MonitorError for a class that the version does not have, and for
-    too few or too many images.
+    Half of them replace the training data, which is not available: their principal components and
+    small copies are used as the version's. Raises MonitorError for a class that the version does
+    not have, and for too few or too many images.
     """
     # Importing it takes half a second of CPU, and only such a version needs it.
     from sklearn.decomposition import PCA
@@ -139,6 +140,10 @@ def reference_from(path: Path, monitored: MonitoredVersion) -> Reference:
     images, labels = np.stack(pixels)[order], np.array(indices, dtype=np.int64)[order]
     half = len(order) // 2
     features = monitored.spec.features(images[:half])
+    # Drawn at random, so that each of them says as much as one of the other half.
+    known = images[: min(half, NEIGHBOURS)]
+    neighbours = Neighbours.of(known, monitored.spec)
+    among = neighbours.among(known)
     analysis = PCA(min(COMPONENTS, *features.shape), random_state=0).fit(features)
     return Reference(
         pixels=images[half:],
@@ -146,6 +151,8 @@ def reference_from(path: Path, monitored: MonitoredVersion) -> Reference:
         probabilities=monitored.answers(images[half:], monitored.runtime),
         pca_mean=analysis.mean_.astype(np.float32),
         pca_components=analysis.components_.astype(np.float32),
+        neighbours=neighbours.small,
+        nearest=np.concatenate([neighbours.distances(images[half:]), among[np.isfinite(among)]]),
     )
 
 

@@ -26,6 +26,8 @@ def reference(images: int = 6, **changes: Any) -> Reference:
         "pca_components": np.eye(20, 64, dtype=np.float32),
         "halves": np.full((2, images, 10), 0.1, np.float32),
         "sizes": np.full((3, 2), 8),
+        "neighbours": np.zeros((4, 64), np.uint8),
+        "nearest": np.ones(10, np.float32),
     }
     return Reference(**arrays | changes)
 
@@ -85,6 +87,8 @@ def test_a_version_may_have_none(tmp_path: Path) -> None:
         {"halves": np.zeros((2, 5, 10), np.float32)},
         {"sizes": np.zeros((3, 3), np.int64)},
         {"pca_components": np.zeros((20, 64), np.float64)},
+        {"neighbours": np.zeros((4, 63), np.uint8)},
+        {"nearest": np.ones(10)},
         {"labels": np.int64(3)},
     ],
 )

@@ -50,8 +50,11 @@ def shifted(production: Production, database: Database) -> None:
 def test_a_calm_window_exits_with_0(calm: None, run: CliRunner, database: Database) -> None:
     done = call(run, "run", "--since", "1h")
     assert (done.exit_code, done.stderr) == (0, "")
-    assert "CALM   No problems found." in done.stdout
-    assert "python -m monitor watch" in done.stdout
+    assert "CALM   No problems found, but the accuracy is unknown." in done.stdout
+    assert "Nobody has labelled images of the last 30 days. 15 images drawn at random wait" in (
+        " ".join(done.stdout.split())
+    )
+    assert "python -m pipeline ask --model watched" in done.stdout
     assert len(history(database, "watched")) == 3
 
 
@@ -84,7 +87,7 @@ def test_a_page_and_a_webhook(calm: None, run: CliRunner, tmp_path: Path) -> Non
     with listening() as listener:
         done = call(run, "run", "--html", str(page), "--webhook", listener.url)
     assert done.exit_code == 0
-    assert "No problems found." in page.read_text()
+    assert "No problems found, but the accuracy is unknown." in page.read_text()
     assert json.loads(listener.bodies[0])["state"] == "calm"
     assert list(tmp_path.glob(".*.part")) == []
 
@@ -96,7 +99,7 @@ def test_a_webhook_that_fails_loses_no_report(
     settings.cache_clear()
     done = call(run, "run")
     assert done.exit_code == 1
-    assert "No problems found." in done.stdout
+    assert "No problems found, but the accuracy is unknown." in done.stdout
     assert done.stderr.startswith("Error: The webhook at 127.0.0.1 did not answer (")
     assert "secret" not in done.stderr
     assert len(history(database, "watched")) == 3

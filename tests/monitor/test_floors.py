@@ -13,7 +13,7 @@ FLOORS = (
     ("window",),
     ("drift", "accuracy", "quality"),
     ("findings",),
-    ("inspection", "storage"),
+    ("asking", "inspection", "storage"),
     ("report",),
     ("watching", "selection"),
     ("__main__",),

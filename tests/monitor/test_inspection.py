@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy import delete
 
 from models.store import Store
 from monitor.inspection import inspect
@@ -14,6 +15,7 @@ from monitor.storage import save_reports
 from monitor.window.version import MonitoredVersion
 from records.database import Database
 from records.reports import history
+from records.schema import labels
 from tests.drafts import LinearDraft
 from tests.monitor.production import HOUR, NOON, Production, give_labels, inspected, keep, turned
 
@@ -23,9 +25,55 @@ def test_a_calm_window(
 ) -> None:
     keep(database, production.version, production.images(0))
     findings = inspected(database, monitored)
-    assert findings.states == {"drift": "calm", "accuracy": "calm", "quality": "calm"}
+    assert findings.states == {"drift": "calm", "accuracy": "unknown", "quality": "calm"}
     assert (findings.state, findings.since) == ("calm", None)
-    assert findings.headline == "No problems found."
+    assert findings.headline == "No problems found, but the accuracy is unknown."
+    assert findings.harm.state == "calm"
+    assert findings.without_labels == ("Nobody has labelled images of the last 30 days.")
+
+
+def test_labels_of_some_of_the_images_make_it_calm(
+    production: Production, monitored: MonitoredVersion, database: Database
+) -> None:
+    names = keep(database, production.version, production.images(0))
+    give_labels(database, names[:40], production.truth(0)[:40])
+    findings = inspected(database, monitored)
+    assert findings.states["accuracy"] == "calm"
+    assert (findings.headline, findings.without_labels) == ("No problems found.", "")
+
+
+def test_labels_of_weeks_ago_say_nothing_about_now(
+    production: Production, monitored: MonitoredVersion, database: Database
+) -> None:
+    for days, state in ((13, "calm"), (16, "unknown")):
+        at = NOON - days * 24 * HOUR
+        names = keep(database, production.version, production.images(0), at=at, prefix=str(days))
+        give_labels(database, names, production.truth(0))
+        keep(database, production.version, production.images(1), prefix=f"now-{days}")
+        findings = inspected(database, monitored)
+        assert findings.accuracy.state == "calm"
+        assert findings.states["accuracy"] == state
+        with database.writing() as connection:
+            connection.execute(delete(labels))
+    assert findings.without_labels == ("Nobody has labelled images of the last 16 days.")
+    assert findings.without_labels in sentences(findings, "accuracy")
+    assert one_line(findings).endswith(findings.without_labels)
+    document = Document.of(findings)
+    assert document.without_labels == findings.without_labels
+    assert document.states["accuracy"] == "unknown"
+    assert findings.without_labels in document.text
+
+
+def test_labels_of_weeks_ago_still_show_a_drop(
+    production: Production, monitored: MonitoredVersion, database: Database
+) -> None:
+    at = NOON - 20 * 24 * HOUR
+    names = keep(database, production.version, turned(production.images(0)), at=at)
+    give_labels(database, names, production.truth(0))
+    keep(database, production.version, production.images(1), prefix="now")
+    findings = inspected(database, monitored)
+    assert findings.states["accuracy"] == "alarm"
+    assert findings.without_labels == "Nobody has labelled images of the last 20 days."
 
 
 def test_two_windows_of_three_make_an_alarm(

@@ -112,3 +112,26 @@ def test_the_interval_of_strata_covers(hard: float, right: float) -> None:
         covered += interval.low <= truth <= interval.high
     # 0.93 but for two standard errors.
     assert covered / 400 >= 0.905
+
+
+@pytest.mark.parametrize("images", [100, 400])
+@pytest.mark.parametrize("rates", [(0.1, 0.95), (0.3, 0.5), (0.5, 0.99)])
+def test_the_shares_of_strata_are_of_a_sample_too(images: int, rates: tuple[float, float]) -> None:
+    """Where all of a window is labelled, its accuracy is still that of a sample of production."""
+    rng = np.random.default_rng(2)
+    truth = 0.2 * rates[0] + 0.8 * rates[1]
+    covered = bare = 0
+    for _ in range(400):
+        hard = rng.random(images) < 0.2
+        right = rng.random(images) < np.where(hard, *rates)
+        rows = np.concatenate([np.flatnonzero(hard)[:50], np.flatnonzero(~hard)])[:100]
+        ones, share, chosen = np.ones(len(rows)), float(hard.mean()), hard[rows]
+        strata = (chosen, share, ones), (~chosen, 1 - share, ones)
+        interval = Stratified.over(right[rows], strata, images).interval()
+        covered += interval.low <= truth <= interval.high
+        interval = Stratified.over(right[rows], strata).interval()
+        bare += interval.low <= truth <= interval.high
+    # 0.93 but for two standard errors.
+    assert covered / 400 >= 0.905
+    if (images, rates) == (100, (0.1, 0.95)):
+        assert bare / 400 < 0.9

@@ -56,7 +56,7 @@ def inspect(watcher: Watcher, hour: float) -> list[str]:
 def test_one_line_for_each_inspection(watcher: Watcher, production: Production) -> None:
     (line,) = inspect(watcher, 0)
     assert line.startswith(f"{production.version.tag} 2030-01-31 11:00 to 2030-01-31 12:00 120 ")
-    assert "images: CALM (drift calm, accuracy calm, quality calm, p " in line
+    assert "images: CALM (drift calm, accuracy unknown, quality calm, p " in line
     assert watcher.pause(NOON + HOUR / 4) == 2700
 
 

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
+from monitor.asking import ask_named, ask_random
 from monitor.window.version import MonitoredVersion
-from pipeline.asking import ask_named, ask_random
 from records.labelled import open_requests
 from tests.monitor.production import inspected, keep, turned
 from tests.pipeline.conftest import NOW, Place

@@ -56,6 +56,21 @@ def test_the_newest_report_of_each_kind_is_shown(records: RecordsConnection) -> 
     assert gauge("report_timestamp_seconds", "quality") == AT.timestamp()
 
 
+def test_labels_that_are_old_or_missing_show_by_their_age(records: RecordsConnection) -> None:
+    for body, expected in (
+        ('{"accuracy": {"newest": "2026-11-23T09:41:00Z"}}', AT.timestamp()),
+        ('{"accuracy": {"newest": null}}', 0),
+        ('{"accuracy": {}}', 0),
+        ("[]", 0),
+        ("no JSON", 0),
+    ):
+        with records.open() as database:
+            save(database, report(kind="accuracy", state="unknown", body=body))
+        Gauges(records).read()
+        assert value("monitor_labelled_timestamp_seconds") == expected
+    assert gauge("state", "accuracy") == -1
+
+
 def test_the_newest_retraining_is_shown_with_its_state_and_age(records: RecordsConnection) -> None:
     gauges = Gauges(records)
     with records.open() as database:

@@ -86,6 +86,10 @@ def test_the_reference_has_statistics_of_the_training_data(
     assert reference.sizes is not None
     assert reference.sizes.shape == (1438, 2)
     assert set(reference.sizes.ravel().tolist()) == {8}
+    assert reference.neighbours is not None
+    assert sorted(map(bytes, reference.neighbours)) == sorted(map(bytes, trained.pixels))
+    assert reference.nearest is not None
+    assert len(reference.nearest) == len(digits)
 
 
 def test_the_half_models_are_accurate_and_differ(result: TrainingResult) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from models.reference import Reference
 from monitor.accuracy.labelled import AccuracyReport, balanced, measure_accuracy
+from monitor.proportions import Proportion
 from records.windows import Record
 from tests.monitor.recorded import record, with_truth
 
@@ -150,10 +151,21 @@ def test_an_unknown_class_is_a_mistake() -> None:
     assert (found.accuracy.value, found.strangers) == (0.75, 10)
 
 
+def test_the_newest_prediction_with_a_label_is_told() -> None:
+    seen = [*records(40, "cat", "cat"), *records(10, "cat", "dog")]
+    found = measure_accuracy(seen, CLASSES, None)
+    assert found.newest == max(one.at for one in seen)
+    assert measure_accuracy([], CLASSES, None).newest is None
+
+
 def test_a_number_is_not_its_text() -> None:
     found = measure_accuracy([with_truth(record(label=8), "8")] * 30, (3, 8), None)
     assert found.accuracy is not None
     assert (found.accuracy.value, found.strangers) == (0.0, 30)
+
+
+def of_many(value: float) -> Proportion:
+    return Proportion(value, 500)
 
 
 def test_labels_of_the_hardest_are_weighted_back_to_the_window() -> None:
@@ -166,12 +178,18 @@ def test_labels_of_the_hardest_are_weighted_back_to_the_window() -> None:
     ]
     mask = np.arange(100) < 50
     plain = measure_accuracy(seen, CLASSES, None)
-    found = measure_accuracy(seen, CLASSES, None, disagreeing=mask, disagreement=0.1)
+    found = measure_accuracy(seen, CLASSES, None, disagreeing=mask, disagreement=of_many(0.1))
     assert plain.accuracy is not None
     assert found.accuracy is not None
     assert plain.accuracy.value == 0.7
     assert found.accuracy.value == pytest.approx(0.1 * 0.5 + 0.9 * 0.9)
     assert found.effective < 100
+    # The proportion with disagreement is that of a sample: of a small one the rest is less certain.
+    of_few = Proportion(0.1, 100)
+    less = measure_accuracy(seen, CLASSES, None, disagreeing=mask, disagreement=of_few).accuracy
+    assert less is not None
+    assert less.value == found.accuracy.value
+    assert less.low < found.accuracy.low
 
 
 def test_nothing_is_balanced_where_one_kind_has_no_label() -> None:
@@ -203,8 +221,12 @@ def test_labels_that_nobody_asked_for_do_not_count_beside_a_sample() -> None:
 def test_an_accuracy_that_was_weighted_says_so() -> None:
     seen = [*records(111, "cat", "cat"), *records(6, "cat", "dog")]
     mask = np.arange(117) < 60
-    found = measure_accuracy(seen, CLASSES, reference(95, 5), disagreeing=mask, disagreement=0.5)
+    found = measure_accuracy(
+        seen, CLASSES, reference(95, 5), disagreeing=mask, disagreement=of_many(0.5)
+    )
     assert "weighted" not in found.reason
-    found = measure_accuracy(seen, CLASSES, reference(95, 5), disagreeing=mask, disagreement=0.03)
+    found = measure_accuracy(
+        seen, CLASSES, reference(95, 5), disagreeing=mask, disagreement=of_many(0.03)
+    )
     text = "89.8% on 117 labelled predictions, of which 111 are right, weighted to all predictions"
     assert text in found.reason

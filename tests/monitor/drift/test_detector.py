@@ -1,5 +1,7 @@
 """The detector on the digits, with a classifier by the nearest mean."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -7,6 +9,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from images.spec import ImageSpec
+from models.neighbours import Neighbours
 from models.reference import Reference
 from monitor.drift.columns import Columns
 from monitor.drift.detector import DriftDetector, DriftSettings, holm
@@ -37,14 +40,20 @@ def probabilities(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 ANALYSIS = PCA(20, random_state=0).fit(SPEC.features(PIXELS[TRAINING]))
 
 
-def reference(images: int = 800, *, components: bool = True) -> Reference:
+NEAR = Neighbours.of(PIXELS[TRAINING], SPEC)
+
+
+def reference(images: int = 800, *, components: bool = True, near: bool = True) -> Reference:
     held = PIXELS[HELD][:images]
+    nearest = [NEAR.distances(held), NEAR.among(PIXELS[TRAINING])]
     return Reference(
         pixels=held,
         labels=LABELS[HELD][:images],
         probabilities=probabilities(held),
         pca_mean=ANALYSIS.mean_.astype(np.float32) if components else None,
         pca_components=ANALYSIS.components_.astype(np.float32) if components else None,
+        neighbours=NEAR.small if near else None,
+        nearest=np.concatenate(nearest) if near else None,
     )
 
 
@@ -174,8 +183,43 @@ def test_a_window_too_small_once_thinned_says_so(detector: DriftDetector) -> Non
     assert "(of 100 recorded, after weighting), but at least 50 are needed" in report.reason
 
 
-def test_without_principal_components_three_views_are_left() -> None:
+def test_a_twentieth_upside_down_is_found_in_all_of_a_large_window() -> None:
+    """The reference allows the other views 71 of the images."""
+    detector = DriftDetector().fit(reference(359), SPEC)
+    pixels = LATER.copy()
+    pixels[100:140] = pixels[100:140].reshape(-1, 8, 8)[:, ::-1].reshape(-1, 64)
+    report = compare(detector, pixels)
+    unusual = next(view for view in report.views if view.name == "unusual images")
+    assert (report.given, report.images, report.searched) == (397, 71, 397)
+    assert unusual.adjusted < 0.01
+    assert unusual.large
+    assert len(set(unusual.examples) & set(range(100, 140))) >= 6
+    assert report.reason.endswith(
+        "Compared: 71 of the window's 397 images, with 359 of the reference; all were looked at "
+        "for unusual ones."
+    )
+    assert compare(detector, LATER).state == "calm"
+
+
+def test_without_principal_components_four_views_are_left() -> None:
     found = DriftDetector().fit(reference(components=False), SPEC)
+    report = compare(found, darker(LATER[:150]))
+    names = ["outputs", "classes", "statistics", "unusual images"]
+    assert [view.name for view in report.views] == names
+    assert report.state == "warn"
+
+
+def test_without_neighbours_the_components_tell_which_images_are_unusual() -> None:
+    found = DriftDetector().fit(reference(near=False), SPEC)
+    pixels = LATER[:200].copy()
+    pixels[40:60] = 255 - pixels[40:60]
+    unusual = compare(found, pixels).views[-1]
+    assert unusual.name == "unusual images"
+    assert set(unusual.examples) <= set(range(40, 60))
+
+
+def test_of_an_old_version_without_either_three_views_are_left() -> None:
+    found = DriftDetector().fit(reference(components=False, near=False), SPEC)
     report = compare(found, darker(LATER[:150]))
     assert [view.name for view in report.views] == ["outputs", "classes", "statistics"]
     assert report.state == "warn"
@@ -183,14 +227,15 @@ def test_without_principal_components_three_views_are_left() -> None:
 
 def test_a_sure_change_that_is_too_small_gives_no_evidence() -> None:
     rng = np.random.default_rng(0)
-    detector = DriftDetector().fit(reference(), SPEC)
 
     def columns(images: int, step: float) -> Columns:
         statistics = rng.normal(step, 1, (images, 10)).astype(np.float32)
         outputs = rng.dirichlet(np.ones(10), images).astype(np.float32)
-        return Columns(outputs, statistics, rng.random(images).astype(np.float32))
+        errors = rng.random(images).astype(np.float32)
+        return Columns(outputs, statistics, errors, errors)
 
-    detector._reference = columns(20_000, 0)
+    detector = DriftDetector(DriftSettings(max_images=4_000)).fit(reference(), SPEC)
+    detector.reference = columns(20_000, 0)
     report = detector.judge(columns(4_000, 0.12))
     assert report.p_value is not None
     assert report.p_value < 0.001
@@ -210,7 +255,8 @@ def test_false_alarms_are_as_rare_as_asked(detector: DriftDetector) -> None:
     called = 0
     for _ in range(5):
         detector = DriftDetector().fit(reference(100), SPEC)
-        detector._reference = everything.take(rng.integers(len(everything), size=500))
+        drawn = everything.take(rng.integers(len(everything), size=500))
+        detector.reference = replace(drawn, strangeness=reference().nearest)
         for _ in range(20):
             report = detector.judge(everything.take(rng.integers(len(everything), size=100)))
             called += report.p_value is not None and report.p_value < 0.05

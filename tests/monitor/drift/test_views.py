@@ -1,11 +1,14 @@
 """Each view on columns made by hand; p-values of SciPy's documentation and of printed tables."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
 from monitor.drift.columns import Columns
+from monitor.drift.exceedances import exceedance_p_value
 from monitor.drift.statistics import Statistic
 from monitor.drift.views import (
     classes,
@@ -37,6 +40,7 @@ def columns(
         outputs=certain,
         statistics=np.zeros((count, 1), np.float32) if statistics is None else statistics,
         error=np.zeros(count, np.float32) if error is None else error,
+        strangeness=error,
     )
 
 
@@ -163,14 +167,13 @@ def test_many_rare_classes_are_pooled() -> None:
 
 
 def test_an_unusual_part_by_hand() -> None:
-    # One image of the window is above the highest of the reference. Of the highest of all eight,
-    # that it is in the window of four has a chance of one half; twice that for the two quantiles.
     old = np.array([1, 2, 3, 4], np.float32)
     found = unusual(columns(error=old), columns(error=np.array([0, 1, 2, 9], np.float32)))
     assert (found.p_value, found.effect) == pytest.approx((1.0, 0.0))
     found = unusual(columns(error=old), columns(error=np.array([7, 8, 9, 10], np.float32)))
-    # All four are: of 70 ways to choose four of eight, one.
-    assert found.p_value == pytest.approx(2 / 70)
+    # All four are above the reference: of 70 ways to choose four of eight, one. That two windows
+    # are: of 495 ways to choose four of twelve, one. Twice that, for the two quantiles.
+    assert found.p_value == pytest.approx(2 * max(1 / 70, np.sqrt(1 / 495) / 3), rel=1e-6)
     assert found.effect == pytest.approx(0.75)
     assert found.examples.tolist() == [3, 2, 1, 0]
 
@@ -191,8 +194,10 @@ def test_the_share_of_unusual_images_is_that_above_the_references_own_limit(
     odd = round(share * images)
     new[:odd] += 2
     found = unusual(columns(error=old), columns(error=new))
-    usual = (new[odd:] > np.sort(old)[-7]).sum()
-    assert found.effect == pytest.approx((odd + usual) / images - 7 / 360)
+    shares = [(odd + (new[odd:] > np.sort(old)[-rank]).sum()) / images for rank in (2, 7)]
+    assert found.effect in [
+        pytest.approx(one - rank / 360) for one, rank in zip(shares, (2, 7), strict=True)
+    ]
     assert found.p_value < (0.01 if share > 0.05 or images > 72 else 0.1)
 
 
@@ -222,10 +227,19 @@ def test_a_tenth_of_the_window_is_found_and_shown() -> None:
     new[[3, 14, 15, 92, 65, 35, 89, 79, 32, 38]] = np.arange(10, 20)
     found = unusual(columns(error=old), columns(error=new))
     # Ten at least are above the second highest of the reference.
-    assert 2 * hypergeom.sf(9, 600, 100, 11) >= found.p_value > 0
+    assert 2 * exceedance_p_value(10, 100, 2, 500) >= found.p_value > 0
     assert found.examples.tolist() == [38, 32, 79, 89, 35, 65, 92, 15]
-    usual = round(100 * found.effect) + 2
-    assert found.summary == f"{usual}% of the images are unlike the training images (reference: 2%)"
+    assert found.summary == "11% of the images are unlike the training images (reference: 0.4%)"
+
+
+def test_training_images_make_the_reference_of_unusual_ones_larger() -> None:
+    rng = np.random.default_rng(0)
+    new = rng.random(200, np.float32)
+    new[:8] += 2
+    few, many = rng.random(360, np.float32), rng.random(1797, np.float32)
+    old = columns(error=few)
+    found = unusual(old, columns(error=new))
+    assert unusual(replace(old, strangeness=many), columns(error=new)).p_value < found.p_value / 5
 
 
 def test_reconstruction_names_the_direction() -> None:
@@ -238,7 +252,7 @@ def test_reconstruction_names_the_direction() -> None:
 
 def test_without_principal_components_there_is_no_error_to_compare() -> None:
     bare = Columns(np.ones((5, 1), np.float32), np.zeros((5, 1), np.float32), None)
-    with pytest.raises(ValueError, match="reconstruction errors of both"):
+    with pytest.raises(ValueError, match="how unlike the training images both are"):
         unusual(bare, bare)
 
 
@@ -251,4 +265,5 @@ def test_there_are_five_views() -> None:
         "statistics",
         "unusual images",
     ]
-    assert [view.name for view in found if view.needs_error] == ["reconstruction", "unusual images"]
+    assert [view.needs for view in found] == [None, None, "error", None, "strangeness"]
+    assert [view.name for view in found if view.whole] == ["unusual images"]

@@ -92,5 +92,5 @@ def test_a_larger_holdout_is_of_the_same_images(
     )
     keep(database, production.version, production.images(0, 200))
     found = steps(inspected(database, MonitoredVersion(production.version, small)))
-    [train_again] = commands(found)
+    [_, train_again] = commands(found)
     assert train_again[3:] == ["--data", "digits", "--name", "watched", "--holdout", "0.3"]
