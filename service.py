@@ -287,7 +287,7 @@ def document() -> dict[str, Any]:
     return openapi("Pupila", release(), Pupila.__doc__ or "")
 
 
-FACTS = Facts(release, KEYRING)
+FACTS = Facts(release, KEYRING, internals.bentoml_home() / "pupila-fetched")
 METRICS = Exposition(
     internals_metrics.folder(), EXEMPLARS, FACTS.families, lambda: families(os.getppid())
 )

@@ -4,11 +4,13 @@ Made when they are asked for and by whoever is asked, since a series of the work
 be taken back when a version is champion no longer.
 """
 
+import contextlib
 import functools
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 
@@ -24,14 +26,16 @@ def _libraries() -> dict[str, str]:
 
 
 class Facts:
-    """``build``: the version of the Bento; ``ring``: the keys that this worker accepts.
+    """``build``: the version of the Bento; ``ring``: the keys that this worker accepts;
+    ``fetched``: the file that whoever fetches versions touches when the storage has answered.
 
     Its methods run in the event loop.
     """
 
-    def __init__(self, build: Callable[[], str], ring: Keyring) -> None:
+    def __init__(self, build: Callable[[], str], ring: Keyring, fetched: Path) -> None:
         self._build = build
         self._ring = ring
+        self._fetched = fetched
         self._registry: Registry | None = None
         self.certificate: float | None = None
         """When the certificate that is served expires, in seconds since 1970; None without one."""
@@ -55,6 +59,17 @@ class Facts:
             "the certificate that is served expires",
             [] if served is None else [served],
         )
+
+        yield self._fetch()
+
+    def _fetch(self) -> Metric:
+        family = GaugeMetricFamily(
+            "pupila_versions_fetched_timestamp_seconds",
+            "When the storage that versions are fetched from last answered, in seconds since 1970",
+        )
+        with contextlib.suppress(OSError):
+            family.add_metric([], self._fetched.stat().st_mtime)
+        return family
 
     def _models(self) -> Metric:
         family = InfoMetricFamily(

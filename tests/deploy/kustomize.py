@@ -23,18 +23,18 @@ def build(folder: Path) -> list[Object]:
             objects += build(path)
         else:
             objects += yaml.safe_load_all(path.read_text(encoding="utf-8"))
-    for name in given.pop("components", []):
-        component = yaml.safe_load((folder / name / "kustomization.yaml").read_text("utf-8"))
-        for file in component["resources"]:
-            objects += yaml.safe_load_all((folder / name / file).read_text(encoding="utf-8"))
+    components = [folder / name for name in given.pop("components", [])]
+    parts = [yaml.safe_load((one / "kustomization.yaml").read_text("utf-8")) for one in components]
+    for part, where in zip(parts, components, strict=True):
+        for file in part.get("resources", []):
+            objects += yaml.safe_load_all((where / file).read_text(encoding="utf-8"))
     for one in given.pop("configMapGenerator", []):
         objects.append(_config_map(folder, one))
     for patch in given.pop("patches", []):
         objects = _patched(objects, folder, patch)
-    for name in given.pop("components", []):
-        component = yaml.safe_load((folder / name / "kustomization.yaml").read_text("utf-8"))
-        for patch in component["patches"]:
-            objects = _patched(objects, folder / name, patch)
+    for part, where in zip(parts, components, strict=True):
+        for patch in part.get("patches", []):
+            objects = _patched(objects, where, patch)
     namespace = given.pop("namespace")
     for one in objects:
         if one["kind"] not in {"Namespace", "PriorityClass"}:

@@ -1,7 +1,9 @@
 """What a worker tells of its server."""
 
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,10 +18,12 @@ def key(name: str, **changes: Any) -> Key:
     return Key(name, name.encode().ljust(32), ("predict",), NOW, **changes)
 
 
-def told(keys: Iterable[Key] = (), certificate: float | None = None) -> dict[str, list[Any]]:
+def told(
+    keys: Iterable[Key] = (), certificate: float | None = None, fetched: Path = Path("/nowhere")
+) -> dict[str, list[Any]]:
     ring = Keyring()
     ring.replace(keys)
-    facts = Facts(lambda: "b1", ring)
+    facts = Facts(lambda: "b1", ring, fetched)
     facts.certificate = certificate
     models = [
         SimpleNamespace(name="clf", champion="clf:v1", challenger="clf:v2"),
@@ -62,3 +66,12 @@ def test_the_certificate_if_there_is_one() -> None:
     (expiry,) = told(certificate=12.0)["pupila_certificate_expiry_timestamp_seconds"]
     assert expiry.value == 12.0
     assert told()["pupila_certificate_expiry_timestamp_seconds"] == []
+
+
+def test_when_versions_were_fetched_if_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "pupila-fetched"
+    assert told(fetched=file)["pupila_versions_fetched_timestamp_seconds"] == []
+    file.touch()
+    os.utime(file, (12, 12))
+    (fetched,) = told(fetched=file)["pupila_versions_fetched_timestamp_seconds"]
+    assert fetched.value == 12
