@@ -77,6 +77,10 @@ def test_promtool_finds_no_fault(running: Server) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="files are limited by prlimit")
+# More than the server's log has, which is a file too, and less than the database's.
+_LITTLE = 40_000
+
+
 def test_whatever_happens_the_records_add_up(tmp_path: Path) -> None:
     """On a full disk, after it, when a worker is killed, and at the end."""
     Store(tmp_path / "models").save(LinearDraft(answer=8))
@@ -107,14 +111,14 @@ def test_whatever_happens_the_records_add_up(tmp_path: Path) -> None:
     with serve(tmp_path, workers=2, record_per_minute=1_000_000) as server:
         ask(40)
         until(lambda: accounts()["written"] == 40, accounts)
-        limit(4096)
+        limit(_LITTLE)
         ask(60)
         until(lambda: "no records are written for now" in server.log.read_text(), "a full disk")
         assert accounts() == {"unsampled": 0, "waiting": 60, "written": 40, "dropped": 0}
         limit(resource.RLIM_INFINITY)
         until(lambda: accounts()["written"] == 100, accounts)
         assert sum(accounts().values()) == asked
-        limit(4096)
+        limit(_LITTLE)
         ask(60)
         dead = server.workers()[0]
         variables = Path(f"/proc/{dead}/environ").read_text().split("\0")
@@ -127,7 +131,7 @@ def test_whatever_happens_the_records_add_up(tmp_path: Path) -> None:
         assert not any(name.startswith("gauge_live") for name in left_behind)
         killed = accounts()["dropped"]
         assert f"{killed} records of worker" in server.log.read_text()
-        limit(4096)
+        limit(_LITTLE)
         left = accounts()["waiting"]
     (lost,) = re.findall(r"lost at the end: (\d+) records", server.log.read_text())
     assert int(lost) == left == asked - 100 - killed
