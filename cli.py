@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from errors import PupilaError, SettingsError
-from logs import lines, setup
-from settings import settings
+from logs import lines
+from logs.output import Postponed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,11 +45,24 @@ _OF_FILES: Final = {
     errno.ESTALE: "the network drive has lost it",
 }
 
+_PROGRESS_SECONDS = 2.0
+
+
+def _configure() -> None:
+    from logs.setup import for_command
+    from settings import Settings, settings
+
+    try:
+        for_command(settings())
+    except SettingsError:
+        # Whoever needs them says what is wrong with them.
+        for_command(Settings.model_construct())
+
 
 @contextmanager
 def _errors_reported(context: click.Context) -> Iterator[None]:
+    Postponed.begin(_configure)
     try:
-        setup.for_command(settings())
         yield
     except PupilaError as error:
         say_error(str(error))
@@ -67,6 +80,8 @@ def _errors_reported(context: click.Context) -> Iterator[None]:
 
 def say_error(sentence: str) -> None:
     """The one sentence of a command that fails, on stderr; a line of JSON if that was asked for."""
+    from settings import settings
+
     try:
         as_json = settings().log_format == "json"
     except SettingsError:

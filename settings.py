@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -312,11 +311,6 @@ class Settings(LogSettings):
             named = name if name.isupper() else f"PUPILA_{name.upper()}"
             expected = first["msg"].replace("Input should", "but should", 1)
             raise SettingsError(f"{named} is {first['input']!r}, {expected}.") from None
-
-
-def variable(name: str, field: FieldInfo) -> str:
-    """The environment variable that a field of the settings is read from."""
-    return str(field.validation_alias or f"PUPILA_{name.upper()}")
 
 
 def environment(**chosen: object) -> dict[str, str]:

@@ -129,8 +129,8 @@ def main(rounds: int, seconds: float, output: Path) -> None:
             "The log alone, the best of many runs; the whole request in processor time, with",
             f"{CONNECTIONS} connections: medians of {rounds} rounds and their ratios to rate 0.\n",
             markdown(("`PUPILA_ACCESS_LOG_RATE`", "log alone", "whole request", "ratio"), rows),
-            f"\nAt the default rate, the log takes {parts[1] / whole[0]:.2%} of a request's time;",
-            f"at rate 1, {parts[2] / whole[0]:.0%}.",
+            f"\nAt the default rate, the log alone is {parts[1] / whole[0]:.2%} of a request; at",
+            f"rate 1, written to a file, a request takes {ratios[2]:.2f} times as much.",
         ]
     )
     output.write_text(text + "\n", encoding="utf-8")

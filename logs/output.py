@@ -4,6 +4,7 @@ import logging
 import os
 import select
 import sys
+from collections.abc import Callable
 from typing import Final
 
 from logs.lines import fields
@@ -13,6 +14,38 @@ _PIPE_BYTES: Final = 4096
 
 # How long the rest of a longer line may wait for its reader.
 _PATIENCE_MS: Final = 100
+
+
+OURS: Final = "pupila"
+"""All loggers of ours are below this one."""
+
+
+class Postponed(logging.Handler):
+    """Configures the log at its first line: most commands have none, and reading the settings takes
+    a fifth of a second."""
+
+    def __init__(self, configure: Callable[[], object]) -> None:
+        super().__init__()
+        self._configure = configure
+
+    @classmethod
+    def begin(cls, configure: Callable[[], object]) -> None:
+        """From now on, until the first line. ``configure`` replaces this handler."""
+        root = logging.getLogger()
+        for old in list(root.handlers):
+            if isinstance(old, cls | Output):
+                root.removeHandler(old)
+        root.addHandler(cls(configure))
+        # Which of its lines are wanted is not known before.
+        logging.getLogger(OURS).setLevel(logging.DEBUG)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._configure()
+        logger = logging.getLogger(record.name)
+        if logger.isEnabledFor(record.levelno):
+            for handler in logging.getLogger().handlers:
+                if isinstance(handler, Output):
+                    handler.handle(record)
 
 
 class Output(logging.Handler):

@@ -5,21 +5,18 @@ import os
 import sys
 import threading
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from logs.lines import CommandLines, JsonLines, TextLines, fields
 from logs.masking import Masker
-from logs.output import NonBlockingOutput, Output
-from settings import Settings, variable
-
-OURS: Final = "pupila"
-"""All loggers of ours are below this one."""
+from logs.output import OURS, NonBlockingOutput, Output, Postponed
+from settings import Settings
+from settings_secrets import variable_of
 
 # uvicorn makes a line of each request that nobody reads, if this has a handler or inherits one.
 _UNWANTED: Final = "uvicorn.access"
 
 # Of these types exactly: what tests capture lines with is none of them.
-_REPLACED: Final = (logging.StreamHandler, Output, NonBlockingOutput)
+_REPLACED: Final = (logging.StreamHandler, Output, NonBlockingOutput, Postponed)
 
 logger = logging.getLogger(f"{OURS}.process")
 
@@ -63,11 +60,10 @@ def described(settings: Settings) -> dict[str, object]:
         value = getattr(settings, name)
         if value == field.get_default() and not _is_json(settings):
             continue
-        if value is None or isinstance(value, bool | int | float):
-            found[variable(name, field)] = value
-        else:
+        if value is not None and not isinstance(value, bool | int | float):
             text = ":".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            found[variable(name, field)] = masker.mask(text)
+            value = masker.mask(text)
+        found[variable_of(field, name)] = value
     return found
 
 
@@ -77,25 +73,23 @@ def _is_json(settings: Settings) -> bool:
     return settings.log_format == "json"
 
 
-def _secrets(settings: Settings) -> list[str | None]:
-    """What settings are, or have within, that nobody may read."""
-    found: list[str | None] = []
-    for url in (settings.database_url, settings.mlflow_tracking_uri):
-        found += [_password(url)] if url else []
-    if settings.webhook_url:
-        # All after the host: chat programs have their secret in the path.
-        parts = urlsplit(settings.webhook_url)
-        found += [
-            settings.webhook_url.partition(parts.netloc)[2].lstrip("/"),
-            _password(settings.webhook_url),
-        ]
+def _secrets(settings: Settings) -> list[str]:
+    """What settings are, or have within, that nobody may read: those not in the object's repr."""
+    found: list[str] = []
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if field.repr or not isinstance(value, str) or not value:
+            continue
+        _, is_url, rest = value.partition("://")
+        login, _, place = rest.rpartition("@")
+        if not is_url:
+            found.append(value)
+        elif name == "webhook_url":
+            # Chat programs have theirs after the host.
+            found += [place.partition("/")[2], login]
+        else:
+            found.append(login.partition(":")[2])
     return found
-
-
-def _password(url: str) -> str | None:
-    _, _, rest = url.partition("://")
-    login, at, _ = rest.rpartition("@")
-    return login.partition(":")[2] if at else None
 
 
 def _use(handler: logging.Handler, level: str) -> None:

@@ -30,17 +30,21 @@ def parse_url(url: str | URL) -> URL:
             raise RecordsError(
                 "A SQLite URL must name a file and nothing else, as in sqlite:////folder/file.db."
             )
-        file = Path(parsed.database).expanduser()
-        if not file.is_absolute():
-            # It would be another file for each folder that something is started in.
-            raise RecordsError(
-                f"The SQLite URL names {parsed.database} without its folder: begin it with four "
-                f"slashes, as in sqlite:///{file.absolute()}."
-            )
-        return URL.create("sqlite", database=str(file))
+        return URL.create("sqlite", database=str(Path(parsed.database).expanduser().absolute()))
     if name in {"postgres", "postgresql", "postgresql+psycopg"}:
         return parsed.set(drivername="postgresql+psycopg")
     raise RecordsError(f"{name!r} databases are not supported: write the URL as {_FORMS}.")
+
+
+def refuse_relative(url: str | URL) -> None:
+    """Raises RecordsError for a SQLite file without its folder: it would be another one for each
+    folder that something is started in, and in a container none."""
+    found = str(make_url(url).database) if str(url).startswith("sqlite") else ""
+    if found and not Path(found).expanduser().is_absolute():
+        raise RecordsError(
+            f"The SQLite URL names {found} without its folder: begin it with four slashes, as in "
+            f"sqlite:///{Path(found).absolute()}."
+        )
 
 
 def url_name(url: URL) -> str:

@@ -1,6 +1,7 @@
 """The access log: a line for a sample of the requests, and for each that failed.
 
-A line takes 25 µs, half as much as the request itself; the metrics count them all.
+A line takes half as much processor time as the request itself (``bench/logs.md``), so by default
+one in a hundred has one. The metrics count them all.
 """
 
 import logging

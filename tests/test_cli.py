@@ -1,5 +1,6 @@
 import errno
 import json
+import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,8 +74,20 @@ def test_an_error_is_json_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatc
     assert (code, line["level"], line["event"]) == (1, "error", "It is not so.")
 
 
-def test_a_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PUPILA_LOG_LEVEL", "loud")
-    code, text = said(PupilaError("It is not so."))
-    assert code == 1
-    assert text.startswith("Error: PUPILA_LOG_LEVEL is 'loud', but should be 'debug', ")
+@pytest.mark.parametrize(
+    ("level", "events"),
+    [("", ["odd"]), ("info", ["told", "odd"]), ("ERROR", []), ("loud", ["odd"])],
+)
+def test_a_command_logs_warnings_unless_told_otherwise(
+    level: str, events: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings that are not valid are the error of whoever needs them."""
+    monkeypatch.setenv("PUPILA_LOG_LEVEL", level)
+
+    @click.command(cls=cli.Command)
+    def telling() -> None:
+        logging.getLogger("pupila.x").info("told")
+        logging.getLogger("pupila.x").warning("odd")
+
+    result = CliRunner().invoke(telling)
+    assert [json.loads(line)["event"] for line in result.stderr.splitlines()] == events

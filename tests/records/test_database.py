@@ -213,7 +213,6 @@ def test_reading_creates_no_file(tmp_path: Path) -> None:
         "sqlite://",
         "sqlite:///:memory:",
         "sqlite:////a/file.db?password=secret",
-        "sqlite:///file.db",
     ],
 )
 def test_an_invalid_url_is_reported_without_its_password(url: str) -> None:
@@ -221,6 +220,11 @@ def test_an_invalid_url_is_reported_without_its_password(url: str) -> None:
         Database(url)
     assert "secret" not in str(caught.value)
     assert str(caught.value).endswith(".")
+
+
+def test_a_setting_must_name_the_folder_of_its_file() -> None:
+    with pytest.raises(RecordsError, match=r"names file\.db without its folder: "):
+        Database.of(Settings(database_url="sqlite:///file.db"))
 
 
 @pytest.mark.parametrize(
