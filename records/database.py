@@ -19,6 +19,7 @@ from records.engines import (
     file_exists,
     parse_url,
     postgresql_engine,
+    refuse_relative,
     sqlite_engine,
     url_name,
 )
@@ -57,6 +58,8 @@ class Database:
         chosen = chosen or settings()
         file = URL.create("sqlite", database=str(chosen.records_file))
         url = parse_url(chosen.database_url or file)
+        if chosen.database_url is not None:
+            refuse_relative(chosen.database_url)
         if chosen.database_password and not url.password and url.get_backend_name() != "sqlite":
             url = url.set(password=chosen.database_password)
         return cls(url, create=create, timeout=timeout)

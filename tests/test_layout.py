@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "settings_logs": {"settings_rollout"},
     "settings_rollout": set[str](),
     "settings_secrets": {"errors"},
-    "logs": {"settings"},
+    "logs": {"settings", "settings_secrets"},
     "internals": set[str](),
     "internals_metrics": set[str](),
     "internals_supervisor": set[str](),
