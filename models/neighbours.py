@@ -106,7 +106,7 @@ def _reduced(pixels: NDArray[np.uint8], spec: ImageSpec) -> tuple[Floats, Floats
     sizes = _block_sizes(spec).astype(np.float32)
     means = sums / sizes
     detail = (grid.reshape(len(pixels), -1) ** 2).sum(axis=1) - (means**2 * sizes).sum(axis=1)
-    return means, np.maximum(detail, 0)
+    return np.asarray(means, np.float32), np.asarray(np.maximum(detail, 0), np.float32)
 
 
 def _codes(small: NDArray[np.uint8]) -> NDArray[np.intp]:
