@@ -39,8 +39,9 @@ from records.writer import write
 from settings import Settings, environment
 
 COPIES = 6
-WRITE = 250
+WRITE = 500
 SCALE = 100
+SHOWN = 20_000
 
 
 def main() -> None:
@@ -50,13 +51,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     chosen = parser.parse_args()
     copies, sizes = _copies()
-    copied = _mb(float(np.mean([*map(len, copies)])))
-    print(f"{COPIES} photos: {_mb(sizes)} each, their copies {copied}")
+    size = float(np.mean([*map(len, copies)]))
+    print(f"{COPIES} photos: {_mb(sizes)} each, their copies {_mb(size)}")
     limit = int(Settings.model_fields["record_disk"].default)
     rows = []
     home = Path(tempfile.mkdtemp(prefix="pupila-bench-", dir=chosen.folder))
     try:
-        bit = os.urandom(round(float(np.mean([*map(len, copies)])) / SCALE))
+        bit = os.urandom(round(size / SCALE))
         found = _fill(home / "small.db", chosen.rows, limit // SCALE, lambda _: bit)
         rows.append([f"1:{SCALE}", *found])
         (home / "small.db").unlink()
@@ -129,6 +130,8 @@ def _fill(
             state = budget.keep()
             most = max(most, state.bytes)
             files = max(files, sum(one.stat().st_size for one in path.parent.glob(f"{path.name}*")))
+            if numbers[-1] // SHOWN != (numbers[0] - 1) // SHOWN:
+                print(f"{numbers[-1] + 1:,} rows, {_mb(most)} at most", file=sys.stderr, flush=True)
         left = count(database)
     seconds = time.perf_counter() - started
     return [f"{rows:,}", f"{left:,}", *map(_mb, (limit, most, files)), f"{seconds:,.0f}"]
@@ -137,10 +140,20 @@ def _fill(
 def _monitor(env: dict[str, str]) -> str:
     command = [sys.executable, "-m", "monitor", "run", "--since", "2d"]
     process = subprocess.Popen(command, env=env, stdout=sys.stderr)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    cpu, memory = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-    return f"monitor run: exit {process.returncode}, {cpu:.1f} s of CPU, {memory:.0f} MiB at most"
+    memory = ""
+    while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+        # Not what wait4 says of memory, which begins with that of this process.
+        memory = _peak(process.pid) or memory
+        time.sleep(0.05)
+    process.returncode = os.waitstatus_to_exitcode(ended[1])
+    cpu = ended[2].ru_utime + ended[2].ru_stime
+    return f"monitor run: exit {process.returncode}, {cpu:.1f} s of CPU, {memory} at most"
+
+
+def _peak(process_id: int) -> str:
+    """The most memory that a process has had, as Linux writes it."""
+    lines = Path(f"/proc/{process_id}/status").read_text(encoding="ascii").splitlines()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("VmHWM")), "")
 
 
 def _mb(size: float) -> str:

@@ -29,6 +29,11 @@ from settings import Settings, settings
 
 logger = logging.getLogger("pupila.records")
 
+_BUDGETED: Final = (
+    "INSERT INTO budgets (name, since, bytes, at) "
+    "VALUES ('records', CURRENT_TIMESTAMP, 0, CURRENT_TIMESTAMP)"
+)
+
 COMMAND_SECONDS: Final = 60.0
 """The ``timeout`` of a command: no client waits for its answer, as for a server's."""
 
@@ -164,6 +169,9 @@ class Database:
                 connection.execute(text("SET LOCAL lock_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('pupila'))"))
             before = self.upgrade(connection)
+            if before is None:
+                # A new one keeps its budget from the start, see records.budget.
+                connection.execute(text(_BUDGETED))
         if before is None or before < REVISION:
             event = "the database was created" if before is None else "the database was migrated"
             about = fields(database=self.name, before=before, schema=REVISION)

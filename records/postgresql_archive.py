@@ -91,9 +91,6 @@ def _load(connection: Connection, path: Path, backup: Contents, progress: Progre
     for table in metadata.sorted_tables:
         if table.name not in backup.rows:
             continue
-        # A migration may have put a row into a new table.
-        if connection.execute(text(f"SELECT 1 FROM {table.name} LIMIT 1")).first():  # noqa: S608
-            connection.execute(table.delete())
         for name, what in _contents(path, table.name, f"{table.name}_id_seq"):
             if name is None:
                 number, called = what

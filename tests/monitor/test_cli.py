@@ -256,6 +256,12 @@ def test_once_for_cron(run: CliRunner, production: Production, database: Databas
     assert " 0 images: UNKNOWN" in done.stdout
 
 
+def test_once_for_a_model_that_nobody_knows(run: CliRunner) -> None:
+    done = call(run, "watch", "--once", "--model", "nobody")
+    assert done.exit_code == 1
+    assert "The store has no model 'nobody'" in done.stdout
+
+
 def test_once_without_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUPILA_DATABASE_URL", f"sqlite:///{tmp_path}/none.db")
     settings.cache_clear()

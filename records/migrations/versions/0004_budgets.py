@@ -15,9 +15,3 @@ def upgrade() -> None:
         sa.Column("bytes", sa.BigInteger, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     )
-    # A new database keeps it from the start; one with records, once it is within it.
-    op.execute(
-        "INSERT INTO budgets (name, since, bytes, at) "
-        "SELECT 'records', CURRENT_TIMESTAMP, 0, CURRENT_TIMESTAMP "
-        "WHERE NOT EXISTS (SELECT 1 FROM predictions)"
-    )
