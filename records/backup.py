@@ -1,10 +1,6 @@
 """Backups of the records: everything in the database, as it was at one moment, in one file."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from secrets import token_hex
 from typing import Final
 
 import cli
@@ -13,6 +9,7 @@ from records import postgresql_archive, sqlite_copy
 from records.contents import Contents, Progress, counted
 from records.database import Database
 from records.engines import file_exists
+from records.newfile import new_file
 
 _SQLITE: Final = b"SQLite format 3\0"
 _POSTGRESQL: Final = b"PGDMP"
@@ -35,7 +32,8 @@ def back_up(
     if (database.file and not file_exists(database.file)) or database.revision() is None:
         # Says so. An older schema is fine: who upgrades makes a backup first.
         database.check()
-    with _new_file(path, overwrite=overwrite) as part:
+    # It holds people's images and the digests of keys.
+    with new_file(path, overwrite=overwrite, mode=0o600) as part:
         if database.file is None:
             backup = postgresql_archive.write(database, part)
         else:
@@ -72,33 +70,6 @@ def restore(
     if kind == "sqlite":
         return sqlite_copy.read(database, path, progress)
     return postgresql_archive.read(database, path, progress)
-
-
-@contextmanager
-def _new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """A file to write, which becomes ``path`` when the block ends, or is removed when it raises."""
-    try:
-        if path.exists() and not path.is_file():
-            # A file would replace the device or pipe.
-            raise RecordsError(f"{path} is not a regular file: choose another.")
-        if path.exists() and not overwrite:
-            raise RecordsError(f"{path} already exists: choose another file, or add --overwrite.")
-        # A unique name: several may be written at the same time.
-        part = path.with_name(f".{path.name}.{token_hex(4)}.part")
-        # It holds people's images and the digests of keys.
-        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except OSError as error:
-        raise RecordsError(f"{path} cannot be written: {error.strerror}.") from None
-    try:
-        yield part
-        with part.open("rb+") as written:
-            os.fsync(written.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise RecordsError(f"{path} cannot be written: {error.strerror or error}.") from None
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
 def _kind(path: Path) -> str:

@@ -1,20 +1,17 @@
 """Exports records to a Parquet file: a row for each prediction, with its image and label."""
 
 import json
-import os
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Text, func, or_, select, type_coerce
 
-from errors import RecordsError
 from records.database import Database
+from records.newfile import new_file
 from records.parquet import pyarrow
 from records.rollout_schema import pairs
 from records.schema import labels, predictions
@@ -68,42 +65,18 @@ def export(
     pa = pyarrow()
     import pyarrow.parquet as pq
 
-    _check_free(path, overwrite=overwrite)
     chosen = conditions(
         model, version=version, start=start, end=end, labelled=labelled, origins=origins
     )
-    # A unique name: several exports may run at the same time.
-    part = path.with_name(f".{path.name}.{token_hex(4)}.part")
     rows = 0
-    try:
-        with database.reading() as connection:
-            schema = _schema(pa, connection, chosen)
-            with part.open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as out:
-                for ids in _groups(connection, chosen):
-                    records = read(connection, ids, with_images=with_images)
-                    out.write_table(_table(pa, records, schema))
-                    rows += len(records)
-        with part.open("rb+") as written:
-            os.fsync(written.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise RecordsError(f"{path} cannot be written: {error.strerror or error}.") from None
-    finally:
-        with suppress(OSError):
-            part.unlink()
+    with new_file(path, overwrite=overwrite) as part, database.reading() as connection:
+        schema = _schema(pa, connection, chosen)
+        with part.open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as out:
+            for ids in _groups(connection, chosen):
+                records = read(connection, ids, with_images=with_images)
+                out.write_table(_table(pa, records, schema))
+                rows += len(records)
     return Exported(rows, path.stat().st_size)
-
-
-def _check_free(path: Path, *, overwrite: bool) -> None:
-    try:
-        exists, is_file = path.exists(), path.is_file()
-    except OSError as error:
-        raise RecordsError(f"{path} cannot be written: {error.strerror}.") from None
-    if exists and not is_file:
-        # A file would replace the device or pipe.
-        raise RecordsError(f"{path} is not a regular file: choose another.")
-    if exists and not overwrite:
-        raise RecordsError(f"{path} already exists: choose another file, or add --overwrite.")
 
 
 def _groups(
