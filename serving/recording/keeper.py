@@ -116,7 +116,8 @@ class DiskKeeper:
     def _tell(self, kept: "Kept", name: str) -> None:
         budget, used = size_text(self._limit), size_text(kept.bytes)
         if kept.rows:
-            logger.info(
+            # The least that every server shows.
+            logger.warning(
                 "the %s oldest records without a label were deleted, with %s of images: %s of "
                 "PUPILA_RECORD_DISK (%s) are in use",
                 f"{kept.rows:,}",

@@ -1,13 +1,16 @@
 """A running server and its database: what is acknowledged stays, what is away harms nobody."""
 
 import contextlib
+import io
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -15,7 +18,9 @@ from pathlib import Path
 from typing import Self
 
 import httpx2
+import numpy as np
 import pytest
+from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from models.store import Store
@@ -261,3 +266,25 @@ def test_without_records_nothing_is_kept(home: Path) -> None:
         status = say(server, "a").status_code
     assert status == 404
     assert count(home, "select count(*) from predictions") == 0
+
+
+def test_the_disk_budget_is_kept_and_said(home: Path) -> None:
+    body = {"model": "clf", "image": b64encode(noise_jpeg(600)).decode()}
+    with serve(home, workers=2, record_disk="2MB") as server:
+        for number in range(30):
+            assert server.post("/predict/", body | {"request_id": str(number)}).status_code == 200
+        until(lambda: "oldest records without a label were deleted" in server.log.read_text())
+        metrics = server.get("/metrics").text
+        used = re.search(r"^pupila_record_disk_bytes ([0-9.e+]+)$", metrics, re.MULTILINE)
+        assert used is not None
+        assert 0 < float(used[1]) <= 2_000_000
+        assert "pupila_record_disk_budget_bytes 2e+06" in metrics
+        assert count(home, "select count(*) from predictions") < 30
+        assert count(home, "select max(id) from predictions") == 30
+
+
+def noise_jpeg(side: int) -> bytes:
+    file = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (side, side), dtype=np.uint8)
+    Image.fromarray(noise).save(file, "JPEG", quality=90)
+    return file.getvalue()

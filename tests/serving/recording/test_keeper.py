@@ -70,8 +70,7 @@ def test_what_was_deleted_is_in_the_log(
     chosen: Settings, records: RecordsConnection, caplog: pytest.LogCaptureFixture
 ) -> None:
     fill(records)
-    with caplog.at_level("INFO"):
-        DiskKeeper(chosen, records).look()
+    DiskKeeper(chosen, records).look()
     assert any(
         "oldest records without a label were deleted" in message for message in caplog.messages
     )
