@@ -16,15 +16,14 @@ from pydantic_settings import (
 )
 
 from errors import SettingsError
-from settings_logs import LogSettings
+from settings_records import RecordSettings
 from settings_secrets import SecretFiles
-from sizes import size_of
 
 # A scheme, a host and its port, as browsers write them.
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-_]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
 
 
-class Settings(LogSettings):
+class Settings(RecordSettings):
     """The server's limits and defaults, each read from ``PUPILA_<NAME>``; the port from ``PORT``.
 
     ``PUPILA_PORT`` is ignored: Kubernetes sets it to an address for a Service named pupila.
@@ -138,84 +137,6 @@ class Settings(LogSettings):
         validate_default=True,
         description="folder for Pupila's data; created when needed, private to the user",
     )
-    # Not in the object's repr, since it may contain a password.
-    database_url: str | None = Field(
-        default=None,
-        repr=False,
-        description="database of the records, `sqlite:////folder/file.db` or "
-        "`postgresql://user:password@host/name`; by default `records.db` in `PUPILA_HOME`",
-    )
-    database_password: str | None = Field(
-        default=None,
-        repr=False,
-        description="password of the database's user, as it is, where the URL has none",
-    )
-
-    record: bool = Field(
-        default=True,
-        description="whether to store predictions, and count all requests, in the database",
-    )
-    require_records: bool = Field(
-        default=False,
-        description="whether a server refuses to start while it cannot write to the database",
-    )
-    record_rate: float = Field(
-        default=1.0,
-        ge=0,
-        le=1,
-        description="proportion of predictions to store; does not apply to rejected images and to "
-        "predictions with low confidence",
-    )
-    record_per_minute: int = Field(
-        default=600,
-        ge=1,
-        description="limit of predictions stored per minute and model, over all workers; a burst "
-        "may use a whole minute's",
-    )
-    record_unsure: float = Field(
-        default=0.6,
-        ge=0,
-        le=1,
-        description="predictions with lower confidence are stored first",
-    )
-    record_disk: int = Field(
-        default=2 * 1024**3,
-        ge=0,
-        description="limit of bytes that the records take in the database, such as `2GiB`: the "
-        "oldest without a label are deleted first; 0 for no limit",
-    )
-    record_originals: bool = Field(
-        default=False,
-        description="whether to store large images as they were sent, in place of copies that are "
-        "small enough for the disk and large enough for the model",
-    )
-    record_buffer_bytes: int = Field(
-        default=32 * 1024 * 1024,
-        ge=1024,
-        description="limit of bytes that a worker buffers for the database; more is dropped",
-    )
-
-    shadow_cpu: float = Field(
-        default=0.1,
-        gt=0,
-        le=1,
-        description="proportion of the time that a worker may spend on having the other version of "
-        "a rollout classify images too",
-    )
-
-    label_per_minute: int = Field(
-        default=6000,
-        ge=1,
-        description="limit of labels kept per minute, over all workers; a burst may use a whole "
-        "minute's; more get 503",
-    )
-    label_bytes_per_minute: int = Field(
-        default=64 * 1024 * 1024,
-        ge=1024,
-        description="limit of bytes of images that come with labels per minute, over all workers; "
-        "more get 503",
-    )
-
     keys_file: Path | None = Field(
         default=None,
         description="file with a line for each key, written by `python -m keys create`; by default "
@@ -230,7 +151,7 @@ class Settings(LogSettings):
         description="whether `/metrics` needs no key; if false, one with the scope `read`",
     )
 
-    # Not in the repr either, since the URLs of chat programs contain a secret.
+    # Not in the object's repr, since the URLs of chat programs contain a secret.
     webhook_url: str | None = Field(
         default=None,
         repr=False,
@@ -256,18 +177,6 @@ class Settings(LogSettings):
         if not isinstance(paths, str):
             return paths
         return tuple(Path(path).expanduser() for path in paths.split(os.pathsep) if path)
-
-    @field_validator("record_disk", mode="before")
-    @classmethod
-    def _size(cls, size: object) -> object:
-        if not isinstance(size, str):
-            return size
-        found = size_of(size)
-        if found is None:
-            raise PydanticCustomError(
-                "size", "Input should be a size such as 500MB or 2GiB, or 0 for no limit"
-            )
-        return found
 
     @field_validator("home", "keys_file")
     @classmethod

@@ -30,7 +30,6 @@ from settings import settings
 logger = logging.getLogger("pupila.store")
 
 _LATEST = "latest"
-
 # A manifest takes milliseconds to read. One that takes longer is on a disk that does not answer.
 _READ_SECONDS = 2.0
 

@@ -6,10 +6,9 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,9 +18,8 @@ from records.prediction import KeptPrediction
 from serving.metrics import TRAFFIC_LOST
 from serving.recording.connection import RecordsConnection
 from serving.recording.copier import Copier
+from serving.recording.handover import Handover
 from serving.recording.ledger import Ledger, memory_bytes
-from serving.recording.sampling import Sampled
-from serving.recording.tally import Tally
 
 if TYPE_CHECKING:
     from records.database import Database
@@ -46,18 +44,6 @@ _LAST_RETRY_SECONDS = 2.0
 
 # How long copies may be made before what came meanwhile is looked at.
 _COPY_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Handover:
-    """What is handed over together. ``others``: predictions that were not sampled. ``written`` is
-    resolved when this, and all before it, is in the database, or fails with the reason."""
-
-    sampled: Sequence[Sampled[KeptPrediction]] = ()
-    tallies: Sequence[Tally] = ()
-    minute: datetime = datetime.min
-    others: Sequence[KeptPrediction] = ()
-    written: Future[None] | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
 from serving.recording.connection import RecordsConnection
 from serving.recording.copier import Copier
-from serving.recording.flusher import Flusher, Handover
+from serving.recording.flusher import Flusher
+from serving.recording.handover import Handover
 from serving.recording.ledger import Ledger
 from serving.recording.pairs import Pairs
 from serving.recording.sampling import WINDOW_SECONDS, Reservoir, Sampled, Sampler

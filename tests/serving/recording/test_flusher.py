@@ -12,7 +12,8 @@ from records.traffic import traffic
 from records.windows import window
 from serving.recording.connection import RecordsConnection
 from serving.recording.copier import Copier
-from serving.recording.flusher import Flusher, Handover
+from serving.recording.flusher import Flusher
+from serving.recording.handover import Handover
 from serving.recording.ledger import Ledger
 from serving.recording.sampling import Sampled
 from serving.recording.tally import Tally
