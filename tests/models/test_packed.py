@@ -12,13 +12,17 @@ from tests.servers import ROOT, environment
 LIST = "from models.store import Store; print(*[one.tag for one in Store().versions()])"
 
 
+# Besides the settings.
+MODULES = ("errors", "internals", "sizes")
+
+
 def test_every_command_finds_what_its_bento_carries(tmp_path: Path) -> None:
     bento = tmp_path / "bento"
     bento.mkdir()
     (bento / "bento.yaml").touch()
     for room in ("models", "images"):
         shutil.copytree(ROOT / room, bento / "src" / room)
-    for path in (ROOT / "errors.py", ROOT / "internals.py", *ROOT.glob("settings*.py")):
+    for path in (*(ROOT / f"{one}.py" for one in MODULES), *ROOT.glob("settings*.py")):
         shutil.copy(path, bento / "src")
     packed = Store(bento / "models").save(LinearDraft())
     home = tmp_path / "home"
