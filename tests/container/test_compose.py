@@ -272,12 +272,12 @@ def test_prometheus_has_the_alerts_and_none_of_them_is_wrong(running: Stack) -> 
     assert not [rule["lastError"] for rule in rules if rule.get("lastError")]
 
 
-UNSEEN = re.compile(r"pupila_(?:rollout|retraining)_\w+")
+UNSEEN = re.compile(r"pupila_(?:rollout|retraining|versions_fetched)_\w+")
 TARGETS = [
     pytest.param(target["expr"], target["legendFormat"], id=panel["title"])
     for panel in DASHBOARD["panels"]
     for target in panel["targets"]
-    # Nothing is retrained or rolled out in these containers: see the test of the metrics' names.
+    # In these containers nothing is retrained, rolled out or fetched: see the test of the names.
     if not UNSEEN.search(target["expr"])
 ]
 
@@ -302,8 +302,8 @@ def test_every_panel_shows_something(
     until(shown, expression)
 
 
-def test_the_panels_of_retrainings_and_rollouts_name_metrics_that_there_are() -> None:
-    source = (ROOT / "serving" / "metrics.py").read_text()
+def test_the_panels_that_are_not_seen_name_metrics_that_there_are() -> None:
+    source = "".join((ROOT / "serving" / f"{one}.py").read_text() for one in ("metrics", "facts"))
     shown = UNSEEN.findall(json.dumps(DASHBOARD))
     assert shown
     for name in shown:
