@@ -33,7 +33,7 @@ class Copier:
     ) -> None:
         self._is_on = not settings.record_originals
         self._max_pixels = settings.max_image_pixels
-        # Besides what the requests' images take: in a container of 512 MiB enough for 12 megapixels.
+        # Besides what images of requests take: in a container of 512 MiB enough for 12 megapixels.
         # With half of it, CMYK of 25 megapixels from 32 clients had a worker killed.
         self._max_bytes = decode_bytes(settings) // 4
         self._specs: dict[tuple[str, str], ImageSpec] = {}
