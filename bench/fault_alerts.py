@@ -1,14 +1,14 @@
 """Which alerts a fault sets off: promtool runs the real rules over what was really scraped.
 
-A fault here lasts for seconds, and an alert needs minutes. So promtool is given three scrapes,
-drawn out: ten minutes as between the first two, then half an hour as between the last two. A fault
-that ``lasts`` goes on for that time; one that does not happens once, and what follows is as before.
+A fault here lasts for seconds, and an alert needs minutes. So promtool is given four scrapes, drawn
+out: twenty minutes as between the two before the fault, then half an hour as between the two in it.
+After a fault that does not last, it goes on as before it.
 """
 
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from bench.process import ROOT
 
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yaml"
 STEP_SECONDS = 15
-BEFORE_STEPS = 40
+BEFORE_STEPS = 80
 FAULT_STEPS = 120
 
 _FIRED = re.compile(r'\{alertname="(\w+)", severity="(\w+)"\} ([\d.E+]+)')
@@ -39,14 +39,25 @@ class Scrape:
         return {one[len(name) :]: found[one] for one in found if one.partition("{")[0] == name}
 
 
-def firing(scrapes: Sequence[Scrape], *, lasts: bool) -> list[str]:
-    """The alerts, each with its severity and the minutes from the fault until it fires.
+@dataclass(frozen=True)
+class Scrapes:
+    """Two before the fault and two in it; the same one twice, after a fault that does not last."""
 
-    ``scrapes``: two before the fault, the last of it or after it.
-    """
+    first: Scrape
+    before: Scrape
+    early: Scrape
+    late: Scrape
+
+    @property
+    def lasts(self) -> bool:
+        return self.early is not self.late
+
+
+def firing(scrapes: Scrapes) -> list[str]:
+    """The alerts, each with its severity and the minutes from the fault until it fires."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "test.yaml"
-        path.write_text(yaml.safe_dump(_test(scrapes, lasts=lasts)))
+        path.write_text(yaml.safe_dump(_test(scrapes)))
         done = subprocess.run(
             ["promtool", "test", "rules", str(path)], capture_output=True, text=True, check=False
         )
@@ -62,15 +73,14 @@ def firing(scrapes: Sequence[Scrape], *, lasts: bool) -> list[str]:
     ]
 
 
-def _test(scrapes: Sequence[Scrape], *, lasts: bool) -> dict[str, object]:
-    names = sorted({name for scrape in scrapes for name in scrape.series or {}})
+def _test(scrapes: Scrapes) -> dict[str, object]:
+    every = (scrapes.first, scrapes.before, scrapes.early, scrapes.late)
+    names = sorted({name for scrape in every for name in scrape.series or {}})
     steps = BEFORE_STEPS + FAULT_STEPS
     whole = f"{steps * STEP_SECONDS}s"
     times = f'timestamp(ALERTS{{alertstate="firing"}})[{whole}:{STEP_SECONDS}s]'
-    up = [int(scrape.series is not None) for scrape in (scrapes[0], scrapes[-1])]
-    series = [
-        {"series": _labelled(name), "values": _values(name, scrapes, lasts=lasts)} for name in names
-    ]
+    up = [int(scrape.series is not None) for scrape in (scrapes.before, scrapes.late)]
+    series = [{"series": _labelled(name), "values": _values(name, scrapes)} for name in names]
     series.append(
         {
             "series": _labelled(_FALLEN),
@@ -103,39 +113,39 @@ def _labelled(series: str) -> str:
     return f"{name}{{{labels},{added}}}" if labels else f"{name}{{{added}}}"
 
 
-def _values(name: str, scrapes: Sequence[Scrape], *, lasts: bool) -> str:
-    """Of a series, in promtool's notation. Times count from its own 1970, ten minutes before the
+def _values(name: str, scrapes: Scrapes) -> str:
+    """Of a series, in promtool's notation. Times count from its own 1970, twenty minutes before the
     fault."""
-    first, before, last = scrapes
     bare = name.partition("{")[0]
     is_time = bare.endswith("_timestamp_seconds")
-    moves = is_time or bare.endswith(("_total", "_bucket", "_count", "_sum"))
+    is_count = bare.endswith(("_total", "_bucket", "_count", "_sum"))
     began = BEFORE_STEPS * STEP_SECONDS
-    values = [scrape.series.get(name) if scrape.series else None for scrape in scrapes]
-    if is_time:
-        values = [value and value - before.at + began for value in values]
-    early, start, end = values
-    usual = _slope(early, start, before.at - first.at) if moves else 0.0
-    parts = [f"_x{BEFORE_STEPS}"]
+
+    def value(scrape: Scrape, reference: Scrape) -> float | None:
+        found = (scrape.series or {}).get(name)
+        return found - reference.at + began if found and is_time else found
+
+    def gained(start: Scrape, end: Scrape) -> float:
+        """From one scrape of Prometheus to the next; what is not there yet has counted to 0."""
+        before, after = value(start, end), value(end, end)
+        if not (is_time or is_count) or after is None or end.at <= start.at:
+            return 0.0
+        before = before if before is not None or is_time else 0.0
+        return 0.0 if before is None else (after - before) * STEP_SECONDS / (end.at - start.at)
+
+    usual = gained(scrapes.first, scrapes.before)
+    start, fault = value(scrapes.before, scrapes.before), value(scrapes.early, scrapes.early)
+    parts = [f"_x{BEFORE_STEPS - 1}"]
     if start is not None:
         parts = [_line(start - usual * (BEFORE_STEPS - 1), usual, BEFORE_STEPS)]
-    if end is None:
-        parts.append(f"_x{FAULT_STEPS}")
-    elif not moves:
-        parts.append(_line(end, 0.0, FAULT_STEPS))
-    elif lasts:
-        slope = _slope(start, end, last.at - before.at)
-        parts.append(_line((start or 0.0) + slope if start else end, slope, FAULT_STEPS))
+    if scrapes.lasts:
+        slope = gained(scrapes.early, scrapes.late)
+        late = value(scrapes.late, scrapes.early)
+        fault = late if fault is None or not (is_time or is_count) else fault
     else:
-        parts.append(_line(end, usual, FAULT_STEPS))
+        slope = usual
+    parts.append(f"_x{FAULT_STEPS - 1}" if fault is None else _line(fault, slope, FAULT_STEPS))
     return " ".join(parts)
-
-
-def _slope(start: float | None, end: float | None, seconds: float) -> float:
-    """What it gains from one scrape of Prometheus to the next."""
-    if start is None or end is None or not seconds:
-        return 0.0
-    return (end - start) * STEP_SECONDS / seconds
 
 
 def _line(start: float, slope: float, steps: int) -> str:

@@ -25,7 +25,9 @@ import psycopg
 
 from bench.fault_server import JPEG
 from bench.fault_stage import CannotError, Stage, environment_of, host_of, thaw
+from bench.process import ROOT
 
+HERE = Path(sys.executable).parent
 Play = Callable[[Stage], Iterator[None]]
 
 _FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
@@ -86,8 +88,11 @@ def read_only(stage: Stage) -> Iterator[None]:
 
 
 def foreign(stage: Stage) -> Iterator[None]:
+    """As the image starts it; without the image, BentoML fails there before anything of ours."""
     stage.home.chmod(0o700)
-    stage.serve(wrapper=("setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"))
+    stranger = ("setpriv", "--reuid=12345", "--regid=12345", "--clear-groups")
+    bento = environment_of(BENTO_PATH=str(ROOT), PATH=f"{HERE}:/usr/bin:/bin")
+    stage.serve(wrapper=(*stranger, *bento), program=(str(ROOT / "deploy/image/entrypoint"),))
     yield
 
 

@@ -123,6 +123,7 @@ class Server:
     settings: dict[str, str] = field(default_factory=dict)
     options: Sequence[str] = ()
     wrapper: Sequence[str] = ()
+    program: Sequence[str] = (str(Path(sys.executable).with_name("bentoml")), "serve", ".")
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -151,10 +152,9 @@ class Server:
 
     def start(self) -> None:
         """Without waiting for anything."""
-        command = [str(Path(sys.executable).with_name("bentoml")), "serve", ".", *self.options]
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                [*self.wrapper, *command],
+                [*self.wrapper, *self.program, *self.options],
                 cwd=ROOT,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
@@ -233,7 +233,7 @@ class Server:
             try:
                 found = json.loads(line)
             except ValueError:
-                found = {"level": "raw", "event": line}
+                found = {"level": "no JSON", "event": line}
             if isinstance(found, dict):
                 yield found
 
@@ -248,14 +248,15 @@ class Server:
         self.process.wait(10)
 
 
-def told(lines: Sequence[dict[str, object]], most: int = 3) -> list[str]:
+def told(lines: Sequence[dict[str, object]], most: int = 4) -> list[str]:
     """The lines of a log that a reader would look at: warnings and worse, each kind once, with how
     often it came; where there is none, what else was said."""
-    worse = [line for line in lines if line.get("level") not in ("info", "debug")]
-    chosen = worse or [line for line in lines if line.get("event") != "request"]
+    worse = [line for line in lines if line.get("level") not in ("info", "debug", "no JSON")]
+    rest = [line for line in lines if line.get("event") != "request"]
+    broken = [line for line in lines if line.get("level") == "no JSON"]
     kinds: dict[str, str] = {}
     counts: Counter[str] = Counter()
-    for line in chosen:
+    for line in worse or ([] if broken else rest):
         text = _text(line)
         kind = re.sub(r"[0-9a-z]{16}|\d[\d.:]*", "#", text)[:60]
         kinds.setdefault(kind, text)
@@ -263,6 +264,8 @@ def told(lines: Sequence[dict[str, object]], most: int = 3) -> list[str]:
     found = [
         f"{text}{f' (×{counts[kind]})' if counts[kind] > 1 else ''}" for kind, text in kinds.items()
     ]
+    if broken:
+        found.append(f"{len(broken)} lines that are no JSON: {_text(broken[-1])}")
     return found[:most] + ([f"and {len(found) - most} more"] if len(found) > most else [])
 
 
@@ -272,5 +275,7 @@ def _text(line: dict[str, object]) -> str:
     if "traceback" in line:
         more.append(f"traceback: {str(line['traceback']).strip().splitlines()[-1]}")
     text = f"{event} [{', '.join(more)}]" if more else event
+    # The folder of this run says nothing.
+    text = re.sub(r"/\w+/pupila-[\w-]+", "…", text)
     shown = text if len(text) <= 150 else f"{text[:149]}…"
     return f"*{line.get('level')}* {shown}"

@@ -48,12 +48,15 @@ class Stage:
         *,
         options: tuple[str, ...] = (),
         wrapper: tuple[str, ...] = (),
+        program: tuple[str, ...] = (),
         tls: bool = False,
         **settings: object,
     ) -> Server:
         """What will be started, with PUPILA_ settings by their names."""
         chosen = {f"PUPILA_{name.upper()}": str(value) for name, value in settings.items()}
         self._server = Server(self.home, tls=tls, settings=chosen, options=options, wrapper=wrapper)
+        if program:
+            self._server.program = program
         return self._server
 
     def disk(self, path: Path, size: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from bench.fault_alerts import Scrape, firing
+from bench.fault_alerts import Scrape, Scrapes, firing
 from bench.fault_cases import CASES, Case
 from bench.fault_server import START_SECONDS, Server, told
 from bench.fault_stage import CannotError, Databases, Stage, stage
@@ -78,37 +78,38 @@ def play(case: Case, on: Stage, seconds: float) -> Found:
     server.clients.start()
     if not case.at_start:
         settle(server)
-    scrapes = [server.scrape()]
+    first = server.scrape()
     time.sleep(SETTLE_SECONDS)
-    scrapes.append(server.scrape())
-    seen = len([*server.lines()])
+    before = server.scrape()
+    seen = 0 if case.at_start else len([*server.lines()])
     if not case.at_start:
         began = time.time()
         next(steps)
     recovered = ""
     if case.lasts:
-        server.code(seconds)
-        scrapes.append(server.scrape())
+        server.code(seconds / 2)
+        early = server.scrape()
+        server.code(seconds / 2)
+        late = server.scrape()
         next(steps, None)
     is_over = server.process.poll() is not None
     if not is_over:
         recovered = recover(server, since=time.time() if case.lasts else began)
     if not case.lasts:
-        time.sleep(SETTLE_SECONDS)
-        scrapes.append(server.scrape())
+        early = late = server.scrape()
     mended = time.time()
+    lines = [*server.lines()][seen:]
     server.clients.stop()
     code = server.process.poll() if is_over else server.end()
-    lines = [*server.lines()][0 if case.at_start else seen :]
-    # What a server says when it is asked to end is no part of the fault.
-    alerts = firing(scrapes, lasts=case.lasts)
+    scrapes = Scrapes(first, before, early, late)
+    alerts = firing(scrapes)
     answers = server.clients.counts(began, mended)
     cells = (
         f"{case.name}: {case.how}",
         ", ".join(f"{what} ×{count:,}" for what, count in answers.most_common()),
         "<br>".join(told(lines)) or "nothing",
         str(code) if is_over else ("–" if code == 0 else f"– (then {code} by SIGTERM)"),
-        "<br>".join(moved(scrapes[1], scrapes[2])) or "none",
+        "<br>".join(moved(before, late)) or "none",
         "<br>".join(alerts) or "none",
         recovered,
     )
@@ -118,7 +119,7 @@ def play(case: Case, on: Stage, seconds: float) -> Found:
 def ended_at_start(case: Case, server: Server) -> Found:
     code = server.process.poll()
     down = Scrape(time.time(), None)
-    alerts = firing([down, down, down], lasts=True)
+    alerts = firing(Scrapes(down, down, down, Scrape(down.at + 1, None)))
     exit_code = "did not start, did not end" if code is None else str(code)
     cells = (
         f"{case.name}: {case.how}",
