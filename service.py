@@ -61,7 +61,7 @@ from serving.recording.recorder import Recorder
 from serving.rollouts import Rollouts
 from serving.routing.trials import Trials
 from serving.routing.watch import RoutingWatch
-from serving.supervision import Supervision, give_up, refuse_address
+from serving.supervision import Supervision, give_up, refuse_address, refuse_certificate
 from serving.unsupported import refuse_unsupported
 from settings import settings
 
@@ -181,6 +181,7 @@ class Pupila:
             address = internals.serving_address()
             if address is not None:
                 refuse_address(*address)
+            refuse_certificate(*internals.serving_certificate())
             prepare(SETTINGS)
             logger.info("%s", opening(SETTINGS))
         except (KeysError, RecordsError, SettingsError) as error:

@@ -20,8 +20,11 @@ RULES = ROOT / "deploy" / "prometheus" / "alerts.yaml"
 STEP_SECONDS = 15
 BEFORE_STEPS = 80
 FAULT_STEPS = 120
+FRESH_SECONDS = 5.0
 
-_FIRED = re.compile(r'\{alertname="(\w+)", severity="(\w+)"\} ([\d.E+]+)')
+_FIRED = re.compile(r"\{(alertname=[^}]*)\} ([\d.E+]+)")
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
+_ABOUT = ("reason", "route")
 _FALLEN = "up"
 
 
@@ -66,10 +69,11 @@ def firing(scrapes: Scrapes) -> list[str]:
         raise RuntimeError(printed)
     # What it had been told to expect is nothing, so it prints what it got.
     began = BEFORE_STEPS * STEP_SECONDS
-    fired = [(float(at) - began, name, severity) for name, severity, at in _FIRED.findall(printed)]
+    fired = [(float(at) - began, dict(_LABEL.findall(one))) for one, at in _FIRED.findall(printed)]
     return [
-        f"{name} ({severity}, {f'{seconds / 60:.0f} min' if seconds >= 0 else 'before'})"
-        for seconds, name, severity in sorted(fired)
+        " ".join([labels["alertname"], *(labels[name] for name in _ABOUT if labels.get(name))])
+        + f" ({labels['severity']}, {f'{seconds / 60:.0f} min' if seconds >= 0 else 'before'})"
+        for seconds, labels in sorted(fired, key=lambda one: (one[0], one[1]["alertname"]))
     ]
 
 
@@ -96,7 +100,8 @@ def _test(scrapes: Scrapes) -> dict[str, object]:
                 "input_series": series,
                 "promql_expr_test": [
                     {
-                        "expr": f"min by (alertname, severity) (min_over_time({times}))",
+                        "expr": f"min by (alertname, severity, {', '.join(_ABOUT)}) "
+                        f"(min_over_time({times}))",
                         "eval_time": whole,
                         "exp_samples": [],
                     }
@@ -128,10 +133,13 @@ def _values(name: str, scrapes: Scrapes) -> str:
     def gained(start: Scrape, end: Scrape) -> float:
         """From one scrape of Prometheus to the next; what is not there yet has counted to 0."""
         before, after = value(start, end), value(end, end)
-        if not (is_time or is_count) or after is None or end.at <= start.at:
+        if after is None or end.at <= start.at:
             return 0.0
-        before = before if before is not None or is_time else 0.0
-        return 0.0 if before is None else (after - before) * STEP_SECONDS / (end.at - start.at)
+        if is_time:
+            # Moments are told now and then: one of just now goes with the clock.
+            moves = (before is not None and after > before) or began - after < FRESH_SECONDS
+            return STEP_SECONDS if moves and after < began + FRESH_SECONDS else 0.0
+        return (after - (before or 0.0)) * STEP_SECONDS / (end.at - start.at) if is_count else 0.0
 
     usual = gained(scrapes.first, scrapes.before)
     start, fault = value(scrapes.before, scrapes.before), value(scrapes.early, scrapes.early)

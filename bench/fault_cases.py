@@ -26,6 +26,8 @@ import psycopg
 from bench.fault_server import JPEG
 from bench.fault_stage import CannotError, Stage, environment_of, host_of, thaw
 from bench.process import ROOT
+from models.store import Store
+from tests.drafts import rewrite_manifest
 
 HERE = Path(sys.executable).parent
 Play = Callable[[Stage], Iterator[None]]
@@ -177,23 +179,22 @@ def port_taken(stage: Stage) -> Iterator[None]:
 
 def bad_version(stage: Stage) -> Iterator[None]:
     stage.serve()
-    models = stage.home / "models" / "clf"
-    newest = (models / "latest").read_text().strip()
+    good = Store(stage.home / "models").champion("clf").path
+    hidden, path = good.with_name(".bad"), good.with_name("b" * 16)
     yield
-    name = f"{newest[:-4]}{random.randrange(2**16):04x}"
-    copytree(models / newest, models / f".{name}")
-    (models / f".{name}" / "model.onnx").write_bytes(b"\x08")
-    (models / f".{name}").rename(models / name)
-    (models / "latest").write_text(name)
+    copytree(good, hidden)
+    (hidden / "model.onnx").write_bytes(b"\x08")
+    fields = json.loads((hidden / "manifest.json").read_text())
+    rewrite_manifest(hidden, fields | {"created_at": datetime.now(UTC).isoformat()})
+    hidden.rename(path)
     yield
-    (models / name).rename(models / f".{name}")
-    (models / "latest").write_text(newest)
+    path.rename(hidden)
 
 
 def expired_key(stage: Stage) -> Iterator[None]:
     file = stage.home / "keys"
     server = stage.serve(keys_file=file)
-    created = ("--scope", "predict,label", "--expires", "30d")
+    created = ("--scope", "predict,label", "--expires", "1d")
     server.clients.key = server.run("keys", "create", "--name", "client", *created)
     far = file.read_text()
     yield
@@ -255,17 +256,18 @@ def big_images(stage: Stage) -> Iterator[None]:
 
 
 def no_descriptors(stage: Stage) -> Iterator[None]:
-    """Idle connections by the hundred, and few files allowed."""
-    server = stage.serve(wrapper=("prlimit", "--nofile=256:256"))
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    server = stage.serve()
     yield
-    with contextlib.ExitStack() as idle:
-        for _ in range(600):
-            with contextlib.suppress(OSError):
-                address = ("127.0.0.1", server.port)
-                idle.enter_context(socket.create_connection(address, 1))
-        yield
+    limits = {
+        worker: resource.prlimit(worker, resource.RLIMIT_NOFILE) for worker in server.workers()
+    }
+    for worker, (_, hard) in limits.items():
+        there_are = len([*Path(f"/proc/{worker}/fd").iterdir()])
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (there_are + 1, hard))
+    yield
+    for worker, limit in limits.items():
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(worker, resource.RLIMIT_NOFILE, limit)
 
 
 def ended(stage: Stage) -> Iterator[None]:
@@ -383,7 +385,7 @@ CASES = (
     ),
     Case(
         "no descriptors",
-        "256 files allowed, 600 idle connections",
+        "each worker may open one file more than it has",
         no_descriptors,
         ("PupilaDescriptors",),
     ),

@@ -42,7 +42,8 @@ _TRUSTING.verify_mode = ssl.CERT_NONE
 
 @dataclass
 class Clients:
-    """Good clients, each asking ten or twenty times a second; the last sends labels.
+    """Good clients, each asking ten or twenty times a second; the last sends labels of
+    what the others asked.
 
     Half of them keep their connections, and half open one for each request. ``answers``: when each
     came, and what it was.
@@ -52,6 +53,7 @@ class Clients:
     key: str | None = None
     tls: bool = False
     answers: list[tuple[float, str]] = field(default_factory=list)
+    _asked: str = "none"
     _done: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -80,7 +82,7 @@ class Clients:
             fields: dict[str, object] = {"request_id": f"c{number}-{asked}", "model": "clf"}
             fields["image"] = image
             if labelling:
-                fields["label"] = LABEL
+                fields |= {"request_id": self._asked, "label": LABEL}
             try:
                 connection.request("POST", path, json.dumps(fields), headers)
                 answer = connection.getresponse()
@@ -88,6 +90,7 @@ class Clients:
                 what = str(answer.status)
                 if answer.status == 200 and not labelling:
                     json.loads(body)["prediction"]
+                    self._asked = str(fields["request_id"])
             except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
                 connection.close()
                 what = _told(error)

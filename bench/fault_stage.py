@@ -125,7 +125,7 @@ class Databases:
 @contextlib.contextmanager
 def stage(databases: Databases) -> Iterator[Stage]:
     with (
-        tempfile.TemporaryDirectory(prefix="pupila-faults-") as folder,
+        tempfile.TemporaryDirectory(prefix="pupila-faults-", ignore_cleanup_errors=True) as folder,
         ExitStack() as stack,
     ):
         home = Path(folder)

@@ -44,6 +44,7 @@ _WATCHED = (
     "pupila_traffic_lost_total",
     "pupila_database_up",
     "pupila_rollout_missing_total",
+    "pupila_versions_refused_total",
     "pupila_workers",
 )
 _NOTE = """\

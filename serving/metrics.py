@@ -127,6 +127,10 @@ ROLLOUT_MISSING = Counter(
     "Times that a version was to answer which this worker does not have or cannot load",
     _VERSION,
 )
+VERSIONS_REFUSED = Counter(
+    "pupila_versions_refused",
+    "Versions of the store that a worker found it cannot load",
+)
 ROLLOUT_SHARE = Gauge(
     "pupila_rollout_share",
     "Proportion of the requests that the challenger is to answer",

@@ -17,6 +17,7 @@ from models.signing import sign
 from models.store import Store
 from models.version import Version
 from serving.inference.registry import Listing, Registry
+from serving.metrics import VERSIONS_REFUSED
 from settings import Settings
 from tests.drafts import LinearDraft
 from tests.waiting import PATIENCE_SECONDS, until_async
@@ -103,7 +104,9 @@ async def test_a_version_that_does_not_load_never_takes_over(
     await registry.refresh()
     spoiled = store.save(LinearDraft())
     spoil(spoiled)
+    refused = VERSIONS_REFUSED._value.get()
     await registry.refresh()
+    assert VERSIONS_REFUSED._value.get() == refused + 1
     engine = registry.loaded("clf")
     assert engine is not None
     assert engine.version == good
