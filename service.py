@@ -30,7 +30,7 @@ from serving.endpoint import Endpoint
 from serving.exposition import Exposition
 from serving.facts import Facts
 from serving.feedback import Feedback
-from serving.gauges import Gauges
+from serving.gauges import Gauges, beating
 from serving.http import descriptors
 from serving.http.body import BODY_SECONDS
 from serving.http.cors import Cors
@@ -194,6 +194,7 @@ class Pupila:
     async def start(self) -> None:
         FACTS.certificate = internals.certificate_expiry()
         DRAIN.listen()
+        await self.running.enter_async_context(beating())
         self.running.callback(self.records.close)
         self.running.callback(self.labels.close)
         keys = KeyWatch(SETTINGS, self.records, KEYRING, WORKERS)

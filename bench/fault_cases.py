@@ -1,39 +1,13 @@
-"""The faults. Each is a generator that prepares, brings its fault about, and mends it.
+"""The faults: how each is brought about, and the alerts that it must set off."""
 
-It calls ``stage.serve`` before its first ``yield``; a server whose fault is there from the start
-gets a case that yields once before it is mended, and others twice.
-"""
-
-import contextlib
-import json
-import os
-import random
-import resource
-import signal
-import socket
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from shutil import copytree
 
-import psycopg
+from bench import fault_databases as databases
+from bench import fault_plays as plays
+from bench.fault_stage import Stage
 
-from bench.fault_server import JPEG
-from bench.fault_stage import CannotError, Stage, environment_of, host_of, thaw
-from bench.process import ROOT
-from models.store import Store
-from tests.drafts import rewrite_manifest
-
-HERE = Path(sys.executable).parent
 Play = Callable[[Stage], Iterator[None]]
-
-_FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
-_BIG_BYTES = 3 * 2**20
 
 
 @dataclass(frozen=True)
@@ -49,348 +23,116 @@ class Case:
     at_start: bool = False
 
 
-def killed(stage: Stage) -> Iterator[None]:
-    server = stage.serve()
-    yield
-    os.kill(server.workers()[0], signal.SIGKILL)
-    yield
-
-
-def out_of_memory(stage: Stage) -> Iterator[None]:
-    group = stage.group(900)
-    join = ("sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$0" "$@"')
-    server = stage.serve(wrapper=join)
-    yield
-    Path(f"/proc/{server.workers()[0]}/oom_score_adj").write_text("1000")
-    hog = [*join, sys.executable, "-c", "bytearray(900 * 2**20)"]
-    subprocess.run(hog, capture_output=True, check=False)
-    yield
-
-
-def full(stage: Stage) -> Iterator[None]:
-    server = stage.serve()
-    stage.disk(server.database.parent, "24m")
-    yield
-    filler = server.database.parent / "filler"
-    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
-    yield
-    filler.unlink()
-
-
-def read_only(stage: Stage) -> Iterator[None]:
-    server = stage.serve()
-    home = server.database.parent
-    stage.disk(home, "64m")
-    server.run("records", "migrate")
-    stage.mount("-o", "remount,ro", str(home))
-    yield
-    stage.mount("-o", "remount,rw", str(home))
-
-
-def foreign(stage: Stage) -> Iterator[None]:
-    """As the image starts it; without the image, BentoML fails there before anything of ours."""
-    stage.home.chmod(0o700)
-    stranger = ("setpriv", "--reuid=12345", "--regid=12345", "--clear-groups")
-    bento = environment_of(BENTO_PATH=str(ROOT), PATH=f"{HERE}:/usr/bin:/bin")
-    stage.serve(wrapper=(*stranger, *bento), program=(str(ROOT / "deploy/image/entrypoint"),))
-    yield
-
-
-def database_away(stage: Stage) -> Iterator[None]:
-    postgres = stage.postgres()
-    stage.serve(database_url=postgres.database())
-    yield
-    postgres.stop("immediate")
-    yield
-    postgres.start()
-
-
-def wrong_password(stage: Stage) -> Iterator[None]:
-    postgres = stage.postgres()
-    url = postgres.database()
-    stage.serve(database_url=url)
-    yield
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ALTER ROLE pupila PASSWORD 'another'")
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
-            "AND backend_type = 'client backend'"
-        )
-        try:
-            yield
-        finally:
-            connection.execute("ALTER ROLE pupila PASSWORD 'a@secret'")
-
-
-def slow_database(stage: Stage) -> Iterator[None]:
-    proxy = stage.proxy()
-    url = host_of(stage.postgres().database(), "127.0.0.1", proxy.port)
-    stage.serve(database_url=url)
-    yield
-    proxy.delay = 2.0
-    yield
-    proxy.delay = 0.0
-
-
-def no_dns(stage: Stage) -> Iterator[None]:
-    proxy, hosts = stage.proxy(), stage.home / "hosts"
-    known = "127.0.0.1 localhost\n127.0.0.1 records.internal\n"
-    hosts.write_text(known)
-    if subprocess.run(["unshare", "-m", "true"], check=False).returncode:
-        raise CannotError("unshare -m is not allowed")
-    mount = f'mount --bind {hosts} /etc/hosts && exec "$0" "$@"'
-    url = host_of(stage.postgres().database(), "records.internal", proxy.port)
-    stage.serve(database_url=url, wrapper=("unshare", "-m", "sh", "-c", mount))
-    yield
-    hosts.write_text("127.0.0.1 localhost\n")
-    proxy.cut()
-    yield
-    hosts.write_text(known)
-
-
-def clock_back(stage: Stage) -> Iterator[None]:
-    if not _FAKETIME.exists():
-        raise CannotError("libfaketime is not installed: apt-get install faketime")
-    clock = stage.home / "clock"
-    clock.write_text("+0\n")
-    faked = environment_of(
-        LD_PRELOAD=str(_FAKETIME),
-        FAKETIME_TIMESTAMP_FILE=str(clock),
-        FAKETIME_CACHE_DURATION="1",
-        FAKETIME_DONT_FAKE_MONOTONIC="1",
-        DONT_FAKE_MONOTONIC="1",
-    )
-    stage.serve(wrapper=faked)
-    yield
-    clock.write_text("-10m\n")
-    yield
-    clock.write_text("+0\n")
-
-
-def port_taken(stage: Stage) -> Iterator[None]:
-    server = stage.serve()
-    listener = stage.stack.enter_context(socket.socket())
-    listener.bind(("0.0.0.0", server.port))  # noqa: S104 - as the server does
-    listener.listen()
-    yield
-
-
-def bad_version(stage: Stage) -> Iterator[None]:
-    stage.serve()
-    good = Store(stage.home / "models").champion("clf").path
-    hidden, path = good.with_name(".bad"), good.with_name("b" * 16)
-    yield
-    copytree(good, hidden)
-    (hidden / "model.onnx").write_bytes(b"\x08")
-    fields = json.loads((hidden / "manifest.json").read_text())
-    rewrite_manifest(hidden, fields | {"created_at": datetime.now(UTC).isoformat()})
-    hidden.rename(path)
-    yield
-    path.rename(hidden)
-
-
-def expired_key(stage: Stage) -> Iterator[None]:
-    file = stage.home / "keys"
-    server = stage.serve(keys_file=file)
-    created = ("--scope", "predict,label", "--expires", "1d")
-    server.clients.key = server.run("keys", "create", "--name", "client", *created)
-    far = file.read_text()
-    yield
-    soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat(timespec="seconds")
-    file.write_text(json.dumps(json.loads(far) | {"expires_at": soon}) + "\n")
-    yield
-    file.write_text(far)
-
-
-def _certificate(stage: Stage, days: int) -> tuple[str, ...]:
-    certificate, key = (str(stage.home / name) for name in ("certificate.pem", "key.pem"))
-    request = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost")
-    subprocess.run(
-        ["openssl", *request, "-days", str(days), "-keyout", key, "-out", certificate],
-        capture_output=True,
-        check=True,
-    )
-    return ("--ssl-certfile", certificate, "--ssl-keyfile", key)
-
-
-def certificate(stage: Stage) -> Iterator[None]:
-    stage.serve(options=_certificate(stage, 1), tls=True)
-    yield
-
-
-def wrong_certificate(stage: Stage) -> Iterator[None]:
-    options = _certificate(stage, 90)
-    (stage.home / "certificate.pem").write_text("not a certificate\n")
-    stage.serve(options=options, tls=True)
-    yield
-
-
-def big_images(stage: Stage) -> Iterator[None]:
-    """More large bodies at once than a worker may hold: each sends half, and waits."""
-    server, done = stage.serve(max_held_bytes=4 * 2**20), threading.Event()
-    head = f"POST /predict/clf HTTP/1.1\r\nHost: a\r\nContent-Length: {_BIG_BYTES}\r\n\r\n"
-    body = JPEG + bytes(_BIG_BYTES - len(JPEG))
-
-    def send() -> None:
-        while not done.is_set():
-            what = "cut off"
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection(("127.0.0.1", server.port), 5) as connection,
-            ):
-                with contextlib.suppress(OSError):
-                    connection.sendall(head.encode() + body[: _BIG_BYTES // 2])
-                    done.wait(1)
-                    connection.sendall(body[_BIG_BYTES // 2 :])
-                what = connection.recv(64).decode()[9:12] or what
-            server.clients.answers.append((time.time(), f"big image {what}"))
-
-    yield
-    senders = [threading.Thread(target=send, daemon=True) for _ in range(8)]
-    for sender in senders:
-        sender.start()
-    yield
-    done.set()
-
-
-def no_descriptors(stage: Stage) -> Iterator[None]:
-    server = stage.serve()
-    yield
-    limits = {
-        worker: resource.prlimit(worker, resource.RLIMIT_NOFILE) for worker in server.workers()
-    }
-    for worker, (_, hard) in limits.items():
-        there_are = len([*Path(f"/proc/{worker}/fd").iterdir()])
-        resource.prlimit(worker, resource.RLIMIT_NOFILE, (there_are + 1, hard))
-    yield
-    for worker, limit in limits.items():
-        with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(worker, resource.RLIMIT_NOFILE, limit)
-
-
-def ended(stage: Stage) -> Iterator[None]:
-    server = stage.serve()
-    yield
-    server.process.send_signal(signal.SIGTERM)
-    yield
-
-
-def stopped(stage: Stage) -> Iterator[None]:
-    server = stage.serve()
-    yield
-    worker = server.workers()[0]
-    os.kill(worker, signal.SIGSTOP)
-    stage.stack.callback(thaw, worker)
-    yield
-    thaw(worker)
-
-
-def zombie(stage: Stage) -> Iterator[None]:
-    """A worker that died while nobody looks after it."""
-    server = stage.serve()
-    yield
-    os.kill(server.process.pid, signal.SIGSTOP)
-    os.kill(server.workers()[0], signal.SIGKILL)
-    yield
-    thaw(server.process.pid)
-
-
-def corrupted(stage: Stage) -> Iterator[None]:
-    """Every page but the first, of the file and of its log."""
-    server = stage.serve()
-    yield
-    paths = [server.database.with_name(f"records.db{end}") for end in ("", "-wal", "-shm")]
-    for path in paths[:2]:
-        with contextlib.suppress(OSError), path.open("r+b") as file:
-            file.seek(4096 if path == paths[0] else 32)
-            file.write(random.randbytes(max(path.stat().st_size - file.tell(), 0)))
-    yield
-    for path in paths:
-        with contextlib.suppress(OSError):
-            path.rename(path.with_name(f"broken-{path.name}"))
-
+# Of those where labels, a part of what is asked, get 503 for as long as it takes.
+_REFUSING = ("PupilaErrorsFast", "PupilaErrorsSlow", "PupilaRejecting")
+_AWAY = ("PupilaDatabaseDown", "PupilaRecordsStale", *_REFUSING)
 
 CASES = (
-    Case("kill -9", "SIGKILL to one of two workers", killed, lasts=False),
+    Case(
+        "kill -9",
+        "SIGKILL to one of two workers",
+        plays.killed,
+        ("PupilaRecordsLost",),
+        lasts=False,
+    ),
     Case(
         "out of memory",
         "another process fills the memory of its control group",
-        out_of_memory,
-        ("PupilaOutOfMemory",),
+        plays.out_of_memory,
+        ("PupilaOutOfMemory", "PupilaRecordsLost"),
         lasts=False,
     ),
-    Case("full disk", "no byte left for the records", full, ("PupilaRecordsStale",)),
+    Case(
+        "full disk",
+        "no byte left for the records",
+        plays.full,
+        ("PupilaRecordsStale", *_REFUSING),
+    ),
     Case(
         "read-only home",
         "`PUPILA_HOME` is mounted read-only",
-        read_only,
-        ("PupilaDatabaseDown",),
+        plays.read_only,
+        _AWAY,
         at_start=True,
     ),
     Case(
         "foreign user",
         "started by a user who may not enter the home",
-        foreign,
+        plays.foreign,
         ("PupilaDown",),
         at_start=True,
     ),
-    Case(
-        "database away",
-        "PostgreSQL is stopped",
-        database_away,
-        ("PupilaDatabaseDown", "PupilaRecordsStale"),
-    ),
+    Case("database away", "PostgreSQL is stopped", databases.database_away, _AWAY),
     Case(
         "wrong password",
         "PostgreSQL has a new one, and ends its connections",
-        wrong_password,
-        ("PupilaDatabaseDown", "PupilaRecordsStale"),
+        databases.wrong_password,
+        _AWAY,
     ),
-    Case(
-        "slow database",
-        "each message to PostgreSQL takes 2 s",
-        slow_database,
-    ),
+    Case("slow database", "each message to PostgreSQL takes 2 s", databases.slow_database, _AWAY),
     Case(
         "DNS gone",
         "the database's name resolves no longer, and its connections end",
-        no_dns,
-        ("PupilaDatabaseDown", "PupilaRecordsStale"),
+        databases.no_dns,
+        _AWAY,
     ),
-    Case("clock back", "by ten minutes, for the server only", clock_back, ("PupilaRecordsStale",)),
-    Case("port taken", "by another process", port_taken, ("PupilaDown",), at_start=True),
-    Case("bad version", "the newest version's graph is cut off", bad_version),
-    Case("expired key", "the clients' key expires", expired_key, ("PupilaKeyExpires",)),
+    Case(
+        "clock back",
+        "by ten minutes, for the server only",
+        plays.clock_back,
+        ("PupilaRecordsStale", "PupilaWorkerHangs"),
+    ),
+    Case("port taken", "by another process", plays.port_taken, ("PupilaDown",), at_start=True),
+    Case(
+        "bad version",
+        "the newest version's graph is cut off",
+        plays.bad_version,
+        ("PupilaVersionRefused",),
+    ),
+    Case("expired key", "the clients' key expires", plays.expired_key, ("PupilaKeyExpires",)),
     Case(
         "certificate expires",
         "within a day",
-        certificate,
+        plays.certificate,
         ("PupilaCertificateExpires",),
         at_start=True,
     ),
     Case(
         "wrong certificate",
         "its file is no certificate",
-        wrong_certificate,
+        plays.wrong_certificate,
         ("PupilaDown",),
         at_start=True,
     ),
     Case(
         "no memory for images",
         "8 clients send 3 MiB each, slowly, and a worker holds 4 MiB",
-        big_images,
-        ("PupilaErrorsFast", "PupilaRejecting"),
+        plays.big_images,
+        _REFUSING,
     ),
     Case(
         "no descriptors",
         "each worker may open one file more than it has",
-        no_descriptors,
+        plays.no_descriptors,
         ("PupilaDescriptors",),
     ),
-    Case("SIGTERM under load", "to the server", ended, ("PupilaDown",)),
-    Case("hanging worker", "SIGSTOP to one of two workers", stopped),
-    Case("zombie worker", "it is killed while the supervisor is stopped", zombie),
-    Case("corrupted database", "all pages of the SQLite file but the first", corrupted),
+    Case("SIGTERM under load", "to the server", plays.ended, ("PupilaDown",)),
+    Case(
+        "hanging worker",
+        "SIGSTOP to one of two workers",
+        plays.stopped,
+        ("PupilaRecordsStale", "PupilaWorkerHangs"),
+    ),
+    Case(
+        "zombie worker",
+        "it is killed while the supervisor is stopped",
+        plays.zombie,
+        ("PupilaRecordsStale", "PupilaWorkerHangs"),
+    ),
+    Case(
+        "corrupted database",
+        "all pages of the SQLite file but the first",
+        databases.corrupted,
+        _AWAY,
+    ),
 )

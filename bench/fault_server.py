@@ -1,17 +1,13 @@
 """A server that something is done to: its processes, its clients, its log and its metrics."""
 
-import base64
 import contextlib
 import http.client
-import itertools
 import json
 import os
 import re
 import signal
-import ssl
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections import Counter
@@ -22,97 +18,13 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench.fault_alerts import Scrape
+from bench.fault_clients import CLIENTS, PATIENCE_SECONDS, TRUSTING, Clients
 from bench.process import ROOT, free_port
 from settings import environment
 
-JPEG = (ROOT / "tests" / "data" / "digit8.jpg").read_bytes()
-LABEL = 8
 WORKERS = 2
-CLIENTS = 3
-PAUSE_SECONDS = 0.05
-PATIENCE_SECONDS = 3.0
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
-
-# Anybody's certificate: some of the faults are the certificate's.
-_TRUSTING = ssl.create_default_context()
-_TRUSTING.check_hostname = False
-_TRUSTING.verify_mode = ssl.CERT_NONE
-
-
-@dataclass
-class Clients:
-    """Good clients, each asking ten or twenty times a second; the last sends labels of
-    what the others asked.
-
-    Half of them keep their connections, and half open one for each request. ``answers``: when each
-    came, and what it was.
-    """
-
-    port: int
-    key: str | None = None
-    tls: bool = False
-    answers: list[tuple[float, str]] = field(default_factory=list)
-    _asked: str = "none"
-    _done: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list)
-
-    def start(self) -> None:
-        for number in range(CLIENTS + 1):
-            thread = threading.Thread(target=self._ask, args=(number,), daemon=True)
-            thread.start()
-            self._threads.append(thread)
-
-    def stop(self) -> None:
-        self._done.set()
-        for thread in self._threads:
-            thread.join(PATIENCE_SECONDS * 2)
-
-    def counts(self, since: float, until: float) -> Counter[str]:
-        return Counter(what for at, what in [*self.answers] if since <= at <= until)
-
-    def _ask(self, number: int) -> None:
-        labelling, connection = number == CLIENTS, self._connection()
-        path = "/feedback/" if labelling else "/predict/"
-        image = base64.b64encode(JPEG).decode()
-        headers = {"X-API-Key": self.key} if self.key else {}
-        for asked in itertools.count():
-            if self._done.wait(PAUSE_SECONDS * (4 if labelling else 1)):
-                break
-            fields: dict[str, object] = {"request_id": f"c{number}-{asked}", "model": "clf"}
-            fields["image"] = image
-            if labelling:
-                fields |= {"request_id": self._asked, "label": LABEL}
-            try:
-                connection.request("POST", path, json.dumps(fields), headers)
-                answer = connection.getresponse()
-                body = answer.read()
-                what = str(answer.status)
-                if answer.status == 200 and not labelling:
-                    json.loads(body)["prediction"]
-                    self._asked = str(fields["request_id"])
-            except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
-                connection.close()
-                what = _told(error)
-            self.answers.append((time.time(), f"label {what}" if labelling else what))
-            if number % 2:
-                connection.close()
-        connection.close()
-
-    def _connection(self) -> http.client.HTTPConnection:
-        if self.tls:
-            return http.client.HTTPSConnection(
-                "127.0.0.1", self.port, timeout=PATIENCE_SECONDS, context=_TRUSTING
-            )
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
-
-
-def _told(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer in {PATIENCE_SECONDS:.0f} s"
-    if isinstance(error, ConnectionRefusedError):
-        return "refused"
-    return "cut off"
 
 
 @dataclass
@@ -194,7 +106,7 @@ class Server:
         """The body of an answer of 200."""
         scheme = "https" if self.tls else "http"
         request = urllib.request.Request(f"{scheme}://127.0.0.1:{self.port}{path}")
-        context = _TRUSTING if self.tls else None
+        context = TRUSTING if self.tls else None
         with contextlib.suppress(OSError, http.client.HTTPException):
             opened = urllib.request.urlopen(request, timeout=PATIENCE_SECONDS, context=context)
             with opened as answer:
