@@ -112,7 +112,7 @@ CASES = (
     ),
     Case(
         "no descriptors",
-        "each worker may open one file more than it has",
+        "1,024 files allowed, 2,048 idle connections",
         plays.no_descriptors,
         ("PupilaDescriptors",),
     ),

@@ -30,6 +30,7 @@ HERE = Path(sys.executable).parent
 
 _FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 _BIG_BYTES = 3 * 2**20
+_FILES = 1024
 
 
 def killed(stage: Stage) -> Iterator[None]:
@@ -187,18 +188,16 @@ def big_images(stage: Stage) -> Iterator[None]:
 
 
 def no_descriptors(stage: Stage) -> Iterator[None]:
-    server = stage.serve()
+    server = stage.serve(wrapper=("prlimit", f"--nofile={_FILES}:{_FILES}"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4 * _FILES), hard))
     yield
-    limits = {
-        worker: resource.prlimit(worker, resource.RLIMIT_NOFILE) for worker in server.workers()
-    }
-    for worker, (_, hard) in limits.items():
-        there_are = len([*Path(f"/proc/{worker}/fd").iterdir()])
-        resource.prlimit(worker, resource.RLIMIT_NOFILE, (there_are + 1, hard))
-    yield
-    for worker, limit in limits.items():
-        with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(worker, resource.RLIMIT_NOFILE, limit)
+    with contextlib.ExitStack() as idle:
+        for _ in range(2 * _FILES):
+            with contextlib.suppress(OSError):
+                address = ("127.0.0.1", server.port)
+                idle.enter_context(socket.create_connection(address, 1))
+        yield
 
 
 def ended(stage: Stage) -> Iterator[None]:

@@ -221,6 +221,23 @@ async def test_watching_survives_what_goes_wrong(store: Store, tmp_path: Path) -
         await until_async(lambda: registry.loaded("clf"))
 
 
+async def test_a_store_that_cannot_be_read_is_told_once(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "models").symlink_to("models")
+    registry = Registry(store, SETTINGS)
+    for _ in range(3):
+        await registry._try_refresh()
+    (tmp_path / "models").unlink()
+    for _ in range(3):
+        await registry._try_refresh()
+    failed, again = (record.getMessage() for record in caplog.records)
+    assert failed.startswith(
+        "the check for new versions failed, and loaded versions keep answering"
+    )
+    assert again == "new versions are looked for again"
+
+
 async def test_the_catalog_names_no_champion_that_is_gone(registry: Registry, store: Store) -> None:
     first, second = store.save(LinearDraft("other")), store.save(LinearDraft("other"))
     await registry.refresh()
