@@ -194,11 +194,11 @@ class Registry:
             complaint, self._complaint = self._complaint, repr(error)
             if complaint == self._complaint:
                 return
-            said = "the check for new versions failed, and loaded versions keep answering: %s"
+            said = "the check for new versions failed, and loaded versions keep answering"
             if isinstance(error, OSError):
-                logger.warning(said, error)
+                logger.warning("%s: %s", said, error)
             else:
-                logger.exception(said, error)
+                logger.exception(said)
         else:
             if self._complaint:
                 logger.warning("new versions are looked for again")
