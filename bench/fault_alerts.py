@@ -26,6 +26,8 @@ _FIRED = re.compile(r"\{(alertname=[^}]*)\} ([\d.E+]+)")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _ABOUT = ("reason", "route")
 _FALLEN = "up"
+# As Prometheus takes a series that a scrape lacks.
+_GONE = f"stale _x{FAULT_STEPS - 2}"
 
 
 @dataclass(frozen=True)
@@ -149,10 +151,12 @@ def _values(name: str, scrapes: Scrapes) -> str:
     if scrapes.lasts:
         slope = gained(scrapes.early, scrapes.late)
         late = value(scrapes.late, scrapes.early)
-        fault = late if fault is None or not (is_time or is_count) else fault
+        # A series that a scrape lacks is gone at once.
+        if late is None or fault is None or not (is_time or is_count):
+            fault = late
     else:
         slope = usual
-    parts.append(f"_x{FAULT_STEPS - 1}" if fault is None else _line(fault, slope, FAULT_STEPS))
+    parts.append(_GONE if fault is None else _line(fault, slope, FAULT_STEPS))
     return " ".join(parts)
 
 

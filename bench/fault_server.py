@@ -60,7 +60,6 @@ class Server:
             "PUPILA_WORKERS": WORKERS,
             # The machine may be busy.
             "PUPILA_DEADLINE_MS": 5000,
-            "PUPILA_DRAIN_MS": 0,
             "PORT": self.port,
         }
         return environment(**(chosen | self.settings))
