@@ -57,7 +57,8 @@ hour of the fault (`bench/fault_alerts.py`). In brackets: how urgent the alert i
 minutes after the fault it fires. After a single event, such as one killed worker, all goes on as
 before.
 
-`PupilaSlow` is the machine's, which does other work, and no fault's.
+`PupilaSlow` is the machine's, which does other work, and no fault's. The clock is libfaketime's,
+which lets fewer requests through, and some wait for seconds, even without a step of the clock.
 
 "Recovered": from the end of the fault, or from a single event, until the server is ready, has all
 workers, has written all that waited, and its clients get answers.
