@@ -192,6 +192,15 @@ def serving_address() -> tuple[str, int] | None:
     return context.params["host"] or http.host.get(), context.params["port"] or http.port.get()
 
 
+def serving_certificate() -> list[str | None]:
+    """Told ``bentoml serve``: files of certificate and key, its password, clients' authorities."""
+    import click
+
+    context = click.get_current_context(silent=True)
+    told = context.params if context is not None and is_server() else {}
+    return [*map(told.get, ("ssl_certfile", "ssl_keyfile", "ssl_keyfile_password", "ssl_ca_certs"))]
+
+
 def available_cpus() -> int:
     """The CPUs that this process may use, by the limits of its container; at least 1."""
     from bentoml._internal.resource import CpuResource

@@ -30,7 +30,7 @@ from serving.endpoint import Endpoint
 from serving.exposition import Exposition
 from serving.facts import Facts
 from serving.feedback import Feedback
-from serving.gauges import Gauges
+from serving.gauges import Gauges, beating
 from serving.http import descriptors
 from serving.http.body import BODY_SECONDS
 from serving.http.cors import Cors
@@ -61,7 +61,7 @@ from serving.recording.recorder import Recorder
 from serving.rollouts import Rollouts
 from serving.routing.trials import Trials
 from serving.routing.watch import RoutingWatch
-from serving.supervision import Supervision, give_up, refuse_address
+from serving.supervision import Supervision, give_up, refuse_address, refuse_certificate
 from serving.unsupported import refuse_unsupported
 from settings import settings
 
@@ -181,6 +181,7 @@ class Pupila:
             address = internals.serving_address()
             if address is not None:
                 refuse_address(*address)
+            refuse_certificate(*internals.serving_certificate())
             prepare(SETTINGS)
             logger.info("%s", opening(SETTINGS))
         except (KeysError, RecordsError, SettingsError) as error:
@@ -193,6 +194,7 @@ class Pupila:
     async def start(self) -> None:
         FACTS.certificate = internals.certificate_expiry()
         DRAIN.listen()
+        await self.running.enter_async_context(beating())
         self.running.callback(self.records.close)
         self.running.callback(self.labels.close)
         keys = KeyWatch(SETTINGS, self.records, KEYRING, WORKERS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from serving.metrics import (
     RETRAINING_SECONDS,
     RETRAINING_STATE,
     ROLLOUT_DECISION,
+    WORKER_ALIVE,
 )
 from serving.recording.connection import RecordsConnection
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from records.requests import Drawn
 
 _EVERY_SECONDS = 30.0
+_BEAT_SECONDS = 1.0
 _STATES = {"calm": 0, "warn": 1, "alarm": 2, "unknown": -1}
 _RETRAININGS = {
     "done": 0,
@@ -36,6 +39,18 @@ _RETRAININGS = {
     "refused": -1,
     "failed": -2,
 }
+
+
+def beating() -> AbstractAsyncContextManager[None]:
+    """Tell that this worker's event loop runs, until the block ends: one that hangs answers nobody,
+    so nothing else is counted of it, and the others answer for ``/metrics``."""
+    return background(_beat())
+
+
+async def _beat() -> None:
+    while True:
+        WORKER_ALIVE.set(time.time())
+        await asyncio.sleep(_BEAT_SECONDS)
 
 
 class Gauges:

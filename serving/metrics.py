@@ -84,6 +84,11 @@ WORKER_RESTARTS = Counter(
     "Workers that ended and were replaced, by signal, exit, or oom where memory ran out",
     ("reason",),
 )
+WORKER_ALIVE = Gauge(
+    "pupila_worker_alive_timestamp_seconds",
+    "When every worker was last known to do anything at all, in seconds since 1970",
+    multiprocess_mode="livemin",
+)
 RECORD_DISK = Gauge(
     "pupila_record_disk_bytes",
     "Bytes that the records take in the database",
@@ -126,6 +131,10 @@ ROLLOUT_MISSING = Counter(
     "pupila_rollout_missing",
     "Times that a version was to answer which this worker does not have or cannot load",
     _VERSION,
+)
+VERSIONS_REFUSED = Counter(
+    "pupila_versions_refused",
+    "Versions of the store that a worker found it cannot load",
 )
 ROLLOUT_SHARE = Gauge(
     "pupila_rollout_share",

@@ -19,8 +19,10 @@ _LOOKS: Final = 3
 
 
 class _Stat(NamedTuple):
-    """Fields of ``/proc/PID/stat``: seconds, its own and those of ended children; bytes; ticks."""
+    """Fields of ``/proc/PID/stat``: whether it has ended and nobody has asked how; seconds, its own
+    and those of ended children; bytes; ticks."""
 
+    is_dead: bool
     cpu: float
     ended: float
     virtual: int
@@ -31,9 +33,11 @@ class _Stat(NamedTuple):
     def read(cls, proc: Path, process: int) -> "_Stat":
         # The name of the command, in brackets, may have spaces and brackets in it.
         text = (proc / str(process) / "stat").read_text(encoding="utf-8", errors="replace")
-        fields = [int(field) for field in text.rpartition(")")[2].split()[1:]]
+        state, *rest = text.rpartition(")")[2].split()
+        fields = [int(field) for field in rest]
         user, system, ended_user, ended_system = fields[10:14]
         return cls(
+            state in "ZX",
             (user + system) / _TICKS,
             (ended_user + ended_system) / _TICKS,
             fields[19],
@@ -57,21 +61,30 @@ def families(supervisor: int, proc: Path = Path("/proc")) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "process_cpu_seconds", "CPU time of the supervisor and all workers", value=cpu
     )
+    files = {one: (_descriptors(proc, one), _limit(proc, one)) for one in stats}
     gauges: dict[str, tuple[str, float]] = {
         "resident_memory_bytes": ("Resident memory", sum(one.resident for one in stats.values())),
         "virtual_memory_bytes": ("Virtual memory", sum(one.virtual for one in stats.values())),
-        "open_fds": ("Open file descriptors", sum(_descriptors(proc, one) for one in stats)),
-        "max_fds": ("File descriptors that may be open", sum(_limit(proc, one) for one in stats)),
+        "open_fds": ("Open file descriptors", sum(used for used, _ in files.values())),
+        "max_fds": ("File descriptors that may be open", sum(most for _, most in files.values())),
     }
     for name, (what, value) in gauges.items():
         yield GaugeMetricFamily(
             f"process_{name}", f"{what} of the supervisor and all workers", value=value
         )
+    # A worker may have none left while the sums, with the supervisor's in them, look well.
+    yield GaugeMetricFamily(
+        "pupila_open_fds_ratio",
+        "Open file descriptors of those that there may be, of the process that has fewest left",
+        value=max(used / most if most else 0.0 for used, most in files.values()),
+    )
     yield GaugeMetricFamily(
         "process_start_time_seconds", "When the server started, in seconds since 1970", value=began
     )
     yield GaugeMetricFamily(
-        "pupila_workers", "Workers that there are, ready or not", value=len(stats) - 1
+        "pupila_workers",
+        "Workers that there are, ready or not",
+        value=sum(not one.is_dead for one in stats.values()) - 1,
     )
 
 

@@ -95,6 +95,14 @@ _DEATHS: Final[dict[Reason, str]] = {
 }
 
 
+_NO_PEM: Final = "a file is not in the form PEM, or the key's password is wrong"
+_CERTIFICATES: Final = {
+    "KEY_VALUES_MISMATCH": "the key is not the certificate's",
+    "EE_KEY_TOO_SMALL": "its key is too short",
+    "CA_MD_TOO_WEAK": "its signature is too weak",
+}
+
+
 def signal_name(code: int | None) -> str | None:
     """``SIGKILL`` for the exit code -9; None for what is no signal."""
     if code is None or code >= 0:
@@ -120,6 +128,29 @@ def refuse_address(host: str, port: int) -> None:
         number = getattr(error, "errno", None)
         why = os.strerror(number) if number else str(error)
         raise SettingsError(f"{host}:{port} cannot be listened on: {why}.") from None
+
+
+def refuse_certificate(
+    certificate: str | None, key: str | None, password: str | None, authorities: str | None
+) -> None:
+    """Raises SettingsError for what no worker could serve: each would die, and be replaced."""
+    if certificate is None:
+        return
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # With a function, nobody is asked for the password at the terminal.
+        context.load_cert_chain(certificate, key, lambda: password or "")
+        if authorities is not None:
+            context.load_verify_locations(authorities)
+    except (OSError, ValueError) as error:
+        if isinstance(error, ssl.SSLError):
+            why = _CERTIFICATES.get(error.reason or "", _NO_PEM)
+        else:
+            why = getattr(error, "strerror", None) or str(error)
+        files = ", ".join(path for path in (certificate, key, authorities) if path)
+        raise SettingsError(f"The certificate cannot be served ({files}): {why}.") from None
 
 
 def give_up(sentence: str) -> NoReturn:

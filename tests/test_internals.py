@@ -81,6 +81,7 @@ def test_this_process_is_no_server() -> None:
     assert not internals.is_worker()
     assert not internals.is_server()
     assert internals.serving_address() is None
+    assert internals.serving_certificate() == [None] * 4
     assert internals.worker_number() is None
 
 
@@ -92,11 +93,20 @@ def test_where_a_server_will_listen_is_what_its_command_was_told() -> None:
         assert internals.serving_address() == ("::1", 9000)
 
 
+def test_the_certificate_that_a_server_will_have_is_what_its_command_was_told() -> None:
+    options = [click.Option([name]) for name in ("--host", "--port", "--ssl-certfile")]
+    command = click.Command("serve", params=[*options])
+    with command.make_context("serve", ["--ssl-certfile", "a.pem"]):
+        assert internals.serving_certificate() == ["a.pem", None, None, None]
+
+
 def test_bentoml_s_serve_has_those_options() -> None:
     from bentoml_cli.serve import build_serve_command
 
     names = {option.name for option in build_serve_command().commands["serve"].params}
     assert {"host", "port"} <= names
+    certificate = {"ssl_certfile", "ssl_keyfile", "ssl_keyfile_password", "ssl_ca_certs"}
+    assert certificate <= names
 
 
 def test_bentoml_counts_the_cpus() -> None:

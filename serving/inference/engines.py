@@ -16,6 +16,7 @@ from models.version import Version
 from serving.inference.decoder import Decoder
 from serving.inference.engine import Engine
 from serving.inference.memory import decode_bytes, give_back_large_blocks
+from serving.metrics import VERSIONS_REFUSED
 from settings import Settings
 
 logger = logging.getLogger("pupila.engines")
@@ -169,6 +170,7 @@ class Engines:
 
     def _fail(self, tag: str, failure: _Failure, error: Exception | None = None) -> None:
         if tag not in self._failures:
+            VERSIONS_REFUSED.inc()
             logger.warning(
                 "%s is not served: %s", tag, failure.reason, exc_info=error, extra=_about(tag)
             )

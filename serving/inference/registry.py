@@ -60,6 +60,7 @@ class Registry:
     def __init__(self, store: Store, settings: Settings, trials: Trials | None = None) -> None:
         self._store = store
         self._settings = settings
+        self._complaint = ""
         self._reading: Future[list[Version]] | None = None
         self.trials = trials or Trials(settings)
         self.champions = Champions(settings, self.trials)
@@ -188,12 +189,20 @@ class Registry:
     async def _try_refresh(self, patience: float = _PATIENCE_SECONDS) -> None:
         try:
             await self.refresh(patience)
-        except OSError as error:
-            logger.warning(
-                "the check for new versions failed, and loaded versions keep answering: %s", error
-            )
-        except Exception:
-            logger.exception("the check for new versions failed; loaded versions keep answering")
+        except Exception as error:
+            # Once, and not twice a second for as long as it lasts.
+            complaint, self._complaint = self._complaint, repr(error)
+            if complaint == self._complaint:
+                return
+            said = "the check for new versions failed, and loaded versions keep answering"
+            if isinstance(error, OSError):
+                logger.warning("%s: %s", said, error)
+            else:
+                logger.exception(said)
+        else:
+            if self._complaint:
+                logger.warning("new versions are looked for again")
+            self._complaint = ""
 
     async def _read_store(self, patience: float) -> list[Version]:
         """The versions in the store; raises OSError, or TimeoutError while it does not answer.

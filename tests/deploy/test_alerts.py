@@ -27,7 +27,7 @@ RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 OTHERS = {"up", "probe_ssl_earliest_cert_expiry"}
 if sys.platform != "linux":
     # Which only Linux tells.
-    OTHERS |= {"process_open_fds", "process_max_fds"}
+    OTHERS |= {"pupila_open_fds_ratio"}
 
 
 def test_prometheus_takes_its_configuration() -> None:

@@ -49,7 +49,8 @@ def test_a_look_holds_for_a_while(store: Store, tmp_path: Path) -> None:
     assert Look(found).holds(found)
     assert not Look(found).holds(None)
     assert not Look(None).holds(None)
-    assert not Look(found, at=time.monotonic() - 11).holds(found)
+    earlier = Look(found, at=time.monotonic() - 11)
+    assert not earlier.holds(found)
 
 
 def test_versions_that_come_and_go_are_seen(store: Store, tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ from serving.processes import families
 PAGE, TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 
 
-def stat(name: str, cpu: int, ended: int, resident: int, started: int = 100) -> str:
+def stat(
+    name: str, cpu: int, ended: int, resident: int, started: int = 100, state: str = "S"
+) -> str:
     """As ``/proc/PID/stat``: times in ticks, memory in bytes and in pages."""
-    fields = ["S", "1", *["0"] * 9, str(cpu), "0", str(ended), "0", *["0"] * 4]
+    fields = [state, "1", *["0"] * 9, str(cpu), "0", str(ended), "0", *["0"] * 4]
     return f"7 ({name}) " + " ".join([*fields, str(started), "1000", str(resident), "0", "0"])
 
 
@@ -55,6 +57,22 @@ def test_supervisor_and_workers_are_added_up(tmp_path: Path) -> None:
     assert found["process_max_fds"] == 1024
     assert found["process_start_time_seconds"] == 1000 + 100 / TICKS
     assert found["pupila_workers"] == 2
+
+
+def test_the_process_with_the_fewest_files_left_is_told(tmp_path: Path) -> None:
+    one = stat("python", cpu=1, ended=0, resident=1)
+    files = {"1/stat": one, "20/stat": one, "1/task/1/children": "20", "1/fd/0": ""}
+    files |= {"20/fd/0": "", "20/fd/1": "", "20/fd/2": ""}
+    limits = "Max open files      4      4      files\n"
+    proc = tree(tmp_path, files | {"1/limits": limits, "20/limits": limits})
+    assert values(1, proc)["pupila_open_fds_ratio"] == 0.75
+
+
+def test_a_worker_that_is_dead_and_not_collected_is_none(tmp_path: Path) -> None:
+    files = {"1/stat": stat("a", cpu=1, ended=0, resident=1), "1/task/1/children": "20 21"}
+    files["20/stat"] = stat("a", cpu=1, ended=0, resident=1)
+    files["21/stat"] = stat("a", cpu=1, ended=0, resident=0, state="Z")
+    assert values(1, tree(tmp_path, files))["pupila_workers"] == 1
 
 
 def test_where_nothing_says_it_there_is_nothing(tmp_path: Path) -> None:

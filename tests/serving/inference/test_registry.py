@@ -17,6 +17,7 @@ from models.signing import sign
 from models.store import Store
 from models.version import Version
 from serving.inference.registry import Listing, Registry
+from serving.metrics import VERSIONS_REFUSED
 from settings import Settings
 from tests.drafts import LinearDraft
 from tests.waiting import PATIENCE_SECONDS, until_async
@@ -103,7 +104,9 @@ async def test_a_version_that_does_not_load_never_takes_over(
     await registry.refresh()
     spoiled = store.save(LinearDraft())
     spoil(spoiled)
+    refused = VERSIONS_REFUSED._value.get()
     await registry.refresh()
+    assert VERSIONS_REFUSED._value.get() == refused + 1
     engine = registry.loaded("clf")
     assert engine is not None
     assert engine.version == good
@@ -216,6 +219,23 @@ async def test_watching_survives_what_goes_wrong(store: Store, tmp_path: Path) -
         (tmp_path / "models").unlink()
         store.save(LinearDraft())
         await until_async(lambda: registry.loaded("clf"))
+
+
+async def test_a_store_that_cannot_be_read_is_told_once(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "models").symlink_to("models")
+    registry = Registry(store, SETTINGS)
+    for _ in range(3):
+        await registry._try_refresh()
+    (tmp_path / "models").unlink()
+    for _ in range(3):
+        await registry._try_refresh()
+    failed, again = (record.getMessage() for record in caplog.records)
+    assert failed.startswith(
+        "the check for new versions failed, and loaded versions keep answering"
+    )
+    assert again == "new versions are looked for again"
 
 
 async def test_the_catalog_names_no_champion_that_is_gone(registry: Registry, store: Store) -> None:
