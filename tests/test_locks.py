@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
-SETS = ("serving", "train", "dask", "score", "monitor", "evidently", "dev")
+SETS = ("serving", "train", "dask", "score", "monitor", "evidently", "boosters", "dev")
 LOCKS = (*SETS, "image", "uv")
 WITHIN = (
     ("train", "image"),

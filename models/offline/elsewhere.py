@@ -143,12 +143,13 @@ def main() -> None:
     from images.spec import ImageSpec
     from models.offline.adoption import adopt
     from models.offline.pickles import load
-    from models.offline.provenance import check_proven
+    from models.offline.provenance import check_proven, check_releases
 
     path, name, spec, entry, folder = sys.argv[1:]
     try:
         loaded = load(Path(path), entry or None)
         check_proven(Path(path).name, loaded.estimator, loaded.foreign)
+        check_releases(Path(path), loaded.estimator)
         candidate = adopt(loaded.estimator, name, ImageSpec.parse(spec), labels=loaded.labels)
         candidate.write(Path(folder))
     except PupilaError as error:

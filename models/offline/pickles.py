@@ -20,6 +20,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from errors import ConversionError, PickleError, first_line
 from models.manifest import Label
+from models.offline.answers import predicted
+from models.offline.boosters import missing
 from models.offline.classes import label_values
 from models.offline.entries import find
 from models.offline.pickle_machine import escaped
@@ -71,6 +73,9 @@ def _unpickle(path: Path, report: PickleReport) -> Any:
                 return pickle.load(file)  # noqa: S301 - the caller trusts it
         return joblib.load(path)
     except ModuleNotFoundError as error:
+        library = missing(error)
+        if library is not None:
+            raise PickleError(f"{path.name} needs {library}") from error
         # scikit-learn's compiled modules call themselves _loss and the like.
         cause = _versions(report) if str(error.name).startswith(("sklearn", "_")) else ""
         raise PickleError(
@@ -113,13 +118,13 @@ def _check(estimator: Any, name: str, report: PickleReport) -> None:
         )
     labels = _labels(estimator, name)
     try:
-        prediction = np.asarray(estimator.predict(np.zeros((1, int(n_features)))))
+        prediction = predicted(estimator, np.zeros((1, int(n_features)), np.float32))
     except Exception as error:
         raise PickleError(
             f"{name} contains a {kind} that loads but cannot predict "
             f"({_reason(error)}){_versions(report)}."
         ) from error
-    if prediction.shape != (1,) or prediction[0] not in labels:
+    if np.shape(prediction) != (1,) or prediction[0] not in labels:
         raise PickleError(f"{name} contains a {kind} that predicts none of its own classes.")
 
 
