@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import joblib
 import numpy as np
@@ -27,6 +27,9 @@ from models.offline.entries import find
 from models.offline.pickle_machine import escaped
 from models.offline.pickle_report import PickleReport, inspect
 from models.offline.provenance import Foreign, foreign
+
+# Its own warning is a line of C++ with the time.
+_BY_XGBOOST: Final = "you are loading a serialized model (like pickle"
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,8 @@ def _texts(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
             made = getattr(message, "estimator_name", "An estimator")
             ours = getattr(message, "current_sklearn_version", "another")
             texts[f"{made} was saved by scikit-learn {original} and loaded by {ours}."] = None
+        elif _BY_XGBOOST in str(message):
+            texts["A model was saved by an older XGBoost than the one that loaded it."] = None
         elif str(message):
             texts[escaped(str(message).strip().splitlines()[0])] = None
     return tuple(texts)
