@@ -114,7 +114,8 @@ def _check_one(name: str, kind: str, saved: Saved, here: str) -> None:
         known = f"{NAMES[saved.library]} {saved.version}"
     raise PickleError(
         f"{name} has a {kind} of {known}, and {here} is installed here, where it may answer "
-        f"differently: install the release that saved it, or add --check with what the original says of some images."
+        "differently: install the release that saved it, or add --check with what the original "
+        "says of some images."
     )
 
 

@@ -19,14 +19,15 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from errors import ConversionError, PickleError, first_line
+from internals import count_features
 from models.manifest import Label
 from models.offline.answers import predicted
-from models.offline.boosters import missing
+from models.offline.boosters import library_of, missing
 from models.offline.classes import label_values
 from models.offline.entries import find
 from models.offline.pickle_machine import escaped
 from models.offline.pickle_report import PickleReport, inspect
-from models.offline.provenance import Foreign, foreign
+from models.offline.provenance import Foreign, foreign, parts
 
 # Its own warning is a line of C++ with the time.
 _BY_XGBOOST: Final = "you are loading a serialized model (like pickle"
@@ -65,6 +66,9 @@ def load(path: Path, entry: str | None = None) -> LoadedPickle:
             report = replace(report, sklearn_version=escaped(made[0].version))
         found = find(held, path.name, entry)
         estimator = found.thing
+        for part in parts(estimator):
+            if library_of(part) == "catboost":
+                count_features(part)
         _check(estimator, path.name, report)
     return LoadedPickle(estimator, report, _texts(caught), found.labels, found.said, made)
 

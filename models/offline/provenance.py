@@ -54,7 +54,7 @@ def check_proven(name: str, estimator: Any, made: Sequence[Foreign]) -> None:
                 f"{name} has a {kind} of scikit-learn {version}, and {here} is installed here, "
                 f"where it may answer differently: {_ways_out(version)}."
             )
-    for part in _estimators(estimator) if made else ():
+    for part in parts(estimator) if made else ():
         gone = _gone(part)
         if gone is not None:
             version = getattr(part, "_sklearn_version", made[0].version)
@@ -67,7 +67,7 @@ def check_proven(name: str, estimator: Any, made: Sequence[Foreign]) -> None:
 
 def check_releases(path: Path, estimator: Any) -> None:
     """Raise PickleError unless the release that is here saved each booster in the estimator."""
-    boosters = [part for part in _estimators(estimator) if library_of(part) is not None]
+    boosters = [part for part in parts(estimator) if library_of(part) is not None]
     if boosters:
         check_release(path.name, boosters, saved_by(path))
 
@@ -100,8 +100,8 @@ def _gone(estimator: BaseEstimator) -> tuple[str, Any] | None:
     return None
 
 
-def _estimators(root: Any) -> Iterator[Any]:
-    """All estimators that are reached from one."""
+def parts(root: Any) -> Iterator[Any]:
+    """All estimators that are reached from one, and boosters."""
     seen: set[int] = set()
     waiting = [root]
     while waiting and len(seen) < _NODES:
