@@ -51,12 +51,14 @@ def _xgboost(nodes: Nodes, estimator: Any, value: str) -> str:
         booster = booster[: int(best) + 1]
     learner = json.loads(bytes(booster.save_raw("json")))["learner"]
     objective = learner["objective"]["name"]
-    model, scales = learner["gradient_booster"], None
+    model = learner["gradient_booster"]
+    scales = model.get("weight_drop")
     if model["name"] == "dart":
-        model, scales = model["gbtree"], model["weight_drop"]
+        model = model["gbtree"]
     if model["name"] != "gbtree":
         raise _no_graph(name, f"the booster {model['name']}")
     trees, groups = model["model"]["trees"], model["model"]["tree_info"]
+    scales = scales or model["model"].get("weight_drop")  # There since XGBoost 3.4.
     many = objective in {"multi:softprob", "multi:softmax"}
     if not many and objective != "binary:logistic":
         raise _no_graph(name, f"the objective {objective}")
@@ -64,7 +66,7 @@ def _xgboost(nodes: Nodes, estimator: Any, value: str) -> str:
     for index, (tree, group) in enumerate(zip(trees, groups, strict=True)):
         if any(tree["split_type"]) or int(tree["tree_param"]["size_leaf_vector"]) > 1:
             raise _no_graph(name, "categories or trees of several outputs")
-        _xgboost_tree(splits, tree, group, 1.0 if scales is None else float(scales[index]))
+        _xgboost_tree(splits, tree, group, float(scales[index]) if scales else 1.0)
     base = np.ravel(json.loads(learner["learner_model_param"]["base_score"])).astype(float)
     if not many:
         base = np.log(base / (1 - base))

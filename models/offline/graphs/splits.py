@@ -1,12 +1,17 @@
 """A sum of trees as one operator."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from models.offline.graphs.nodes import Nodes
+
+_COLUMNS: Final = (
+    *("featureids", "values", "modes", "truenodeids", "falsenodeids", "treeids", "nodeids"),
+    "missing_value_tracks_true",
+)
 
 
 class Splits:
@@ -19,11 +24,9 @@ class Splits:
         self.width = width
         self._mode = mode
         self._tree = -1
-        names = ("ids", "weights", "treeids", "nodeids")
-        self._targets: dict[str, list[Any]] = {f"target_{name}": [] for name in names}
-        names = ("featureids", "values", "modes", "truenodeids", "falsenodeids", "treeids")
-        names += ("nodeids", "missing_value_tracks_true")
-        self._nodes: dict[str, list[Any]] = {f"nodes_{name}": [] for name in names}
+        columns = ("ids", "weights", "treeids", "nodeids")
+        self._targets: dict[str, Any] = {f"target_{column}": [] for column in columns}
+        self._nodes: dict[str, Any] = {f"nodes_{column}": [] for column in _COLUMNS}
 
     def begin(self) -> None:
         """A tree; its nodes follow, the root first, and their numbers are its own."""
