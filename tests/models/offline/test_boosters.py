@@ -210,6 +210,23 @@ def test_another_release_is_refused_in_one_sentence(tmp_path: Path) -> None:
     )
 
 
+def test_another_release_is_taken_if_it_says_what_the_original_said(tmp_path: Path) -> None:
+    estimator = trained(xgb())
+    known = {"features": UNSEEN, "predictions": estimator.predict(UNSEEN)}
+    np.savez(tmp_path / "known.npz", **known)
+    del estimator.feature_weights  # A parameter that releases before 3.0 did not have.
+    path = tmp_path / "some.pickle"
+    path.write_bytes(as_saved_by_xgboost(pickle.dumps(estimator), 2))
+    named = ["--name", "trees", "--image-spec", "digits", "--trust"]
+    store = Store(tmp_path / "models")
+    refused = CliRunner().invoke(main, ["import", str(path), *named], obj=store)
+    assert "install the release that saved it, or add --check" in refused.output
+    check = ["--check", str(tmp_path / "known.npz")]
+    done = CliRunner().invoke(main, ["import", str(path), *named, *check], obj=store)
+    assert done.exit_code == 0, done.output
+    assert "100.0% of 280 labels are the original's.\n" in done.output
+
+
 def test_another_format_and_an_unknown_release_are_refused() -> None:
     with pytest.raises(PickleError, match=r"a LGBMClassifier of LightGBM's format v3, and "):
         check_release("some.pickle", [lgb()], frozenset({Saved("lightgbm", "v3")}))
