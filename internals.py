@@ -32,6 +32,12 @@ class StoredModel(NamedTuple):
     path: Path
 
 
+def count_features(classifier: Any) -> None:
+    """Give a CatBoost 1.2 classifier its ``n_features_in_``, which its pickle leaves out."""
+    if classifier.is_fitted() and not classifier.n_features_in_:
+        classifier._n_features_in = len(classifier.feature_names_)
+
+
 def bentoml_home() -> Path:
     """BentoML's folder, ``BENTOML_HOME``. Raises OSError if it cannot be created."""
     from bentoml._internal.configuration.containers import BentoMLContainer

@@ -92,7 +92,7 @@ def _elsewhere(stack: ExitStack, pickled: Pickle) -> "Unsaved":
 def _here(pickled: Pickle) -> "Unsaved":
     from models.offline.adoption import adopt
     from models.offline.pickles import load
-    from models.offline.provenance import check_proven
+    from models.offline.provenance import check_proven, check_releases
 
     loaded = load(pickled.path, pickled.entry)
     for warning in loaded.warnings:
@@ -101,6 +101,7 @@ def _here(pickled: Pickle) -> "Unsaved":
         click.echo(loaded.said)
     if pickled.check is None:
         check_proven(pickled.path.name, loaded.estimator, loaded.foreign)
+        check_releases(pickled.path, loaded.estimator)
     candidate = adopt(loaded.estimator, pickled.name, pickled.spec, pickled.backend, loaded.labels)
     if pickled.backend == "onnx":
         click.echo("Converting it to ONNX and comparing the predictions of both ...")

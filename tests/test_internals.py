@@ -6,6 +6,7 @@ A test that fails after an upgrade names what the new release no longer has.
 import asyncio
 import inspect
 import io
+import pickle
 import re
 import signal
 import subprocess
@@ -222,3 +223,13 @@ def test_bentomls_timer_is_taken_out() -> None:
     app.add_middleware(MaxConcurrencyMiddleware, max_concurrency=1)
     kept: list[object] = [one.cls for one in internals.without_timers(app).user_middleware]
     assert kept == [MaxConcurrencyMiddleware]
+
+
+def test_catboost_counts_its_features_where_it_is_told_to() -> None:
+    catboost = pytest.importorskip("catboost")
+    options = {"iterations": 1, "verbose": 0, "allow_writing_files": False}
+    fitted = catboost.CatBoostClassifier(**options).fit([[0.0, 1.0], [1.0, 0.0]], [0, 1])
+    loaded = pickle.loads(pickle.dumps(fitted))
+    assert not loaded.n_features_in_
+    internals.count_features(loaded)
+    assert loaded.n_features_in_ == 2

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
-SETS = ("serving", "train", "dask", "score", "monitor", "evidently", "dev")
+SETS = ("serving", "train", "dask", "score", "monitor", "evidently", "boosters", "catboost", "dev")
 LOCKS = (*SETS, "image", "uv")
 WITHIN = (
     ("train", "image"),
@@ -21,6 +21,8 @@ WITHIN = (
     ("dask", "dev"),
     ("score", "dev"),
     ("monitor", "dev"),
+    ("train", "boosters"),
+    ("boosters", "dev"),
     ("uv", "dev"),
 )
 TRAINING = {"skl2onnx", "onnx", "scikit-learn", "scipy", "skops", "matplotlib", "joblib"}

@@ -41,7 +41,7 @@ def adopt(
         estimator=estimator,
         spec=spec,
         check_pixels=probes(spec),
-        parameters=_plain(estimator.get_params(deep=False)),
+        parameters=_plain(_parameters(estimator)),
         backend=backend,
         labels=labels,
     )
@@ -75,6 +75,15 @@ def probes(spec: ImageSpec, seed: int = 0) -> NDArray[np.uint8]:
     ink = load_digits().data[:PROBES]
     digits = np.rint(ink / 16 * 255).astype(np.uint8)
     return np.concatenate([digits, random_images])
+
+
+def _parameters(estimator: Any) -> dict[str, Any]:
+    """What it was made with; of one that an older release saved, what it has of them."""
+    try:
+        return dict(estimator.get_params(deep=False))
+    except AttributeError:
+        kept = vars(estimator).items()
+        return {name: value for name, value in kept if name.strip("_") == name}
 
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:

@@ -49,6 +49,12 @@ def scores(estimator: Any, features: NDArray[np.float32]) -> Floats:
     return found
 
 
+def predicted(estimator: Any, features: NDArray[np.float32]) -> list[Any]:
+    """The labels; CatBoost's predictions of many classes are a column."""
+    found = np.asarray(estimator.predict(features))
+    return list((found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found).tolist())
+
+
 def undecided(estimator: Any, features: NDArray[np.float32]) -> NDArray[np.bool_]:
     """bool [N]: images for which scikit-learn's own answer depends on the order of its points.
 

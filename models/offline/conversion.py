@@ -8,7 +8,7 @@ import numpy as np
 
 from errors import ConversionError, first_line
 from models.manifest import Output
-from models.offline.answers import has_scores
+from models.offline.answers import has_scores, predicted
 from models.offline.classes import label_values
 from models.offline.graphs.affine import Affine
 from models.offline.graphs.nodes import INPUT, Nodes, finish
@@ -80,7 +80,7 @@ def _check_classifier(estimator: Any, n_features: int) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            label = estimator.predict(np.zeros((1, n_features), dtype=np.float32))
+            label = predicted(estimator, np.zeros((1, n_features), dtype=np.float32))
     except Exception as error:
         raise ConversionError(
             f"{name} cannot predict the label of an image of {n_features} features: "

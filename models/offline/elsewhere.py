@@ -10,9 +10,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from typing import Final
 from errors import PickleError, PupilaError
 from models.artifact import read_artifact
 from models.manifest import Manifest
+from models.offline.boosters import saved_by
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -70,7 +72,7 @@ def converted(
     if not re.fullmatch(r"\d+\.\d+(\.\d+)?(\.post\d+)?", version):
         raise PickleError(f"{version!a} is not a version of scikit-learn, such as 1.3.2.")
     with tempfile.TemporaryDirectory(prefix="pupila-") as folder:
-        python = _environment(Path(folder) / "python", version)
+        python = _environment(Path(folder) / "python", version, _boosters(path))
         written = Path(folder) / "version"
         written.mkdir()
         done = _run(
@@ -95,13 +97,13 @@ def converted(
         yield Elsewhere(name, written), list(json.loads(done.stdout.splitlines()[-1]))
 
 
-def _environment(folder: Path, version: str) -> Path:
+def _environment(folder: Path, version: str, boosters: Sequence[str] = ()) -> Path:
     uv = Path(sys.executable).parent / "uv"
     tool = str(uv) if uv.exists() else shutil.which("uv")
     if tool is None:
         raise PickleError("--with-scikit-learn needs uv, which is not here: pip install uv.")
     python = folder / "bin" / "python"
-    wanted = [f"scikit-learn=={version}", *map(_pinned, _LIBRARIES)]
+    wanted = [f"scikit-learn=={version}", *map(_pinned, _LIBRARIES), *boosters]
     if tuple(map(int, version.split(".")[:2])) < (1, 4):
         wanted.append("numpy<2")
     for command in (
@@ -117,6 +119,15 @@ def _environment(folder: Path, version: str) -> Path:
                 f"{' '.join(lines)[:300] or 'uv failed'}."
             )
     return python
+
+
+def _boosters(path: Path) -> list[str]:
+    """The libraries of trees that the pickle has, in the releases that are here."""
+    wanted = {one.library for one in saved_by(path)}
+    known = packages_distributions() if wanted else {}
+    return [
+        _pinned(name) for library in sorted(wanted) for name in sorted(set(known.get(library, ())))
+    ]
 
 
 def _pinned(name: str) -> str:
@@ -143,12 +154,13 @@ def main() -> None:
     from images.spec import ImageSpec
     from models.offline.adoption import adopt
     from models.offline.pickles import load
-    from models.offline.provenance import check_proven
+    from models.offline.provenance import check_proven, check_releases
 
     path, name, spec, entry, folder = sys.argv[1:]
     try:
         loaded = load(Path(path), entry or None)
         check_proven(Path(path).name, loaded.estimator, loaded.foreign)
+        check_releases(Path(path), loaded.estimator)
         candidate = adopt(loaded.estimator, name, ImageSpec.parse(spec), labels=loaded.labels)
         candidate.write(Path(folder))
     except PupilaError as error:

@@ -13,7 +13,7 @@ from errors import ParityError
 from images.spec import ImageSpec
 from models.graph import Contents
 from models.manifest import Parity, Speed
-from models.offline.answers import Floats, scores, undecided
+from models.offline.answers import Floats, predicted, scores, undecided
 from models.offline.conversion import Graph
 from models.runtime import OnnxRuntime
 
@@ -69,7 +69,7 @@ def check(estimator: Any, graph: Graph, features: NDArray[np.float32]) -> Parity
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             expected_parts.append(scores(estimator, chunk))
-            labels = estimator.predict(chunk).tolist()
+            labels = predicted(estimator, chunk)
             ties.append(undecided(estimator, chunk))
         expected_labels.append([index_of.get(label, -1) for label in labels])
         outcome = runtime.run(chunk)

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import joblib
 import numpy as np
@@ -19,12 +19,18 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from errors import ConversionError, PickleError, first_line
+from internals import count_features
 from models.manifest import Label
+from models.offline.answers import predicted
+from models.offline.boosters import library_of, missing
 from models.offline.classes import label_values
 from models.offline.entries import find
 from models.offline.pickle_machine import escaped
 from models.offline.pickle_report import PickleReport, inspect
-from models.offline.provenance import Foreign, foreign
+from models.offline.provenance import Foreign, foreign, parts
+
+# Its own warning is a line of C++ with the time.
+_BY_XGBOOST: Final = "you are loading a serialized model (like pickle"
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,9 @@ def load(path: Path, entry: str | None = None) -> LoadedPickle:
             report = replace(report, sklearn_version=escaped(made[0].version))
         found = find(held, path.name, entry)
         estimator = found.thing
+        for part in parts(estimator):
+            if library_of(part) == "catboost":
+                count_features(part)
         _check(estimator, path.name, report)
     return LoadedPickle(estimator, report, _texts(caught), found.labels, found.said, made)
 
@@ -71,6 +80,9 @@ def _unpickle(path: Path, report: PickleReport) -> Any:
                 return pickle.load(file)  # noqa: S301 - the caller trusts it
         return joblib.load(path)
     except ModuleNotFoundError as error:
+        library = missing(error)
+        if library is not None:
+            raise PickleError(f"{path.name} needs {library}") from error
         # scikit-learn's compiled modules call themselves _loss and the like.
         cause = _versions(report) if str(error.name).startswith(("sklearn", "_")) else ""
         raise PickleError(
@@ -113,13 +125,13 @@ def _check(estimator: Any, name: str, report: PickleReport) -> None:
         )
     labels = _labels(estimator, name)
     try:
-        prediction = np.asarray(estimator.predict(np.zeros((1, int(n_features)))))
+        prediction = predicted(estimator, np.zeros((1, int(n_features)), np.float32))
     except Exception as error:
         raise PickleError(
             f"{name} contains a {kind} that loads but cannot predict "
             f"({_reason(error)}){_versions(report)}."
         ) from error
-    if prediction.shape != (1,) or prediction[0] not in labels:
+    if np.shape(prediction) != (1,) or prediction[0] not in labels:
         raise PickleError(f"{name} contains a {kind} that predicts none of its own classes.")
 
 
@@ -151,6 +163,8 @@ def _texts(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
             made = getattr(message, "estimator_name", "An estimator")
             ours = getattr(message, "current_sklearn_version", "another")
             texts[f"{made} was saved by scikit-learn {original} and loaded by {ours}."] = None
+        elif _BY_XGBOOST in str(message):
+            texts["A model was saved by an older XGBoost than the one that loaded it."] = None
         elif str(message):
             texts[escaped(str(message).strip().splitlines()[0])] = None
     return tuple(texts)

@@ -7,6 +7,7 @@ A pickle holds attributes, not code. AdaBoost of 1.3.2 had 46.3 % of the digits 
 import inspect
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ import sklearn
 from sklearn.base import BaseEstimator
 
 from errors import PickleError
+from models.offline.boosters import check_release, library_of, saved_by
 from models.offline.proven import INSTALLED, PROVEN
 
 # What a parameter had that meant no choice, where a later version no longer has the parameter.
@@ -52,7 +54,7 @@ def check_proven(name: str, estimator: Any, made: Sequence[Foreign]) -> None:
                 f"{name} has a {kind} of scikit-learn {version}, and {here} is installed here, "
                 f"where it may answer differently: {_ways_out(version)}."
             )
-    for part in _estimators(estimator) if made else ():
+    for part in parts(estimator) if made else ():
         gone = _gone(part)
         if gone is not None:
             version = getattr(part, "_sklearn_version", made[0].version)
@@ -61,6 +63,13 @@ def check_proven(name: str, estimator: Any, made: Sequence[Foreign]) -> None:
                 f"{gone[0]}={gone[1]!r}, which {here} here no longer has, so that it may answer "
                 f"differently: {_ways_out(str(version))}."
             )
+
+
+def check_releases(path: Path, estimator: Any) -> None:
+    """Raise PickleError unless the release that is here saved each booster in the estimator."""
+    boosters = [part for part in parts(estimator) if library_of(part) is not None]
+    if boosters:
+        check_release(path.name, boosters, saved_by(path))
 
 
 def _ways_out(version: str) -> str:
@@ -91,8 +100,8 @@ def _gone(estimator: BaseEstimator) -> tuple[str, Any] | None:
     return None
 
 
-def _estimators(root: Any) -> Iterator[BaseEstimator]:
-    """All estimators that are reached from one."""
+def parts(root: Any) -> Iterator[Any]:
+    """All estimators that are reached from one, and boosters."""
     seen: set[int] = set()
     waiting = [root]
     while waiting and len(seen) < _NODES:
@@ -100,7 +109,7 @@ def _estimators(root: Any) -> Iterator[BaseEstimator]:
         if id(thing) in seen:
             continue
         seen.add(id(thing))
-        if isinstance(thing, BaseEstimator):
+        if isinstance(thing, BaseEstimator) or library_of(thing) is not None:
             yield thing
             waiting.extend(vars(thing).values())
         elif isinstance(thing, dict):

@@ -11,10 +11,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC, NuSVC
 
+from models.offline.boosters import library_of
 from models.offline.graphs.affine import Affine
 from models.offline.graphs.asking import Ask, label, rescaled
 from models.offline.graphs.bayes import BAYES, bayes_probabilities
 from models.offline.graphs.binary import SCHEMES, rest_decision, scheme
+from models.offline.graphs.boosters import booster_decision, booster_probabilities
 from models.offline.graphs.calibrated import calibrated_probabilities
 from models.offline.graphs.ensembles import ENSEMBLES, ensemble, stack
 from models.offline.graphs.kernel import KERNELS, svc_decision
@@ -88,6 +90,9 @@ def _decision(nodes: Nodes, estimator: Any, affine: Affine, rescale: Rescale) ->
     value = decision(nodes, unwrapped, rescale)
     if value is not None:
         return value
+    if library_of(inner) is not None:
+        value = booster_decision(nodes, inner, exact(nodes, affine))
+        return value and rescaled(nodes, value, rescale)
     if is_svc(unwrapped):
         return None
     found = stock(nodes, inner, affine.width, exact(nodes, affine), raw=True)
@@ -140,6 +145,8 @@ def _written(nodes: Nodes, unwrapped: Unwrapped) -> str | None:
     kind = type(estimator)
     if kind in _LOGISTIC or (kind is SGDClassifier and estimator.loss == "log_loss"):
         return linear_probabilities(nodes, estimator, affine)
+    if library_of(estimator) is not None:
+        return booster_probabilities(nodes, estimator, exact(nodes, affine))
     if kind is CalibratedClassifierCV:
         return calibrated_probabilities(nodes, estimator, affine, ASK)
     if kind in BAYES:
