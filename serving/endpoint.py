@@ -96,6 +96,9 @@ class Endpoint(ABC):
             metrics.logged(path, bound, trace, seconds)
             if failure is not None:
                 reply.headers.append((b"x-trace-id", trace.encode()))
+        # Its traceback has this frame, which has it: the body would stay until Python looks for
+        # cycles, which had a worker of 512 MiB killed by large images that were refused.
+        failure = None
         return reply
 
     @abstractmethod
