@@ -1,0 +1,67 @@
+"""What every endpoint does with a request, whatever it answers."""
+
+import gc
+import weakref
+from collections.abc import Callable
+from typing import Never
+
+import pytest
+from starlette.types import Message
+
+from errors import InternalError, OverloadedError
+from serving.endpoint import Endpoint, Exchange
+from serving.http.routes import PREDICT
+from serving.inference.admission import Admission
+from settings import Settings
+from tests.serving.test_predictions import SCOPE
+
+
+class Body:
+    """Something that a request holds."""
+
+
+class Failing(Endpoint):
+    route = PREDICT
+
+    def __init__(self, error: Callable[[], Exception]) -> None:
+        settings = Settings()
+        super().__init__(settings, Admission(settings))
+        self._error = error
+        self.held: weakref.ref[Body] | None = None
+
+    async def answer(self, *_: object) -> Never:
+        body = Body()
+        self.held = weakref.ref(body)
+        raise self._error()
+
+    def record(self, _exchange: Exchange, _status: int, _seconds: float) -> None:
+        """Nothing."""
+
+
+async def receive() -> Message:
+    return {"type": "http.request", "body": b"{}", "more_body": False}
+
+
+def full() -> Exception:
+    return OverloadedError("Full.", "capacity")
+
+
+def failing() -> Exception:
+    return InternalError("It failed.")
+
+
+# Of any other error, the test's log keeps the traceback.
+@pytest.mark.parametrize("error", [full, failing])
+async def test_what_a_failed_request_held_is_free_at_once(
+    error: Callable[[], Exception],
+) -> None:
+    """Without waiting for Python to look for cycles, which a server has it do seldom."""
+    endpoint = Failing(error)
+    gc.disable()
+    try:
+        reply = await endpoint(SCOPE, receive)
+        assert endpoint.held is not None
+        assert endpoint.held() is None
+    finally:
+        gc.enable()
+    assert reply.status in (500, 503)
