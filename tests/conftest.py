@@ -5,6 +5,7 @@ test meets what another is doing; the training that all of them begin with is do
 """
 
 import gc
+import logging
 import os
 import shutil
 import signal
@@ -200,3 +201,16 @@ def client(request: pytest.FixtureRequest) -> httpx2.Client:
     """The same tests, without a network and over one."""
     chosen: httpx2.Client = request.getfixturevalue(request.param)
     return chosen
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """What a command of one test sets up must not hide the lines of the next."""
+    loggers = [logging.getLogger(), logging.getLogger("pupila")]
+    levels = [one.level for one in loggers]
+    yield
+    for one, level in zip(loggers, levels, strict=True):
+        one.setLevel(level)
+        # Not pytest's own.
+        for handler in [old for old in one.handlers if type(old).__module__ == "logs.output"]:
+            one.removeHandler(handler)

@@ -41,7 +41,8 @@ def stored(report: dict[str, Any]) -> ReportRow:
 @pytest.mark.parametrize("report", OLD)
 def test_the_keys_of_stored_reports_are_those_of_the_first_release(report: dict[str, Any]) -> None:
     read = BODIES[report["kind"]].model_validate_json(json.dumps(report["body"]))
-    assert json.loads(read.model_dump_json()) == report["body"]
+    # Not what has been added since.
+    assert json.loads(read.model_dump_json(exclude_unset=True)) == report["body"]
 
 
 def test_reports_of_the_first_release_are_windows_of_the_alarm_rule() -> None:
