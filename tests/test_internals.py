@@ -6,6 +6,7 @@ A test that fails after an upgrade names what the new release no longer has.
 import asyncio
 import inspect
 import io
+import json
 import pickle
 import re
 import signal
