@@ -34,7 +34,10 @@ def test_both_formats_tell_the_same(exposition: Exposition) -> None:
 
     def values(families: Iterable[Metric]) -> dict[object, float]:
         return {
-            (sample.name, frozenset(sample.labels.items())): sample.value
+            # Recorders that other tests have begun may tell of themselves between the two.
+            (sample.name, frozenset(sample.labels.items())): 0.0
+            if sample.name.endswith("_timestamp_seconds")
+            else sample.value
             for family in families
             for sample in family.samples
         }
