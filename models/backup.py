@@ -11,7 +11,7 @@ from pathlib import Path
 from errors import ArtifactError, ModelError
 from internals import StoredModel
 from models.artifact import MANIFEST, read_artifact
-from models.files import open_regular
+from models.files import open_regular, read_regular
 from models.info import BENTOML_INFO, read_info
 from models.signature import SIGNATURE, TrustedKeys
 from models.store import Store
@@ -52,19 +52,20 @@ def backup_store(folder: Path, *, create: bool = False) -> Store:
 def copy_versions(source: Store, target: Store, names: Sequence[str] = ()) -> Copied:
     """Copy the versions of these models, or of all, that ``target`` lacks, each checked against its
     manifest. What cannot be copied is told, and the rest goes on. Raises ModelError."""
-    known = {version.tag for version in target.versions()}
+    known = {version.tag: version for version in target.versions()}
     copied, present, images, faults = [], [], [], []
     for version in source.versions():
         if names and version.name not in names:
             continue
-        if version.tag in known and not _was_signed(version, target):
-            present.append(version.tag)
-            continue
+        copy = known.get(version.tag)
         try:
-            if version.tag not in known:
+            if copy is None:
                 _copy(version, target)
+            elif (signature := _signature(version.path)) in (b"", _signature(copy.path)):
+                present.append(version.tag)
+                continue
             else:
-                target.attach(target.get(version.tag), SIGNATURE, _signature(version.path))
+                target.attach(copy, SIGNATURE, signature)
         except (ModelError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             faults.append(f"{version.tag}: {str(reason).rstrip('.')}")
@@ -100,15 +101,8 @@ def _copy_images(version: Version, source: Store, target: Store) -> bool:
     return target.training_images.kept(version.name, version.version)
 
 
-def _was_signed(version: Version, target: Store) -> bool:
-    """Whether a version has a signature that its copy lacks."""
-    copy = target.get(version.tag)
-    return _signature(version.path) not in (b"", _signature(copy.path))
-
-
 def _signature(folder: Path) -> bytes:
     try:
-        with open_regular(folder / SIGNATURE) as file:
-            return file.read()
+        return read_regular(folder / SIGNATURE)
     except FileNotFoundError:
         return b""

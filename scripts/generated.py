@@ -10,6 +10,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
+from settings_secrets import variable_of
+
 COMMAND_FOLDERS = (
     "train", "models", "records", "monitor", "pipeline", "score", "keys", "rollout",
     "demo",
@@ -72,13 +74,7 @@ def _read(path: Path) -> str:
 
 def variables(settings: type[BaseSettings]) -> dict[str, FieldInfo]:
     """The settings by the name of their environment variable."""
-    prefix = settings.model_config["env_prefix"]
-    return {
-        field.validation_alias
-        if isinstance(field.validation_alias, str)
-        else f"{prefix}{name}".upper(): field
-        for name, field in settings.model_fields.items()
-    }
+    return {variable_of(field, name): field for name, field in settings.model_fields.items()}
 
 
 def settings_table(settings: type[BaseSettings]) -> str:
