@@ -127,22 +127,24 @@ class DiskKeeper:
             )
         if kept.state == "waiting":
             self._complain(
+                kept.state,
                 f"{name} had {used} of records before PUPILA_RECORD_DISK ({budget}) applied, so "
                 "nothing is deleted by itself yet: run python -m records prune --max-bytes "
-                f"{self._limit} once, or set PUPILA_RECORD_DISK higher or to 0"
+                f"{self._limit} once, or set PUPILA_RECORD_DISK higher or to 0",
             )
         elif kept.state == "full":
             self._complain(
+                kept.state,
                 f"{name} has {used} of records, which is more than PUPILA_RECORD_DISK ({budget}), "
                 "and all of them have labels or are counts of the last 30 days: set "
-                "PUPILA_RECORD_DISK higher, or run python -m records prune --labelled"
+                "PUPILA_RECORD_DISK higher, or run python -m records prune --labelled",
             )
         else:
             self._complained = ("", 0.0)
 
-    def _complain(self, words: str) -> None:
-        kind, until = self._complained
-        if kind == words[-40:] and time.monotonic() < until:
+    def _complain(self, state: str, words: str) -> None:
+        of, until = self._complained
+        if of == state and time.monotonic() < until:
             return
-        self._complained = words[-40:], time.monotonic() + _AGAIN_SECONDS
+        self._complained = state, time.monotonic() + _AGAIN_SECONDS
         logger.warning("%s", words)
