@@ -62,6 +62,9 @@ _GIF: Final = Coding(2, 2, 25e-9, copies=0)
 
 _FIXED_BYTES: Final = 1_000_000
 
+# What libjpeg holds besides, which counts where little else is held.
+_REDUCER_BYTES: Final = 1_000_000
+
 # The most that a decoder spends on bytes that are not pixels.
 _SECONDS_PER_BYTE: Final = 1e-8
 
@@ -134,7 +137,7 @@ def cost_of(
         decoded, held = coding.bytes * pixels, coding.held * pixels + channel_bytes * small
     else:
         decoded = coding.kept * pixels + (coding.bytes - coding.kept) * small
-        held = coding.held * small
+        held = coding.held * small + _REDUCER_BYTES
         seconds = coding.seconds * (coding.read * pixels + (1 - coding.read) * small)
     largest = max(decoded, held + converted * small + resized)
     rows = by if by > 1 and coding.kept is None else 1

@@ -15,6 +15,9 @@ REDUCTIONS: Final = (8, 4, 2)
 """By which libjpeg decodes for less work than the whole; its other factors have no fast code."""
 
 _GAP: Final = 2
+_BOX_GAP: Final = 3
+"""More for a filter that takes whole pixels: with 2.2 to an output, half of which count 3 and half
+2, pictures with edges were off by 7 of 255 in the mean, in place of 1."""
 
 
 class Box(NamedTuple):
@@ -86,5 +89,6 @@ def _reduction(box: Box, size: tuple[int, int], spec: ImageSpec) -> int:
     # Nearest takes single pixels, which are not among the means of several.
     if spec.decoding == "full" or spec.resize == "nearest":
         return 1
-    times = min((box.right - box.left) / size[0], (box.bottom - box.top) / size[1]) / _GAP
-    return next((by for by in REDUCTIONS if times >= by), 1)
+    times = min((box.right - box.left) / size[0], (box.bottom - box.top) / size[1])
+    gap = _BOX_GAP if spec.resize == "box" else _GAP
+    return next((by for by in REDUCTIONS if times >= gap * by), 1)
