@@ -61,6 +61,7 @@ from serving.recording.recorder import Recorder
 from serving.rollouts import Rollouts
 from serving.routing.trials import Trials
 from serving.routing.watch import RoutingWatch
+from serving.providers import refuse_providers
 from serving.supervision import Supervision, give_up, refuse_address, refuse_certificate
 from serving.unsupported import refuse_unsupported
 from settings import settings
@@ -182,6 +183,7 @@ class Pupila:
             if address is not None:
                 refuse_address(*address)
             refuse_certificate(*internals.serving_certificate())
+            refuse_providers(SETTINGS.chosen_providers)
             prepare(SETTINGS)
             logger.info("%s", opening(SETTINGS))
         except (KeysError, RecordsError, SettingsError) as error:

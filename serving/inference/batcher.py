@@ -62,7 +62,7 @@ class Batcher:
         self._clock = Pace(single.seconds)
         self._cpu = Pace(single.cpu_seconds)
         self._inline_seconds = INLINE_SECONDS
-        self._queue = Queue[Answer]()
+        self._queue = Queue[Item[Answer]]()
         self._running = 0
         self._busy = False
         self._on_thread = False

@@ -15,6 +15,7 @@ from errors import ClientGoneError, OverloadedError
 LONG_SECONDS: Final = 0.02
 
 Given = TypeVar("Given")
+Waiting = TypeVar("Waiting", bound="Item[Any]")
 
 
 @dataclass(slots=True, eq=False)
@@ -38,15 +39,15 @@ class Item(Generic[Given]):
             self.timer = self.future.get_loop().call_later(seconds, _expire, self.future)
 
 
-class Queue(deque[Item[Given]]):
+class Queue(deque[Waiting]):
     """Items in the order in which they arrived."""
 
-    def take(self, most: int) -> tuple[list[Item[Given]], float]:
+    def take(self, most: int) -> tuple[list[Waiting], float]:
         """The first ``most`` that still want an answer, and how long the first of them has waited.
 
         Those that are cancelled, out of time, or whose client has left, leave the queue too.
         """
-        items: list[Item[Given]] = []
+        items: list[Waiting] = []
         now = time.monotonic()
         while self and len(items) < most:
             item = self.popleft()
@@ -70,6 +71,15 @@ def stays() -> bool:
 def expired() -> OverloadedError:
     """The error for an item whose deadline has passed."""
     return OverloadedError("The request could not be answered in time.", "expired")
+
+
+def refused(wait: float) -> OverloadedError:
+    """The error for an item that would wait for so many seconds, which is too long."""
+    return OverloadedError(
+        "The request could not have been answered in time, so it was refused immediately.",
+        "deadline",
+        retry_after=max(1, round(wait)),
+    )
 
 
 def _expire(future: asyncio.Future[Any]) -> None:
