@@ -55,13 +55,13 @@ from serving.keys.watch import KeyWatch, opening
 from serving.metrics import EXEMPLARS
 from serving.predictions import Predict, PredictBatch
 from serving.processes import families
+from serving.providers import refuse_providers
 from serving.recording.connection import RecordsConnection, load, prepare
 from serving.recording.keeper import DiskKeeper
 from serving.recording.recorder import Recorder
 from serving.rollouts import Rollouts
 from serving.routing.trials import Trials
 from serving.routing.watch import RoutingWatch
-from serving.providers import refuse_providers
 from serving.supervision import Supervision, give_up, refuse_address, refuse_certificate
 from serving.unsupported import refuse_unsupported
 from settings import settings

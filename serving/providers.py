@@ -1,12 +1,10 @@
 """ONNX Runtime's execution providers, as an operator chose them."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import internals
 from errors import SettingsError
-
-CPU: Final = "CPUExecutionProvider"
+from models.session import CPU
 
 
 def refuse_providers(chosen: Sequence[str]) -> None:

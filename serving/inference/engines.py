@@ -15,7 +15,7 @@ from models.detached import detached, finished, when_done
 from models.version import Version
 from serving.inference.decoder import Decoder
 from serving.inference.engine import Engine
-from serving.inference.extractors import Extractors
+from serving.inference.extractors import SharedExtractors
 from serving.inference.memory import decode_bytes, give_back_large_blocks
 from serving.inference.photos import PhotoEngine
 from serving.metrics import VERSIONS_REFUSED
@@ -58,7 +58,7 @@ class Engines:
         give_back_large_blocks()
         self._decoder = Decoder(settings.max_image_pixels, decode_bytes(settings))
         self._classifiers = ThreadPoolExecutor(_CLASSIFIERS, "classify")
-        self._extractors = Extractors(settings)
+        self._extractors = SharedExtractors(settings)
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Engine]] = {}
         self._failures: dict[str, _Failure] = {}

@@ -14,7 +14,7 @@ from settings import Settings
 logger = logging.getLogger("pupila.extractors")
 
 
-class Extractors:
+class SharedExtractors:
     """Loaded with the first version that uses one, freed with the last: nobody else keeps it."""
 
     def __init__(self, settings: Settings) -> None:
@@ -56,4 +56,4 @@ class Extractors:
                 seconds=round(plan.full.seconds / plan.batch, 6),
             ),
         )
-        return Lanes(embedder.run, plan, ExtractorMetrics(extractor.tag))
+        return Lanes(embedder, plan, ExtractorMetrics(extractor.tag))

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from images.spec import ImageSpec
+from models.extractor import Embedder
 from serving.inference.items import Item, Queue, expired, refused, stays
 from serving.inference.pace import Pace
 from serving.inference.plan import Plan
@@ -50,12 +51,11 @@ class Lanes:
 
     def __init__(
         self,
-        run: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+        embedder: Embedder,
         plan: Plan,
         metrics: ExtractorMetrics,
     ) -> None:
-        """``run``: float32 [N, n_features] to [N, dimension]; several threads call it."""
-        self.run = run
+        self.embedder = embedder
         self._plan = plan
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(plan.lanes, "embed")
@@ -150,7 +150,7 @@ class Lanes:
 
     def _embedded(self, items: Sequence[_Photo]) -> list[Embedding | Exception]:
         try:
-            rows = self.run(np.stack([item.spec.features(item.image) for item in items]))
+            rows = self.embedder.run(np.stack([item.spec.features(item.image) for item in items]))
             return list(rows)
         except Exception as error:  # noqa: BLE001 - it becomes the item's own answer
             if len(items) == 1:

@@ -9,7 +9,7 @@ from models.version import Version
 from serving.inference.answers import Answers, key_of
 from serving.inference.decoder import Decoder, Features
 from serving.inference.engine import Engine, Prediction
-from serving.inference.extractors import Extractors
+from serving.inference.extractors import SharedExtractors
 from serving.inference.items import refused
 from serving.metrics import ANSWERS_REPEATED
 from settings import Settings
@@ -24,7 +24,7 @@ class PhotoEngine(Engine):
         decoder: Decoder,
         classifiers: Executor,
         settings: Settings,
-        extractors: Extractors,
+        extractors: SharedExtractors,
     ) -> None:
         """Takes a second where no other version has the extractor in memory."""
         self._extractors = extractors
@@ -38,7 +38,7 @@ class PhotoEngine(Engine):
         assert extractor is not None  # noqa: S101 - there would be an Engine in its place
         self.extractor = extractor.reference
         self._lanes = self._extractors.shared(extractor)
-        artifact.replay(self._lanes.run)
+        artifact.check_embeddings(extractor, self._lanes.embedder)
         return artifact.head(), extractor.manifest.dimension
 
     async def predict(
