@@ -65,7 +65,8 @@ class Candidate:
     ``check_pixels``: uint8 [N, n_features], images it was not trained on, for the parity check and
     the golden examples. ``extractor``: if there is one, the estimator was trained on its
     embeddings, and ``check_embeddings`` are those of ``check_pixels``, float32 [N, dimension].
-    ``halves``: copies of the estimator, each fitted to one half of the data; if there are none, ``without_halves`` says why.
+    ``halves``: copies of the estimator, each fitted to one half of the data; if there
+    are none, ``without_halves`` says why.
     """
 
     name: str
