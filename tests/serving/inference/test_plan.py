@@ -58,7 +58,7 @@ def plan_of(
     one: FakeEmbedder, many: FakeEmbedder | None = None, cpus: int = 1, most: int = 64
 ) -> tuple[Embedder, tuple[int, int, int]]:
     def load(threads: int) -> Embedder:
-        return cast(Embedder, one if threads == 1 else many)
+        return cast("Embedder", one if threads == 1 else many)
 
     embedder, plan = measured(load, 4, cpus, most)
     return embedder, plan[:3]
@@ -91,14 +91,14 @@ def test_each_cpu_gets_a_lane_of_its_own() -> None:
     one = FakeEmbedder(waits=0.02)
     chosen, plan = plan_of(one, FakeEmbedder(waits=0.02), cpus=2)
     assert plan[:2] == (2, 1)
-    assert chosen is cast(Embedder, one)
+    assert chosen is cast("Embedder", one)
 
 
 def test_several_threads_for_one_image_if_that_is_faster() -> None:
     many = FakeEmbedder(waits=0.001)
     chosen, plan = plan_of(FakeEmbedder(waits=0.05, lock=threading.Lock()), many, cpus=2)
     assert plan[:2] == (1, 2)
-    assert chosen is cast(Embedder, many)
+    assert chosen is cast("Embedder", many)
 
 
 def test_there_are_not_more_lanes_than_memory_is_for() -> None:
