@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from errors import ArtifactError, first_line
-from models.extractor import Extractor, read_extractor
+from models.extractor import Embedder, Extractor, read_extractor
 from models.files import load_arrays, open_regular, read_regular, size_of
 from models.limits import limited_memory
 from models.manifest import Label, Manifest, content_digest
@@ -111,10 +111,15 @@ class Artifact:
         head, extractor = self.head(), self.extractor()
         if extractor is None:
             return head
-        embedder, golden = extractor.open(), self.arrays(GOLDEN)
+        embedder = extractor.open()
+        self.check_embeddings(extractor, embedder)
+        return Composed(embedder, head)
+
+    def check_embeddings(self, extractor: Extractor, embedder: Embedder) -> None:
+        """Raise ArtifactError unless the embeddings of the golden examples are reproduced."""
+        golden = self.arrays(GOLDEN)
         features = self.manifest.image_spec.features(golden["pixels"])
         extractor.compare(embedder.run(features), golden["embeddings"])
-        return Composed(embedder, head)
 
     def head(self) -> Runtime:
         """The classifier, once it has reproduced its golden examples; of a version with an

@@ -9,7 +9,7 @@ pydantic.
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -26,7 +26,7 @@ from models.files import load_arrays, read_regular
 from models.limits import limited_memory
 from models.manifest import MAX_DIMENSION, ExtractorReference, FileName, Sha256
 from models.names import NAME
-from models.session import open_session
+from models.session import CPU, open_session
 
 EXTRACTOR: Final = "extractor.json"
 EXTRACTOR_GRAPH: Final = "extractor.onnx"
@@ -122,14 +122,16 @@ class Extractor:
         for name in self.manifest.files:
             self.read(name)
 
-    def open(self, threads: int = 1) -> "Embedder":
+    def open(self, threads: int = 1, providers: Sequence[str] = (CPU,)) -> "Embedder":
         """What computes embeddings on ``threads`` threads, once it has reproduced the golden ones.
+
+        ``providers``: ONNX Runtime's, the preferred one first.
 
         Raises ArtifactError if a file was altered, the graph may not run, or its embeddings differ
         by more than the tolerance.
         """
         with limited_memory():
-            embedder = Embedder(self.read(EXTRACTOR_GRAPH), self.manifest, threads)
+            embedder = Embedder(self.read(EXTRACTOR_GRAPH), self.manifest, threads, providers)
             try:
                 self._replay(embedder)
             except ArtifactError:
@@ -171,11 +173,17 @@ class Extractor:
 class Embedder:
     """An extractor's graph in ONNX Runtime. Any thread may call it, also several at a time."""
 
-    def __init__(self, model: bytes, manifest: ExtractorManifest, threads: int = 1) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        manifest: ExtractorManifest,
+        threads: int = 1,
+        providers: Sequence[str] = (CPU,),
+    ) -> None:
         """Raises ArtifactError for a graph that may not run or cannot."""
         self.manifest = manifest
         self.dimension = manifest.dimension
-        self._session = open_session(model, threads, EXTRACTOR_OPERATORS)
+        self._session = open_session(model, threads, EXTRACTOR_OPERATORS, providers)
         self._batch = manifest.batch or _BATCH
         spec = manifest.image_spec
         height, width, channels = spec.height, spec.width, spec.channels

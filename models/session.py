@@ -1,16 +1,22 @@
 """Sessions of ONNX Runtime, made of bytes that were checked before."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import internals
 from errors import ArtifactError, first_line
 from models.graph import ALLOWED_OPERATORS, Contents
 
+CPU: Final = "CPUExecutionProvider"
+
 
 def open_session(
-    model: bytes, threads: int = 1, allowed: frozenset[str] = ALLOWED_OPERATORS
+    model: bytes,
+    threads: int = 1,
+    allowed: frozenset[str] = ALLOWED_OPERATORS,
+    providers: Sequence[str] = (CPU,),
 ) -> Any:
-    """A session that runs a graph on ``threads`` threads.
+    """A session that runs a graph on ``threads`` threads, by the first of ``providers`` that can.
 
     It is created from bytes whose SHA-256 was checked, never from a path, so that what was verified
     is what runs. Raises ArtifactError for a graph that may not run, or cannot.
@@ -25,8 +31,10 @@ def open_session(
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 3
+    # A thread that waits for work would spin, and take the time of the event loop.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(model, options, providers=list(providers))
     except Exception as error:
         raise ArtifactError(
             f"ONNX Runtime {onnxruntime.__version__} cannot load the graph: {first_line(error)}."
