@@ -109,6 +109,21 @@ class Speed(_Frozen):
         )
 
 
+class Calibration(_Frozen):
+    """How scores became probabilities: numbers that were found on the training data, by a
+    cross-validation, and that change no label."""
+
+    method: Literal["temperature", "sigmoid"] = Field(
+        description="sigmoid: the same for each class, and then normalized"
+    )
+    images: int
+    folds: int
+    log_loss: float = Field(description="of images that were not fitted, in nats")
+    log_loss_before: float | None = Field(
+        description="of the probabilities that the classifier gives by itself, if it gives any"
+    )
+
+
 class Manifest(_Frozen):
     """All metadata of a version."""
 
@@ -136,6 +151,9 @@ class Manifest(_Frozen):
     )
     without_estimator: str | None = Field(
         default=None, description="why a version with a graph has no estimator.skops"
+    )
+    calibration: Calibration | None = Field(
+        default=None, description="None for a version whose probabilities are as they were"
     )
     files: dict[FileName, Sha256] = Field(description="SHA-256 of every other file")
     content: str = Field(

@@ -28,6 +28,7 @@ from models.artifact import (
     golden_labels,
 )
 from models.manifest import (
+    Calibration,
     DataFingerprint,
     Label,
     Manifest,
@@ -78,6 +79,7 @@ class Candidate:
     parent: str | None = None
     backend: Literal["onnx", "sklearn"] = "onnx"
     labels: tuple[Label, ...] | None = None
+    calibration: Calibration | None = None
 
     def write(self, folder: Path) -> Manifest:
         """Convert and check the classifier, and write all files into an empty folder.
@@ -120,6 +122,7 @@ class Candidate:
             parent=self.parent,
             without_halves=without_halves,
             without_estimator=without_estimator,
+            calibration=self.calibration,
             files={},
             content="",
         )
