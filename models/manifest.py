@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from images.spec import ImageSpec
+from models.names import NAME
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -18,6 +19,9 @@ Label = (
 )
 Proportion = Annotated[float, Field(ge=0, le=1)]
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+MAX_DIMENSION: Final = 8192
+"""Numbers of an embedding; the largest backbones in use give 4,096."""
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -124,6 +128,19 @@ class Calibration(_Frozen):
     )
 
 
+class ExtractorReference(_Frozen):
+    """The extractor whose embeddings a version's classifier takes.
+
+    ``sha256``: the content of the extractor's manifest, and so of all its files: equal for two
+    versions exactly if they turn an image into the same embedding.
+    """
+
+    name: str = Field(pattern=NAME)
+    version: str = Field(pattern=NAME)
+    sha256: Sha256
+    dimension: int = Field(ge=1, le=MAX_DIMENSION)
+
+
 class Manifest(_Frozen):
     """All metadata of a version."""
 
@@ -133,6 +150,9 @@ class Manifest(_Frozen):
     labels: tuple[Label, ...] = Field(min_length=2)
     label_type: Literal["integer", "string"]
     image_spec: ImageSpec
+    extractor: ExtractorReference | None = Field(
+        default=None, description="what turns the image spec's features into embeddings"
+    )
     backend: Literal["onnx", "sklearn"]
     output: Output
     origin: Literal["written", "skl2onnx"] | None = Field(description="where the graph came from")

@@ -5,6 +5,8 @@ import time
 from collections.abc import Sequence
 from http import HTTPStatus
 
+from pybase64 import b64encode_as_string
+
 from errors import OverloadedError, RejectedImageError, RequestError
 from serving.endpoint import ClientGone, Endpoint, Exchange
 from serving.http.parser import BatchQuery, ImageItem, Query, parse_batch, parse_query
@@ -79,6 +81,8 @@ class _Classifying(Endpoint):
             engine = exchange.engine = (
                 await self._engine(query.model, expires) if trial is None else trial.champion
             )
+            if query.embedding:
+                engine.check_embedding()
 
             async def classify(item: ImageItem) -> Prediction | Tried:
                 if isinstance(item.image, RequestError):
@@ -91,6 +95,7 @@ class _Classifying(Endpoint):
                         expires,
                         client_gone,
                         in_batch=True,
+                        embedding=query.embedding,
                     )
                 return await engine.predict(
                     item.image, query.probabilities, expires, client_gone, in_batch=True
@@ -101,7 +106,7 @@ class _Classifying(Endpoint):
         self._record_items(engine, query.items, answers)
         content: BatchResponse = {
             "items": [
-                _item_response(item, answer)
+                _item_response(item, answer, query.embedding)
                 for item, answer in zip(query.items, answers, strict=True)
             ]
         }
@@ -161,6 +166,8 @@ class Predict(_Classifying):
         engine = exchange.engine = (
             await self._engine(query.model, expires) if trial is None else trial.champion
         )
+        if query.embedding:
+            engine.check_embedding()
         try:
             if trial is None:
                 prediction = await engine.predict(
@@ -168,7 +175,12 @@ class Predict(_Classifying):
                 )
             else:
                 tried = exchange.tried = await trial.answer(
-                    query.request_id, query.image, query.probabilities, expires, client_gone
+                    query.request_id,
+                    query.image,
+                    query.probabilities,
+                    expires,
+                    client_gone,
+                    embedding=query.embedding,
                 )
                 engine = exchange.engine = tried.engine
                 prediction = tried.prediction
@@ -177,7 +189,7 @@ class Predict(_Classifying):
                 self._recorder.rejected(engine, query.request_id, query.image, error.reason)
             raise
         exchange.image, exchange.answer = query.image, prediction.answer
-        return json_reply(_response(query.request_id, prediction), engine.header)
+        return json_reply(_response(query.request_id, prediction, query.embedding), engine.header)
 
 
 class PredictBatch(_Classifying):
@@ -222,19 +234,24 @@ def _expected(
     return answers
 
 
-def _response(request_id: str | int, prediction: Prediction) -> PredictResponse:
+def _response(
+    request_id: str | int, prediction: Prediction, embedding: bool = False
+) -> PredictResponse:
     response: PredictResponse = {"request_id": request_id, "prediction": prediction.label}
     if prediction.probabilities is not None:
         response["probabilities"] = prediction.probabilities
+    if embedding and prediction.embedding is not None:
+        numbers = prediction.embedding.astype("<f4", copy=False).tobytes()
+        response["embedding"] = b64encode_as_string(numbers)
     return response
 
 
 def _item_response(
-    item: ImageItem, answer: Prediction | Tried | RequestError
+    item: ImageItem, answer: Prediction | Tried | RequestError, embedding: bool
 ) -> PredictResponse | ItemError:
     if isinstance(answer, RequestError):
         return {"request_id": item.request_id, "detail": str(answer)}
     if isinstance(answer, Tried):
         answer = answer.prediction
     assert item.request_id is not None  # noqa: S101 - an item without one is an error
-    return _response(item.request_id, answer)
+    return _response(item.request_id, answer, embedding)

@@ -112,6 +112,13 @@ def probabilities_of(fields: dict[str, Any]) -> bool:
     return probabilities
 
 
+def embedding_of(fields: dict[str, Any]) -> bool:
+    embedding = fields.get("embedding", False)
+    if type(embedding) is not bool:
+        raise _wrong("embedding must be true or false", embedding)
+    return embedding
+
+
 def label_of(fields: dict[str, Any]) -> Label:
     label = plain(fields.get("label"))
     if label is None or label == "":

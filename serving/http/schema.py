@@ -39,6 +39,14 @@ _Conflict = Annotated[bool, Field(description="whether another source sent anoth
 _Probabilities = Annotated[
     dict[str, float], Field(description="by label; only if the request asks for them")
 ]
+_Embedding = Annotated[
+    str,
+    Field(
+        json_schema_extra={"contentEncoding": "base64"},
+        description="base64 of the feature extractor's numbers, float32 in little-endian order; "
+        "only if the request asks for it",
+    ),
+]
 _PredictionLabel = Annotated[int | str, Field(description="has the type of the training labels")]
 
 
@@ -57,6 +65,11 @@ class PredictRequest(BaseModel):
     image: _Base64 = Field(description=f"base64 of {ANY_FORMAT}; a `data:` prefix is accepted")
     probabilities: bool = Field(
         default=False, description="true adds the probability of every label"
+    )
+    embedding: bool = Field(
+        default=False,
+        description="true adds what the feature extractor made of the image, for search and "
+        "clustering; for versions with one",
     )
 
 
@@ -83,6 +96,7 @@ class PredictForm(BaseModel):
         default="", max_length=MAX_REQUEST_ID, description="one, or one for each image"
     )
     probabilities: Literal["true", "false"] = "false"
+    embedding: Literal["true", "false"] = "false"
 
 
 class PredictResponse(TypedDict):
@@ -91,6 +105,7 @@ class PredictResponse(TypedDict):
     request_id: str | int
     prediction: _PredictionLabel
     probabilities: NotRequired[_Probabilities]
+    embedding: NotRequired[_Embedding]
 
 
 class BatchItem(BaseModel):
@@ -109,6 +124,7 @@ class BatchRequest(BaseModel):
     # Any: an item that is wrong gets its own error, and the others are answered.
     items: list[BatchItem | Any] = Field(min_length=1, max_length=MAX_ITEMS)
     probabilities: bool = False
+    embedding: bool = False
 
 
 class ItemError(TypedDict):

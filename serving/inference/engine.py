@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from errors import BadRequestError, OverloadedError
-from models.manifest import Label
+from errors import BadRequestError
+from models.manifest import ExtractorReference, Label
 from models.runtime import Runtime
 from models.version import Version
 from records.routing import CANDIDATE, Role
 from serving.inference.batcher import INLINE_SECONDS, Answer, Batcher
 from serving.inference.decoder import Decoder, Features
+from serving.inference.items import refused
 from serving.inference.pace import Cost
 from serving.metrics import VersionMetrics
 from settings import Settings
@@ -24,12 +25,13 @@ _TIMING_SECONDS = 0.1
 
 
 class Prediction(NamedTuple):
-    """The predicted label, the probability of every label if asked for, and the classifier's
-    answer for the record."""
+    """The predicted label, the probability of every label if asked for, the classifier's answer
+    for the record, and the embedding that it was made of, if it was."""
 
     label: Label
     probabilities: dict[str, float] | None
     answer: Answer
+    embedding: Features | None = None
 
 
 class Engine:
@@ -43,6 +45,8 @@ class Engine:
         Raises ArtifactError if the version must not serve.
         """
         self.version = version
+        self.extractor: ExtractorReference | None = None
+        """What ``features`` returns comes from it; None if that is what the image spec makes."""
         self.manifest = version.manifest
         self.header = (b"x-model-version", version.tag.encode())
         self.metrics = VersionMetrics(version.name, version.version)
@@ -52,14 +56,18 @@ class Engine:
         self._labels = self.manifest.labels
         self._decoder = decoder
         self._classifiers = classifiers
-        runtime = version.artifact.open()
+        runtime, n_inputs = self._open()
         self._batcher = Batcher(
             runtime.run,
             classifiers,
             settings.max_batch_size,
             self.metrics.batch,
-            _cost(runtime, self._spec.n_features),
+            _cost(runtime, n_inputs),
         )
+
+    def _open(self) -> tuple[Runtime, int]:
+        """The classifier, and how many numbers it takes of an image."""
+        return self.version.artifact.open(), self._spec.n_features
 
     async def predict(
         self,
@@ -84,17 +92,17 @@ class Engine:
 
     def admit(self, probabilities: bool, expires: float) -> None:
         """What ``predict`` can refuse before it costs anything: raises as it does."""
-        if probabilities and not self.manifest.gives_probabilities:
+        if probabilities:
+            self._check_probabilities()
+        wait = self._batcher.expected_wait
+        if time.monotonic() + wait > expires:
+            raise refused(wait)
+
+    def _check_probabilities(self) -> None:
+        if not self.manifest.gives_probabilities:
             raise BadRequestError(
                 f"{self.version.tag} gives no probabilities; leave them out, or ask another "
                 "version."
-            )
-        wait = self._batcher.expected_wait
-        if time.monotonic() + wait > expires:
-            raise OverloadedError(
-                "The request could not have been answered in time, so it was refused immediately.",
-                "deadline",
-                retry_after=max(1, round(wait)),
             )
 
     async def features(
@@ -126,6 +134,14 @@ class Engine:
         for route in routes:
             self.metrics.prepare(route)
 
+    def check_embedding(self) -> None:
+        """Raises BadRequestError for a version that has no embedding to give."""
+        if self.extractor is None:
+            raise BadRequestError(
+                f"{self.version.tag} has no feature extractor, so it gives no embedding; leave it "
+                "out, or ask another version."
+            )
+
     @property
     def expected_wait(self) -> float:
         """How long an image that arrives now waits for others, estimated."""
@@ -136,6 +152,16 @@ class Engine:
         """How long an image that arrives now waits for its label, estimated."""
         return self._batcher.expected_wait + self._batcher.expected_seconds
 
+    @property
+    def classifying_wait(self) -> float:
+        """``expected_wait`` of an image whose features are there."""
+        return self._batcher.expected_wait
+
+    @property
+    def classifying_seconds(self) -> float:
+        """``expected_seconds`` of an image whose features are there."""
+        return self._batcher.expected_wait + self._batcher.expected_seconds
+
     def kept_probabilities(self, answer: Answer) -> bytes | None:
         """As records keep them; None for a version that gives none."""
         if not self.manifest.gives_probabilities:
@@ -143,7 +169,9 @@ class Engine:
         # A copy: the array is a view of the scores of the whole batch.
         return answer.scores.astype("<f4", copy=False).tobytes()
 
-    def _prediction(self, answer: Answer, probabilities: bool) -> Prediction:
+    def _prediction(
+        self, answer: Answer, probabilities: bool, embedding: Features | None = None
+    ) -> Prediction:
         given = None
         if probabilities:
             values = answer.scores.tolist()
@@ -151,7 +179,7 @@ class Engine:
                 str(label): round(value, 6)
                 for label, value in zip(self._labels, values, strict=True)
             }
-        return Prediction(self._labels[answer.label_index], given, answer)
+        return Prediction(self._labels[answer.label_index], given, answer, embedding)
 
 
 def _cost(runtime: Runtime, n_features: int) -> Cost:
