@@ -128,6 +128,27 @@ class Calibration(_Frozen):
     )
 
 
+class Honesty(_Frozen):
+    """What the version can say of its own answers; the numbers are in ``honest.npz``.
+
+    ``images`` that were held out state coverages up to images / (images + 1).
+    """
+
+    images: int = Field(ge=0, description="that prediction sets are made with")
+    thresholds: dict[str, float] = Field(
+        description="for some coverages, the probability from which on a label is in the set"
+    )
+    compares: Literal["pixels", "embedding"] | None = Field(
+        description="what the distance to the nearest training image is of, if that is known"
+    )
+    compared: int = Field(ge=0, description="held-out images whose distance is known")
+    neighbours: int = Field(ge=0, description="training images that are kept to compare with")
+    limits: dict[str, float] = Field(
+        description="the distances beyond which 1 % and 5 % of the held-out images are, as far as "
+        "these are enough"
+    )
+
+
 class ExtractorReference(_Frozen):
     """The extractor whose embeddings a version's classifier takes.
 
@@ -174,6 +195,17 @@ class Manifest(_Frozen):
     )
     calibration: Calibration | None = Field(
         default=None, description="None for a version whose probabilities are as they were"
+    )
+    honesty: Honesty | None = Field(
+        default=None,
+        description="None for a version that gives no prediction sets and knows no image",
+    )
+    abstain: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="the coverage: an image that is not known, or whose prediction set has not one "
+        "label, is answered null",
     )
     files: dict[FileName, Sha256] = Field(description="SHA-256 of every other file")
     content: str = Field(

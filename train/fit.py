@@ -10,6 +10,9 @@ from sklearn.calibration import CalibratedClassifierCV
 from threadpoolctl import threadpool_limits
 
 from errors import ConversionError, RecipeError, first_line
+from models.coverage import Coverage
+from models.familiarity import Familiarity
+from models.honest import Honest
 from models.manifest import DataFingerprint, Metrics
 from models.offline.candidate import Candidate
 from models.offline.comparison import image_digests
@@ -173,7 +176,8 @@ def train_parts(
         elif base is not estimator:
             # It has no probabilities of its own: scikit-learn's sigmoids take no notice of groups.
             estimator.fit(features, targets)
-        probabilities = estimator.predict_proba(parts.holdout.features())
+        held_features = parts.holdout.features()
+        probabilities = estimator.predict_proba(held_features)
         notify("calibrate", 1, 1)
         halves = fit_halves(chosen, values, features, targets, seed)
         mean, components = principal_components(features, seed)
@@ -192,11 +196,16 @@ def train_parts(
     # In random order, so that the first rows are not all of the first class.
     rows = np.random.default_rng(seed).permutation(len(held))[:REFERENCE_IMAGES]
     neighbours, near = nearest(parts, rows, seed, drawn=drawn)
+    honest = Honest(
+        Coverage.of(probabilities[rows], truth[rows]),
+        Familiarity.of(features, held_features[rows], whole.spec, seed),
+    )
     checked = checked_images(chosen.name, Size(len(targets), features.shape[1], len(labels)))
     candidate = Candidate(
         name=name,
         estimator=estimator,
         calibration=None if calibrated is None else calibrated.record,
+        honest=honest,
         spec=whole.spec,
         check_pixels=held.pixels[rows[:checked]],
         recipe=chosen.name,
