@@ -128,7 +128,7 @@ def _compared(inputs: Floats, spec: ImageSpec | None) -> tuple[Floats, Floats]:
     sums = np.add.reduceat(sums, _edges(spec.width), axis=2).reshape(len(grid), -1)
     high, wide = (np.diff(_edges(side), append=side) for side in (spec.height, spec.width))
     sizes = np.repeat(np.outer(high, wide).reshape(-1), spec.channels).astype(np.float32)
-    vectors = sums / np.sqrt(sizes)
+    vectors: Floats = (sums / np.sqrt(sizes)).astype(np.float32, copy=False)
     detail = (grid.reshape(len(grid), -1) ** 2).sum(axis=1) - (vectors**2).sum(axis=1)
     return vectors, np.maximum(detail, 0)
 

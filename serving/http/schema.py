@@ -45,7 +45,27 @@ _Embedding = Annotated[
         "only if the request asks for it",
     ),
 ]
-_PredictionLabel = Annotated[int | str, Field(description="has the type of the training labels")]
+_PredictionLabel = Annotated[
+    int | str | None,
+    Field(
+        description="has the type of the training labels; null only where a version was told to "
+        "abstain"
+    ),
+]
+_PredictionSet = Annotated[
+    list[int | str],
+    Field(
+        description="the labels of which one is right with the coverage, the most probable first; "
+        "only if the request asks for it, or the version abstains"
+    ),
+]
+_Familiar = Annotated[
+    bool,
+    Field(
+        description="whether the image is like those of the training; only if the request asks for "
+        "it, or the version abstains"
+    ),
+]
 
 
 class PredictRequest(BaseModel):
@@ -68,6 +88,17 @@ class PredictRequest(BaseModel):
         default=False,
         description="true adds what the feature extractor made of the image, for search and "
         "clustering; for versions with one",
+    )
+    coverage: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="adds `prediction_set`: the labels of which one is right with this probability",
+        examples=[0.95],
+    )
+    known: bool = Field(
+        default=False,
+        description="true adds whether the image is like those of the training",
     )
 
 
@@ -95,6 +126,8 @@ class PredictForm(BaseModel):
     )
     probabilities: Literal["true", "false"] = "false"
     embedding: Literal["true", "false"] = "false"
+    coverage: str = Field(default="", description="a number between 0 and 1, or nothing")
+    known: Literal["true", "false"] = "false"
 
 
 class PredictResponse(TypedDict):
@@ -104,6 +137,8 @@ class PredictResponse(TypedDict):
     prediction: _PredictionLabel
     probabilities: NotRequired[_Probabilities]
     embedding: NotRequired[_Embedding]
+    prediction_set: NotRequired[_PredictionSet]
+    known: NotRequired[_Familiar]
 
 
 class BatchItem(BaseModel):
@@ -123,6 +158,8 @@ class BatchRequest(BaseModel):
     items: list[BatchItem | Any] = Field(min_length=1, max_length=MAX_ITEMS)
     probabilities: bool = False
     embedding: bool = False
+    coverage: float | None = Field(default=None, gt=0, lt=1)
+    known: bool = False
 
 
 class ItemError(TypedDict):
