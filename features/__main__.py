@@ -1,4 +1,4 @@
-"""``python -m features``: add, list, show and remove the extractors that photos are trained with."""
+"""``python -m features``: add, list, show and remove extractors."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

@@ -42,8 +42,8 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "recipe_name",
     default="auto",
     type=click.Choice(("auto", *RECIPES, "lda")),
-    help="What to train; auto takes svc, or where that would take minutes, forest or logistic; with "
-    "--features, logistic. lda is for --features.",
+    help="What to train; auto takes svc, or where that would take minutes, forest or logistic; "
+    "with --features logistic, and there is lda, too.",
 )
 @click.option(
     "--features",

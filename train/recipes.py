@@ -253,7 +253,7 @@ FEATURE_RECIPES: Mapping[str, Recipe] = MappingProxyType(
         )
     }
 )
-"""For embeddings: what ``python -m train --features`` takes for the same name without the suffix."""
+"""For embeddings: what ``python -m train --features`` takes for a name without the suffix."""
 
 
 def for_features(name: str) -> str:

