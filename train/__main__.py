@@ -13,7 +13,6 @@ from train.data_options import DataChoice, data_options
 from train.options import RECIPES, check_search, search_plan
 
 if TYPE_CHECKING:
-    from models.extractor import Extractor
     from models.offline.succession import Succession
     from train.auto_recipe import Choice
     from train.dataset import Dataset
@@ -130,12 +129,13 @@ def main(
 
     from train.dataset import split
     from train.fit import train_parts
+    from train.photos import chosen_extractor
     from train.progress import progress
     from train.report import print_report
 
     # A wrong plan is reported before the images are read.
     plan = search_plan(candidates, halving=halving, workers=workers, dask=dask, resume=True)
-    extractor = None if features is None else _extractor(features, image_spec)
+    extractor = None if features is None else chosen_extractor(features, image_spec, _say)
     if extractor is not None:
         image_spec = extractor.manifest.image_spec.name
     with progress() as advance:
@@ -174,26 +174,6 @@ def main(
     console = Console(highlight=False, markup=False)
     print_report(console, result.metrics, dataset.skipped, result.findings)
     _print_version(result, saved)
-
-
-def _extractor(features: str, image_spec: str | None) -> "Extractor":
-    """The one that is asked for, added if it is the default one or a file."""
-    if image_spec is not None:
-        raise click.UsageError(
-            "--image-spec is the extractor's: give it to python -m features add, or leave it out."
-        )
-    from models.lineage import open_store
-    from models.offline.bringing_extractor import chosen
-
-    brought = chosen(open_store(), features)
-    for fact in brought.facts:
-        _say(f"{fact.name}: {fact.value} ({fact.reason})")
-    manifest = brought.extractor.manifest
-    _say(
-        f"Features: {brought.extractor.tag}, {manifest.dimension:,} numbers an image "
-        f"(license: {manifest.license})."
-    )
-    return brought.extractor
 
 
 def _check_store() -> None:
