@@ -55,7 +55,7 @@ def frozen(champion: Version, challenger: Version) -> Holdout | str:
     reference = Reference.load(champion.artifact)
     if reference is None or not len(reference):
         return f"{champion.tag} has no holdout, as every imported pickle"
-    if champion.manifest.image_spec != challenger.manifest.image_spec:
+    if not challenger.manifest.image_spec.reads_as(champion.manifest.image_spec):
         return (
             f"the holdout of {champion.tag} is kept as {champion.manifest.image_spec.name}, which "
             f"{challenger.tag} does not read"

@@ -90,7 +90,7 @@ def compare(
     """
     tag = predecessor.tag
     new, old = version.manifest, predecessor.manifest
-    if new.image_spec != old.image_spec:
+    if not new.image_spec.reads_as(old.image_spec):
         specs = f"{new.image_spec.name} and {old.image_spec.name}"
         return HoldoutComparison(tag, unknown=f"their image specs differ ({specs})")
     try:
