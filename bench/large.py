@@ -266,9 +266,8 @@ def main(
                         run = ask(port, sent, clients, seconds, tree)
                     tree.freeze()
                     found.setdefault((served.title, count), []).append(run)
-    ordered = {
-        (served.title, count): found[served.title, count] for count in busy for served in several
-    }
+    titles = [served.title for served in several]
+    ordered = {(title, count): found[title, count] for count in busy for title in titles}
     size = sum(map(len, sent)) / len(sent) * 3 / 4 / 1e6
     note = (
         f"{clients} clients, one worker, the default deadline of a second; JPEGs of "
