@@ -1,4 +1,4 @@
-"""``python -m train --features``: from a folder and a network to a version that all else can use."""
+"""``python -m train --features``: from a folder and a network to a version all else can use."""
 
 from pathlib import Path
 
