@@ -4,7 +4,6 @@ It is part of the artifact, and both training and serving run this code, so they
 """
 
 import math
-from functools import cache
 from typing import Any, Final, Self
 
 import numpy as np
@@ -20,10 +19,14 @@ from pydantic import (
 )
 
 from errors import SpecError
+from images.scaling import plain_table, scaling
 from images.specfields import ChannelOrder, Decoding, Filter, Fit, Mode, Order, Rounding
 from images.spectext import fields_of, text_of
 
 MAX_SIDE: Final = 1024
+
+# A table is as fast for these.
+_FEW: Final = 1024
 
 _DIGITS: Final = {"mode": "L", "width": 8, "height": 8, "scale": 16.0, "rounding": "nearest"}
 
@@ -150,37 +153,19 @@ class ImageSpec(BaseModel):
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """float32 features of the same shape as ``pixels``, uint8 [..., n_features] row by row and
         channels last; in the spec's ``order``."""
-        tables = _tables(self.black, self.scale, self.rounding, self.mean, self.std, self.channels)
-        if len(tables) == 1 and self.order == "HWC" and self.channels_as == "RGB":
-            return tables[0][pixels]
+        if (
+            pixels.size <= _FEW
+            and not self.black
+            and self.mean is None
+            and self.std is None
+            and self.order == "HWC"
+            and self.channels_as == "RGB"
+        ):
+            return plain_table(self.scale, self.rounding)[pixels]
+        scale = scaling(self.black, self.scale, self.rounding, self.mean, self.std, self.channels)
         images = pixels.reshape(-1, self.height, self.width, self.channels)
-        result = np.empty((len(images), *self.shape), np.float32)
-        axes = [0, *(1 + self.order.index(axis) for axis in "HWC")]
-        # As the pixels are: a view of the result.
-        rows = result.transpose(axes)
-        for channel in range(self.channels):
-            source = channel if self.channels_as == "RGB" else self.channels - 1 - channel
-            rows[..., channel] = tables[channel % len(tables)][images[..., source]]
-        return result.reshape(pixels.shape)
-
-
-# Not kept in the spec: pydantic would compare it when two specs are, and arrays have no truth.
-@cache
-def _tables(
-    black: float,
-    scale: float,
-    rounding: Rounding,
-    mean: tuple[float, ...] | None,
-    std: tuple[float, ...] | None,
-    channels: int,
-) -> tuple[NDArray[np.float32], ...]:
-    """float32 [256] for each channel, or one for all: the feature of each value of a pixel."""
-    values = np.arange(256) / 255 * (scale - black) + black
-    if rounding == "nearest":
-        values = np.rint(values)
-    means, stds = mean or (0.0,), std or (1.0,)
-    different = max(len(means), len(stds))
-    return tuple(
-        ((values - means[channel % len(means)]) / stds[channel % len(stds)]).astype(np.float32)
-        for channel in range(min(different, channels))
-    )
+        if self.channels_as == "BGR":
+            images = images[..., ::-1]
+        ordered = images.transpose(0, *(1 + "HWC".index(axis) for axis in self.order))
+        features = scale.features(ordered, 1 + self.order.index("C"))
+        return features.reshape(pixels.shape)

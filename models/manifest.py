@@ -113,6 +113,42 @@ class Speed(_Frozen):
         )
 
 
+class Calibration(_Frozen):
+    """How scores became probabilities: numbers that were found on the training data, by a
+    cross-validation, and that change no label."""
+
+    method: Literal["temperature", "sigmoid"] = Field(
+        description="sigmoid: the same for each class, and then normalized"
+    )
+    images: int
+    folds: int
+    log_loss: float = Field(description="of images that were not fitted, in nats")
+    log_loss_before: float | None = Field(
+        description="of the probabilities that the classifier gives by itself, if it gives any"
+    )
+
+
+class Honesty(_Frozen):
+    """What the version can say of its own answers; the numbers are in ``honest.npz``.
+
+    ``images`` that were held out state coverages up to images / (images + 1).
+    """
+
+    images: int = Field(ge=0, description="that prediction sets are made with")
+    thresholds: dict[str, float] = Field(
+        description="for some coverages, the probability from which on a label is in the set"
+    )
+    compares: Literal["pixels", "embedding"] | None = Field(
+        description="what the distance to the nearest training image is of, if that is known"
+    )
+    compared: int = Field(ge=0, description="held-out images whose distance is known")
+    neighbours: int = Field(ge=0, description="training images that are kept to compare with")
+    limits: dict[str, float] = Field(
+        description="the distances beyond which 1 % and 5 % of the held-out images are, as far as "
+        "these are enough"
+    )
+
+
 class ExtractorReference(_Frozen):
     """The extractor whose embeddings a version's classifier takes.
 
@@ -156,6 +192,20 @@ class Manifest(_Frozen):
     )
     without_estimator: str | None = Field(
         default=None, description="why a version with a graph has no estimator.skops"
+    )
+    calibration: Calibration | None = Field(
+        default=None, description="None for a version whose probabilities are as they were"
+    )
+    honesty: Honesty | None = Field(
+        default=None,
+        description="None for a version that gives no prediction sets and knows no image",
+    )
+    abstain: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="the coverage: an image that is not known, or whose prediction set has not one "
+        "label, is answered null",
     )
     files: dict[FileName, Sha256] = Field(description="SHA-256 of every other file")
     content: str = Field(

@@ -63,11 +63,16 @@ ANSWERS_REPEATED = Counter(
     _VERSION,
 )
 # A prediction that may be kept is, at any moment, one of: unsampled, waiting, written, dropped. One
-# that is kept for its disagreement has been unsampled before, and is counted once more.
+# that is kept for its disagreement, or for its unknown image, has been unsampled before, and is
+# counted once more.
 RECORDS_UNSAMPLED = Counter("pupila_records_unsampled", "Predictions that the sample left out")
 RECORDS_DISAGREEING = Counter(
     "pupila_records_disagreeing",
     "Predictions that the sample left out, to be kept because the other version disagreed",
+)
+RECORDS_UNKNOWN = Counter(
+    "pupila_records_unknown",
+    "Predictions that the sample left out, to be kept because their image is unlike the training",
 )
 RECORDS_WAITING = Gauge(
     "pupila_records_waiting",
@@ -135,6 +140,16 @@ for _reason in LOST:
     TRAFFIC_LOST.labels(_reason)
 for _reason in ("SIGKILL", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGTERM", "oom", "exit"):
     WORKER_RESTARTS.labels(_reason)
+IMAGES_COMPARED = Counter(
+    "pupila_images_compared",
+    "Images that were compared with a version's training images, by whether they are known",
+    (*_VERSION, "outcome"),
+)
+ABSTENTIONS = Counter(
+    "pupila_abstentions",
+    "Images that a version gave no label, since it was told to abstain",
+    _VERSION,
+)
 LABELS = Counter("pupila_labels", "Labels received from clients", ("outcome",))
 
 ROLLOUT_ATTEMPTS = Counter(

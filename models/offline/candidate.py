@@ -29,7 +29,9 @@ from models.artifact import (
     golden_labels,
 )
 from models.extractor import Extractor
+from models.honest import HONEST, Honest
 from models.manifest import (
+    Calibration,
     DataFingerprint,
     Label,
     Manifest,
@@ -65,8 +67,8 @@ class Candidate:
     ``check_pixels``: uint8 [N, n_features], images it was not trained on, for the parity check and
     the golden examples. ``extractor``: if there is one, the estimator was trained on its
     embeddings, and ``check_embeddings`` are those of ``check_pixels``, float32 [N, dimension].
-    ``halves``: copies of the estimator, each fitted to one half of the data; if there
-    are none, ``without_halves`` says why.
+    ``halves``: copies of the estimator, each fitted to one half of the data; if there are none,
+    ``without_halves`` says why. ``abstain``: the coverage of a version that may say nothing.
     """
 
     name: str
@@ -84,6 +86,9 @@ class Candidate:
     parent: str | None = None
     backend: Literal["onnx", "sklearn"] = "onnx"
     labels: tuple[Label, ...] | None = None
+    calibration: Calibration | None = None
+    honest: Honest | None = None
+    abstain: float | None = None
     extractor: Extractor | None = None
     check_embeddings: NDArray[np.float32] | None = None
 
@@ -138,6 +143,9 @@ class Candidate:
             parent=self.parent,
             without_halves=without_halves,
             without_estimator=without_estimator,
+            calibration=self.calibration,
+            honesty=None if self.honest is None else self.honest.record,
+            abstain=self.abstain,
             files={},
             content="",
         )
@@ -149,6 +157,8 @@ class Candidate:
         )
         if reference is not None:
             files[REFERENCE] = reference.dump()
+        if self.honest is not None:
+            files[HONEST] = self.honest.dump()
         hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
         manifest = _changed(manifest, files=hashes)
         manifest = _changed(

@@ -6,9 +6,11 @@ from errors import BadRequestError
 from models.manifest import Label
 from serving.http.base64text import decode_base64
 from serving.http.fields import (
+    coverage_of,
     embedding_of,
     image_of,
     items_of,
+    known_of,
     label_of,
     model_of,
     not_an_object,
@@ -36,6 +38,8 @@ class Query(NamedTuple):
     probabilities: bool
     in_header: bool = False
     embedding: bool = False
+    coverage: float | None = None
+    known: bool = False
 
 
 class ImageItem(NamedTuple):
@@ -56,6 +60,8 @@ class BatchQuery(NamedTuple):
     probabilities: bool
     request_id: str | None = None
     embedding: bool = False
+    coverage: float | None = None
+    known: bool = False
 
 
 class TrueLabel(NamedTuple):
@@ -98,7 +104,16 @@ def query_of(fields: dict[str, Any]) -> Query:
     if len(fields) == _REQUIRED:
         return Query(request_id, model, decode_base64(image), probabilities=False)
     probabilities, embedding = probabilities_of(fields), embedding_of(fields)
-    return Query(request_id, model, decode_base64(image), probabilities, embedding=embedding)
+    coverage, known = coverage_of(fields), known_of(fields)
+    return Query(
+        request_id,
+        model,
+        decode_base64(image),
+        probabilities,
+        embedding=embedding,
+        coverage=coverage,
+        known=known,
+    )
 
 
 def parse_batch(body: bytes) -> BatchQuery:
@@ -114,6 +129,8 @@ def parse_batch(body: bytes) -> BatchQuery:
         [_image_item(item) for item in items],
         probabilities_of(fields),
         embedding=embedding_of(fields),
+        coverage=coverage_of(fields),
+        known=known_of(fields),
     )
 
 

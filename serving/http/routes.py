@@ -8,6 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from records.key import Scope
+from serving.http.rollout_schema import (
+    HistoryResponse,
+    RolloutChange,
+    RolloutResponse,
+    RolloutsResponse,
+    RolloutStart,
+)
 from serving.http.schema import (
     BatchRequest,
     BatchResponse,
@@ -17,15 +24,10 @@ from serving.http.schema import (
     FeedbackListResponse,
     FeedbackRequest,
     FeedbackResponse,
-    HistoryResponse,
     ItemError,
     PredictModelRequest,
     PredictRequest,
     PredictResponse,
-    RolloutChange,
-    RolloutResponse,
-    RolloutsResponse,
-    RolloutStart,
 )
 
 # A handwritten 8 as a PNG of 8x8 pixels.

@@ -12,7 +12,7 @@ from starlette.types import Scope
 from errors import BadRequestError
 from images.formats import is_recognized
 from serving.http.base64text import decode_base64
-from serving.http.fields import model_of, read_object, request_id_of
+from serving.http.fields import coverage_of, model_of, read_object, request_id_of
 from serving.http.headers import header
 from serving.http.multipart import MULTIPART, Part, parse_form
 from serving.http.parser import BatchQuery, ImageItem, Query, query_of
@@ -21,8 +21,10 @@ from serving.http.schema import MAX_ITEMS, MAX_REQUEST_ID
 ORIGINAL_TYPE: Final = b"x-original-content-type"
 """The header in which a body's type is passed on through BentoML's layers."""
 
-OPTIONS: Final = ("probabilities", "embedding")
+OPTIONS: Final = ("probabilities", "embedding", "known")
 """What a client may ask for besides the label, by the name of its field or parameter."""
+
+COVERAGE: Final = "coverage"
 
 _OTHER_FIELDS: Final = 16
 _MAX_PARAMETERS: Final = 100
@@ -49,6 +51,8 @@ def parse_upload(scope: Scope, body: bytes, default_model: str) -> Query | Batch
     for option in OPTIONS:
         if option in parameters:
             fields.setdefault(option, _boolean(option, parameters[option]))
+    if COVERAGE in parameters:
+        fields.setdefault(COVERAGE, _number(parameters[COVERAGE]))
     named = scope.get("path_params", {}).get("model")
     if named is not None:
         model = fields.get("model")
@@ -70,7 +74,8 @@ def _form(scope: Scope, parts: list[Part], default_model: str) -> Query | BatchQ
         elif part.name == "request_id":
             request_ids.append(part.text)
         elif (
-            part.name in ("model", *OPTIONS) and texts.setdefault(part.name, part.text) != part.text
+            part.name in ("model", COVERAGE, *OPTIONS)
+            and texts.setdefault(part.name, part.text) != part.text
         ):
             raise BadRequestError(f"The form has more than one {part.name}.")
     return _query(scope, images, texts, request_ids, default_model)
@@ -101,13 +106,23 @@ def _query(
         raise _two_models(named, model)
     texts = _parameters(scope) | texts
     request_id, items = _request_ids(scope, request_ids, len(images))
-    probabilities, embedding = (_boolean(option, texts.get(option, "")) for option in OPTIONS)
+    probabilities, embedding, known = (
+        _boolean(option, texts.get(option, "")) for option in OPTIONS
+    )
+    coverage = coverage_of({COVERAGE: _number(texts.get(COVERAGE, ""))})
     if len(images) == 1:
         return Query(
-            request_id, model, images[0], probabilities, in_header=True, embedding=embedding
+            request_id,
+            model,
+            images[0],
+            probabilities,
+            in_header=True,
+            embedding=embedding,
+            coverage=coverage,
+            known=known,
         )
     named_items = [ImageItem(*item) for item in zip(items, images, strict=True)]
-    return BatchQuery(model, named_items, probabilities, request_id, embedding)
+    return BatchQuery(model, named_items, probabilities, request_id, embedding, coverage, known)
 
 
 def _request_ids(scope: Scope, given: list[str], count: int) -> tuple[str, list[str]]:
@@ -146,6 +161,14 @@ def _boolean(option: str, text: str) -> bool:
     if lower not in _TRUE + _FALSE:
         raise BadRequestError(f"{option} must be true or false, not {text[:40]!r}.")
     return lower in _TRUE
+
+
+def _number(text: str) -> float | str | None:
+    """For ``coverage_of``, which names what is wrong with it; None for an empty text."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return text
 
 
 def _is_same(model: Any, named: str) -> bool:

@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from errors import BadRequestError
 from models.manifest import ExtractorReference, Label
@@ -14,6 +15,7 @@ from models.version import Version
 from records.routing import CANDIDATE, Role
 from serving.inference.batcher import INLINE_SECONDS, Answer, Batcher
 from serving.inference.decoder import Decoder, Features
+from serving.inference.honesty import Honesty
 from serving.inference.items import refused
 from serving.inference.pace import Cost
 from serving.metrics import VersionMetrics
@@ -26,12 +28,12 @@ _TIMING_SECONDS = 0.1
 
 class Prediction(NamedTuple):
     """The predicted label, the probability of every label if asked for, the classifier's answer
-    for the record, and the embedding that it was made of, if it was."""
+    for the record, and what the classifier took of the image: with an extractor, the embedding."""
 
     label: Label
     probabilities: dict[str, float] | None
     answer: Answer
-    embedding: Features | None = None
+    inputs: Features
 
 
 class Engine:
@@ -52,6 +54,10 @@ class Engine:
         self.metrics = VersionMetrics(version.name, version.version)
         self.role: Role = CANDIDATE
         """As which it answers, for the record."""
+        self.honesty = Honesty(version, classifiers)
+        if self.honesty.abstain is not None:
+            # Each answer needs it: without, the version could not answer at all.
+            self.honesty.load()
         self._spec = self.manifest.image_spec
         self._labels = self.manifest.labels
         self._decoder = decoder
@@ -88,7 +94,7 @@ class Engine:
         self.admit(probabilities, expires)
         features = await self._decoder.features(image, self._spec, expires, client_gone, in_batch)
         answer = await self._batcher.submit(features, expires, client_gone)
-        return self._prediction(answer, probabilities)
+        return self._prediction(answer, probabilities, features)
 
     def admit(self, probabilities: bool, expires: float) -> None:
         """What ``predict`` can refuse before it costs anything: raises as it does."""
@@ -120,9 +126,8 @@ class Engine:
     ) -> Prediction:
         """The second half of ``predict``."""
         self.admit(probabilities, expires)
-        return self._prediction(
-            await self._batcher.submit(features, expires, client_gone), probabilities
-        )
+        answer = await self._batcher.submit(features, expires, client_gone)
+        return self._prediction(answer, probabilities, features)
 
     def use(self, executor: Executor | None, inline_seconds: float = INLINE_SECONDS) -> None:
         """Classify on threads of its own, so that it can never occupy those of the others; None:
@@ -133,6 +138,18 @@ class Engine:
         """Have made already what the first request to each of these paths would make."""
         for route in routes:
             self.metrics.prepare(route)
+
+    def recognizes(self, pixels: NDArray[np.uint8]) -> bool | None:
+        """On a thread: whether an image, uint8 [n_features] in the spec's size, is like those of
+        the training; None if that cannot be told. Raises ArtifactError."""
+        familiarity = self.honesty.familiarity()
+        if familiarity is None:
+            return None
+        return self.honesty.counted(bool(familiarity.knows(self._inputs(pixels[None]))[0]))
+
+    def _inputs(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """float32 [N, F], what the classifier takes of uint8 [N, n_features]."""
+        return self._spec.features(pixels)
 
     def check_embedding(self) -> None:
         """Raises BadRequestError for a version that has no embedding to give."""
@@ -169,9 +186,7 @@ class Engine:
         # A copy: the array is a view of the scores of the whole batch.
         return answer.scores.astype("<f4", copy=False).tobytes()
 
-    def _prediction(
-        self, answer: Answer, probabilities: bool, embedding: Features | None = None
-    ) -> Prediction:
+    def _prediction(self, answer: Answer, probabilities: bool, inputs: Features) -> Prediction:
         given = None
         if probabilities:
             values = answer.scores.tolist()
@@ -179,7 +194,7 @@ class Engine:
                 str(label): round(value, 6)
                 for label, value in zip(self._labels, values, strict=True)
             }
-        return Prediction(self._labels[answer.label_index], given, answer, embedding)
+        return Prediction(self._labels[answer.label_index], given, answer, inputs)
 
 
 def _cost(runtime: Runtime, n_features: int) -> Cost:

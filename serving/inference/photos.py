@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.runtime import Runtime
 from models.version import Version
 from serving.inference.answers import Answers, key_of
@@ -91,6 +94,9 @@ class PhotoEngine(Engine):
         super().admit(probabilities, expires)
         answer = await self._batcher.submit(features, expires, client_gone)
         return self._prediction(answer, probabilities, features)
+
+    def _inputs(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._lanes.embedder.run(super()._inputs(pixels))
 
     @property
     def expected_wait(self) -> float:

@@ -106,13 +106,20 @@ class Trial:
         client_gone: Callable[[], bool],
         in_batch: bool = False,
         embedding: bool = False,
+        coverage: float | None = None,
+        known: bool = False,
     ) -> Tried:
         """As ``Engine.predict``, by one of the two; raises what the champion alone would raise.
 
         ``embedding``: whether the client gets it too, and so must get that of one extractor.
+        ``coverage`` and ``known``: what it asks for besides, which not every version can say.
         """
         champion = self.champion
-        asked = (self.same_spec or not embedding) and self._asks(request_id, image, probabilities)
+        asked = (
+            (self.same_spec or not embedding)
+            and (not (coverage or known) or self.challenger.honesty.can(coverage, known))
+            and self._asks(request_id, image, probabilities)
+        )
         compares = self._shadow.chooses()
         if not asked and not compares:
             prediction = await champion.predict(
