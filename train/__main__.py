@@ -13,6 +13,7 @@ from train.data_options import DataChoice, data_options
 from train.options import RECIPES, check_search, search_plan
 
 if TYPE_CHECKING:
+    from models.extractor import Extractor
     from models.offline.succession import Succession
     from train.auto_recipe import Choice
     from train.dataset import Dataset
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 PROMOTE = ("always", "better", "never")
 
 _STAGES = {"search": "Searching", "fit": "Fitting", "calibrate": "Calibrating"}
+_EMBEDDING = "Looking at the images"
 _SAVING = "Converting, checking and saving"
 
 
@@ -39,8 +41,15 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "--recipe",
     "recipe_name",
     default="auto",
-    type=click.Choice(("auto", *RECIPES)),
-    help="What to train; auto takes svc, or where that would take minutes, forest or logistic.",
+    type=click.Choice(("auto", *RECIPES, "lda")),
+    help="What to train; auto takes svc, or where that would take minutes, forest or logistic; "
+    "with --features logistic, and there is lda, too.",
+)
+@click.option(
+    "--features",
+    metavar="NAME|FILE.onnx",
+    help="Train on what this network makes of the images: efficientnet-lite0, one that python -m "
+    "features has added, or a file. The way for photos, of which a few a class are enough.",
 )
 @click.option("--name", default="clf", callback=_name, help="The model's name in the store.")
 @click.option(
@@ -98,6 +107,7 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
 )
 def main(
     recipe_name: str,
+    features: str | None,
     name: str,
     image_spec: str | None,
     holdout: float,
@@ -125,11 +135,20 @@ def main(
 
     # A wrong plan is reported before the images are read.
     plan = search_plan(candidates, halving=halving, workers=workers, dask=dask, resume=True)
+    extractor = None if features is None else _extractor(features, image_spec)
+    if extractor is not None:
+        image_spec = extractor.manifest.image_spec.name
     with progress() as advance:
         dataset = DataChoice(**chosen).load(
             image_spec, lambda done, total: advance("Loading", done, total)
         )
         _print_notes(dataset)
+        if extractor is not None:
+            from train.embedding import embedded
+
+            dataset = embedded(
+                dataset, extractor, lambda done, total: advance(_EMBEDDING, done, total)
+            )
         source = click.get_current_context().get_parameter_source("holdout")
         if dataset.held is not None and source is not ParameterSource.DEFAULT:
             _say("--holdout is not used, as the data say what is held out.")
@@ -148,12 +167,33 @@ def main(
             on_stage=lambda stage, done, total: advance(_STAGES[stage], done, total),
             on_note=_say,
             drawn=dataset.held is None,
+            extractor=extractor,
         )
         advance.expect(_SAVING, choice.effort.save)
         saved = _save(result, promote, advance)
     console = Console(highlight=False, markup=False)
     print_report(console, result.metrics, dataset.skipped, result.findings)
     _print_version(result, saved)
+
+
+def _extractor(features: str, image_spec: str | None) -> "Extractor":
+    """The one that is asked for, added if it is the default one or a file."""
+    if image_spec is not None:
+        raise click.UsageError(
+            "--image-spec is the extractor's: give it to python -m features add, or leave it out."
+        )
+    from models.lineage import open_store
+    from models.offline.bringing_extractor import chosen
+
+    brought = chosen(open_store(), features)
+    for fact in brought.facts:
+        _say(f"{fact.name}: {fact.value} ({fact.reason})")
+    manifest = brought.extractor.manifest
+    _say(
+        f"Features: {brought.extractor.tag}, {manifest.dimension:,} numbers an image "
+        f"(license: {manifest.license})."
+    )
+    return brought.extractor
 
 
 def _check_store() -> None:
@@ -183,9 +223,15 @@ def _choose(train: "Dataset", recipe: str) -> "Choice":
     """The recipe for what is trained on, once what it takes is told."""
     from train.auto_recipe import choose
     from train.effort import Size
+    from train.recipes import for_features
 
-    size = Size(len(train), train.spec.n_features, len(train.labels))
-    choice = choose(size, recipe, rarest=min(train.counts.values()))
+    rarest = min(train.counts.values())
+    if train.embeddings is not None:
+        size = Size(len(train), train.embeddings.shape[1], len(train.labels))
+        choice = choose(size, for_features("logistic" if recipe == "auto" else recipe))
+    else:
+        size = Size(len(train), train.spec.n_features, len(train.labels))
+        choice = choose(size, recipe, rarest=rarest)
     for note in choice.notes:
         _say(note)
     return choice
