@@ -1,6 +1,7 @@
 """``python -m train``: from images to a checked version in the model store."""
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -10,9 +11,12 @@ import cli
 from errors import ModelError
 from models.names import RULE, is_name
 from train.data_options import DataChoice, data_options
-from train.options import RECIPES, check_search, search_plan
+from train.options import RECIPES, check_search, quantize_options, search_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from models.extractor import Extractor
     from models.offline.succession import Succession
     from train.auto_recipe import Choice
     from train.dataset import Dataset
@@ -25,6 +29,8 @@ PROMOTE = ("always", "better", "never")
 
 _STAGES = {"search": "Searching", "fit": "Fitting", "calibrate": "Calibrating"}
 _EMBEDDING = "Looking at the images"
+_QUANTIZING = "Turning the extractor into int8"
+_EMBEDDING_AGAIN = "Looking at the images in int8"
 _SAVING = "Converting, checking and saving"
 
 
@@ -50,6 +56,7 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     help="Train on what this network makes of the images: efficientnet-lite0, one that python -m "
     "features has added, or a file. The way for photos, of which a few a class are enough.",
 )
+@quantize_options
 @click.option("--name", default="clf", callback=_name, help="The model's name in the store.")
 @click.option(
     "--image-spec",
@@ -118,6 +125,8 @@ def main(
     dask: str | None,
     backend: Literal["onnx", "sklearn"],
     promote: Literal["always", "better", "never"] | None,
+    quantize: bool,
+    max_loss: float,
     **chosen: Any,
 ) -> None:
     """Train an image classifier, check it, and save it as a new version in the model store.
@@ -125,6 +134,8 @@ def main(
     If a check fails, nothing is saved. To train on a folder named digits, write ./digits.
     """
     check_search(candidates, halving=halving, workers=workers, dask=dask)
+    if quantize and features is None:
+        raise click.UsageError("--quantize needs --features: it makes the network smaller.")
 
     from rich.console import Console
 
@@ -157,24 +168,59 @@ def main(
         choice = _choose(parts.train, recipe_name)
         _check_store()
         advance.expect(_STAGES["fit"], choice.effort.fit)
-        result = train_parts(
-            parts,
-            dataset,
-            choice.recipe,
-            name,
+        fit = partial(
+            train_parts,
+            recipe_name=choice.recipe,
+            name=name,
             seed=seed,
             plan=plan,
             backend=backend,
             on_stage=lambda stage, done, total: advance(_STAGES[stage], done, total),
             on_note=_say,
             drawn=dataset.held is None,
-            extractor=extractor,
         )
+        if extractor is not None and quantize:
+            result = _quantized(fit, dataset, extractor, max_loss, holdout, seed, advance)
+        else:
+            result = fit(parts, dataset, extractor=extractor)
         advance.expect(_SAVING, choice.effort.save)
         saved = _save(result, promote, advance)
     console = Console(highlight=False, markup=False)
     print_report(console, result.metrics, dataset.skipped, result.findings)
     _print_version(result, saved)
+
+
+def _quantized(
+    fit: "Callable[..., TrainingResult]",
+    dataset: "Dataset",
+    extractor: "Extractor",
+    max_loss: float,
+    holdout: float,
+    seed: int,
+    advance: "Advance",
+) -> "TrainingResult":
+    """Trained on embeddings in float, and in int8, of which the latter stays if it is as good."""
+    from models.lineage import open_store
+    from train.dataset import split
+    from train.quantizing import in_int8, quantized_if_as_good
+
+    def train(dataset: "Dataset", extractor: "Extractor") -> "TrainingResult":
+        return fit(split(dataset, holdout, seed), dataset, extractor=extractor)
+
+    advance(_QUANTIZING, 0, 1)
+    # First: an extractor that cannot be quantized is found before the training.
+    small = in_int8(open_store(), extractor, split(dataset, holdout, seed).train.pixels)
+    advance(_QUANTIZING, 1, 1)
+    return quantized_if_as_good(
+        train(dataset, extractor),
+        dataset,
+        open_store(),
+        extractor,
+        small,
+        max_loss=max_loss,
+        train=train,
+        on_progress=lambda done, total: advance(_EMBEDDING_AGAIN, done, total),
+    )
 
 
 def _check_store() -> None:
