@@ -57,7 +57,8 @@ def create_model(
 ) -> StoredModel:
     """A new version of a model in ``store``, its files made by ``write`` in the folder it gets.
 
-    ``version``: its name, by default a new one of BentoML's. Raises what ``write`` raises; the store is then unchanged.
+    ``version``: its name, by default a new one of BentoML's. Raises what ``write`` raises; the
+    store is then unchanged.
     """
     import bentoml
     from bentoml._internal.models import ModelStore

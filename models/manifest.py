@@ -162,6 +162,29 @@ class ExtractorReference(_Frozen):
     dimension: int = Field(ge=1, le=MAX_DIMENSION)
 
 
+class Quantization(_Frozen):
+    """What the extractor in int8 costs in accuracy, and saves, compared with that in float."""
+
+    extractor: str = Field(description="the one in float, as name:version")
+    images: int = Field(description="held-out images that both classified")
+    accuracy: Proportion = Field(description="of a classifier on the embeddings in float")
+    accuracy_int8: Proportion
+    max_loss: float = Field(description="of accuracy, that was allowed")
+    bytes: int = Field(description="of the graph in float")
+    bytes_int8: int
+    speed: float = Field(description="processor time of a pass in float, divided by that in int8")
+
+    @property
+    def loss(self) -> float:
+        """Of accuracy; below 0 if int8 was better."""
+        return self.accuracy - self.accuracy_int8
+
+    @property
+    def holds(self) -> bool:
+        """Whether no more accuracy is lost than is allowed."""
+        return self.loss <= self.max_loss + 1e-9
+
+
 class Manifest(_Frozen):
     """All metadata of a version."""
 
@@ -173,6 +196,9 @@ class Manifest(_Frozen):
     image_spec: ImageSpec
     extractor: ExtractorReference | None = Field(
         default=None, description="what turns the image spec's features into embeddings"
+    )
+    quantization: Quantization | None = Field(
+        default=None, description="of an extractor that --quantize made"
     )
     backend: Literal["onnx", "sklearn"]
     output: Output

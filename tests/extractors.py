@@ -85,22 +85,23 @@ def photos(count: int, seed: int = 0) -> tuple[NDArray[np.uint8], list[str]]:
     return np.clip(noisy, 0, 255).astype(np.uint8).reshape(count, -1), labels
 
 
+def photos_candidate(extractor: Extractor, name: str = "colors", seed: int = 0) -> Candidate:
+    """A logistic regression that takes the embeddings of ``extractor``."""
+    pixels, labels = photos(90, seed)
+    embeddings = extractor.open().run(extractor.manifest.image_spec.features(pixels))
+    estimator = LogisticRegression(max_iter=500).fit(embeddings[:60], labels[:60])
+    return Candidate(
+        name=name,
+        estimator=estimator,
+        spec=extractor.manifest.image_spec,
+        check_pixels=pixels[60:],
+        extractor=extractor,
+        check_embeddings=embeddings[60:],
+    )
+
+
 def saved_photos_version(
     store: Store, extractor: Extractor | None = None, name: str = "colors", seed: int = 0
 ) -> Version:
-    """A version whose classifier, a logistic regression, takes the embeddings of ``extractor``."""
-    extractor = extractor or saved_extractor(store)
-    embedder = extractor.open()
-    pixels, labels = photos(90, seed)
-    embeddings = embedder.run(extractor.manifest.image_spec.features(pixels))
-    estimator = LogisticRegression(max_iter=500).fit(embeddings[:60], labels[:60])
-    return store.save(
-        Candidate(
-            name=name,
-            estimator=estimator,
-            spec=extractor.manifest.image_spec,
-            check_pixels=pixels[60:],
-            extractor=extractor,
-            check_embeddings=embeddings[60:],
-        )
-    )
+    """A version of such a candidate."""
+    return store.save(photos_candidate(extractor or saved_extractor(store), name, seed))

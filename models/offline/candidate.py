@@ -38,6 +38,7 @@ from models.manifest import (
     Metrics,
     Output,
     Parity,
+    Quantization,
     Speed,
     content_digest,
 )
@@ -90,6 +91,7 @@ class Candidate:
     honest: Honest | None = None
     abstain: float | None = None
     extractor: Extractor | None = None
+    quantization: Quantization | None = None
     check_embeddings: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
@@ -129,6 +131,7 @@ class Candidate:
             label_type="string" if isinstance(labels[0], str) else "integer",
             image_spec=self.spec,
             extractor=None if self.extractor is None else self.extractor.reference,
+            quantization=self.quantization,
             backend=self.backend,
             output=graph.output if graph else output,
             origin=graph.origin if graph else None,

@@ -49,12 +49,10 @@ class FakeEmbedder:
         return features * 2
 
 
-def lanes_of(
-    embedder: FakeEmbedder, lanes: int = 1, batch: int = 4, seconds: float = 0.0
-) -> Lanes:
+def lanes_of(embedder: FakeEmbedder, lanes: int = 1, batch: int = 4, seconds: float = 0.0) -> Lanes:
     cost = Cost(seconds, seconds)
     plan = Plan(lanes, 1, batch, cost, Cost(seconds * batch, seconds * batch))
-    return Lanes(cast(Embedder, embedder), plan, ExtractorMetrics("fake:1"))
+    return Lanes(cast("Embedder", embedder), plan, ExtractorMetrics("fake:1"))
 
 
 def photo(value: int) -> NDArray[np.uint8]:
