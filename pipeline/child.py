@@ -81,6 +81,7 @@ def retrain(database: Database, store: Store, order: Order) -> tuple[Version, st
         plan=order.plan,
         backend=manifest.backend,
         parent=champion.tag,
+        abstain=manifest.abstain,
     )
     click.echo("Converting, checking and saving ...", err=True)
     candidate = _with_sizes(result.candidate, champion)

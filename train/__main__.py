@@ -8,6 +8,7 @@ from click.core import ParameterSource
 
 import cli
 from errors import ModelError
+from models.abstaining import abstain_option
 from models.names import RULE, is_name
 from train.data_options import DataChoice, data_options
 from train.options import RECIPES, check_search, search_plan
@@ -96,6 +97,7 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "somebody promotes or rolls out a version of the model, unless it is certainly worse than the "
     "version before it; never from then on]",
 )
+@abstain_option
 def main(
     recipe_name: str,
     name: str,
@@ -108,6 +110,7 @@ def main(
     dask: str | None,
     backend: Literal["onnx", "sklearn"],
     promote: Literal["always", "better", "never"] | None,
+    abstain: float | None,
     **chosen: Any,
 ) -> None:
     """Train an image classifier, check it, and save it as a new version in the model store.
@@ -148,6 +151,7 @@ def main(
             on_stage=lambda stage, done, total: advance(_STAGES[stage], done, total),
             on_note=_say,
             drawn=dataset.held is None,
+            abstain=abstain,
         )
         advance.expect(_SAVING, choice.effort.save)
         saved = _save(result, promote, advance)
