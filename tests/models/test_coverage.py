@@ -64,7 +64,7 @@ def test_no_more_are_kept_than_needed() -> None:
 
 @pytest.mark.parametrize("coverage", ["0.9", "0.95", "0.99"])
 def test_sets_are_those_of_mapie(coverage: str) -> None:
-    """``tests/data/mapie_lac.json`` says how they were made."""
+    """The file says which release made them, and how."""
     calibrated = np.array(MAPIE["probabilities"], np.float32)
     found = Coverage.of(calibrated, np.array(MAPIE["truth"]))
     asked = np.array(MAPIE["asked"], np.float32)
