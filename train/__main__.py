@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 import cli
 from errors import ModelError
+from models.abstaining import abstain_option
 from models.names import RULE, is_name
 from train.data_options import DataChoice, data_options
 from train.options import RECIPES, check_search, quantize_options, search_plan
@@ -112,6 +113,7 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "somebody promotes or rolls out a version of the model, unless it is certainly worse than the "
     "version before it; never from then on]",
 )
+@abstain_option
 def main(
     recipe_name: str,
     features: str | None,
@@ -127,6 +129,7 @@ def main(
     promote: Literal["always", "better", "never"] | None,
     quantize: bool,
     max_loss: float,
+    abstain: float | None,
     **chosen: Any,
 ) -> None:
     """Train an image classifier, check it, and save it as a new version in the model store.
@@ -178,6 +181,7 @@ def main(
             on_stage=lambda stage, done, total: advance(_STAGES[stage], done, total),
             on_note=_say,
             drawn=dataset.held is None,
+            abstain=abstain,
         )
         if extractor is not None and quantize:
             result = _quantized(fit, dataset, extractor, max_loss, holdout, seed, advance)
