@@ -12,9 +12,8 @@ _OPTIONS = (
     click.option(
         "--features",
         metavar="NAME|FILE.onnx",
-        help="Train on what this network makes of the images: efficientnet-lite0, one that "
-        "python -m features has added, or a file. The way for photos, of which a few a class are "
-        "enough.",
+        help="Train on what this network makes of the images: efficientnet-lite0, an ONNX file, or "
+        "the name of one that was added. The way for photos, of which a few a class are enough.",
     ),
     click.option(
         "--augment",

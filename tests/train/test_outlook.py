@@ -11,7 +11,7 @@ SPEC = ImageSpec.parse("rgb-4x4")
 def photos(count=60, wrong=(), classes=3, seed=0):
     random = np.random.default_rng(seed)
     truth = np.arange(count) % classes
-    embeddings = 4 * np.eye(16)[truth] + random.normal(0, 0.3, (count, 16))
+    embeddings = 4 * np.eye(4)[truth] + random.normal(0, 0.3, (count, 4))
     given = truth.copy()
     given[list(wrong)] = (given[list(wrong)] + 1) % classes
     return Dataset(
