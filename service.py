@@ -55,6 +55,7 @@ from serving.keys.watch import KeyWatch, opening
 from serving.metrics import EXEMPLARS
 from serving.predictions import Predict, PredictBatch
 from serving.processes import families
+from serving.providers import refuse_providers
 from serving.recording.connection import RecordsConnection, load, prepare
 from serving.recording.keeper import DiskKeeper
 from serving.recording.recorder import Recorder
@@ -182,6 +183,7 @@ class Pupila:
             if address is not None:
                 refuse_address(*address)
             refuse_certificate(*internals.serving_certificate())
+            refuse_providers(SETTINGS.chosen_providers)
             prepare(SETTINGS)
             logger.info("%s", opening(SETTINGS))
         except (KeysError, RecordsError, SettingsError) as error:

@@ -119,6 +119,19 @@ class Settings(RecordSettings):
         ge=2,
         description="limit of versions in memory; the least recently used is dropped",
     )
+    cached_answers: int = Field(
+        default=1024,
+        ge=0,
+        le=1_000_000,
+        description="answers that a worker keeps for each version with a feature extractor, some "
+        "6 KB each, for images that come again byte for byte; 0 for none",
+    )
+    providers: str = Field(
+        default="CPUExecutionProvider",
+        min_length=1,
+        description="ONNX Runtime's execution providers for feature extractors, separated by "
+        "commas, the preferred one first",
+    )
     refresh_ms: int = Field(
         default=500,
         ge=50,
@@ -208,6 +221,11 @@ class Settings(RecordSettings):
     def allowed_origins(self) -> list[str]:
         """``cors_origins``, one by one."""
         return _listed(self.cors_origins)
+
+    @property
+    def chosen_providers(self) -> tuple[str, ...]:
+        """``providers``, one by one."""
+        return tuple(_listed(self.providers))
 
     @classmethod
     def read(cls) -> Self:

@@ -2,7 +2,7 @@
 
 Every file goes through the same steps: take the first frame, turn it upright as EXIF says, put it
 on white, reduce it to 8 bits, convert it to the spec's mode, and resize it with the spec's filter
-if the size differs.
+if the size differs. Where the spec says so, a large one is decoded at a reduced size.
 """
 
 import io
@@ -25,6 +25,7 @@ from errors import ImageError, TooLargeImageError
 from images import costs, jpeg
 from images.costs import Cost
 from images.formats import sniff
+from images.geometry import place, upright
 from images.header import (
     CORRUPT,
     TRUNCATED,
@@ -66,6 +67,13 @@ class Encoded(NamedTuple):
     def pixel_count(self) -> int:
         return self.header.width * self.header.height
 
+    @property
+    def orientation(self) -> int | None:
+        """As EXIF has it; None if only decoding tells."""
+        if isinstance(self.header, jpeg.Frame):
+            return self.header.orientation
+        return None if self.header.format in ("PNG", "WebP") else 1
+
     def cost(self, spec: ImageSpec) -> Cost:
         """What ``pixels`` will take."""
         header = self.header
@@ -73,26 +81,35 @@ class Encoded(NamedTuple):
             coding = costs.CODINGS[header.format](self.data)
         else:
             coding = costs.jpeg_coding(header)
-        return costs.cost_of(coding, header.width, header.height, len(self.data), spec)
+        return costs.cost_of(
+            coding, header.width, header.height, len(self.data), spec, self.orientation
+        )
 
     def pixels(self, spec: ImageSpec) -> NDArray[np.uint8]:
         """uint8 [n_features]: row by row, channels last; raises ImageError."""
         header = self.header
         if isinstance(header, Header):
             return _decode(self.data, header, spec)
-        decoded = jpeg.decode_fast(self.data, header)
+        sides = (header.width, header.height)
+        by = 1
+        if spec.decoding == "reduced":
+            by = place(*upright(*sides, header.orientation), spec).reduction
+        gray = by > 1 and spec.mode == "L" and header.components == 3
+        decoded = jpeg.decode_fast(self.data, header, by, gray)
         if decoded is None:
             plain = Header("JPEG", header.width, header.height)
-            return _decode(header.without_metadata(self.data), plain, spec, header.orientation)
+            data = header.without_metadata(self.data)
+            return _decode(data, plain, spec, header.orientation, by, gray)
         if (
             header.orientation == 1
             and header.width == spec.width
             and header.height == spec.height
             and header.components == spec.channels
+            and spec.shortest is None
         ):
             return decoded.reshape(-1)
-        image = Image.fromarray(decoded[:, :, 0] if header.components == 1 else decoded)
-        return render(image, spec, header.orientation)
+        image = Image.fromarray(decoded[:, :, 0] if decoded.shape[2] == 1 else decoded)
+        return render(image, spec, header.orientation, sides=sides)
 
 
 def examine(data: bytes, max_pixels: int = MAX_PIXELS) -> Encoded:
@@ -142,9 +159,14 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def _decode(
-    data: bytes, header: Header, spec: ImageSpec, orientation: int = 1
+    data: bytes,
+    header: Header,
+    spec: ImageSpec,
+    orientation: int = 1,
+    by: int = 1,
+    gray: bool = False,
 ) -> NDArray[np.uint8]:
-    """The pixels of the first frame."""
+    """The pixels of the first frame; ``by`` and ``gray``: of ``jpeg.draft``."""
     depth = 8
     if header.format == "PNG":
         data, orientation = png_without_metadata(data)
@@ -159,8 +181,9 @@ def _decode(
                 # A view of the frame's bytes, where Pillow itself would make a copy.
                 still = Image.frombuffer(mode, image.size, frame, "raw", mode, 0, 1)
                 return render(still, spec, orientation)
+            jpeg.draft(image, by, gray)
             image.load()
-            return render(image, spec, orientation, depth)
+            return render(image, spec, orientation, depth, (header.width, header.height))
     except Exception as error:
         raise ImageError(_reason(error, header.format)) from error
 

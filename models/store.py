@@ -16,6 +16,7 @@ from errors import ArtifactError, ModelError, UnknownVersionError
 from models.aliases import Aliases, Named, challenger_of, champion_of
 from models.artifact import MANIFEST
 from models.detached import detached
+from models.extractor import EXTRACTOR
 from models.info import BENTOML_INFO, read_info
 from models.look import Look, stamp
 from models.names import RULE, is_name, no_model
@@ -66,26 +67,30 @@ class Store:
         self.staging = Staging(self._root)
         self.training_images = TrainingImages(self._root)
         everywhere = dict.fromkeys((home, bundled, *filter(None, [packed_store()])))
-        self._roots = (root,) if root else tuple(everywhere)
+        self.roots = (root,) if root else tuple(everywhere)
         self._seen: dict[Path, Version] = {}
         self._rejected: dict[Path, int] = {}
         self._reading: dict[Path, Future[Version | None]] = {}
         self.aliases = aliases
         self._missed: set[str] = set()
         self._look = Look()
+        self._others: set[Path] = set()
 
     def versions(self, name: str | None = None) -> list[Version]:
         """All complete versions, oldest first within each model, the models in order of name.
 
         Skips folders that Pupila did not save or cannot read.
         """
-        before = None if name is not None else stamp(self._roots)
+        before = None if name is not None else stamp(self.roots)
         if self._look.holds(before):
             return list(self._look.versions)
         found: dict[str, Version] = {}
         present: set[Path] = set()
-        for root in self._roots:
+        for root in self.roots:
             for path in version_paths(root, name):
+                if path in self._others or (path / EXTRACTOR).exists():
+                    self._others.add(path)
+                    continue
                 present.add(path)
                 version = self._seen.get(path) or self._read_in_time(path)
                 if version is not None:
@@ -184,6 +189,11 @@ class Store:
 
         It disappears in one step: its folder is renamed out of the store, then removed.
         """
+        self.remove(version)
+        self.training_images.drop(version.name, version.version)
+
+    def remove(self, version: Version) -> None:
+        """The same, of what has no training images."""
         self._check_ours(version)
         with self.staging.folder() as folder, self.staging.locked():
             try:
@@ -194,7 +204,6 @@ class Store:
             with contextlib.suppress(OSError):
                 # Only if no other version is left, or is being saved.
                 version.path.parent.rmdir()
-        self.training_images.drop(version.name, version.version)
 
     def attach(self, version: Version, name: str, content: bytes) -> None:
         """Add a file beside those that the manifest names, or replace it, in one step."""

@@ -10,13 +10,15 @@ from serving.endpoint import ClientGone, Endpoint, Exchange
 from serving.http.parser import BatchQuery, ImageItem, Query, parse_batch, parse_query
 from serving.http.reply import Header, Headers, Reply, json_reply
 from serving.http.routes import PREDICT, PREDICT_BATCH
-from serving.http.schema import BatchResponse, ItemError, PredictResponse
+from serving.http.schema import BatchResponse
 from serving.http.uploads import parse_upload
 from serving.inference.admission import Admission
 from serving.inference.engine import Engine, Prediction
+from serving.inference.honesty import Said
 from serving.inference.registry import Registry
 from serving.offloop import LARGE_BYTES, off_loop_if_large
 from serving.recording.recorder import Recorder
+from serving.responses import check, item_response, response_of, said_of, said_of_all
 from serving.routing.trial import Tried
 from settings import Settings
 
@@ -44,7 +46,12 @@ class _Classifying(Endpoint):
         engine = exchange.engine
         if engine is not None and exchange.answer is not None:
             kept = self._recorder.predicted(
-                engine, exchange.request_id, exchange.image, exchange.answer, seconds
+                engine,
+                exchange.request_id,
+                exchange.image,
+                exchange.answer,
+                seconds,
+                exchange.said,
             )
             tried = exchange.tried
             if tried is not None:
@@ -79,6 +86,7 @@ class _Classifying(Endpoint):
             engine = exchange.engine = (
                 await self._engine(query.model, expires) if trial is None else trial.champion
             )
+            check(engine, query)
 
             async def classify(item: ImageItem) -> Prediction | Tried:
                 if isinstance(item.image, RequestError):
@@ -91,6 +99,9 @@ class _Classifying(Endpoint):
                         expires,
                         client_gone,
                         in_batch=True,
+                        embedding=query.embedding,
+                        coverage=query.coverage,
+                        known=query.known,
                     )
                 return await engine.predict(
                     item.image, query.probabilities, expires, client_gone, in_batch=True
@@ -98,11 +109,12 @@ class _Classifying(Endpoint):
 
             outcomes = await asyncio.gather(*map(classify, query.items), return_exceptions=True)
         answers = _expected(outcomes)
-        self._record_items(engine, query.items, answers)
+        said = await said_of_all(engine, answers, query)
+        self._record_items(engine, query.items, answers, said)
         content: BatchResponse = {
             "items": [
-                _item_response(item, answer)
-                for item, answer in zip(query.items, answers, strict=True)
+                item_response(item, answer, query.embedding, one)
+                for item, answer, one in zip(query.items, answers, said, strict=True)
             ]
         }
         return json_reply(content, _header(engine, answers))
@@ -112,20 +124,27 @@ class _Classifying(Endpoint):
         engine: Engine,
         items: Sequence[ImageItem],
         answers: Sequence[Prediction | Tried | RequestError],
+        said: Sequence[Said | None],
     ) -> None:
         if self._recorder is None:
             return
-        for item, answer in zip(items, answers, strict=True):
+        for item, answer, one in zip(items, answers, said, strict=True):
             if isinstance(answer, RequestError):
                 self._recorder.failed(engine, answer.status)
                 if isinstance(answer, RejectedImageError) and isinstance(item.image, bytes):
                     self._recorder.rejected(engine, item.request_id, item.image, answer.reason)
             elif isinstance(item.image, bytes):
                 if isinstance(answer, Prediction):
-                    self._recorder.predicted(engine, item.request_id, item.image, answer.answer)
+                    self._recorder.predicted(
+                        engine, item.request_id, item.image, answer.answer, said=one
+                    )
                     continue
                 kept = self._recorder.predicted(
-                    answer.engine, item.request_id, item.image, answer.prediction.answer
+                    answer.engine,
+                    item.request_id,
+                    item.image,
+                    answer.prediction.answer,
+                    said=one,
                 )
                 answer.trial.seen(answer, item.request_id, item.image, kept)
 
@@ -161,6 +180,7 @@ class Predict(_Classifying):
         engine = exchange.engine = (
             await self._engine(query.model, expires) if trial is None else trial.champion
         )
+        check(engine, query)
         try:
             if trial is None:
                 prediction = await engine.predict(
@@ -168,7 +188,14 @@ class Predict(_Classifying):
                 )
             else:
                 tried = exchange.tried = await trial.answer(
-                    query.request_id, query.image, query.probabilities, expires, client_gone
+                    query.request_id,
+                    query.image,
+                    query.probabilities,
+                    expires,
+                    client_gone,
+                    embedding=query.embedding,
+                    coverage=query.coverage,
+                    known=query.known,
                 )
                 engine = exchange.engine = tried.engine
                 prediction = tried.prediction
@@ -177,7 +204,10 @@ class Predict(_Classifying):
                 self._recorder.rejected(engine, query.request_id, query.image, error.reason)
             raise
         exchange.image, exchange.answer = query.image, prediction.answer
-        return json_reply(_response(query.request_id, prediction), engine.header)
+        if query.coverage is not None or query.known or engine.honesty.abstain is not None:
+            exchange.said = await said_of(engine, prediction, query)
+        response = response_of(query.request_id, prediction, query.embedding, exchange.said)
+        return json_reply(response, engine.header)
 
 
 class PredictBatch(_Classifying):
@@ -220,21 +250,3 @@ def _expected(
     if len(refusals) == len(answers):
         raise refusals[0]
     return answers
-
-
-def _response(request_id: str | int, prediction: Prediction) -> PredictResponse:
-    response: PredictResponse = {"request_id": request_id, "prediction": prediction.label}
-    if prediction.probabilities is not None:
-        response["probabilities"] = prediction.probabilities
-    return response
-
-
-def _item_response(
-    item: ImageItem, answer: Prediction | Tried | RequestError
-) -> PredictResponse | ItemError:
-    if isinstance(answer, RequestError):
-        return {"request_id": item.request_id, "detail": str(answer)}
-    if isinstance(answer, Tried):
-        answer = answer.prediction
-    assert item.request_id is not None  # noqa: S101 - an item without one is an error
-    return _response(item.request_id, answer)

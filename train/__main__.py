@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # The same as models.offline.succession.Promote.
 PROMOTE = ("always", "better", "never")
 
-_STAGES = {"search": "Searching", "fit": "Fitting", "calibrate": "Calibrating again"}
+_STAGES = {"search": "Searching", "fit": "Fitting", "calibrate": "Calibrating"}
 _SAVING = "Converting, checking and saving"
 
 

@@ -10,6 +10,9 @@ from sklearn.calibration import CalibratedClassifierCV
 from threadpoolctl import threadpool_limits
 
 from errors import ConversionError, RecipeError, first_line
+from models.coverage import Coverage
+from models.familiarity import Familiarity
+from models.honest import Honest
 from models.manifest import DataFingerprint, Metrics
 from models.offline.candidate import Candidate
 from models.offline.comparison import image_digests
@@ -17,7 +20,7 @@ from models.offline.conversion import convert
 from models.reference import Reference
 from models.training_images import Side, TrainingSet
 from settings import settings
-from train.calibration import is_poor, mended
+from train.calibration import Calibrated, bare, calibrate, is_poor
 from train.components import principal_components
 from train.confusion import confusion_picture
 from train.data_size import DataSize
@@ -29,7 +32,14 @@ from train.mistakes import mistakes_picture
 from train.nearest import nearest
 from train.recipes import Recipe, recipe
 from train.search import Method, SearchResult, search
-from train.verdict import Circumstances, is_guessing, on_accuracy, on_calibration, on_holdout
+from train.verdict import (
+    WITHOUT_CALIBRATION,
+    Circumstances,
+    is_guessing,
+    on_accuracy,
+    on_calibration,
+    on_holdout,
+)
 
 REFERENCE_IMAGES = 5_000
 LEARNED_IMAGES = 500
@@ -149,34 +159,35 @@ def train_parts(
         )
     values = dict(parameters or {}) if searched is None else searched.winner.parameters
     estimator = _built(chosen, targets, seed, values)
+    base = bare(estimator)
     notify("fit", 0, 1)
     with threadpool_limits(1, user_api="blas"):
         try:
-            estimator.fit(features, targets)
+            base.fit(features, targets)
         except ValueError as error:
             raise RecipeError(
                 f"Recipe {chosen.name} cannot be fitted to {whole.name}: {first_line(error)}."
             ) from error
+        notify("fit", 1, 1)
+        notify("calibrate", 0, 1)
+        calibrated = _calibrated(chosen, base, parts.train, features, seed)
+        if calibrated is not None:
+            estimator = calibrated.estimator
+        elif base is not estimator:
+            # It has no probabilities of its own: scikit-learn's sigmoids take no notice of groups.
+            estimator.fit(features, targets)
         held_features = parts.holdout.features()
         probabilities = estimator.predict_proba(held_features)
+        notify("calibrate", 1, 1)
         halves = fit_halves(chosen, values, features, targets, seed)
         mean, components = principal_components(features, seed)
         held, labels = parts.holdout, parts.train.labels
         truth = np.searchsorted(np.unique(targets), held.targets).astype(np.int64)
         findings: list[str] = []
-        notify("fit", 1, 1)
         if is_poor(truth, probabilities, seed):
-            notify("calibrate", 0, 1)
-            before = calibration_error(truth, probabilities)
-            better = _mended(estimator, parts.train, features, seed)
-            again = None if better is None else better.predict_proba(held_features)
-            after = None if again is None else calibration_error(truth, again)
-            if better is not None and again is not None and after is not None and after < before:
-                estimator, probabilities = better, again
-                findings.append(on_calibration(before, after))
-            else:
-                findings.append(on_calibration(before, None))
-            notify("calibrate", 1, 1)
+            findings.append(on_calibration(calibration_error(truth, probabilities)))
+        if calibrated is None:
+            findings.append(WITHOUT_CALIBRATION)
     metrics = evaluate(labels, truth, probabilities)
     given = whole.held is not None
     if is_guessing(metrics):
@@ -185,10 +196,16 @@ def train_parts(
     # In random order, so that the first rows are not all of the first class.
     rows = np.random.default_rng(seed).permutation(len(held))[:REFERENCE_IMAGES]
     neighbours, near = nearest(parts, rows, seed, drawn=drawn)
+    honest = Honest(
+        Coverage.of(probabilities[rows], truth[rows]),
+        Familiarity.of(features, held_features[rows], whole.spec, seed),
+    )
     checked = checked_images(chosen.name, Size(len(targets), features.shape[1], len(labels)))
     candidate = Candidate(
         name=name,
         estimator=estimator,
+        calibration=None if calibrated is None else calibrated.record,
+        honest=honest,
         spec=whole.spec,
         check_pixels=held.pixels[rows[:checked]],
         recipe=chosen.name,
@@ -220,12 +237,14 @@ def train_parts(
     )
 
 
-def _mended(estimator: Any, train: Dataset, features: NDArray[np.float32], seed: int) -> Any | None:
-    """With other probabilities, if these can be served."""
-    found = mended(estimator, features, train.targets, train.groups, seed)
-    if found is not None:
+def _calibrated(
+    chosen: Recipe, base: Any, train: Dataset, features: NDArray[np.float32], seed: int
+) -> Calibrated | None:
+    """With other probabilities, if these can be found and served."""
+    found = calibrate(base, features, train.targets, train.groups, seed, chosen.calibration_folds)
+    if found is not None and hasattr(base, "predict_proba"):
         try:
-            convert(found, features.shape[1])
+            convert(found.estimator, features.shape[1])
         except ConversionError:
             return None
     return found

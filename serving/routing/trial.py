@@ -72,7 +72,10 @@ class Trial:
         self.attempts = Attempts(challenger, recorder)
         self._share = 0.0 if rollout.paused else rollout.share
         self._deadline = settings.deadline_ms / 1000
-        self.same_spec = champion.manifest.image_spec == challenger.manifest.image_spec
+        self.same_spec = (
+            champion.manifest.image_spec == challenger.manifest.image_spec
+            and champion.extractor == challenger.extractor
+        )
         """Whether both see the same features."""
         # Whoever was promised integers must not get strings.
         self._comparable = champion.manifest.label_type == challenger.manifest.label_type
@@ -102,10 +105,21 @@ class Trial:
         expires: float,
         client_gone: Callable[[], bool],
         in_batch: bool = False,
+        embedding: bool = False,
+        coverage: float | None = None,
+        known: bool = False,
     ) -> Tried:
-        """As ``Engine.predict``, by one of the two; raises what the champion alone would raise."""
+        """As ``Engine.predict``, by one of the two; raises what the champion alone would raise.
+
+        ``embedding``: whether the client gets it too, and so must get that of one extractor.
+        ``coverage`` and ``known``: what it asks for besides, which not every version can say.
+        """
         champion = self.champion
-        asked = self._asks(request_id, image, probabilities)
+        asked = (
+            (self.same_spec or not embedding)
+            and (not (coverage or known) or self.challenger.honesty.can(coverage, known))
+            and self._asks(request_id, image, probabilities)
+        )
         compares = self._shadow.chooses()
         if not asked and not compares:
             prediction = await champion.predict(
@@ -120,7 +134,8 @@ class Trial:
         failure, seconds = None, 0.0
         if asked:
             began = time.monotonic()
-            until = expires - max(self._deadline * _PATIENCE, champion.expected_seconds)
+            rest = champion.expected_seconds if features is None else champion.classifying_seconds
+            until = expires - max(self._deadline * _PATIENCE, rest)
             answer = await self._attempt(
                 features, image, probabilities, until, client_gone, in_batch
             )
