@@ -93,6 +93,12 @@ class Extractors:
 
     def remove(self, extractor: Extractor) -> None:
         """Raises ModelError while a version needs it, or if it is part of a Bento."""
+        self.check_unused(extractor)
+        path = extractor.path
+        self._store.remove(Version(path.parent.name, path.name, path))
+
+    def check_unused(self, extractor: Extractor) -> None:
+        """Raise ModelError while a version needs it."""
         users = self.users(extractor)
         if users:
             raise ModelError(
@@ -100,8 +106,6 @@ class Extractors:
                 + (f" and {len(users) - 1} other versions" if users[1:] else "")
                 + "; delete these first: python -m models delete"
             )
-        path = extractor.path
-        self._store.remove(Version(path.parent.name, path.name, path))
 
     def check_name(self, name: str) -> None:
         """Raise ModelError for a name that no extractor may have."""

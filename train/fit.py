@@ -11,17 +11,16 @@ from threadpoolctl import threadpool_limits
 
 from errors import ConversionError, RecipeError, first_line
 from models.coverage import Coverage
+from models.extractor import Extractor
 from models.familiarity import Familiarity
 from models.honest import Honest
 from models.manifest import DataFingerprint, Metrics
 from models.offline.candidate import Candidate
 from models.offline.comparison import image_digests
 from models.offline.conversion import convert
-from models.reference import Reference
 from models.training_images import Side, TrainingSet
 from settings import settings
 from train.calibration import Calibrated, bare, calibrate, is_poor
-from train.components import principal_components
 from train.confusion import confusion_picture
 from train.data_size import DataSize
 from train.dataset import Dataset, Split, split
@@ -29,9 +28,10 @@ from train.effort import Size, checked_images
 from train.evaluate import calibration_error, evaluate
 from train.halves import fit_halves
 from train.mistakes import mistakes_picture
-from train.nearest import nearest
 from train.recipes import Recipe, recipe
+from train.reference import reference_of, reference_rows
 from train.search import Method, SearchResult, search
+from train.tuning import tuned
 from train.verdict import (
     WITHOUT_CALIBRATION,
     Circumstances,
@@ -41,7 +41,6 @@ from train.verdict import (
     on_holdout,
 )
 
-REFERENCE_IMAGES = 5_000
 LEARNED_IMAGES = 500
 
 Stage = Literal["search", "fit", "calibrate"]
@@ -131,12 +130,13 @@ def train_parts(
     on_stage: OnStage | None = None,
     on_note: Callable[[str], None] | None = None,
     drawn: bool = False,
+    extractor: Extractor | None = None,
 ) -> TrainingResult:
     """``train`` with a split that was made elsewhere, of the ``whole`` that the version names.
 
     ``parameters``: of the recipe, unless there is a ``plan`` to search; ``drawn``: whether the
     holdout was drawn at random from the same images. It may lack a class of the training set, but
-    has no other.
+    has no other. ``extractor``: what made the embeddings of both parts, if they have some.
     """
     chosen = recipe(recipe_name)
     notify = on_stage or (lambda _stage, _done, _total: None)
@@ -158,6 +158,15 @@ def train_parts(
             journals=settings().home / "searches" if plan.resume else None,
         )
     values = dict(parameters or {}) if searched is None else searched.winner.parameters
+    if extractor is not None and not values:
+        values = tuned(
+            chosen,
+            features,
+            targets,
+            parts.train.groups,
+            seed,
+            lambda done, total: notify("search", done, total),
+        )
     estimator = _built(chosen, targets, seed, values)
     base = bare(estimator)
     notify("fit", 0, 1)
@@ -180,7 +189,6 @@ def train_parts(
         probabilities = estimator.predict_proba(held_features)
         notify("calibrate", 1, 1)
         halves = fit_halves(chosen, values, features, targets, seed)
-        mean, components = principal_components(features, seed)
         held, labels = parts.holdout, parts.train.labels
         truth = np.searchsorted(np.unique(targets), held.targets).astype(np.int64)
         findings: list[str] = []
@@ -193,12 +201,11 @@ def train_parts(
     if is_guessing(metrics):
         findings += on_accuracy(metrics, _circumstances(parts, estimator, features, given=given))
     findings += on_holdout(metrics, given=given)
-    # In random order, so that the first rows are not all of the first class.
-    rows = np.random.default_rng(seed).permutation(len(held))[:REFERENCE_IMAGES]
-    neighbours, near = nearest(parts, rows, seed, drawn=drawn)
+    rows = reference_rows(parts, seed)
+    space = whole.spec if extractor is None else None
     honest = Honest(
         Coverage.of(probabilities[rows], truth[rows]),
-        Familiarity.of(features, held_features[rows], whole.spec, seed),
+        Familiarity.of(features, held_features[rows], space, seed),
     )
     checked = checked_images(chosen.name, Size(len(targets), features.shape[1], len(labels)))
     candidate = Candidate(
@@ -212,16 +219,9 @@ def train_parts(
         parameters=_parameters(chosen, estimator),
         data=_fingerprint(whole, len(held), seed),
         metrics=metrics,
-        reference=Reference(
-            held.pixels[rows],
-            truth[rows],
-            probabilities[rows].astype(np.float32),
-            pca_mean=mean,
-            pca_components=components,
-            sizes=parts.train.sizes,
-            neighbours=neighbours,
-            nearest=near,
-        ),
+        reference=reference_of(parts, rows, truth, probabilities, seed, drawn=drawn),
+        extractor=extractor,
+        check_embeddings=None if extractor is None else held_features[rows[:checked]],
         halves=halves.estimators,
         without_halves=halves.reason,
         pictures={

