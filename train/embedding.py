@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.embedding_cache import EmbeddingCache
 from models.extractor import Embedder, Extractor
 from models.offline.comparison import image_digests
 from train.dataset import Dataset, OnProgress
-from train.embedding_cache import EmbeddingCache
 
 # Images of one pass: enough to keep a processor busy, few enough for progress that moves.
 _CHUNK: Final = 16

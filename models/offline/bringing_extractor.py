@@ -111,7 +111,6 @@ def _spec(found: Cut, text: str | None) -> tuple[ImageSpec, list[Fact]]:
         width=found.width,
         height=found.height,
         resize="bicubic",
-        fit="crop",
         order=order,
         scale=255.0 if raw else 1.0,
         mean=usual and usual[0],
@@ -119,7 +118,7 @@ def _spec(found: Cut, text: str | None) -> tuple[ImageSpec, list[Fact]]:
         decoding="reduced",
     )
     why = "the graph scales them itself" if raw else "usual for networks of ImageNet"
-    return spec, [Fact("image spec", spec.name, f"guessed: {why}; crop in the middle, bicubic")]
+    return spec, [Fact("image spec", spec.name, f"guessed: {why}; stretched, bicubic")]
 
 
 def _checked_dimension(found: Cut, spec: ImageSpec, name: str, wish: Wish) -> Backbone:
