@@ -61,8 +61,9 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
 @click.option(
     "--image-spec",
     metavar="SPEC",
-    help="How an image becomes features: digits, gray-<W>x<H>, rgb-<W>x<H>, or auto to choose "
-    "from the images.  [default: digits for digits, auto for a folder]",
+    help="How an image becomes features: digits, gray-<W>x<H>, rgb-<W>x<H>, each with options such "
+    "as :crop or :full, or auto to choose from the images.  [default: digits for digits, auto for "
+    "a folder]",
 )
 @click.option(
     "--holdout",
