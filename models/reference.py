@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from errors import ArtifactError
 from images.spec import ImageSpec
 from models.artifact import REFERENCE, Artifact
+from models.manifest import Manifest
 from models.neighbours import Neighbours
 
 COMPONENTS = 20
@@ -34,6 +35,9 @@ class Reference:
     ``nearest``: float32 [U], the distance to the nearest of these of images that the version was
     not trained on, the held-out ones first; after them, if these were drawn at random, those of
     the neighbours to the nearest other.
+
+    ``drawn_from``: int64 [C], images of each class among all those that the held-out ones were
+    drawn from; None if they were not drawn at random. It is the manifest's, not stored with these.
     """
 
     pixels: NDArray[np.uint8]
@@ -45,6 +49,7 @@ class Reference:
     sizes: NDArray[np.int64] | None = None
     neighbours: NDArray[np.uint8] | None = None
     nearest: NDArray[np.float32] | None = None
+    drawn_from: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -69,14 +74,24 @@ class Reference:
                     f"{list(array.shape)} instead of {np.dtype(dtype)} {list(shape)}."
                 )
         fields: dict[str, Any] = {name: arrays.get(name) for name in shapes}
-        return cls(**fields)
+        return cls(**fields, drawn_from=_drawn_from(artifact.manifest, arrays))
 
     def dump(self) -> bytes:
         """The ``.npz`` file that ``load`` reads."""
         arrays = {name: array for name, array in vars(self).items() if array is not None}
+        arrays.pop("drawn_from", None)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
+
+
+def _drawn_from(manifest: Manifest, arrays: dict[str, NDArray[Any]]) -> NDArray[np.int64] | None:
+    """A holdout was drawn at random where training images count as ones held out."""
+    nearest = arrays.get("nearest")
+    if manifest.data is None or nearest is None or len(nearest) <= len(arrays["pixels"]):
+        return None
+    counts = manifest.data.classes
+    return np.array([counts.get(str(label), 0) for label in manifest.labels], np.int64)
 
 
 _REQUIRED = ("pixels", "labels", "probabilities")
