@@ -252,6 +252,12 @@ def environment(**chosen: object) -> dict[str, str]:
     return others | {name: str(value) for name, value in chosen.items()}
 
 
+def bentoml_home() -> Path:
+    """BentoML's folder as it finds it itself: ``BENTOML_HOME``, where ``~`` and variables count."""
+    named = os.environ.get("BENTOML_HOME") or str(Path("~") / "bentoml")
+    return Path(os.path.expandvars(named)).expanduser()
+
+
 def _listed(text: str) -> list[str]:
     return [part for part in (item.strip() for item in text.split(",")) if part]
 

@@ -20,7 +20,7 @@ from models.extractor import EXTRACTOR
 from models.info import BENTOML_INFO, read_info
 from models.look import Look, stamp
 from models.names import RULE, is_name, no_model
-from models.roots import packed_store, version_paths
+from models.roots import model_stores, packed_store, version_paths
 from models.signature import TrustedKeys
 from models.staging import Staging, sync
 from models.training_images import TrainingImages, TrainingSet
@@ -56,8 +56,7 @@ class Store:
         """
         self.trusted = TrustedKeys.of(settings().trusted_keys) if trusted is None else trusted
         try:
-            home = internals.bentoml_home() / "models"
-            bundled = internals.current_model_store()
+            home, bundled = model_stores()
         except OSError as error:
             raise ModelError(
                 f"BentoML's folder {error.filename or ''} cannot be used: "
