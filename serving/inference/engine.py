@@ -32,6 +32,21 @@ class Prediction(NamedTuple):
     answer: Answer
 
 
+class Given(NamedTuple):
+    """What needs no decoding: the features that the version's image spec makes.
+
+    ``image``: a file that the spec makes them of too, for the record; empty if there is none.
+    """
+
+    features: Features
+    image: bytes = b""
+
+    @property
+    def content(self) -> bytes:
+        """What tells it apart from others."""
+        return self.image or self.features.tobytes()
+
+
 class Engine:
     """One version, ready to answer: its image spec, its classifier, its batcher."""
 
@@ -63,7 +78,7 @@ class Engine:
 
     async def predict(
         self,
-        image: bytes,
+        image: bytes | Given,
         probabilities: bool,
         expires: float,
         client_gone: Callable[[], bool],
@@ -78,7 +93,12 @@ class Engine:
         give, OverloadedError when there is not enough time, and ClientGoneError.
         """
         self.admit(probabilities, expires)
-        features = await self._decoder.features(image, self._spec, expires, client_gone, in_batch)
+        if isinstance(image, Given):
+            features = await self.features(image, expires, client_gone, in_batch)
+        else:
+            features = await self._decoder.features(
+                image, self._spec, expires, client_gone, in_batch
+            )
         answer = await self._batcher.submit(features, expires, client_gone)
         return self._prediction(answer, probabilities)
 
@@ -98,9 +118,15 @@ class Engine:
             )
 
     async def features(
-        self, image: bytes, expires: float, client_gone: Callable[[], bool], in_batch: bool = False
+        self,
+        image: bytes | Given,
+        expires: float,
+        client_gone: Callable[[], bool],
+        in_batch: bool = False,
     ) -> Features:
         """The first half of ``predict``, for whoever needs what the image is made of as well."""
+        if isinstance(image, Given):
+            return image.features
         return await self._decoder.features(image, self._spec, expires, client_gone, in_batch)
 
     async def classify(

@@ -16,7 +16,7 @@ from errors import ClientGoneError, OverloadedError, RejectedImageError
 from records.prediction import KeptPrediction
 from records.routing import CHALLENGER, Pair, Rollout
 from serving.inference.decoder import Features
-from serving.inference.engine import Engine, Prediction
+from serving.inference.engine import Engine, Given, Prediction
 from serving.recording.recorder import Recorder
 from serving.routing.attempts import Attempts, Outcome
 from serving.routing.breaker import Breaker
@@ -97,16 +97,24 @@ class Trial:
     async def answer(
         self,
         request_id: str | int | None,
-        image: bytes,
+        image: bytes | Given,
         probabilities: bool,
         expires: float,
         client_gone: Callable[[], bool],
         in_batch: bool = False,
     ) -> Tried:
-        """As ``Engine.predict``, by one of the two; raises what the champion alone would raise."""
+        """As ``Engine.predict``, by one of the two; raises what the champion alone would raise.
+
+        What needs no decoding is of the champion's spec: a challenger with another is not asked.
+        Without an image there would be nothing to label where they disagree: no pairs of those.
+        """
         champion = self.champion
-        asked = self._asks(request_id, image, probabilities)
-        compares = self._shadow.chooses()
+        if isinstance(image, Given):
+            asked = self.same_spec and self._asks(request_id, image.content, probabilities)
+            compares = self.same_spec and bool(image.image) and self._shadow.chooses()
+        else:
+            asked = self._asks(request_id, image, probabilities)
+            compares = self._shadow.chooses()
         if not asked and not compares:
             prediction = await champion.predict(
                 image, probabilities, expires, client_gone, in_batch
@@ -176,7 +184,7 @@ class Trial:
     async def _attempt(
         self,
         features: Features | None,
-        image: bytes,
+        image: bytes | Given,
         probabilities: bool,
         until: float,
         client_gone: Callable[[], bool],

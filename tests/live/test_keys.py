@@ -15,7 +15,8 @@ import pytest
 
 from models.store import Store
 from records.key import SCOPES
-from serving.http.routes import METRICS, ROUTES, Route
+from serving.http.route import Route
+from serving.http.routes import METRICS, ROUTES
 from tests.databases import postgres_server
 from tests.drafts import LinearDraft
 from tests.forking import command

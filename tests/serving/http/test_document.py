@@ -9,7 +9,8 @@ import httpx2
 import pytest
 
 from serving.http.document import openapi
-from serving.http.routes import FEEDBACK, HOT, MODELS, PREDICT, PREDICT_BATCH, ROUTES, Route
+from serving.http.route import Route
+from serving.http.routes import FEEDBACK, HOT, MODELS, PREDICT, PREDICT_BATCH, ROUTES
 
 DOCUMENT = openapi("Pupila", "1", "")
 DIGIT8 = json.loads((Path("tests") / "data" / "predict_digit8.json").read_bytes())
