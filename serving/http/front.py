@@ -33,6 +33,9 @@ from serving.http.uploads import ORIGINAL_TYPE
 logger = logging.getLogger("pupila.front")
 
 _UNKNOWN = NotFoundError(f"Unknown path; {DOCUMENT.path} lists the known ones.")
+_UNKNOWN_OIP = NotFoundError(
+    f"Unknown path; {DOCUMENT.path} lists the known ones, and GET /v2 the protocol's extensions."
+)
 
 
 Answer = Callable[[Scope, Receive], Awaitable[Reply]]
@@ -114,7 +117,7 @@ class Front:
         """The reply to what is below ``/v2``."""
         found = asked(path)
         if found is None:
-            return oip_error(_UNKNOWN)
+            return oip_error(_UNKNOWN_OIP)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         if method != found.route.method:
             reply = oip_error(WrongMethodError(f"{path} accepts {found.route.method} only."))

@@ -15,6 +15,7 @@ from serving.http.oip_schema import (
     InferRequest,
     InferResponse,
     Live,
+    ModelConfig,
     ModelMetadata,
     ModelReady,
     OipError,
@@ -72,6 +73,13 @@ MODEL_READY: Final = replace(
     response=ModelReady,
     errors={400: "It does not, and why", **_UNKNOWN},
 )
+MODEL_CONFIG: Final = replace(
+    MODEL,
+    name="oip_model_config",
+    path="/v2/models/{model}/config",
+    summary="A model's batches and tensors, as Triton's tools read them",
+    response=ModelConfig,
+)
 INFER: Final = replace(
     MODEL,
     name="oip_infer",
@@ -107,7 +115,7 @@ def _of_a_version(route: Route) -> Route:
     return replace(route, name=f"{route.name}_version", path=path)
 
 
-_ROUTES: Final = (MODEL, MODEL_READY, INFER)
+_ROUTES: Final = (MODEL, MODEL_READY, MODEL_CONFIG, INFER)
 _OF_VERSIONS: Final = {route.path: _of_a_version(route) for route in _ROUTES}
 _OF_MODELS: Final = {route.path.removeprefix(MODEL.path): route for route in _ROUTES}
 _PLAIN: Final = {route.path: route for route in (SERVER, LIVE, READY, INDEX)}

@@ -14,6 +14,7 @@ InputName = Literal["image", "features", "pixels"]
 InputType = Literal["BYTES", "FP32", "UINT8"]
 OutputName = Literal["label", "probabilities"]
 OutputType = Literal["BYTES", "INT64", "FP32"]
+ConfigType = Literal["TYPE_STRING", "TYPE_FP32", "TYPE_UINT8", "TYPE_INT64"]
 
 _Parameters = Annotated[
     dict[str, Any] | None, Field(description="those that nobody knows are ignored")
@@ -103,6 +104,31 @@ class ModelMetadata(TypedDict):
         dict[str, Any],
         Field(description="the version that answers, its image spec, and its labels in order"),
     ]
+
+
+class TensorConfig(TypedDict):
+    """``dims``: without the number of images."""
+
+    name: InputName | OutputName
+    data_type: ConfigType
+    dims: list[int]
+
+
+class InputConfig(TensorConfig):
+    """``optional``: true for each, since a request has one of them."""
+
+    optional: bool
+
+
+class ModelConfig(TypedDict):
+    """What Triton's tools ask before they send anything."""
+
+    name: str
+    platform: str
+    backend: str
+    max_batch_size: int
+    input: list[InputConfig]
+    output: list[TensorConfig]
 
 
 class ServerMetadata(TypedDict):

@@ -6,21 +6,30 @@ from typing import Final
 from starlette.types import Receive, Scope
 
 from errors import BadRequestError, RequestError
+from images.spec import ImageSpec
+from models.manifest import Manifest
 from models.version import Version
 from serving.endpoint import ClientGone, Endpoint, Exchange
 from serving.http.fields import read_object
 from serving.http.front import Answer
-from serving.http.oip import INDEX, LIVE, MODEL, MODEL_READY, READY, SERVER, oip_error
+from serving.http.oip import INDEX, LIVE, MODEL, MODEL_CONFIG, MODEL_READY, READY, SERVER, oip_error
 from serving.http.oip_schema import (
+    ConfigType,
     IndexEntry,
+    InputConfig,
+    InputType,
     Live,
+    ModelConfig,
     ModelMetadata,
     ModelReady,
+    OutputType,
     Ready,
     ServerMetadata,
+    TensorConfig,
     TensorMetadata,
 )
 from serving.http.reply import Reply, json_reply
+from serving.http.schema import MAX_ITEMS
 from serving.inference.admission import Admission
 from serving.inference.registry import Registry
 from serving.keys.caller import CALLER, Caller
@@ -29,7 +38,16 @@ from serving.oip.request import LABEL, PROBABILITIES
 from serving.oip.tensors import FEATURES, IMAGE, PIXELS
 from settings import Settings
 
-EXTENSIONS: Final = ("binary_tensor_data", "classification", "model_repository")
+EXTENSIONS: Final = (
+    "binary_tensor_data",
+    "classification",
+    "model_configuration",
+    "model_repository",
+)
+
+_CONFIG_TYPES: Final[Mapping[InputType | OutputType, ConfigType]] = {
+    "BYTES": "TYPE_STRING", "FP32": "TYPE_FP32", "UINT8": "TYPE_UINT8", "INT64": "TYPE_INT64",
+}  # fmt: skip
 
 _NOT_IN_MEMORY: Final = "it is loaded when it is first asked"
 
@@ -52,6 +70,7 @@ class Metadata:
             READY.path: self._ready,
             MODEL.path: self._model,
             MODEL_READY.path: self._model_ready,
+            MODEL_CONFIG.path: self._config,
         }
         return {path: _without_body(reply) for path, reply in found.items()}
 
@@ -71,29 +90,33 @@ class Metadata:
     def _model(self, scope: Scope) -> Reply:
         version = self._asked(scope)
         manifest = version.manifest
-        spec = manifest.image_spec
-        sizes = [spec.height, spec.width, spec.channels]
-        inputs = [
-            TensorMetadata(name=IMAGE, datatype="BYTES", shape=[-1]),
-            TensorMetadata(name=FEATURES, datatype="FP32", shape=[-1, spec.n_features]),
-            TensorMetadata(name=PIXELS, datatype="UINT8", shape=[-1, *sizes]),
-        ]
-        is_text = manifest.label_type == "string"
-        outputs = [TensorMetadata(name=LABEL, datatype="BYTES" if is_text else "INT64", shape=[-1])]
-        if manifest.gives_probabilities:
-            classes = len(manifest.labels)
-            outputs.append(TensorMetadata(name=PROBABILITIES, datatype="FP32", shape=[-1, classes]))
         answer = ModelMetadata(
             name=version.name,
-            versions=self._versions(version.name),
+            versions=list(self._registry.champions.versions[version.name]),
             platform=manifest.backend,
-            inputs=inputs,
-            outputs=outputs,
+            inputs=_inputs(manifest.image_spec),
+            outputs=_outputs(manifest),
             parameters={
                 "version": version.version,
-                "image_spec": spec.name,
+                "image_spec": manifest.image_spec.name,
                 "labels": list(manifest.labels),
             },
+        )
+        return json_reply(answer)
+
+    def _config(self, scope: Scope) -> Reply:
+        version = self._asked(scope)
+        manifest = version.manifest
+        answer = ModelConfig(
+            name=version.name,
+            platform=manifest.backend,
+            backend="pupila",
+            max_batch_size=MAX_ITEMS,
+            input=[
+                InputConfig(**_config(tensor), optional=True)
+                for tensor in _inputs(manifest.image_spec)
+            ],
+            output=[_config(tensor) for tensor in _outputs(manifest)],
         )
         return json_reply(answer)
 
@@ -115,9 +138,6 @@ class Metadata:
         if version is None:
             raise unknown(model)
         return version
-
-    def _versions(self, name: str) -> list[str]:
-        return list(self._registry.champions.versions[name])
 
 
 class Index(Endpoint):
@@ -161,6 +181,32 @@ class Index(Endpoint):
         return IndexEntry(
             name=version.name, version=version.version, state="UNAVAILABLE", reason=reason
         )
+
+
+def _inputs(spec: ImageSpec) -> list[TensorMetadata]:
+    sizes = [spec.height, spec.width, spec.channels]
+    return [
+        TensorMetadata(name=IMAGE, datatype="BYTES", shape=[-1]),
+        TensorMetadata(name=FEATURES, datatype="FP32", shape=[-1, spec.n_features]),
+        TensorMetadata(name=PIXELS, datatype="UINT8", shape=[-1, *sizes]),
+    ]
+
+
+def _outputs(manifest: Manifest) -> list[TensorMetadata]:
+    is_text = manifest.label_type == "string"
+    label = TensorMetadata(name=LABEL, datatype="BYTES" if is_text else "INT64", shape=[-1])
+    if not manifest.gives_probabilities:
+        return [label]
+    shape = [-1, len(manifest.labels)]
+    return [label, TensorMetadata(name=PROBABILITIES, datatype="FP32", shape=shape)]
+
+
+def _config(tensor: TensorMetadata) -> TensorConfig:
+    return TensorConfig(
+        name=tensor["name"],
+        data_type=_CONFIG_TYPES[tensor["datatype"]],
+        dims=tensor["shape"][1:] or [1],
+    )
 
 
 def _without_body(reply: Callable[[Scope], Reply]) -> Callable[[Scope, Receive], Awaitable[Reply]]:
