@@ -38,6 +38,7 @@ from serving.http.document import openapi
 from serving.http.drain import Drain
 from serving.http.front import Answer, Front
 from serving.http.guard import Limits
+from serving.http.oip import INDEX, INFER
 from serving.http.protocol import HEAD_SECONDS, HttpProtocol
 from serving.http.routes import FEEDBACK, PREDICT, PREDICT_BATCH
 from serving.http.schema import (
@@ -53,6 +54,8 @@ from serving.keys.gate import Gate
 from serving.keys.keyring import Keyring
 from serving.keys.watch import KeyWatch, opening
 from serving.metrics import EXEMPLARS
+from serving.oip.infer import Infer
+from serving.oip.metadata import Index, Metadata
 from serving.predictions import Predict, PredictBatch
 from serving.processes import families
 from serving.providers import refuse_providers
@@ -164,6 +167,9 @@ class Pupila:
         ROLLOUTS.bind(self.registry, self.records)
         # A trace is made by BentoML's layers, which the front would bypass.
         ANSWERS.update({} if TRACED else self.endpoints)
+        ANSWERS[INFER.path] = Infer(*parts)
+        ANSWERS[INDEX.path] = Index(*parts[:3])
+        ANSWERS.update(Metadata(self.registry, release, lambda: DRAIN.begun).answers())
 
     @bentoml.on_deployment
     @staticmethod
