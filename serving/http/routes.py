@@ -41,7 +41,8 @@ class Route:
     """One path and its method.
 
     ``answered_by``: ``front`` for the hot routes, which bypass BentoML's middlewares and also work
-    without their trailing slash; ``catalog`` for our own pages; ``bentoml`` for what it brings.
+    without their trailing slash; ``catalog`` for our own pages; ``bentoml`` for what it brings;
+    ``console`` for all that is below its path.
     ``takes_images``: the body may also be an image as it is, or a form.
     ``request`` and ``response`` are types that pydantic makes a JSON schema of; a response of
     ``str`` is plain text. ``scope``: what a key must allow; None for a route that never needs one.
@@ -51,7 +52,7 @@ class Route:
     name: str
     path: str
     summary: str
-    answered_by: Literal["front", "catalog", "bentoml"]
+    answered_by: Literal["front", "catalog", "bentoml", "console"]
     scope: Scope | None
     method: Literal["GET", "POST"] = "GET"
     request: Any = None
@@ -190,7 +191,14 @@ ROLLOUT_ABORT: Final = replace(
     summary="End a rollout; the champion stays",
 )
 DOCUMENT: Final = Route("docs", "/docs.json", "This document", "catalog", None, documented=False)
-PAGE: Final = Route("page", "/", "This document, as a page", "catalog", None, documented=False)
+PAGE: Final = Route("page", "/docs", "This document, as a page", "catalog", None, documented=False)
+HOME: Final = Route(
+    "home", "/", "The console, or the page of this document", "catalog", None, documented=False
+)
+# It asks for a key by itself, on a page.
+CONSOLE: Final = Route(
+    "console", "/console/", "The console's pages", "console", None, documented=False
+)
 LIVEZ: Final = Route("livez", "/livez", "The process is alive", "bentoml", None, for_operators=True)
 HEALTHZ: Final = Route("healthz", "/healthz", "Same as /livez", "bentoml", None, for_operators=True)
 READYZ: Final = Route(
@@ -224,6 +232,8 @@ ROUTES: Final = (
     ROLLOUT_ABORT,
     DOCUMENT,
     PAGE,
+    HOME,
+    CONSOLE,
     LIVEZ,
     HEALTHZ,
     READYZ,
@@ -246,3 +256,8 @@ def model_in(path: str) -> str | None:
         return None
     name = path[len(prefix) :].removesuffix("/")
     return name if name and "/" not in name else None
+
+
+def is_console(path: str) -> bool:
+    """Whether the console answers it, where there is one."""
+    return path.startswith(CONSOLE.path) or path == CONSOLE.path[:-1]
