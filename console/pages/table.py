@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from console.pages import login, trying
+from console.pages import images, labelling, login, trying, watching
 from console.visit import Answer, Need, Visit
 
 
@@ -18,5 +18,10 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
     ("POST", "logout"): Route(login.leave, "nobody"),
     ("GET", "try"): Route(trying.show, "nobody"),
     ("POST", "try"): Route(trying.classify, "nobody"),
+    ("GET", "image"): Route(images.show, "viewer"),
+    ("GET", "label"): Route(labelling.show, "viewer"),
+    ("POST", "label"): Route(labelling.label, "label"),
+    ("GET", "watch"): Route(watching.show, "viewer"),
+    ("POST", "watch"): Route(watching.begin, "operate"),
 }
 """By method and the first part of the path."""

@@ -19,6 +19,8 @@ from models.manifest import Label
 from models.version import Version
 
 _BARS: Final = 10
+_BARS_AT_LEAST: Final = 3
+_VISIBLE: Final = 0.005
 _SIDE: Final = 320
 # An image of this size goes along with the form for its label, so that it can be labelled even if
 # its prediction was not kept.
@@ -55,7 +57,7 @@ def classify(visit: Visit) -> Answer:
     listing = visit.model
     if listing is None:
         return _page(visit)
-    version = _champion(listing)
+    version = champion_of(listing)
     upload = next((one for one in visit.files.values() if one.content), None)
     truth: Label | None = None
     if upload is not None:
@@ -94,7 +96,7 @@ def classify(visit: Visit) -> Answer:
 
 def _page(visit: Visit, status: int = 200, **content: Any) -> Page:
     listing = visit.model
-    version = None if listing is None else _champion(listing)
+    version = None if listing is None else champion_of(listing)
     defaults: dict[str, Any] = {
         "listing": listing,
         "version": version,
@@ -117,7 +119,7 @@ def _page(visit: Visit, status: int = 200, **content: Any) -> Page:
     return Page("try.html", defaults | content, status)
 
 
-def _champion(listing: Listing) -> Version:
+def champion_of(listing: Listing) -> Version:
     """The version that answers."""
     tagged = [one for one, _ in listing.versions if one.tag == listing.champion]
     return tagged[0] if tagged else listing.versions[-1][0]
@@ -138,12 +140,15 @@ def _asked(visit: Visit, model: str, version: Version, data: bytes, request_id: 
     headers = dict(reply.headers)
     tag = headers.get(b"x-model-version", version.tag.encode()).decode()
     bars = sorted(answer.get("probabilities", {}).items(), key=lambda one: -one[1])
+    shown = [
+        one for at, one in enumerate(bars[:_BARS]) if at < _BARS_AT_LEAST or one[1] >= _VISIBLE
+    ]
     return Outcome(
         version=tag,
         milliseconds=took,
         label=answer.get("prediction"),
-        bars=bars[:_BARS],
-        more=max(0, len(bars) - _BARS),
+        bars=shown,
+        more=len(bars) - len(shown),
         certainty=honesty.found(answer),
         error=str(answer["detail"]) if "detail" in answer else "",
     )
@@ -156,7 +161,7 @@ def _label(visit: Visit) -> Answer:
         raise NotHereError(404, "There is no such model.")
     if not visit.sees_records:
         raise NotHereError(403, "Labels are kept for those who are logged in.")
-    label = label_of(visit.form.get("label", ""), _champion(listing))
+    label = label_of(visit.form.get("label", ""), champion_of(listing))
     fields: dict[str, Any] = {
         "request_id": visit.form.get("request_id", ""),
         "model": listing.name,
@@ -194,7 +199,7 @@ def _sample(visit: Visit) -> Content:
     listing = listings.get(visit.rest[1])
     if listing is None:
         raise NotHereError(404, "There is no such model.")
-    found: Picture = _at(samples(_champion(listing)), int(visit.rest[2])).picture
+    found: Picture = _at(samples(champion_of(listing)), int(visit.rest[2])).picture
     return Content(found.content, found.type)
 
 
