@@ -58,6 +58,7 @@ def lines(
     for at, one in enumerate(series):
         points = [(_LEFT + (i + 0.5) * width, value) for i, value in enumerate(one)]
         plot.line("line second" if at else "line", points)
+        plot.dots("dot second" if at else "dot", points)
     plot.grid([0.0, top / 2, top], lambda one: words.number(one, _digits(top)))
     plot.times(starts)
     return plot.svg()
@@ -123,10 +124,16 @@ class _Plot:
                 down = False
                 continue
             path.append(f"{'L' if down else 'M'}{x:.1f} {self._y(value):.1f}")
-            # A value between two gaps would be no line at all.
-            path += [] if down else ["h0.01"]
             down = True
         self._parts.append(f'<path class="{kind}" stroke-linecap="round" d="{" ".join(path)}"/>')
+
+    def dots(self, kind: str, points: Sequence[tuple[float, float | None]]) -> None:
+        """For a value between two gaps, which is no line."""
+        self._parts += [
+            f'<circle class="{kind}" cx="{x:.1f}" cy="{self._y(value):.1f}" r="2.25"/>'
+            for x, value in points
+            if value is not None
+        ]
 
     def whisker(self, x: float, one: Whisker) -> None:
         self._parts.append(

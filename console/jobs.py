@@ -22,11 +22,11 @@ from settings import Settings
 
 logger = logging.getLogger("pupila.console")
 
-Kind = Literal["look", "train", "judge"]
+Kind = Literal["look", "train", "start"]
 _COMMANDS: Final[dict[Kind, tuple[str, ...]]] = {
     "look": ("monitor", "run", "--no-fail-on-alarm", "--model"),
     "train": ("pipeline", "retrain", "--model"),
-    "judge": ("models", "compare"),
+    "start": ("console.trial",),
 }
 # Both need the library that computes; a small image may have none.
 _NEEDS: Final = "sklearn"

@@ -135,6 +135,8 @@ def accuracies(rows: Sequence[ReportRow]) -> list[Whisker]:
     for row in reversed(rows):
         value = _part(_part(body_of(row), "accuracy"), "accuracy")
         at = row.window_end
+        if _part(body_of(row), "accuracy").get("state") == "unknown":
+            continue
         if row.kind == "accuracy" and at is not None and {"value", "low", "high"} <= value.keys():
             found.append(Whisker(at, value["value"], value["low"], value["high"], row.state))
     return found
@@ -208,7 +210,7 @@ def _accuracy_words(
 ) -> list[str]:
     found = []
     value = _part(accuracy, "accuracy")
-    if value and accuracy.get("images"):
+    if value and accuracy.get("state") in ("calm", "warn", "alarm"):
         found.append(
             words(
                 "Right on {p} of {n} labelled images (95% interval: {low} to {high}).",
@@ -225,7 +227,8 @@ def _accuracy_words(
         if worse:
             found.append(words("Worse than before: {what}.", what=", ".join(worse[:8])))
     else:
-        found.append(words("There are too few labels to say."))
+        few = words.number(accuracy.get("images") or 0)
+        found.append(words("There are too few labels to say: {n} so far.", n=few))
     if harm.get("window") is not None and harm.get("state") == "alarm":
         found.append(
             words(

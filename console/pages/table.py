@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from console.pages import images, labelling, login, trying, watching
+from console.pages import images, labelling, login, trying, versions, watching
 from console.visit import Answer, Need, Visit
 
 
@@ -23,5 +23,7 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
     ("POST", "label"): Route(labelling.label, "label"),
     ("GET", "watch"): Route(watching.show, "viewer"),
     ("POST", "watch"): Route(watching.begin, "operate"),
+    ("GET", "versions"): Route(versions.show, "viewer"),
+    ("POST", "versions"): Route(versions.change, "operate"),
 }
 """By method and the first part of the path."""
