@@ -17,12 +17,13 @@ from starlette.types import Receive, Scope, Send
 
 from console import assets
 from console.door import Door, Visitor, header
+from console.export import send_export
 from console.language import preferred, words
 from console.pages.table import ROUTES, Route
 from console.rendering import render
 from console.server import Server
 from console.session import Session
-from console.visit import Answer, Content, NotHereError, Page, Redirect, Upload, Visit
+from console.visit import Answer, Content, Export, NotHereError, Page, Redirect, Upload, Visit
 from errors import DatabaseError, PupilaError, RequestError, SchemaError
 
 logger = logging.getLogger("pupila.console")
@@ -152,6 +153,15 @@ class Console:
             headers.append((b"location", answer.to.encode("ascii", "replace")))
             await _send(send, visit.scope, HTTPStatus.SEE_OTHER, "text/plain", b"", headers)
             return
+        if isinstance(answer, Export):
+            headers.append((b"content-disposition", _attachment(answer.name)))
+            try:
+                await send_export(send, answer, [*_HEADERS, *headers])
+            except NotHereError as error:
+                answer = _failure(visit, error.status, str(error))
+                headers.pop()
+            else:
+                return
         if isinstance(answer, Page):
             # One that is shown without a thread: it needs nothing of the database.
             answer = rendered(visit, answer)

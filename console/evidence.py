@@ -17,7 +17,7 @@ from console.language import Words
 from errors import RolloutError
 from records import kinds, traffic
 from records.database import Database
-from records.pairs import LabelCounts, PairCounts, counts, judged
+from records.pairs import LabelCounts, counts, judged
 from records.routing import CHALLENGER, CHAMPION, Rollout
 from rollout.rule import SHARES, GuardRule, next_share
 from settings import Settings
@@ -80,7 +80,7 @@ def gather(database: Database, rollout: Rollout, settings: Settings, words: Word
     if rule is not None:
         more = labels_needed(labels.wins, labels.losses, rule.gain)
         missing = _missing(
-            words, rollout, rule, compared, differing, labels, pairs, sum(tried.values()), more, now
+            words, rollout, rule, compared, differing, labels, sum(tried.values()), more, now
         )
     return Evidence(
         rollout=rollout,
@@ -131,7 +131,6 @@ def _missing(
     compared: int,
     differing: int,
     labels: LabelCounts,
-    pairs: PairCounts,
     requests: int,
     more: int | None,
     now: datetime,

@@ -63,7 +63,16 @@ class Content:
     status: int = 200
 
 
-Answer = Page | Redirect | Content
+@dataclass(frozen=True)
+class Export:
+    """A file that a command writes; ``arguments``: of ``python``, to which its path is added."""
+
+    arguments: Sequence[str]
+    type: str
+    name: str
+
+
+Answer = Page | Redirect | Content | Export
 
 
 @dataclass(frozen=True)
@@ -133,7 +142,7 @@ class Visit:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
 
-def link(page: str, *parts: object, **query: object) -> str:
+def link(page: str, /, *parts: object, **query: object) -> str:
     """A path of the console."""
     path = "/".join(["/console", page, *(quote(str(part), safe="") for part in parts)])
     chosen = {name: value for name, value in query.items() if value not in (None, "")}

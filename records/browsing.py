@@ -18,6 +18,7 @@ from labels import label_key
 from records.chunks import chunks
 from records.columns import label_text
 from records.database import Database
+from records.labelled import has_label
 from records.prediction import Label
 from records.schema import images, labels, predictions
 
@@ -175,3 +176,16 @@ def shown(connection: Connection, ids: list[int]) -> list[Shown]:
 def _counted(connection: Connection, statement: Select[tuple[Label | None]]) -> dict[Label, int]:
     found = Counter(connection.execute(statement).scalars())
     return {label: count for label, count in found.most_common() if label is not None}
+
+
+def ids_with_image(database: Database, model: str, *, labelled: bool) -> list[int]:
+    """Of all predictions that have an image, oldest first."""
+    statement = (
+        select(predictions.c.id)
+        .where(predictions.c.model == model, predictions.c.image_bytes > 0)
+        .order_by(predictions.c.id)
+    )
+    if labelled:
+        statement = statement.where(has_label(predictions.c.id))
+    with database.reading() as connection:
+        return list(connection.execute(statement).scalars())

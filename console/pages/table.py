@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from console.pages import images, labelling, login, trying, versions, watching
+from console.pages import data, images, labelling, login, trying, versions, watching
 from console.visit import Answer, Need, Visit
 
 
@@ -25,5 +25,7 @@ ROUTES: Final[Mapping[tuple[str, str], Route]] = {
     ("POST", "watch"): Route(watching.begin, "operate"),
     ("GET", "versions"): Route(versions.show, "viewer"),
     ("POST", "versions"): Route(versions.change, "operate"),
+    ("GET", "data"): Route(data.show, "viewer"),
+    ("POST", "data"): Route(data.change, "viewer"),
 }
 """By method and the first part of the path."""
