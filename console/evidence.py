@@ -148,25 +148,46 @@ def _missing(
     found: list[str] = []
     if rollout.share == 0:
         if compared < rule.pairs:
-            text = "{n} of {m} images were compared."
-            found.append(words(text, n=number(compared), m=number(rule.pairs)))
+            found.append(
+                words("{n} of {m} images were compared.", n=number(compared), m=number(rule.pairs))
+            )
         elif more == 0:
             pass
         elif differing > rule.changed * compared:
-            text = "{p} of the answers change, so labels have to show a gain first: {about}."
             share = words.percent(differing / compared, 0)
-            found.append(words(text, p=share, about=about))
+            found.append(
+                words(
+                    "{p} of the answers change, so labels have to show a gain first: {about}.",
+                    p=share,
+                    about=about,
+                )
+            )
         elif not rule.gated and given < rule.labels:
-            text = "{n} of {m} disagreements have a label, and the gate did not pass it."
-            found.append(words(text, n=number(given), m=number(rule.labels)))
+            found.append(
+                words(
+                    "{n} of {m} disagreements have a label, and the gate did not pass it.",
+                    n=number(given),
+                    m=number(rule.labels),
+                )
+            )
     else:
         if requests < rule.requests:
-            text = "The challenger answered {n} of {m} requests of this stage."
-            found.append(words(text, n=number(requests), m=number(rule.requests)))
+            found.append(
+                words(
+                    "The challenger answered {n} of {m} requests of this stage.",
+                    n=number(requests),
+                    m=number(rule.requests),
+                )
+            )
         minutes = (now - rollout.stage_at) / timedelta(minutes=1)
         if minutes < rule.minutes:
-            text = "{n} of {m} minutes of this stage are over."
-            found.append(words(text, n=number(minutes), m=number(rule.minutes)))
+            found.append(
+                words(
+                    "{n} of {m} minutes of this stage are over.",
+                    n=number(minutes),
+                    m=number(rule.minutes),
+                )
+            )
         if next_share(rollout.share) is None and more != 0:
             enough = rule.enough_pairs and rule.enough_labels
             if not enough or compared < rule.enough_pairs or given < rule.enough_labels:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from console import assets
 from console.visit import Page, Visit, link
 
-_PAGES: Final = (
+PAGES: Final = (
     ("try", "Try"),
     ("label", "Label"),
     ("watch", "Watch"),
@@ -26,7 +26,7 @@ def render(visit: Visit, page: Page) -> str:
     """The page in the visitor's language."""
     listings = visit.listings() if visit.caller is not None or not visit.server.closed else []
     model = visit.model if listings else None
-    shown = _PAGES if visit.sees_records else _PAGES[:1]
+    shown = PAGES if visit.sees_records else PAGES[:1]
     return (
         _environment()
         .get_template(page.template)

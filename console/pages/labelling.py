@@ -21,7 +21,7 @@ _NONE: Final[dict[str, Label]] = {"string": "none of these", "integer": -1}
 """What an image is labelled that shows nothing the model knows: no class of its own, so that it is
 counted and never trained on unless somebody asks for that."""
 
-_WHY: Final = {
+WHY: Final = {
     "rollout": "Champion and challenger disagree",
     "monitor": "The monitor suspects harm",
     "random": "Drawn at random, to measure the accuracy",
@@ -128,7 +128,7 @@ def _next(visit: Visit, model: str, skipped: Sequence[int], last: int | None) ->
 
 
 def _item(visit: Visit, one: Candidate) -> dict[str, Any]:
-    why = visit.words(_WHY[one.why])
+    why = visit.words(WHY[one.why])
     if one.why == "unsure" and one.confidence is not None:
         why += f" ({visit.words.percent(one.confidence, 0)})"
     if one.why == "doubted":

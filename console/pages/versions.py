@@ -1,6 +1,7 @@
 """Versions: how good each is, who answers and why; rollouts: how far they are, and their end."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ _LISTED: Final = 30
 _DECISIONS: Final = 20
 _MISTAKES: Final = 24
 _REASON: Final = 500
+_NEWS_SECONDS: Final = 3600.0
 
 ACTIONS: Final = {
     "found": "was answering already",
@@ -79,7 +81,7 @@ def show(visit: Visit) -> Answer:
             "can_operate": visit.may("operate"),
             "can_go_back": len(past) > 1 or (bool(past) and past[0].before is not None),
             "job": starting if starting is not None and starting.running else None,
-            "failed": starting if starting is not None and starting.code else None,
+            "failed": starting if _failed(starting) and listing.rollout is None else None,
             "sentence": jobs.sentence,
         },
     )
@@ -119,6 +121,10 @@ def change(visit: Visit) -> Answer:
     else:
         raise NotHereError(400, "There is no such action.")
     return Redirect(link("versions", model=listing.name))
+
+
+def _failed(job: jobs.Job | None) -> bool:
+    return job is not None and bool(job.code) and time.time() - job.beat < _NEWS_SECONDS
 
 
 def _promoted(visit: Visit, listing: Listing, because: str) -> None:

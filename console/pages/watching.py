@@ -14,7 +14,7 @@ from console.visit import Answer, NotHereError, Page, Redirect, Visit, link
 from records.labelled import labelled_since, open_requests
 from records.reports import history
 
-_SPANS: Final[Mapping[Span, str]] = {"hour": "Hour", "day": "Day", "month": "Month"}
+SPANS: Final[Mapping[Span, str]] = {"hour": "Hour", "day": "Day", "month": "Month"}
 _TRENDS: Final = Trends()
 _REPORTS: Final = 30
 _SHOWN: Final = 12
@@ -59,7 +59,7 @@ def show(visit: Visit) -> Answer:
             "age": _age(visit, report.at) if report else "",
             "steps": steps(visit, listing, report, waiting, fresh),
             "span": span,
-            "spans": [(name, words(title)) for name, title in _SPANS.items()],
+            "spans": [(name, words(title)) for name, title in SPANS.items()],
             "missing": trend.missing,
             "requests": requests,
             "errors": errors,
