@@ -164,6 +164,17 @@ class Settings(RecordSettings):
         description="whether `/metrics` needs no key; if false, one with the scope `read`",
     )
 
+    console: bool = Field(
+        default=True,
+        description="whether the server has a console, pages for a browser, at `/console/`",
+    )
+    console_secret: str | None = Field(
+        default=None,
+        min_length=32,
+        repr=False,
+        description="secret that signs the console's cookies and forms, the same for all servers "
+        "that share clients; by default a file in `PUPILA_HOME`, created at the first visit",
+    )
     # Not in the object's repr, since the URLs of chat programs contain a secret.
     webhook_url: str | None = Field(
         default=None,
