@@ -26,7 +26,7 @@ class Route:
     name: str
     path: str
     summary: str
-    answered_by: Literal["front", "v2", "catalog", "bentoml"]
+    answered_by: Literal["front", "v2", "catalog", "bentoml", "console"]
     scope: Scope | None
     method: Literal["GET", "POST"] = "GET"
     request: Any = None

@@ -118,14 +118,13 @@ class Trial:
         """
         champion = self.champion
         can = not (coverage or known) or self.challenger.honesty.can(coverage, known)
-        content, compares = image, self._shadow.chooses()
+        compares = self._shadow.chooses()
         if isinstance(image, Given):
-            content = image.content
-            can = can and self.same_spec
+            asked = can and self.same_spec and self._asks(request_id, image.content, probabilities)
             compares = compares and self.same_spec and bool(image.image)
-        elif embedding:
-            can = can and self.same_spec
-        asked = can and self._asks(request_id, content, probabilities)
+        else:
+            can = can and (self.same_spec or not embedding)
+            asked = can and self._asks(request_id, image, probabilities)
         if not asked and not compares:
             prediction = await champion.predict(
                 image, probabilities, expires, client_gone, in_batch
