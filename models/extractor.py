@@ -214,6 +214,11 @@ def difference(found: NDArray[np.float32], golden: NDArray[np.float32]) -> float
     return float(np.abs(found - golden).max()) / scale
 
 
+def is_extractor(path: Path) -> bool:
+    """Whether a folder of the store is that of an extractor, and so of no version."""
+    return (path / EXTRACTOR).exists()
+
+
 def read_extractor(path: Path) -> Extractor:
     """The extractor in a folder, once its manifest was found to follow the schema.
 

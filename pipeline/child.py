@@ -89,6 +89,7 @@ def retrain(database: Database, store: Store, order: Order) -> tuple[Version, st
         backend=manifest.backend,
         parent=champion.tag,
         extractor=extractor,
+        abstain=manifest.abstain,
     )
     click.echo("Converting, checking and saving ...", err=True)
     candidate = _with_sizes(result.candidate, champion)

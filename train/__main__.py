@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 import cli
 from errors import ModelError
+from models.abstaining import abstain_option
 from models.names import RULE, is_name
 from train.data_options import DataChoice, data_options
 from train.options import RECIPES, check_search, quantize_options, search_plan
@@ -112,6 +113,7 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "somebody promotes or rolls out a version of the model, unless it is certainly worse than the "
     "version before it; never from then on]",
 )
+@abstain_option
 def main(
     recipe_name: str,
     features: str | None,
@@ -127,6 +129,7 @@ def main(
     promote: Literal["always", "better", "never"] | None,
     quantize: bool,
     max_loss: float,
+    abstain: float | None,
     **chosen: Any,
 ) -> None:
     """Train an image classifier, check it, and save it as a new version in the model store.
@@ -141,12 +144,13 @@ def main(
 
     from train.dataset import split
     from train.fit import train_parts
+    from train.photos import chosen_extractor
     from train.progress import progress
     from train.report import print_report
 
     # A wrong plan is reported before the images are read.
     plan = search_plan(candidates, halving=halving, workers=workers, dask=dask, resume=True)
-    extractor = None if features is None else _extractor(features, image_spec)
+    extractor = None if features is None else chosen_extractor(features, image_spec, _say)
     if extractor is not None:
         image_spec = extractor.manifest.image_spec.name
     with progress() as advance:
@@ -177,6 +181,7 @@ def main(
             on_stage=lambda stage, done, total: advance(_STAGES[stage], done, total),
             on_note=_say,
             drawn=dataset.held is None,
+            abstain=abstain,
         )
         if extractor is not None and quantize:
             result = _quantized(fit, dataset, extractor, max_loss, holdout, seed, advance)
@@ -187,26 +192,6 @@ def main(
     console = Console(highlight=False, markup=False)
     print_report(console, result.metrics, dataset.skipped, result.findings)
     _print_version(result, saved)
-
-
-def _extractor(features: str, image_spec: str | None) -> "Extractor":
-    """The one that is asked for, added if it is the default one or a file."""
-    if image_spec is not None:
-        raise click.UsageError(
-            "--image-spec is the extractor's: give it to python -m features add, or leave it out."
-        )
-    from models.lineage import open_store
-    from models.offline.bringing_extractor import chosen
-
-    brought = chosen(open_store(), features)
-    for fact in brought.facts:
-        _say(f"{fact.name}: {fact.value} ({fact.reason})")
-    manifest = brought.extractor.manifest
-    _say(
-        f"Features: {brought.extractor.tag}, {manifest.dimension:,} numbers an image "
-        f"(license: {manifest.license})."
-    )
-    return brought.extractor
 
 
 def _quantized(
