@@ -8,17 +8,16 @@ one rename makes it visible. The store is read by path, so that a check for new 
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 import internals
 from errors import ArtifactError, ModelError, UnknownVersionError
 from models.aliases import Aliases, Named, challenger_of, champion_of
 from models.artifact import MANIFEST
-from models.detached import detached
 from models.info import BENTOML_INFO, read_info
 from models.look import Look, stamp
 from models.names import RULE, is_name, no_model
+from models.reading import Reader
 from models.roots import model_stores, packed_store, version_paths
 from models.signature import TrustedKeys
 from models.staging import Staging, sync
@@ -30,8 +29,6 @@ from settings import settings
 logger = logging.getLogger("pupila.store")
 
 _LATEST = "latest"
-# A manifest takes milliseconds to read. One that takes longer is on a disk that does not answer.
-_READ_SECONDS = 2.0
 
 
 class Store:
@@ -68,7 +65,7 @@ class Store:
         self._roots = (root,) if root else tuple(everywhere)
         self._seen: dict[Path, Version] = {}
         self._rejected: dict[Path, int] = {}
-        self._reading: dict[Path, Future[Version | None]] = {}
+        self._reader = Reader(self._read)
         self.aliases = aliases
         self._missed: set[str] = set()
         self._look = Look()
@@ -82,19 +79,18 @@ class Store:
         if self._look.holds(before):
             return list(self._look.versions)
         found: dict[str, Version] = {}
-        present: set[Path] = set()
-        for root in self._roots:
-            for path in version_paths(root, name):
-                present.add(path)
-                version = self._seen.get(path) or self._read_in_time(path)
-                if version is not None:
-                    self._seen[path] = version
-                    found.setdefault(version.tag, version)
+        present = [path for root in self._roots for path in version_paths(root, name)]
+        new = self._reader([path for path in present if path not in self._seen])
+        for path in present:
+            version = self._seen.get(path) or new.get(path)
+            if version is not None:
+                self._seen[path] = version
+                found.setdefault(version.tag, version)
         versions = sorted(found.values(), key=lambda v: (v.name, v.manifest.created_at, v.version))
         if name is None:
-            self._seen = {path: self._seen[path] for path in self._seen.keys() & present}
+            self._seen = {path: self._seen[path] for path in self._seen.keys() & set(present)}
             # What is not complete yet changes without its folder's doing so.
-            complete = before if self._seen.keys() == present else None
+            complete = before if self._seen.keys() == set(present) else None
             self._look = Look(complete, tuple(versions))
         return versions
 
@@ -245,23 +241,6 @@ class Store:
             latest.replace(model / _LATEST)
         if not newest:
             (model / _LATEST).unlink(missing_ok=True)
-
-    def _read_in_time(self, path: Path) -> Version | None:
-        """``_read``; None while it does not return, which is waited for once."""
-        reading = self._reading.get(path)
-        if reading is None:
-            reading = self._reading[path] = detached("read a version", self._read, path)
-            patience = _READ_SECONDS
-        else:
-            patience = 0.0
-        try:
-            version = reading.result(patience)
-        except TimeoutError:
-            if patience:
-                logger.warning("%s does not answer, so it is left out until it does", path)
-            return None
-        del self._reading[path]
-        return version
 
     def _read(self, path: Path) -> Version | None:
         """The version in a folder; None if the folder holds none, or is not complete yet.
