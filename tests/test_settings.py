@@ -134,8 +134,13 @@ def test_a_file_without_a_secret_is_named(
 
 @pytest.mark.parametrize(
     ("named", "expected"),
-    [("/srv/models", "/srv/models"), ("~/store", "/home/me/store"), ("$HOME/b", "/home/me/b")]
-    + [("", "/home/me/bentoml"), (None, "/home/me/bentoml")],
+    [
+        ("/srv/models", "/srv/models"),
+        ("~/store", "/home/me/store"),
+        ("$HOME/b", "/home/me/b"),
+        ("", "/home/me/bentoml"),
+        (None, "/home/me/bentoml"),
+    ],
 )
 def test_bentomls_folder_is_named_as_bentoml_reads_it(
     monkeypatch: pytest.MonkeyPatch, named: str | None, expected: str
