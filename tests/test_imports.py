@@ -68,7 +68,7 @@ def loaded(folder: Path, home: str, *arguments: str) -> set[str]:
     ("arguments", "home", "expected"),
     [
         # ONNX Runtime, BentoML and Pillow are for servers, and for versions that are made.
-        pytest.param("models list", "used", {"numpy", "sqlalchemy"}, id="versions and a database"),
+        pytest.param("models list", "used", {"numpy"}, id="versions, and a database"),
         pytest.param("models show clf", "new", {"numpy", "rich"}, id="a version as a table"),
         pytest.param("records stats", "used", {"sqlalchemy"}, id="records"),
         pytest.param("rollout status", "used", {"sqlalchemy"}, id="rollouts"),
