@@ -170,7 +170,6 @@ class Settings(RecordSettings):
     )
     console_secret: str | None = Field(
         default=None,
-        min_length=32,
         repr=False,
         description="secret that signs the console's cookies and forms, the same for all servers "
         "that share clients; by default a file in `PUPILA_HOME`, created at the first visit",
