@@ -217,8 +217,8 @@ def main(records: int, rounds: int, seconds: float, pause: float, output: Path) 
             "visit of a worker, and the median of later ones.\n",
             markdown(("page", "first visit", "later"), rows),
             "",
-            "Processor time of a prediction on the thread that answers it, without visitors and beside",
-            f"{CLIENTS} that each load a page, wait {pause:g} s, and load the next, in turns",
+            "Processor time of a prediction on the thread that answers it, without visitors and",
+            f"beside {CLIENTS} that each load a page, wait {pause:g} s, and load the next, in turns",
             f"({visited} pages): {loop[0]:.1f} and {loop[1]:.1f} µs; the median of the ratios is",
             f"**{statistics.median(ratios):.3f}**.",
         ]

@@ -33,7 +33,6 @@ from settings import settings
 logger = logging.getLogger("pupila.store")
 
 
-
 class Store:
     """The versions in BentoML's model store.
 
