@@ -22,6 +22,7 @@ import internals_supervisor
 from errors import KeysError, ModelError, RecordsError, SettingsError
 from logs import setup
 from logs.lines import fields
+from models.packing import packed_tags
 from models.roots import packed_store
 from models.store import Store
 from records.current import champions
@@ -139,7 +140,7 @@ class Champions(list[Any]):
     """The models to pack, once BentoML asks: a worker never does, and needs no database for it."""
 
     def __iter__(self) -> Iterator[Any]:
-        return (bentoml.models.BentoModel(version.tag) for version in STORE.champions())
+        return (bentoml.models.BentoModel(tag) for tag in packed_tags(STORE))
 
 
 class Pupila:

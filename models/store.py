@@ -3,6 +3,7 @@
 A version is saved whole or not at all: it is written into a staging folder next to the store, and
 one rename makes it visible. The store is read by path, so that a check for new versions costs a few
 ``stat`` calls and never parses what was seen before. Each version is read by itself and in time.
+Extractors lie in the same folders: see ``models.extractors``.
 """
 
 import contextlib
@@ -16,13 +17,15 @@ from errors import ArtifactError, ModelError, UnknownVersionError
 from models.aliases import Aliases, Named, challenger_of, champion_of
 from models.artifact import MANIFEST
 from models.detached import detached
-from models.extractor import EXTRACTOR
+from models.extractor import is_extractor
 from models.info import BENTOML_INFO, read_info
+from models.latest import point_to_latest
 from models.look import Look, stamp
 from models.names import RULE, is_name, no_model
 from models.roots import packed_store, version_paths
 from models.signature import TrustedKeys
 from models.staging import Staging, sync
+from models.tracking import track_as_configured
 from models.training_images import TrainingImages, TrainingSet
 from models.unsaved import Unsaved
 from models.version import Version
@@ -30,7 +33,6 @@ from settings import settings
 
 logger = logging.getLogger("pupila.store")
 
-_LATEST = "latest"
 # A manifest takes milliseconds to read. One that takes longer is on a disk that does not answer.
 _READ_SECONDS = 2.0
 
@@ -88,7 +90,7 @@ class Store:
         present: set[Path] = set()
         for root in self.roots:
             for path in version_paths(root, name):
-                if path in self._others or (path / EXTRACTOR).exists():
+                if path in self._others or is_extractor(path):
                     self._others.add(path)
                     continue
                 present.add(path)
@@ -173,6 +175,8 @@ class Store:
         """
         if not is_name(unsaved.name):
             raise ModelError(f"Model name {unsaved.name!r} is not valid: {RULE}.")
+        if any(is_extractor(path) for path in version_paths(self._root, unsaved.name)):
+            raise ModelError(f"{unsaved.name!r} is an extractor's name; give the model another.")
         with self.staging.folder() as folder:
             track_as_configured()
             model = internals.create_model(unsaved.name, folder, unsaved.write)
@@ -246,15 +250,8 @@ class Store:
         return version
 
     def _point_to_latest(self, name: str) -> None:
-        """Tell BentoML which of the versions saved here is the newest."""
         model = self._root / name
-        newest = [v for v in self.versions(name) if v.path.parent == model][-1:]
-        for version in newest:
-            latest = model / f".{_LATEST}-{version.version}"
-            latest.write_text(version.version)
-            latest.replace(model / _LATEST)
-        if not newest:
-            (model / _LATEST).unlink(missing_ok=True)
+        point_to_latest(model, [v.version for v in self.versions(name) if v.path.parent == model])
 
     def _read_in_time(self, path: Path) -> Version | None:
         """``_read``; None while it does not return, which is waited for once."""
@@ -302,8 +299,3 @@ class Store:
         """Whether the version that its files describe is this one; raises ArtifactError."""
         read_info(version.path)
         return version.manifest.name == version.name
-
-
-def track_as_configured() -> None:
-    """Before BentoML saves, writes or reads a model, which it would report to its developers."""
-    internals.do_not_track(settings().do_not_track)

@@ -14,9 +14,6 @@ from train.data_options import DataChoice, data_options
 from train.options import RECIPES, check_search, quantize_options, search_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from models.extractor import Extractor
     from models.offline.succession import Succession
     from train.auto_recipe import Choice
     from train.dataset import Dataset
@@ -29,8 +26,6 @@ PROMOTE = ("always", "better", "never")
 
 _STAGES = {"search": "Searching", "fit": "Fitting", "calibrate": "Calibrating"}
 _EMBEDDING = "Looking at the images"
-_QUANTIZING = "Turning the extractor into int8"
-_EMBEDDING_AGAIN = "Looking at the images in int8"
 _SAVING = "Converting, checking and saving"
 
 
@@ -140,12 +135,13 @@ def main(
 
     from train.dataset import split
     from train.fit import train_parts
+    from train.photos import chosen_extractor
     from train.progress import progress
     from train.report import print_report
 
     # A wrong plan is reported before the images are read.
     plan = search_plan(candidates, halving=halving, workers=workers, dask=dask, resume=True)
-    extractor = None if features is None else _extractor(features, image_spec)
+    extractor = None if features is None else chosen_extractor(features, image_spec, _say)
     if extractor is not None:
         image_spec = extractor.manifest.image_spec.name
     with progress() as advance:
@@ -178,7 +174,16 @@ def main(
             drawn=dataset.held is None,
         )
         if extractor is not None and quantize:
-            result = _quantized(fit, dataset, extractor, max_loss, holdout, seed, advance)
+            from train.quantizing import train_quantized
+
+            result = train_quantized(
+                lambda data, of: fit(split(data, holdout, seed), data, extractor=of),
+                dataset,
+                parts.train.pixels,
+                extractor,
+                max_loss,
+                advance,
+            )
         else:
             result = fit(parts, dataset, extractor=extractor)
         advance.expect(_SAVING, choice.effort.save)
@@ -186,59 +191,6 @@ def main(
     console = Console(highlight=False, markup=False)
     print_report(console, result.metrics, dataset.skipped, result.findings)
     _print_version(result, saved)
-
-
-def _extractor(features: str, image_spec: str | None) -> "Extractor":
-    """The one that is asked for, added if it is the default one or a file."""
-    if image_spec is not None:
-        raise click.UsageError(
-            "--image-spec is the extractor's: give it to python -m features add, or leave it out."
-        )
-    from models.lineage import open_store
-    from models.offline.bringing_extractor import chosen
-
-    brought = chosen(open_store(), features)
-    for fact in brought.facts:
-        _say(f"{fact.name}: {fact.value} ({fact.reason})")
-    manifest = brought.extractor.manifest
-    _say(
-        f"Features: {brought.extractor.tag}, {manifest.dimension:,} numbers an image "
-        f"(license: {manifest.license})."
-    )
-    return brought.extractor
-
-
-def _quantized(
-    fit: "Callable[..., TrainingResult]",
-    dataset: "Dataset",
-    extractor: "Extractor",
-    max_loss: float,
-    holdout: float,
-    seed: int,
-    advance: "Advance",
-) -> "TrainingResult":
-    """Trained on embeddings in float, and in int8, of which the latter stays if it is as good."""
-    from models.lineage import open_store
-    from train.dataset import split
-    from train.quantizing import in_int8, quantized_if_as_good
-
-    def train(dataset: "Dataset", extractor: "Extractor") -> "TrainingResult":
-        return fit(split(dataset, holdout, seed), dataset, extractor=extractor)
-
-    advance(_QUANTIZING, 0, 1)
-    # First: an extractor that cannot be quantized is found before the training.
-    small = in_int8(open_store(), extractor, split(dataset, holdout, seed).train.pixels)
-    advance(_QUANTIZING, 1, 1)
-    return quantized_if_as_good(
-        train(dataset, extractor),
-        dataset,
-        open_store(),
-        extractor,
-        small,
-        max_loss=max_loss,
-        train=train,
-        on_progress=lambda done, total: advance(_EMBEDDING_AGAIN, done, total),
-    )
 
 
 def _check_store() -> None:

@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.embedding_cache import EmbeddingCache
 from models.extractor import Embedder, Extractor
 from models.offline.comparison import image_digests
 from train.dataset import Dataset, OnProgress
-from train.embedding_cache import EmbeddingCache
 
 # Images of one pass: enough to keep a processor busy, few enough for progress that moves.
 _CHUNK: Final = 16
@@ -89,7 +89,9 @@ def _compute(
     ]
 
     def run(part: NDArray[np.int64]) -> int:
-        found[part] = embedder.run(spec.features(pixels[part]))
+        # One by one, which is as fast: what an image becomes must not depend on its neighbours.
+        for row in part:
+            found[row] = embedder.run(spec.features(pixels[row : row + 1]))[0]
         return len(part)
 
     with ThreadPoolExecutor(processors()) as pool:

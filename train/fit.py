@@ -18,7 +18,7 @@ from models.manifest import DataFingerprint, Metrics
 from models.offline.candidate import Candidate
 from models.offline.comparison import image_digests
 from models.offline.conversion import convert
-from models.training_images import Side, TrainingSet
+from models.training_images import TrainingSet
 from settings import settings
 from train.calibration import Calibrated, bare, calibrate, is_poor
 from train.confusion import confusion_picture
@@ -29,7 +29,7 @@ from train.evaluate import calibration_error, evaluate
 from train.halves import fit_halves
 from train.mistakes import mistakes_picture
 from train.recipes import Recipe, recipe
-from train.reference import reference_of, reference_rows
+from train.reference import images_of, reference_of, reference_rows
 from train.search import Method, SearchResult, search
 from train.tuning import tuned
 from train.verdict import (
@@ -262,19 +262,6 @@ def _circumstances(
         min(spec.width, spec.height),
         given,
         parts.train.groups is not None,
-    )
-
-
-def images_of(parts: Split) -> TrainingSet:
-    """What is kept of both parts, those that are trained on first."""
-    sides: tuple[Side, Side] = ("train", "holdout")
-    both = (parts.train, parts.holdout)
-    return TrainingSet(
-        spec=parts.train.spec,
-        pixels=np.concatenate([part.pixels for part in both]),
-        labels=tuple(label for part in both for label in part.targets.tolist()),
-        sides=tuple(side for side, part in zip(sides, both, strict=True) for _ in range(len(part))),
-        files=tuple(file for part in both for file in part.files or (None,) * len(part)),
     )
 
 

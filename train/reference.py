@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 from models.offline.comparison import image_digests
 from models.reference import DIGEST_BYTES, Reference
 from models.small import small_copies
+from models.training_images import Side, TrainingSet
 from train.components import principal_components
 from train.dataset import Split
 from train.nearest import nearest
@@ -59,4 +60,17 @@ def reference_of(
         embeddings=np.clip(held.embeddings[rows], -_LARGEST, _LARGEST).astype(np.float16),
         digests=np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES),
         **common,
+    )
+
+
+def images_of(parts: Split) -> TrainingSet:
+    """What is kept of both parts, those that are trained on first."""
+    sides: tuple[Side, Side] = ("train", "holdout")
+    both = (parts.train, parts.holdout)
+    return TrainingSet(
+        spec=parts.train.spec,
+        pixels=np.concatenate([part.pixels for part in both]),
+        labels=tuple(label for part in both for label in part.targets.tolist()),
+        sides=tuple(side for side, part in zip(sides, both, strict=True) for _ in range(len(part))),
+        files=tuple(file for part in both for file in part.files or (None,) * len(part)),
     )

@@ -15,7 +15,8 @@ from models.files import read_regular
 from models.offline import lite0
 from models.offline.backbone import MAX_LICENSE_BYTES, TOLERANCE, Backbone, golden_pixels
 from models.offline.default_extractor import default_backbone
-from models.offline.surgery import OUTPUT, Cut, Fact, Pool, cut
+from models.offline.graph_reader import Fact
+from models.offline.surgery import OUTPUT, Cut, Pool, cut
 from models.session import open_session
 from models.store import Store
 
@@ -92,26 +93,25 @@ def _name_of(path: Path) -> str:
 
 
 def _spec(found: Cut, text: str | None) -> tuple[ImageSpec, list[Fact]]:
-    order: Literal["CHW", "HWC"] = "CHW" if found.layout == "NCHW" else "HWC"
+    order: Literal["CHW", "HWC"] = "CHW" if found.sides.layout == "NCHW" else "HWC"
     if text is not None:
         spec = ImageSpec.parse(text)
         asked = (spec.order, spec.height, spec.width, spec.channels)
-        graph = (order, found.height, found.width, found.channels)
+        graph = (order, found.sides.height, found.sides.width, found.sides.channels)
         fixed = any(fact.name == "size" and "shape" in fact.reason for fact in found.facts)
-        if asked[0] != order or (fixed and asked != graph) or asked[3] != found.channels:
+        if asked[0] != order or (fixed and asked != graph) or asked[3] != found.sides.channels:
             raise ConversionError(
-                f"The graph takes images of {found.width}x{found.height} with "
-                f"{found.channels} channels as {order}, and {spec.name} makes others."
+                f"The graph takes images of {found.sides.width}x{found.sides.height} with "
+                f"{found.sides.channels} channels as {order}, and {spec.name} makes others."
             )
         return spec, [Fact("image spec", spec.name, "asked for")]
     raw = found.raw
-    usual = None if raw or found.channels == 1 else (IMAGENET_MEAN, IMAGENET_STD)
+    usual = None if raw or found.sides.channels == 1 else (IMAGENET_MEAN, IMAGENET_STD)
     spec = ImageSpec(
-        mode="RGB" if found.channels == 3 else "L",
-        width=found.width,
-        height=found.height,
+        mode="RGB" if found.sides.channels == 3 else "L",
+        width=found.sides.width,
+        height=found.sides.height,
         resize="bicubic",
-        fit="crop",
         order=order,
         scale=255.0 if raw else 1.0,
         mean=usual and usual[0],
@@ -119,7 +119,7 @@ def _spec(found: Cut, text: str | None) -> tuple[ImageSpec, list[Fact]]:
         decoding="reduced",
     )
     why = "the graph scales them itself" if raw else "usual for networks of ImageNet"
-    return spec, [Fact("image spec", spec.name, f"guessed: {why}; crop in the middle, bicubic")]
+    return spec, [Fact("image spec", spec.name, f"guessed: {why}; stretched, bicubic")]
 
 
 def _checked_dimension(found: Cut, spec: ImageSpec, name: str, wish: Wish) -> Backbone:
@@ -135,7 +135,7 @@ def _checked_dimension(found: Cut, spec: ImageSpec, name: str, wish: Wish) -> Ba
         name=name,
         graph=found.graph,
         spec=spec,
-        layout=found.layout,
+        layout=found.sides.layout,
         input_name=found.input_name,
         output_name=OUTPUT,
         dimension=dimension_of(found, spec, name),

@@ -27,10 +27,13 @@ DIGEST_BYTES: Final = 16
 class EmbeddingCache:
     """What is known of one extractor's embeddings; nothing if it cannot be read or written."""
 
-    def __init__(self, extractor: Extractor, folder: Path | None = None) -> None:
+    def __init__(
+        self, extractor: Extractor, folder: Path | None = None, limit: int | None = None
+    ) -> None:
+        """``folder`` and ``limit``, in bytes of all files: by default as the settings say."""
         self._folder = folder or settings().home / _FOLDER
         self._path = self._folder / f"{extractor.sha256}{_SUFFIX}"
-        self._limit = settings().embeddings_bytes
+        self._limit = settings().embeddings_bytes if limit is None else limit
         dimension = extractor.manifest.dimension
         self._record = np.dtype(
             [("digest", f"V{DIGEST_BYTES}"), ("check", "<u4"), ("embedding", "<f4", dimension)]
