@@ -19,7 +19,6 @@ from train.dataset import Dataset, OnProgress
 from train.embedding import embedded
 from train.fit import TrainingResult
 
-
 _QUANTIZING: Final = "Turning the extractor into int8"
 _EMBEDDING: Final = "Looking at the images in int8"
 
