@@ -83,7 +83,7 @@ class PhotoEngine(Engine):
     ) -> Features:
         """The embedding of an image, float32 [dimension]."""
         pixels = await self._decoder.pixels(image, self._spec, expires, client_gone, in_batch)
-        return await self._lanes.submit(pixels, self._spec, expires, client_gone)
+        return await self._lanes.submit(pixels, self._spec, expires, client_gone, in_batch)
 
     async def classify(
         self,
