@@ -67,7 +67,7 @@ def frozen(champion: Version, challenger: Version) -> Holdout | str:
             f"the holdout of {champion.tag} is kept as embeddings of {extractors[0].name}:"
             f"{extractors[0].version}, which {challenger.tag} does not take"
         )
-    if champion.manifest.image_spec != challenger.manifest.image_spec:
+    if not challenger.manifest.image_spec.reads_as(champion.manifest.image_spec):
         return (
             f"the holdout of {champion.tag} is kept as {champion.manifest.image_spec.name}, which "
             f"{challenger.tag} does not read"

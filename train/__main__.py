@@ -9,9 +9,11 @@ from click.core import ParameterSource
 
 import cli
 from errors import ModelError
+from models.abstaining import abstain_option
 from models.names import RULE, is_name
 from train.data_options import DataChoice, data_options
-from train.options import RECIPES, check_search, quantize_options, search_plan
+from train.options import RECIPES, check_search, search_plan
+from train.photo_options import PhotoChoice, photo_options
 
 if TYPE_CHECKING:
     from models.offline.succession import Succession
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 PROMOTE = ("always", "better", "never")
 
 _STAGES = {"search": "Searching", "fit": "Fitting", "calibrate": "Calibrating"}
-_EMBEDDING = "Looking at the images"
 _SAVING = "Converting, checking and saving"
 
 
@@ -45,19 +46,14 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     help="What to train; auto takes svc, or where that would take minutes, forest or logistic; "
     "with --features logistic, and there is lda, too.",
 )
-@click.option(
-    "--features",
-    metavar="NAME|FILE.onnx",
-    help="Train on what this network makes of the images: efficientnet-lite0, one that python -m "
-    "features has added, or a file. The way for photos, of which a few a class are enough.",
-)
-@quantize_options
+@photo_options
 @click.option("--name", default="clf", callback=_name, help="The model's name in the store.")
 @click.option(
     "--image-spec",
     metavar="SPEC",
-    help="How an image becomes features: digits, gray-<W>x<H>, rgb-<W>x<H>, or auto to choose "
-    "from the images.  [default: digits for digits, auto for a folder]",
+    help="How an image becomes features: digits, gray-<W>x<H>, rgb-<W>x<H>, each with options such "
+    "as :crop or :full, or auto to choose from the images.  [default: digits for digits, auto for "
+    "a folder]",
 )
 @click.option(
     "--holdout",
@@ -106,9 +102,9 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "somebody promotes or rolls out a version of the model, unless it is certainly worse than the "
     "version before it; never from then on]",
 )
+@abstain_option
 def main(
     recipe_name: str,
-    features: str | None,
     name: str,
     image_spec: str | None,
     holdout: float,
@@ -119,8 +115,7 @@ def main(
     dask: str | None,
     backend: Literal["onnx", "sklearn"],
     promote: Literal["always", "better", "never"] | None,
-    quantize: bool,
-    max_loss: float,
+    abstain: float | None,
     **chosen: Any,
 ) -> None:
     """Train an image classifier, check it, and save it as a new version in the model store.
@@ -128,33 +123,36 @@ def main(
     If a check fails, nothing is saved. To train on a folder named digits, write ./digits.
     """
     check_search(candidates, halving=halving, workers=workers, dask=dask)
-    if quantize and features is None:
-        raise click.UsageError("--quantize needs --features: it makes the network smaller.")
+    photo = PhotoChoice.taken(chosen)
+    if recipe_name == "lda" and photo.features is None:
+        raise click.UsageError("--recipe lda needs --features: it is for photos.")
 
     from rich.console import Console
 
     from train.dataset import split
     from train.fit import train_parts
-    from train.photos import chosen_extractor
     from train.progress import progress
     from train.report import print_report
 
     # A wrong plan is reported before the images are read.
     plan = search_plan(candidates, halving=halving, workers=workers, dask=dask, resume=True)
-    extractor = None if features is None else chosen_extractor(features, image_spec, _say)
-    if extractor is not None:
+    extractor = None
+    if photo.features is not None:
+        from train.photos import chosen_extractor
+
+        extractor = chosen_extractor(photo.features, image_spec, _say)
         image_spec = extractor.manifest.image_spec.name
     with progress() as advance:
         dataset = DataChoice(**chosen).load(
             image_spec, lambda done, total: advance("Loading", done, total)
         )
         _print_notes(dataset)
+        photos = None
         if extractor is not None:
-            from train.embedding import embedded
+            from train.photos import Photos
 
-            dataset = embedded(
-                dataset, extractor, lambda done, total: advance(_EMBEDDING, done, total)
-            )
+            photos = Photos(extractor, photo, seed, advance, _say)
+            dataset = photos.prepared(dataset, recipe_name)
         source = click.get_current_context().get_parameter_source("holdout")
         if dataset.held is not None and source is not ParameterSource.DEFAULT:
             _say("--holdout is not used, as the data say what is held out.")
@@ -172,20 +170,12 @@ def main(
             on_stage=lambda stage, done, total: advance(_STAGES[stage], done, total),
             on_note=_say,
             drawn=dataset.held is None,
+            abstain=abstain,
         )
-        if extractor is not None and quantize:
-            from train.quantizing import train_quantized
-
-            result = train_quantized(
-                lambda data, of: fit(split(data, holdout, seed), data, extractor=of),
-                dataset,
-                parts.train.pixels,
-                extractor,
-                max_loss,
-                advance,
-            )
+        if photos is None:
+            result = fit(parts, dataset)
         else:
-            result = fit(parts, dataset, extractor=extractor)
+            result = photos.trained(fit, dataset, lambda one: split(one, holdout, seed))
         advance.expect(_SAVING, choice.effort.save)
         saved = _save(result, promote, advance)
     console = Console(highlight=False, markup=False)
@@ -220,12 +210,13 @@ def _choose(train: "Dataset", recipe: str) -> "Choice":
     """The recipe for what is trained on, once what it takes is told."""
     from train.auto_recipe import choose
     from train.effort import Size
-    from train.recipes import for_features
 
     rarest = min(train.counts.values())
     if train.embeddings is not None:
+        from train.photos import recipe_of
+
         size = Size(len(train), train.embeddings.shape[1], len(train.labels))
-        choice = choose(size, for_features("logistic" if recipe == "auto" else recipe))
+        choice = choose(size, recipe_of(recipe))
     else:
         size = Size(len(train), train.spec.n_features, len(train.labels))
         choice = choose(size, recipe, rarest=rarest)

@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,48 +10,12 @@ from numpy.typing import NDArray
 from errors import ModelError
 from models.extractor import Extractor
 from models.extractors import Extractors
-from models.lineage import open_store
 from models.manifest import Quantization
 from models.offline.quantization import compared, quantized
 from models.store import Store
 from train.dataset import Dataset, OnProgress
 from train.embedding import embedded
 from train.fit import TrainingResult
-
-_QUANTIZING: Final = "Turning the extractor into int8"
-_EMBEDDING: Final = "Looking at the images in int8"
-
-Advance = Callable[[str, int, int], None]
-"""Called with (step, done, total)."""
-
-
-def train_quantized(
-    train: Callable[[Dataset, Extractor], TrainingResult],
-    dataset: Dataset,
-    learned: NDArray[np.uint8],
-    extractor: Extractor,
-    max_loss: float,
-    advance: Advance,
-) -> TrainingResult:
-    """Trained on embeddings in float, and in int8, of which the latter stays if it is as good.
-
-    ``learned``: uint8 [N, n_features], the images of the training set. Raises ConversionError for
-    an extractor that cannot be quantized, before anything is trained.
-    """
-    store = open_store()
-    advance(_QUANTIZING, 0, 1)
-    small = in_int8(store, extractor, learned)
-    advance(_QUANTIZING, 1, 1)
-    return quantized_if_as_good(
-        train(dataset, extractor),
-        dataset,
-        store,
-        extractor,
-        small,
-        max_loss=max_loss,
-        train=train,
-        on_progress=lambda done, total: advance(_EMBEDDING, done, total),
-    )
 
 
 def in_int8(store: Store, extractor: Extractor, pixels: NDArray[np.uint8]) -> Extractor:

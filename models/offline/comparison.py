@@ -92,7 +92,7 @@ def compare(
     new, old = version.manifest, predecessor.manifest
     if new.extractor != old.extractor:
         return HoldoutComparison(tag, unknown="their extractors differ")
-    if new.image_spec != old.image_spec:
+    if not new.image_spec.reads_as(old.image_spec):
         specs = f"{new.image_spec.name} and {old.image_spec.name}"
         return HoldoutComparison(tag, unknown=f"their image specs differ ({specs})")
     try:

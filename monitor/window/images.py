@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ImageError, TooLargeImageError
-from images.copies import original_size
 from images.decoding import MAX_PIXELS, examine
+from images.note import original_size
 from images.spec import ImageSpec
 from records.windows import Record
 
