@@ -206,7 +206,6 @@ class Embedder:
             found[rows] = output.reshape(len(part), self.dimension)
         return found
 
-
     def shrink(self) -> None:
         """Give back the memory that larger batches have taken: 65 MB of 190 after eight images of
         EfficientNet-Lite0, which ONNX Runtime would keep."""

@@ -43,6 +43,9 @@ class Reference:
     components those of embeddings, and there are no neighbours: ``models.familiarity`` has some.
     ``embeddings``: float16 [N, dimension] of the held-out images; ``digests``: uint8 [N, 16], of
     their pixels at the extractor's size, as ``models.offline.comparison`` has them.
+
+    ``drawn_from``: int64 [C], images of each class among all those that the held-out ones were
+    drawn from; None if they were not drawn at random. It is the manifest's, not stored with these.
     """
 
     pixels: NDArray[np.uint8]
@@ -56,6 +59,7 @@ class Reference:
     nearest: NDArray[np.float32] | None = None
     embeddings: NDArray[np.float16] | None = None
     digests: NDArray[np.uint8] | None = None
+    drawn_from: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -80,14 +84,24 @@ class Reference:
                     f"{list(array.shape)} instead of {np.dtype(dtype)} {list(shape)}."
                 )
         fields: dict[str, Any] = {name: arrays.get(name) for name in shapes}
-        return cls(**fields)
+        return cls(**fields, drawn_from=_drawn_from(artifact.manifest, arrays))
 
     def dump(self) -> bytes:
         """The ``.npz`` file that ``load`` reads."""
         arrays = {name: array for name, array in vars(self).items() if array is not None}
+        arrays.pop("drawn_from", None)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
+
+
+def _drawn_from(manifest: Manifest, arrays: dict[str, NDArray[Any]]) -> NDArray[np.int64] | None:
+    """A holdout was drawn at random where training images count as ones held out."""
+    nearest = arrays.get("nearest")
+    if manifest.data is None or nearest is None or len(nearest) <= len(arrays["pixels"]):
+        return None
+    counts = manifest.data.classes
+    return np.array([counts.get(str(label), 0) for label in manifest.labels], np.int64)
 
 
 _REQUIRED = ("pixels", "labels", "probabilities")

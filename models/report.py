@@ -1,6 +1,6 @@
 """Versions as tables for a person."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -10,37 +10,7 @@ from models.manifest import Interval, Manifest, Metrics
 from models.version import Version
 
 if TYPE_CHECKING:
-    from records.routing import Decision, Rollout
-
-
-def versions_table(
-    versions: Sequence[Version],
-    aliases: Mapping[str, str],
-    rollouts: Mapping[str, "Rollout"],
-) -> Table:
-    """One row per version; ``aliases`` and ``rollouts`` by tag, the latter of challengers."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("TAG", no_wrap=True, min_width=max(len(v.tag) for v in versions))
-    table.add_column("ALIAS", no_wrap=True, min_width=8)
-    if rollouts:
-        table.add_column("ROLLOUT", no_wrap=True)
-    table.add_column("CREATED (UTC)", no_wrap=True, min_width=16)
-    table.add_column("FROM", no_wrap=True)
-    table.add_column("IMAGE SPEC", no_wrap=True, min_width=10)
-    table.add_column("ACCURACY", justify="right", no_wrap=True, min_width=8)
-    for version in versions:
-        manifest = version.manifest
-        rollout = rollouts.get(version.tag)
-        table.add_row(
-            version.tag,
-            aliases.get(version.tag, ""),
-            *([rollout_text(rollout) if rollout else ""] if rollouts else []),
-            f"{manifest.created_at:%Y-%m-%d %H:%M}",
-            manifest.recipe or f"{manifest.estimator} (imported)",
-            manifest.image_spec.name,
-            f"{manifest.metrics.accuracy.value:.3f}" if manifest.metrics else "-",
-        )
-    return table
+    from records.routing import Decision
 
 
 def version_tables(version: Version, signature: str) -> Iterator[Table]:
@@ -102,12 +72,6 @@ def decision_text(decision: "Decision") -> str:
     stage, share = decision.numbers.get("stage"), decision.numbers.get("share")
     what = f"{stage} {share:.0%}" if stage and isinstance(share, float) and share else stage
     return f"rollout {decision.rollout_id}: {what or decision.action}"
-
-
-def rollout_text(rollout: "Rollout") -> str:
-    """Its stage and the proportion of the requests that it gets, such as ``canary 25%``."""
-    proportion = rollout.shadow if rollout.stage == "shadow" else rollout.share
-    return f"{rollout.stage} {proportion:.0%}{', paused' if rollout.paused else ''}"
 
 
 def _facts(manifest: Manifest) -> list[tuple[str, str]]:

@@ -9,20 +9,19 @@ Extractors lie in the same folders: see ``models.extractors``.
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 import internals
 from errors import ArtifactError, ModelError, UnknownVersionError
 from models.aliases import Aliases, Named, challenger_of, champion_of
 from models.artifact import MANIFEST
-from models.detached import detached
 from models.extractor import is_extractor
 from models.info import BENTOML_INFO, read_info
 from models.latest import point_to_latest
 from models.look import Look, stamp
 from models.names import RULE, is_name, no_model
-from models.roots import packed_store, version_paths
+from models.reading import Reader
+from models.roots import model_stores, packed_store, version_paths
 from models.signature import TrustedKeys
 from models.staging import Staging, sync
 from models.tracking import track_as_configured
@@ -32,9 +31,6 @@ from models.version import Version
 from settings import settings
 
 logger = logging.getLogger("pupila.store")
-
-# A manifest takes milliseconds to read. One that takes longer is on a disk that does not answer.
-_READ_SECONDS = 2.0
 
 
 class Store:
@@ -58,8 +54,7 @@ class Store:
         """
         self.trusted = TrustedKeys.of(settings().trusted_keys) if trusted is None else trusted
         try:
-            home = internals.bentoml_home() / "models"
-            bundled = internals.current_model_store()
+            home, bundled = model_stores()
         except OSError as error:
             raise ModelError(
                 f"BentoML's folder {error.filename or ''} cannot be used: "
@@ -72,7 +67,7 @@ class Store:
         self.roots = (root,) if root else tuple(everywhere)
         self._seen: dict[Path, Version] = {}
         self._rejected: dict[Path, int] = {}
-        self._reading: dict[Path, Future[Version | None]] = {}
+        self._reader = Reader(self._read)
         self.aliases = aliases
         self._missed: set[str] = set()
         self._look = Look()
@@ -87,24 +82,31 @@ class Store:
         if self._look.holds(before):
             return list(self._look.versions)
         found: dict[str, Version] = {}
-        present: set[Path] = set()
+        present = self._paths(name)
+        new = self._reader([path for path in present if path not in self._seen])
+        for path in present:
+            version = self._seen.get(path) or new.get(path)
+            if version is not None:
+                self._seen[path] = version
+                found.setdefault(version.tag, version)
+        versions = sorted(found.values(), key=lambda v: (v.name, v.manifest.created_at, v.version))
+        if name is None:
+            self._seen = {path: self._seen[path] for path in self._seen.keys() & set(present)}
+            # What is not complete yet changes without its folder's doing so.
+            complete = before if self._seen.keys() == set(present) else None
+            self._look = Look(complete, tuple(versions))
+        return versions
+
+    def _paths(self, name: str | None) -> list[Path]:
+        """The folders that may be versions, of one model or of all."""
+        paths = []
         for root in self.roots:
             for path in version_paths(root, name):
                 if path in self._others or is_extractor(path):
                     self._others.add(path)
-                    continue
-                present.add(path)
-                version = self._seen.get(path) or self._read_in_time(path)
-                if version is not None:
-                    self._seen[path] = version
-                    found.setdefault(version.tag, version)
-        versions = sorted(found.values(), key=lambda v: (v.name, v.manifest.created_at, v.version))
-        if name is None:
-            self._seen = {path: self._seen[path] for path in self._seen.keys() & present}
-            # What is not complete yet changes without its folder's doing so.
-            complete = before if self._seen.keys() == present else None
-            self._look = Look(complete, tuple(versions))
-        return versions
+                else:
+                    paths.append(path)
+        return paths
 
     def champion(self, name: str) -> Version:
         """The version that answers for a model: the one with that alias, else the newest.
@@ -252,23 +254,6 @@ class Store:
     def _point_to_latest(self, name: str) -> None:
         model = self._root / name
         point_to_latest(model, [v.version for v in self.versions(name) if v.path.parent == model])
-
-    def _read_in_time(self, path: Path) -> Version | None:
-        """``_read``; None while it does not return, which is waited for once."""
-        reading = self._reading.get(path)
-        if reading is None:
-            reading = self._reading[path] = detached("read a version", self._read, path)
-            patience = _READ_SECONDS
-        else:
-            patience = 0.0
-        try:
-            version = reading.result(patience)
-        except TimeoutError:
-            if patience:
-                logger.warning("%s does not answer, so it is left out until it does", path)
-            return None
-        del self._reading[path]
-        return version
 
     def _read(self, path: Path) -> Version | None:
         """The version in a folder; None if the folder holds none, or is not complete yet.

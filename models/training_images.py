@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ImageError, ModelError
-from images.decoding import read_pixels
 from images.spec import ImageSpec
 from models.embedding_cache import forget_embeddings
 from models.files import read_regular
@@ -214,11 +213,16 @@ class TrainingImages:
     def _image(
         self, entry: _Entry, spec: ImageSpec
     ) -> tuple[NDArray[np.uint8] | None, bytes | None]:
+        # With Pillow, which no command that only reads versions needs.
+
         with contextlib.suppress(OSError, ImageError):
             content = read_regular(self._blob(entry.sha256))
             if hashlib.sha256(content).hexdigest() != entry.sha256:
                 return None, None
             if entry.form == _FILE:
+                # With Pillow, which a command that only reads versions does not need.
+                from images.decoding import read_pixels
+
                 return read_pixels(content, spec), content
             if len(content) == spec.n_features:
                 return np.frombuffer(content, np.uint8), None

@@ -39,10 +39,10 @@ MAY_IMPORT = {
         *("errors", "images", "internals", "internals_metrics", "internals_supervisor", "labels"),
         *("logs", "models", "records", "settings", "sizes"),
     },
+    "console": {"errors", "images", "labels", "models", "records", "rollout", "settings"},
     "service": {
-        *("errors", "internals", "internals_metrics", "internals_supervisor", "logs", "models"),
-        *("records", "serving"),
-        "settings",
+        *("console", "errors", "internals", "internals_metrics", "internals_supervisor", "logs"),
+        *("models", "records", "serving", "settings"),
     },
     "train": {"cli", "cluster", "errors", "images", "labels", "models", "records", "settings"},
     "score": {"cli", "cluster", "errors", "images", "models", "settings"},

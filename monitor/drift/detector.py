@@ -20,6 +20,7 @@ from models.neighbours import Neighbours
 from models.reference import Reference
 from monitor.drift import statistics
 from monitor.drift.alarm import AlarmRule
+from monitor.drift.class_mix import ClassMix
 from monitor.drift.columns import Columns
 from monitor.drift.results import ClassChange, DriftReport, ViewResult
 from monitor.drift.thinning import thin
@@ -36,10 +37,9 @@ class DriftSettings(Frozen):
 
     ``alpha``: the proportion of unchanged windows in which a view may be called changed;
     ``max_images``: images of a window that are looked at; ``min_images``: fewer are not enough;
-    ``ratio``: images of the reference for each one that all views compare. A small reference is
-    itself a random sample, and every window is compared with the same one: with a reference of 360
-    and windows of 1,000, one of forty references called 0.63 of its unchanged windows changed, and
-    a rule over several windows does not help against that.
+    ``ratio``: images of the reference for each of ``min_images``, or it is too small. That every
+    window is compared with the same reference, which is a random sample itself, is the business of
+    ``monitor.drift.recurrence``.
     """
 
     alpha: float = Field(default=0.05, gt=0, lt=1)
@@ -49,8 +49,8 @@ class DriftSettings(Frozen):
 
 
 class DriftDetector:
-    """Holds the ``reference`` as what the views compare; ``compare`` may be called from any
-    thread."""
+    """Holds the ``reference`` as what the views compare, and how often each class is ``usual``;
+    ``compare`` may be called from any thread."""
 
     def __init__(
         self, settings: DriftSettings | None = None, rule: AlarmRule | None = None
@@ -92,26 +92,20 @@ class DriftDetector:
             self.reference = replace(self.reference, strangeness=nearest)
         known = labels if labels is not None else range(reference.probabilities.shape[1])
         self._labels: tuple[Label, ...] = tuple(known)
+        self.usual = ClassMix.of(
+            self.reference.predicted, len(self._labels), reference.labels, reference.drawn_from
+        )
         self._views = tuple(
             view
-            for view in views(self._labels, statistics.of(spec))
+            for view in views(self._labels, statistics.of(spec), self.usual)
             if view.needs is None or getattr(self.reference, view.needs) is not None
         )
         return self
 
     @property
-    def size(self) -> int:
-        """The images of a window that are compared by all views, at most; 0 if the reference is too
-        small."""
-        size = min(self.settings.max_images, int(len(self.reference) / self.settings.ratio))
-        return size if size >= self.settings.min_images else 0
-
-    def sampled(self, count: int, seed: int = 0) -> NDArray[np.int64]:
-        """int64 [m]: those of ``count`` images that all views compare."""
-        if not 0 < self.size < count:
-            return np.arange(count)
-        rng = np.random.default_rng([seed, 1])
-        return np.sort(rng.choice(count, self.size, replace=False))
+    def enough(self) -> bool:
+        """Whether the reference has as many images as a comparison needs."""
+        return len(self.reference) >= self.settings.min_images * self.settings.ratio
 
     def compare(
         self,
@@ -146,7 +140,7 @@ class DriftDetector:
                 reference=len(self.reference),
             )
         part = None if embeddings is None else embeddings[rows]
-        return self.judge(self.describe(pixels[rows], outputs[rows], part), rows, given, seed)
+        return self.judge(self.describe(pixels[rows], outputs[rows], part), rows, given)
 
     def describe(
         self,
@@ -174,22 +168,14 @@ class DriftDetector:
         columns: Columns,
         rows: NDArray[np.int64] | None = None,
         given: int | None = None,
-        seed: int = 0,
     ) -> DriftReport:
         """A report on all of the images that ``columns`` describe.
 
-        ``rows``: int64 [n], their indices in the window; ``given``: the size of the window. Views
-        that need a reference of several times as many images get some of them, drawn at random.
+        ``rows``: int64 [n], their indices in the window; ``given``: the size of the window.
         """
         if rows is None:
             rows = np.arange(len(columns))
-        everything = np.arange(len(columns))
-        some = self.sampled(len(columns), seed)
-        part = columns.take(some)
-        looked = [everything if view.whole else some for view in self._views]
-        comparisons = [
-            view.compare(self.reference, columns if view.whole else part) for view in self._views
-        ]
+        comparisons = [view.compare(self.reference, columns) for view in self._views]
         adjusted = holm([comparison.p_value for comparison in comparisons])
         results = tuple(
             ViewResult(
@@ -200,11 +186,9 @@ class DriftDetector:
                 minimum=view.minimum,
                 unit=view.unit,
                 words=comparison.summary,
-                examples=tuple(rows[among[comparison.examples]].tolist()),
+                examples=tuple(rows[comparison.examples].tolist()),
             )
-            for view, comparison, p_value, among in zip(
-                self._views, comparisons, adjusted, looked, strict=True
-            )
+            for view, comparison, p_value in zip(self._views, comparisons, adjusted, strict=True)
         )
         evidence = min((result.adjusted for result in results if result.large), default=1.0)
         return DriftReport(
@@ -214,17 +198,17 @@ class DriftDetector:
             threshold=self.settings.alpha,
             reason="",
             given=len(columns) if given is None else given,
-            images=len(some),
-            searched=max(map(len, looked)),
+            images=len(columns),
+            searched=len(columns),
             reference=len(self.reference),
             views=results,
-            classes=self._classes(part),
+            classes=self._classes(columns),
         ).explained()
 
     def _missing(self, given: int, images: int) -> str | None:
         """Why there is not enough data, or None if there is."""
         minimum, ratio = self.settings.min_images, self.settings.ratio
-        if self.size == 0:
+        if not self.enough:
             return (
                 f"Not enough data: the reference has {len(self.reference)} images, but windows of "
                 f"{minimum} need at least {minimum * ratio:.0f}; train with a larger holdout."
@@ -254,7 +238,7 @@ class DriftDetector:
         return errors
 
     def _classes(self, columns: Columns) -> tuple[ClassChange, ...]:
-        before, now = self.reference.proportions(), columns.proportions()
+        before, now = self.usual.proportions, columns.proportions()
         order = np.argsort(-np.abs(now - before), kind="stable")[:_CLASSES]
         return tuple(
             ClassChange(

@@ -32,9 +32,15 @@ _STOPPING: Final = "The server is stopping."
 @dataclass(slots=True, eq=False, kw_only=True)
 class _Photo(Item[Embedding]):
     """``image``: uint8 pixels, a quarter of the bytes of its features, which are made of it when
-    its turn comes."""
+    its turn comes by ``spec``; without one, the features themselves."""
 
-    spec: ImageSpec
+    spec: ImageSpec | None
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        if self.spec is None:
+            return self.image
+        return self.spec.features(self.image)
 
 
 class _Passed(NamedTuple):
@@ -97,13 +103,14 @@ class Lanes:
 
     async def submit(
         self,
-        pixels: NDArray[np.uint8],
-        spec: ImageSpec,
+        image: NDArray[np.uint8] | NDArray[np.float32],
+        spec: ImageSpec | None,
         expires: float,
         client_gone: Callable[[], bool] = stays,
         in_batch: bool = False,
     ) -> Embedding:
-        """The embedding of an image, float32 [dimension]. ``in_batch``: its request has more.
+        """The embedding of an image, float32 [dimension]: of its pixels, uint8 [n_features], or,
+        without a ``spec``, of its features. ``in_batch``: its request has more.
 
         ``expires`` is in the seconds of ``time.monotonic``; raises OverloadedError once it has
         passed, or at once if it will, and ClientGoneError if ``client_gone`` after a long wait.
@@ -116,7 +123,7 @@ class Lanes:
         wait = self._wait(everything) if in_batch else self.expected_wait
         if now + wait > expires:
             raise refused(wait)
-        item = _Photo(pixels, loop.create_future(), client_gone, now, expires, spec=spec)
+        item = _Photo(image, loop.create_future(), client_gone, now, expires, spec=spec)
         item.watch()
         (self._of_batches if in_batch else self._queue).append(item)
         self._start_soon(loop)
@@ -168,7 +175,7 @@ class Lanes:
 
     def _embedded(self, items: Sequence[_Photo]) -> list[Embedding | Exception]:
         try:
-            rows = self.embedder.run(np.stack([item.spec.features(item.image) for item in items]))
+            rows = self.embedder.run(np.stack([item.features for item in items]))
             return list(rows)
         except Exception as error:  # noqa: BLE001 - it becomes the item's own answer
             if len(items) == 1:
