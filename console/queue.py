@@ -16,7 +16,7 @@ _LOOKED_AT: Final = 240
 # to 1) are one scene to it: it has nothing more to learn from the second.
 _ALIKE: Final = 0.08
 
-_SHARES: Final = {"rollout": 4, "monitor": 3, "random": 2, "unsure": 2, "doubted": 1}
+SHARES: Final = {"rollout": 4, "monitor": 3, "random": 2, "unsure": 2, "doubted": 1}
 """How many of each kind come in a row: those that decide something come most often, and none has to
 wait until another is used up."""
 
@@ -39,8 +39,8 @@ def queue(
     for one in found:
         if one.id not in skipped:
             once.setdefault(one.id, one)
-    kinds = [spread([one for one in once.values() if one.why == why]) for why in _SHARES]
-    return _mixed(kinds, list(_SHARES.values()), limit)
+    kinds = [spread([one for one in once.values() if one.why == why]) for why in SHARES]
+    return _mixed(kinds, list(SHARES.values()), limit)
 
 
 def spread(candidates: Sequence[Candidate]) -> list[Candidate]:
