@@ -18,7 +18,7 @@ def test_nothing_is_needed_once_it_is_shown() -> None:
 
 
 def test_more_wins_need_fewer_labels() -> None:
-    few, many = labels_needed(3, 0, 0.025), labels_needed(8, 0, 0.025)
+    few, many = labels_needed(3, 0, 0.025), labels_needed(5, 0, 0.025)
     assert few is not None
     assert many is not None
     assert 0 < many < few < 60

@@ -38,6 +38,6 @@ def test_probabilities_that_are_none_do_no_harm() -> None:
     assert sorted(ids(spread(odd))) == [1, 2, 3]
 
 
-def test_every_reason_has_a_place_in_the_queue(database: Database) -> None:
+def test_every_reason_has_a_place_in_the_queue() -> None:
 
     assert set(SHARES) == set(get_args(Why))
