@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 # Stamps outlive the interpreter they were made with: Homebrew removes it with the next release.
 GONE := $(shell test -x $(PYTHON_HERE) || echo always)
 
-.PHONY: help serve train demo test console-test bench check fix docs bento image image-test secrets fuzz chaos silence base-image lock clean always
+.PHONY: help serve train demo test console-test bench check fix docs bento image image-test secrets fuzz chaos silence clients-test base-image lock clean always
 
 help: ## list what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' Makefile
@@ -99,6 +99,9 @@ chaos: $(INSTALLED)-dev ## break everything under load for ten minutes, into ben
 
 silence: $(INSTALLED)-dev ## listen for a minute whether any command, or a server, opens a connection by itself
 	@SILENCE_SECONDS=60 REQUIRE_NETNS=1 $(PYTHON_HERE) -m pytest --quiet tests/live/test_silence.py
+
+clients-test: $(INSTALLED)-dev ## install other people's clients, each by itself, and print all their calls and answers
+	@CLIENTS=1 $(PYTHON_HERE) -m pytest --quiet tests/clients $(ARGS)
 
 base-image: $(INSTALLED)-dev ## ask the registry for the digest of the base image, into deploy/image/base
 	@$(PYTHON_HERE) -m scripts.base_image

@@ -23,6 +23,7 @@ import internals_supervisor
 from errors import KeysError, ModelError, RecordsError, SettingsError
 from logs import setup
 from logs.lines import fields
+from models.packing import packed_tags
 from models.roots import packed_store
 from models.store import Store
 from records.current import champions
@@ -40,6 +41,7 @@ from serving.http.document import openapi
 from serving.http.drain import Drain
 from serving.http.front import Answer, Front
 from serving.http.guard import Limits
+from serving.http.oip import INDEX, INFER
 from serving.http.protocol import HEAD_SECONDS, HttpProtocol
 from serving.http.routes import FEEDBACK, PREDICT, PREDICT_BATCH
 from serving.http.schema import (
@@ -55,8 +57,11 @@ from serving.keys.gate import Gate
 from serving.keys.keyring import Keyring
 from serving.keys.watch import KeyWatch, opening
 from serving.metrics import EXEMPLARS
+from serving.oip.infer import Infer
+from serving.oip.metadata import Index, Metadata
 from serving.predictions import Predict, PredictBatch
 from serving.processes import families
+from serving.providers import refuse_providers
 from serving.recording.connection import RecordsConnection, load, prepare
 from serving.recording.keeper import DiskKeeper
 from serving.recording.recorder import Recorder
@@ -142,7 +147,7 @@ class Champions(list[Any]):
     """The models to pack, once BentoML asks: a worker never does, and needs no database for it."""
 
     def __iter__(self) -> Iterator[Any]:
-        return (bentoml.models.BentoModel(version.tag) for version in STORE.champions())
+        return (bentoml.models.BentoModel(tag) for tag in packed_tags(STORE))
 
 
 class Pupila:
@@ -169,6 +174,9 @@ class Pupila:
         WITHIN.bind(self.endpoints, CATALOG.app, admission, self.registry, self.records)
         # A trace is made by BentoML's layers, which the front would bypass.
         ANSWERS.update({} if TRACED else self.endpoints)
+        ANSWERS[INFER.path] = Infer(*parts)
+        ANSWERS[INDEX.path] = Index(*parts[:3])
+        ANSWERS.update(Metadata(self.registry, release, lambda: DRAIN.begun).answers())
 
     @bentoml.on_deployment
     @staticmethod
@@ -188,6 +196,7 @@ class Pupila:
             if address is not None:
                 refuse_address(*address)
             refuse_certificate(*internals.serving_certificate())
+            refuse_providers(SETTINGS.chosen_providers)
             prepare(SETTINGS)
             logger.info("%s", opening(SETTINGS))
         except (KeysError, RecordsError, SettingsError) as error:

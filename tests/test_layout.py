@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "models": {"cli", "errors", "images", "internals", "labels", "settings"},
     "records": {"cli", "errors", "images", "labels", "logs", "settings", "sizes"},
     "keys": {"cli", "errors", "records", "settings"},
+    "features": {"cli", "models"},
     "serving": {
         *("errors", "images", "internals", "internals_metrics", "internals_supervisor", "labels"),
         *("logs", "models", "records", "settings", "sizes"),

@@ -22,7 +22,7 @@ MAX_PARTS: Final = 10_000
 _MAX_QUOTES: Final = 4 * MAX_PARTS + 2
 
 _LONG: Final = 256
-_PIECE: Final = 262_144
+_PIECE: Final = 32_768
 _HIGH_SURROGATE: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
 _ESCAPE_BYTES: Final = 6
 _WINDOW: Final = 65_536
@@ -30,7 +30,9 @@ _BACKSLASH: Final = 0x5C
 _STRUCTURE: Final = (b"[", b"{", b",")
 
 
-def loads_large(body: bytes, long: int = _LONG, piece: int = _PIECE) -> Any:
+def loads_large(
+    body: bytes, long: int = _LONG, piece: int = _PIECE, max_parts: int = MAX_PARTS
+) -> Any:
     """The value of a JSON document, as ``orjson.loads`` gives it, with two exceptions.
 
     A long string that is not ASCII, and so no base64, loses what is after its first pieces; and a
@@ -57,12 +59,12 @@ def loads_large(body: bytes, long: int = _LONG, piece: int = _PIECE) -> Any:
     if size + len(rest[-1]) > MAX_REST_BYTES:
         raise _too_much()
     rest_text = b"".join(rest)
-    if has_many_parts(rest_text):
-        raise many_parts()
+    if has_many_parts(rest_text, max_parts):
+        raise many_parts(max_parts)
     return _put_back(orjson.loads(rest_text), mark, texts)
 
 
-def has_many_parts(body: bytes) -> bool:
+def has_many_parts(body: bytes, max_parts: int = MAX_PARTS) -> bool:
     """Whether it would take long to parse: ten megabytes of brackets take a second.
 
     Base64 has none of these marks, and finding the next is 30 times as fast as counting them all.
@@ -72,15 +74,15 @@ def has_many_parts(body: bytes) -> bool:
         index = body.find(mark)
         while index >= 0:
             parts += 1
-            if parts > MAX_PARTS:
+            if parts > max_parts:
                 return True
             index = body.find(mark, index + 1)
     return False
 
 
-def many_parts() -> BadRequestError:
+def many_parts(max_parts: int = MAX_PARTS) -> BadRequestError:
     return BadRequestError(
-        f"Body is not valid JSON for a request: it has more than {MAX_PARTS} parts."
+        f"Body is not valid JSON for a request: it has more than {max_parts} parts."
     )
 
 

@@ -4,10 +4,18 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from dataclasses import replace
+from typing import Final
 
-from records.key import Scope
+from serving.http.oip import OIP_ROUTES
+from serving.http.rollout_schema import (
+    HistoryResponse,
+    RolloutChange,
+    RolloutResponse,
+    RolloutsResponse,
+    RolloutStart,
+)
+from serving.http.route import BODY_ERRORS, DIGIT, VERSION_HEADER, Route
 from serving.http.schema import (
     BatchRequest,
     BatchResponse,
@@ -17,62 +25,11 @@ from serving.http.schema import (
     FeedbackListResponse,
     FeedbackRequest,
     FeedbackResponse,
-    HistoryResponse,
     ItemError,
     PredictModelRequest,
     PredictRequest,
     PredictResponse,
-    RolloutChange,
-    RolloutResponse,
-    RolloutsResponse,
-    RolloutStart,
 )
-
-# A handwritten 8 as a PNG of 8x8 pixels.
-_DIGIT = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAU0lEQVR42gFIALf/AAANieGCBQAAAAAAx9rmwgsA"
-    "AgMKtswaIzUKAAAASvO77SgAAAYARf//Dg0OAAEw8Xuc0hAEAAAN/Rop/38AAAMAsffzqxQF8m8WK0GFXiAAAAAA"
-    "SUVORK5CYII="
-)
-
-
-@dataclass(frozen=True)
-class Route:
-    """One path and its method.
-
-    ``answered_by``: ``front`` for the hot routes, which bypass BentoML's middlewares and also work
-    without their trailing slash; ``catalog`` for our own pages; ``bentoml`` for what it brings;
-    ``console`` for all that is below its path.
-    ``takes_images``: the body may also be an image as it is, or a form.
-    ``request`` and ``response`` are types that pydantic makes a JSON schema of; a response of
-    ``str`` is plain text. ``scope``: what a key must allow; None for a route that never needs one.
-    ``errors``: what each status means here, beyond those of every route.
-    """
-
-    name: str
-    path: str
-    summary: str
-    answered_by: Literal["front", "catalog", "bentoml", "console"]
-    scope: Scope | None
-    method: Literal["GET", "POST"] = "GET"
-    request: Any = None
-    example: Mapping[str, Any] | None = None
-    response: Any = str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    errors: Mapping[int, str] = field(default_factory=dict)
-    takes_images: bool = False
-    for_operators: bool = False
-    documented: bool = True
-
-
-_BODY_ERRORS: Final = {
-    400: "The request is not valid",
-    408: "The body did not arrive in time",
-    413: "The body is too large",
-    415: "The body has a Content-Encoding that is not supported",
-    503: "The server has no capacity, or cannot answer before the deadline",
-}
-_VERSION_HEADER: Final = {"X-Model-Version": "the version that answered"}
 
 PREDICT: Final = Route(
     "predict",
@@ -82,10 +39,10 @@ PREDICT: Final = Route(
     "predict",
     method="POST",
     request=PredictRequest,
-    example={"request_id": "123", "model": "clf", "image": _DIGIT},
+    example={"request_id": "123", "model": "clf", "image": DIGIT},
     response=PredictResponse | BatchResponse,
-    headers=_VERSION_HEADER,
-    errors=_BODY_ERRORS,
+    headers=VERSION_HEADER,
+    errors=BODY_ERRORS,
     takes_images=True,
 )
 PREDICT_MODEL: Final = replace(
@@ -94,7 +51,7 @@ PREDICT_MODEL: Final = replace(
     path="/predict/{model}",
     summary="Classify one image by a model that the path names",
     request=PredictModelRequest,
-    example={"request_id": "123", "image": _DIGIT},
+    example={"request_id": "123", "image": DIGIT},
 )
 PREDICT_BATCH: Final = Route(
     "predict_batch",
@@ -107,13 +64,13 @@ PREDICT_BATCH: Final = Route(
     example={
         "model": "clf",
         "items": [
-            {"request_id": "123", "image": _DIGIT},
+            {"request_id": "123", "image": DIGIT},
             {"request_id": "124", "image": "?"},
         ],
     },
     response=BatchResponse,
-    headers=_VERSION_HEADER,
-    errors=_BODY_ERRORS,
+    headers=VERSION_HEADER,
+    errors=BODY_ERRORS,
 )
 FEEDBACK: Final = Route(
     "feedback",
@@ -125,7 +82,7 @@ FEEDBACK: Final = Route(
     request=FeedbackRequest | FeedbackList | FeedbackItems,
     example={"request_id": "123", "label": 8},
     response=FeedbackResponse | FeedbackListResponse | list[FeedbackResponse | ItemError],
-    errors=_BODY_ERRORS
+    errors=BODY_ERRORS
     | {
         404: "The prediction was not kept",
         503: "The server has no capacity, or the database is unavailable",
@@ -239,6 +196,7 @@ ROUTES: Final = (
     READYZ,
     METRICS,
     SCHEMA,
+    *OIP_ROUTES,
 )
 HOT: Final[Mapping[str, Route]] = {
     path: route
