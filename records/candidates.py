@@ -14,9 +14,10 @@ from records.prediction import Label
 from records.rollout_schema import label_requests, pairs
 from records.schema import labels, predictions
 
-Why = Literal["rollout", "monitor", "random", "unsure", "doubted"]
-"""Champion and challenger disagree; the monitor named it; it was drawn at random; the model is not
-sure; or it has a label that the model, which is sure, contradicts."""
+Why = Literal["rollout", "monitor", "random", "unknown", "unsure", "doubted"]
+"""Champion and challenger disagree; the monitor named it; it was drawn at random; it is unlike the
+images of the training; the model is not sure; or it has a label that the model, which is sure,
+contradicts."""
 
 # Of the newest predictions, those that are looked through for what the model is unsure of.
 _LOOKED_AT: Final = 2000
@@ -75,6 +76,27 @@ def disagreements(database: Database, model: str, rollout_id: int, limit: int) -
         .limit(limit)
     )
     return _found(database, model, statement, "rollout")
+
+
+def unknown(database: Database, model: str, limit: int) -> list[Candidate]:
+    """Of the newest predictions, those without a label that are unlike the images of the training,
+    the newest first."""
+    column = predictions.c
+    newest = (
+        select(column.id, column.known)
+        .where(column.model == model, column.status == 200, column.image_bytes > 0)
+        .order_by(column.at.desc())
+        .limit(_LOOKED_AT)
+        .subquery()
+    )
+    strange = select(newest.c.id).where(newest.c.known.is_(False))
+    statement = (
+        select(*_COLUMNS)
+        .where(column.id.in_(strange), ~has_label(column.id))
+        .order_by(column.id.desc())
+        .limit(limit)
+    )
+    return _found(database, model, statement, "unknown")
 
 
 def unsure(database: Database, model: str, limit: int) -> list[Candidate]:
