@@ -51,17 +51,49 @@ _COLUMNS: Final = (
 
 def asked(database: Database, model: str, limit: int) -> list[Candidate]:
     """Those whose label was asked for and has not come, the newest first."""
-    statement = (
-        select(*_COLUMNS, label_requests.c.drawn)
-        .select_from(label_requests.join(predictions))
-        .where(predictions.c.model == model, predictions.c.image_bytes > 0)
-        .where(~has_label(predictions.c.id))
-        .order_by(label_requests.c.prediction_id.desc())
-        .limit(limit)
-    )
     with database.reading() as connection:
-        rows = connection.execute(statement).all()
-        return [_candidate(row, _asked_why(row.drawn)) for row in _newest(connection, model, rows)]
+        drawn = _open(connection, model)
+        chosen = sorted(drawn, reverse=True)[:limit]
+        rows = [
+            row
+            for chunk in chunks(chosen)
+            for row in connection.execute(
+                select(*_COLUMNS)
+                .where(predictions.c.id.in_(chunk))
+                .order_by(predictions.c.id.desc())
+            )
+        ]
+        newest = _newest(connection, model, rows)
+        return [_candidate(row, _asked_why(drawn[row.id])) for row in newest]
+
+
+def waiting(database: Database, model: str) -> int:
+    """How many of the newest requests for a label are still open."""
+    with database.reading() as connection:
+        return len(_open(connection, model))
+
+
+def _open(connection: Connection, model: str) -> dict[int, str]:
+    """The newest requests for a label that are open: how each was drawn, by its prediction.
+
+    In two steps: a planner without statistics would look at all predictions of the model first.
+    """
+    newest = (
+        select(label_requests.c.prediction_id, label_requests.c.drawn)
+        .order_by(label_requests.c.prediction_id.desc())
+        .limit(_LOOKED_AT)
+    )
+    drawn: dict[int, str] = {row.prediction_id: row.drawn for row in connection.execute(newest)}
+    found: set[int] = set()
+    for chunk in chunks(drawn):
+        statement = select(predictions.c.id).where(
+            predictions.c.id.in_(chunk),
+            predictions.c.model == model,
+            predictions.c.image_bytes > 0,
+            ~has_label(predictions.c.id),
+        )
+        found.update(connection.execute(statement).scalars())
+    return {id_: how for id_, how in drawn.items() if id_ in found}
 
 
 def disagreements(database: Database, model: str, rollout_id: int, limit: int) -> list[Candidate]:
