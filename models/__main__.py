@@ -36,8 +36,7 @@ for command in (compare, promote, rollback, history, backup, restore):
 @click.argument("name", required=False)
 def list_(name: str | None) -> None:
     """List the versions of one model, or of all models."""
-
-    from models.report import versions_table
+    from models.listing import version_lines
 
     store = open_store()
     versions = store.versions(name)
@@ -51,7 +50,7 @@ def list_(name: str | None) -> None:
     aliases = dict.fromkeys(trials, "challenger")
     aliases |= {version.tag: "champion" for version in store.champions()}
     rollouts = {tag: one.rollout for tag, one in trials.items() if one.rollout}
-    cli.console().print(versions_table(versions, aliases, rollouts))
+    click.echo("\n".join(version_lines(versions, aliases, rollouts)))
 
 
 @main.command()

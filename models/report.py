@@ -1,6 +1,6 @@
 """Versions as tables for a person."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -10,37 +10,7 @@ from models.manifest import Interval, Manifest, Metrics
 from models.version import Version
 
 if TYPE_CHECKING:
-    from records.routing import Decision, Rollout
-
-
-def versions_table(
-    versions: Sequence[Version],
-    aliases: Mapping[str, str],
-    rollouts: Mapping[str, "Rollout"],
-) -> Table:
-    """One row per version; ``aliases`` and ``rollouts`` by tag, the latter of challengers."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("TAG", no_wrap=True, min_width=max(len(v.tag) for v in versions))
-    table.add_column("ALIAS", no_wrap=True, min_width=8)
-    if rollouts:
-        table.add_column("ROLLOUT", no_wrap=True)
-    table.add_column("CREATED (UTC)", no_wrap=True, min_width=16)
-    table.add_column("FROM", no_wrap=True)
-    table.add_column("IMAGE SPEC", no_wrap=True, min_width=10)
-    table.add_column("ACCURACY", justify="right", no_wrap=True, min_width=8)
-    for version in versions:
-        manifest = version.manifest
-        rollout = rollouts.get(version.tag)
-        table.add_row(
-            version.tag,
-            aliases.get(version.tag, ""),
-            *([rollout_text(rollout) if rollout else ""] if rollouts else []),
-            f"{manifest.created_at:%Y-%m-%d %H:%M}",
-            manifest.recipe or f"{manifest.estimator} (imported)",
-            manifest.image_spec.name,
-            f"{manifest.metrics.accuracy.value:.3f}" if manifest.metrics else "-",
-        )
-    return table
+    from records.routing import Decision
 
 
 def version_tables(version: Version, signature: str) -> Iterator[Table]:
@@ -104,12 +74,6 @@ def decision_text(decision: "Decision") -> str:
     return f"rollout {decision.rollout_id}: {what or decision.action}"
 
 
-def rollout_text(rollout: "Rollout") -> str:
-    """Its stage and the proportion of the requests that it gets, such as ``canary 25%``."""
-    proportion = rollout.shadow if rollout.stage == "shadow" else rollout.share
-    return f"{rollout.stage} {proportion:.0%}{', paused' if rollout.paused else ''}"
-
-
 def _facts(manifest: Manifest) -> list[tuple[str, str]]:
     data, parity, speed = manifest.data, manifest.parity, manifest.speed
     return [
@@ -123,6 +87,9 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
         ("backend", manifest.backend),
         ("data", f"{data.name}, {data.images} images, {data.sha256[:12]}" if data else "-"),
         ("accuracy", _interval(manifest.metrics.accuracy) if manifest.metrics else "-"),
+        ("calibration", _calibration(manifest)),
+        ("prediction sets", _sets(manifest)),
+        ("known images", _known(manifest)),
         (
             "parity",
             f"{parity.disagreements} of {parity.images} labels differ, "
@@ -140,6 +107,36 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
         ("parent", manifest.parent or "-"),
         ("content", manifest.content[:12] or "-"),
     ]
+
+
+def _calibration(manifest: Manifest) -> str:
+    found = manifest.calibration
+    if not manifest.gives_probabilities:
+        return "gives no probabilities"
+    if found is None:
+        return "not calibrated"
+    return f"{found.method}, {found.folds} folds of {found.images:,} images"
+
+
+def _sets(manifest: Manifest) -> str:
+    """What coverages it states, and from which probability on a label is in a set."""
+    honesty = manifest.honesty
+    if honesty is None or not honesty.images:
+        return "none: no labelled images were held out"
+    above = ", ".join(f"{c}: {p:.4f}" for c, p in honesty.thresholds.items())
+    text = f"by {honesty.images:,} images; labels from a probability of ({above or 'too few'})"
+    return text if manifest.abstain is None else f"{text}; abstains by {manifest.abstain:g}"
+
+
+def _known(manifest: Manifest) -> str:
+    honesty = manifest.honesty
+    if honesty is None or honesty.compares is None:
+        return "cannot be told from others"
+    limits = ", ".join(f"{float(s):.0%} beyond {d:.3g}" for s, d in honesty.limits.items())
+    return (
+        f"distance of {honesty.compares} to the nearest of {honesty.neighbours:,} images: of "
+        f"{honesty.compared:,} others {limits or 'too few to tell'}"
+    )
 
 
 def _manifest_state(version: Version) -> str:

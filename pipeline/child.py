@@ -24,7 +24,10 @@ from pipeline.order import Answer, Order, data_name
 from records.database import Database
 from records.leases import holder
 from settings import settings
+from train.dataset import Split
+from train.embedding import embedded
 from train.fit import train_parts
+from train.recipes import for_features
 
 _FAILED = 3
 
@@ -70,6 +73,10 @@ def retrain(database: Database, store: Store, order: Order) -> tuple[Version, st
         accept_new_classes=order.accept_new_classes,
     )
     parts, whole = data.split(data_name(order.retraining))
+    extractor = champion.artifact.extractor()
+    if extractor is not None:
+        recipe = for_features(recipe)
+        parts = Split(embedded(parts.train, extractor), embedded(parts.holdout, extractor))
     click.echo(f"Training {recipe} on {len(parts.train):,} images ...", err=True)
     result = train_parts(
         parts,
@@ -81,6 +88,8 @@ def retrain(database: Database, store: Store, order: Order) -> tuple[Version, st
         plan=order.plan,
         backend=manifest.backend,
         parent=champion.tag,
+        extractor=extractor,
+        abstain=manifest.abstain,
     )
     click.echo("Converting, checking and saving ...", err=True)
     candidate = _with_sizes(result.candidate, champion)

@@ -8,13 +8,15 @@ from typing import NamedTuple
 
 from errors import OverloadedError, RejectedImageError, RequestError
 from serving.endpoint import ClientGone, Endpoint, Exchange
-from serving.http.parser import ImageItem
+from serving.http.parser import ImageItem, Wants
 from serving.http.reply import Header
 from serving.inference.admission import Admission
 from serving.inference.batcher import Answer
 from serving.inference.engine import Engine, Given, Prediction
+from serving.inference.honesty import Said
 from serving.inference.registry import Registry
 from serving.recording.recorder import Recorder
+from serving.responses import check, said_of
 from serving.routing.trial import Trial, Tried
 from settings import Settings
 
@@ -55,7 +57,12 @@ class Classifying(Endpoint):
                 self._recorder.counted(engine, exchange.answer, seconds)
                 return
             kept = self._recorder.predicted(
-                engine, exchange.request_id, exchange.image, exchange.answer, seconds
+                engine,
+                exchange.request_id,
+                exchange.image,
+                exchange.answer,
+                seconds,
+                exchange.said,
             )
             tried = exchange.tried
             if tried is not None:
@@ -83,21 +90,30 @@ class Classifying(Endpoint):
         engine: Engine,
         trial: Trial | None,
         items: Sequence[Item],
-        probabilities: bool,
+        wants: Wants,
         expires: float,
         client_gone: ClientGone,
     ) -> list[Prediction | Tried | RequestError]:
         """What becomes of each item of a request."""
+        check(engine, wants)
 
         async def classify(item: Item) -> Prediction | Tried:
             if isinstance(item.image, RequestError):
                 raise item.image
             if trial is not None:
                 return await trial.answer(
-                    item.request_id, item.image, probabilities, expires, client_gone, in_batch=True
+                    item.request_id,
+                    item.image,
+                    wants.probabilities,
+                    expires,
+                    client_gone,
+                    in_batch=True,
+                    embedding=wants.embedding,
+                    coverage=wants.coverage,
+                    known=wants.known,
                 )
             return await engine.predict(
-                item.image, probabilities, expires, client_gone, in_batch=True
+                item.image, wants.probabilities, expires, client_gone, in_batch=True
             )
 
         return _expected(await asyncio.gather(*map(classify, items), return_exceptions=True))
@@ -108,28 +124,38 @@ class Classifying(Endpoint):
         trial: Trial | None,
         request_id: str | int,
         image: bytes | Given,
-        probabilities: bool,
+        wants: Wants,
         expires: float,
         client_gone: ClientGone,
     ) -> Prediction:
         """What becomes of the one image of a request, whose engine is known."""
         engine = exchange.engine
         assert engine is not None  # noqa: S101 - for the type checker
+        check(engine, wants)
         file = image.image if isinstance(image, Given) else image
         try:
             if trial is None:
-                prediction = await engine.predict(image, probabilities, expires, client_gone)
+                prediction = await engine.predict(image, wants.probabilities, expires, client_gone)
             else:
                 tried = exchange.tried = await trial.answer(
-                    request_id, image, probabilities, expires, client_gone
+                    request_id,
+                    image,
+                    wants.probabilities,
+                    expires,
+                    client_gone,
+                    embedding=wants.embedding,
+                    coverage=wants.coverage,
+                    known=wants.known,
                 )
-                exchange.engine = tried.engine
+                engine = exchange.engine = tried.engine
                 prediction = tried.prediction
         except RejectedImageError as error:
             if self._recorder is not None:
                 self._recorder.rejected(engine, request_id, file, error.reason)
             raise
         exchange.image, exchange.answer = file, prediction.answer
+        if wants.coverage is not None or wants.known or engine.honesty.abstain is not None:
+            exchange.said = await said_of(engine, prediction, wants)
         return prediction
 
     def _record_items(
@@ -137,10 +163,11 @@ class Classifying(Endpoint):
         engine: Engine,
         items: Sequence[Item],
         answers: Sequence[Prediction | Tried | RequestError],
+        said: Sequence[Said | None],
     ) -> None:
         if self._recorder is None:
             return
-        for item, answer in zip(items, answers, strict=True):
+        for item, answer, one in zip(items, answers, said, strict=True):
             file = item.image.image if isinstance(item.image, Given) else item.image
             if isinstance(answer, RequestError):
                 self._recorder.failed(engine, answer.status)
@@ -151,7 +178,7 @@ class Classifying(Endpoint):
                 self._recorder.counted(answerer, given)
             elif isinstance(file, bytes):
                 answerer, given = _answered(engine, answer)
-                kept = self._recorder.predicted(answerer, item.request_id, file, given)
+                kept = self._recorder.predicted(answerer, item.request_id, file, given, said=one)
                 if isinstance(answer, Tried):
                     answer.trial.seen(answer, item.request_id, file, kept)
 

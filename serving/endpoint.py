@@ -19,6 +19,7 @@ from serving.http.route import Route
 from serving.inference.admission import Admission
 from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
+from serving.inference.honesty import Said
 from serving.keys.caller import CALLER, Caller
 from serving.metrics import NO_VERSION, REJECTED
 from serving.routing.trial import Tried
@@ -33,8 +34,9 @@ class Exchange:
     """What is known of a request so far, for its log line, metrics and record.
 
     ``image`` and ``answer`` are those of a single prediction; ``tried``: who was asked for it,
-    while a challenger is on trial. ``headers`` go with the answer, even if it is an error.
-    ``caller``: who has the key that the request came with; None on a server without keys.
+    while a challenger is on trial; ``said``: what else the version says of it. ``headers`` go with
+    the answer, even if it is an error. ``caller``: who has the key that the request came with; None
+    on a server without keys.
     """
 
     scope: Scope
@@ -44,6 +46,7 @@ class Exchange:
     image: bytes = b""
     answer: Answer | None = None
     tried: Tried | None = None
+    said: Said | None = None
     caller: Caller | None = None
 
     def charge(self, items: int) -> None:

@@ -1,16 +1,14 @@
 """The routes that classify: one image, or up to 256 in one request."""
 
-from errors import RequestError
 from serving.classifying import Classifying, answered_by
 from serving.endpoint import ClientGone, Exchange
-from serving.http.parser import BatchQuery, ImageItem, Query, parse_batch, parse_query
+from serving.http.parser import BatchQuery, Query, parse_batch, parse_query
 from serving.http.reply import Headers, Reply, json_reply
 from serving.http.routes import PREDICT, PREDICT_BATCH
-from serving.http.schema import BatchResponse, ItemError, PredictResponse
+from serving.http.schema import BatchResponse
 from serving.http.uploads import parse_upload
-from serving.inference.engine import Prediction
 from serving.offloop import LARGE_BYTES, off_loop_if_large
-from serving.routing.trial import Tried
+from serving.responses import item_response, response_of, said_of_all
 
 
 class _Listing(Classifying):
@@ -28,14 +26,13 @@ class _Listing(Classifying):
             engine = exchange.engine = (
                 await self._engine(query.model, expires) if trial is None else trial.champion
             )
-            answers = await self._each(
-                engine, trial, query.items, query.probabilities, expires, client_gone
-            )
-        self._record_items(engine, query.items, answers)
+            answers = await self._each(engine, trial, query.items, query, expires, client_gone)
+        said = await said_of_all(engine, answers, query)
+        self._record_items(engine, query.items, answers, said)
         content: BatchResponse = {
             "items": [
-                _item_response(item, answer)
-                for item, answer in zip(query.items, answers, strict=True)
+                item_response(item, answer, query.embedding, one)
+                for item, answer, one in zip(query.items, answers, said, strict=True)
             ]
         }
         return json_reply(content, answered_by(engine, answers))
@@ -73,15 +70,10 @@ class Predict(_Listing):
             await self._engine(query.model, expires) if trial is None else trial.champion
         )
         prediction = await self._ask(
-            exchange,
-            trial,
-            query.request_id,
-            query.image,
-            query.probabilities,
-            expires,
-            client_gone,
+            exchange, trial, query.request_id, query.image, query, expires, client_gone
         )
-        return json_reply(_response(query.request_id, prediction), exchange.engine.header)
+        response = response_of(query.request_id, prediction, query.embedding, exchange.said)
+        return json_reply(response, exchange.engine.header)
 
 
 class PredictBatch(_Listing):
@@ -98,21 +90,3 @@ def _id_header(request_id: str | int | None) -> Headers:
     """The header for an id that a header can carry; the body has any."""
     text = str(request_id)
     return [(b"x-request-id", text.encode())] if text.isascii() and text.isprintable() else []
-
-
-def _response(request_id: str | int, prediction: Prediction) -> PredictResponse:
-    response: PredictResponse = {"request_id": request_id, "prediction": prediction.label}
-    if prediction.probabilities is not None:
-        response["probabilities"] = prediction.probabilities
-    return response
-
-
-def _item_response(
-    item: ImageItem, answer: Prediction | Tried | RequestError
-) -> PredictResponse | ItemError:
-    if isinstance(answer, RequestError):
-        return {"request_id": item.request_id, "detail": str(answer)}
-    if isinstance(answer, Tried):
-        answer = answer.prediction
-    assert item.request_id is not None  # noqa: S101 - an item without one is an error
-    return _response(item.request_id, answer)

@@ -29,6 +29,15 @@ from errors import (
 from records.routing import Decision, Rollout
 from serving.http.body import read_body
 from serving.http.reply import error_reply
+from serving.http.rollout_schema import (
+    DecisionListing,
+    HistoryResponse,
+    RolloutChange,
+    RolloutReport,
+    RolloutResponse,
+    RolloutsResponse,
+    RolloutStart,
+)
 from serving.http.routes import (
     ROLLOUT_ABORT,
     ROLLOUT_HISTORY,
@@ -38,18 +47,10 @@ from serving.http.routes import (
     ROLLOUT_START,
     ROLLOUTS,
 )
-from serving.http.schema import (
-    DecisionListing,
-    HistoryResponse,
-    RolloutChange,
-    RolloutReport,
-    RolloutResponse,
-    RolloutsResponse,
-    RolloutStart,
-)
 from serving.inference.registry import Registry
 from serving.keys.caller import CALLER, Caller
 from serving.recording.connection import RecordsConnection
+from serving.rollout_changes import abort, pause, promote, resume, start
 
 if TYPE_CHECKING:
     from records.database import Database
@@ -74,10 +75,10 @@ class Rollouts:
         self._registry: Registry | None = None
         self._records: RecordsConnection | None = None
         changes: dict[str, Change] = {
-            ROLLOUT_PAUSE.path: _pause,
-            ROLLOUT_RESUME.path: _resume,
-            ROLLOUT_PROMOTE.path: _promote,
-            ROLLOUT_ABORT.path: _abort,
+            ROLLOUT_PAUSE.path: pause,
+            ROLLOUT_RESUME.path: resume,
+            ROLLOUT_PROMOTE.path: promote,
+            ROLLOUT_ABORT.path: abort,
         }
         self.routes = [
             Route(ROLLOUTS.path, _answered(self._list)),
@@ -121,7 +122,7 @@ class Rollouts:
         answering = listing.champion.partition(":")[2]
         return await self._with(
             lambda database: _response(
-                *_start(database, asked, challenger, answering, _actor(request))
+                *start(database, asked, challenger, answering, _actor(request))
             )
         )
 
@@ -200,75 +201,6 @@ def _may_see(request: Request, model: str) -> bool:
 def _actor(request: Request) -> str:
     caller: Caller | None = request.scope.get(CALLER)
     return _LOOPBACK if caller is None else caller.key.name
-
-
-def _start(
-    database: "Database", asked: RolloutStart, challenger: str, answering: str, actor: str
-) -> tuple[Rollout, bool]:
-    from records.rollouts import rollouts, start
-    from records.workers import alive
-
-    going_on = rollouts(database, asked.model, active=True, limit=1)
-    if going_on and going_on[0].challenger == challenger:
-        return going_on[0], False
-    tag = f"{asked.model}:{challenger}"
-    lacking = [worker.id for worker in alive(database) if tag not in worker.versions]
-    if lacking:
-        raise RolloutError(
-            f"{len(lacking)} of the workers that are alive do not have {tag} or cannot load it, "
-            f"such as {lacking[0]}: copy it to their store first, and see their log."
-        )
-    begun = start(
-        database,
-        asked.model,
-        challenger,
-        actor=actor,
-        because=asked.because,
-        answering=answering,
-        shadow=asked.shadow,
-        rule=asked.rule,
-    )
-    return begun, True
-
-
-def _pause(database: "Database", asked: RolloutChange, actor: str) -> tuple[Rollout, bool]:
-    from records.rollouts import pause, running
-
-    seen = running(database, asked.model)
-    if seen.paused:
-        return seen, False
-    pause(database, seen, actor=actor, because=asked.because)
-    return running(database, asked.model), True
-
-
-def _resume(database: "Database", asked: RolloutChange, actor: str) -> tuple[Rollout, bool]:
-    from records.rollouts import resume, running
-
-    seen = running(database, asked.model)
-    if not seen.paused:
-        return seen, False
-    resume(database, seen, actor=actor, because=asked.because)
-    return running(database, asked.model), True
-
-
-def _promote(database: "Database", asked: RolloutChange, actor: str) -> tuple[Rollout, bool]:
-    return _end(database, asked, actor, "gain", "promoted")
-
-
-def _abort(database: "Database", asked: RolloutChange, actor: str) -> tuple[Rollout, bool]:
-    return _end(database, asked, actor, "abort", "aborted")
-
-
-def _end(
-    database: "Database", asked: RolloutChange, actor: str, ending: Any, stage: str
-) -> tuple[Rollout, bool]:
-    from records.rollouts import finish, rollouts, running
-
-    newest = rollouts(database, asked.model, limit=1)
-    if newest and not newest[0].active and newest[0].stage == stage:
-        return newest[0], False
-    finish(database, running(database, asked.model), ending, actor=actor, because=asked.because)
-    return rollouts(database, asked.model, limit=1)[0], True
 
 
 def _response(rollout: Rollout, changed: bool) -> RolloutResponse:

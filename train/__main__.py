@@ -1,6 +1,7 @@
 """``python -m train``: from images to a checked version in the model store."""
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -8,11 +9,15 @@ from click.core import ParameterSource
 
 import cli
 from errors import ModelError
+from models.abstaining import abstain_option
 from models.names import RULE, is_name
 from train.data_options import DataChoice, data_options
-from train.options import RECIPES, check_search, search_plan
+from train.options import RECIPES, check_search, quantize_options, search_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from models.extractor import Extractor
     from models.offline.succession import Succession
     from train.auto_recipe import Choice
     from train.dataset import Dataset
@@ -23,7 +28,10 @@ if TYPE_CHECKING:
 # The same as models.offline.succession.Promote.
 PROMOTE = ("always", "better", "never")
 
-_STAGES = {"search": "Searching", "fit": "Fitting", "calibrate": "Calibrating again"}
+_STAGES = {"search": "Searching", "fit": "Fitting", "calibrate": "Calibrating"}
+_EMBEDDING = "Looking at the images"
+_QUANTIZING = "Turning the extractor into int8"
+_EMBEDDING_AGAIN = "Looking at the images in int8"
 _SAVING = "Converting, checking and saving"
 
 
@@ -39,15 +47,24 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "--recipe",
     "recipe_name",
     default="auto",
-    type=click.Choice(("auto", *RECIPES)),
-    help="What to train; auto takes svc, or where that would take minutes, forest or logistic.",
+    type=click.Choice(("auto", *RECIPES, "lda")),
+    help="What to train; auto takes svc, or where that would take minutes, forest or logistic; "
+    "with --features logistic, and there is lda, too.",
 )
+@click.option(
+    "--features",
+    metavar="NAME|FILE.onnx",
+    help="Train on what this network makes of the images: efficientnet-lite0, one that python -m "
+    "features has added, or a file. The way for photos, of which a few a class are enough.",
+)
+@quantize_options
 @click.option("--name", default="clf", callback=_name, help="The model's name in the store.")
 @click.option(
     "--image-spec",
     metavar="SPEC",
-    help="How an image becomes features: digits, gray-<W>x<H>, rgb-<W>x<H>, or auto to choose "
-    "from the images.  [default: digits for digits, auto for a folder]",
+    help="How an image becomes features: digits, gray-<W>x<H>, rgb-<W>x<H>, each with options such "
+    "as :crop or :full, or auto to choose from the images.  [default: digits for digits, auto for "
+    "a folder]",
 )
 @click.option(
     "--holdout",
@@ -96,8 +113,10 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "somebody promotes or rolls out a version of the model, unless it is certainly worse than the "
     "version before it; never from then on]",
 )
+@abstain_option
 def main(
     recipe_name: str,
+    features: str | None,
     name: str,
     image_spec: str | None,
     holdout: float,
@@ -108,6 +127,9 @@ def main(
     dask: str | None,
     backend: Literal["onnx", "sklearn"],
     promote: Literal["always", "better", "never"] | None,
+    quantize: bool,
+    max_loss: float,
+    abstain: float | None,
     **chosen: Any,
 ) -> None:
     """Train an image classifier, check it, and save it as a new version in the model store.
@@ -115,21 +137,33 @@ def main(
     If a check fails, nothing is saved. To train on a folder named digits, write ./digits.
     """
     check_search(candidates, halving=halving, workers=workers, dask=dask)
+    if quantize and features is None:
+        raise click.UsageError("--quantize needs --features: it makes the network smaller.")
 
     from rich.console import Console
 
     from train.dataset import split
     from train.fit import train_parts
+    from train.photos import chosen_extractor
     from train.progress import progress
     from train.report import print_report
 
     # A wrong plan is reported before the images are read.
     plan = search_plan(candidates, halving=halving, workers=workers, dask=dask, resume=True)
+    extractor = None if features is None else chosen_extractor(features, image_spec, _say)
+    if extractor is not None:
+        image_spec = extractor.manifest.image_spec.name
     with progress() as advance:
         dataset = DataChoice(**chosen).load(
             image_spec, lambda done, total: advance("Loading", done, total)
         )
         _print_notes(dataset)
+        if extractor is not None:
+            from train.embedding import embedded
+
+            dataset = embedded(
+                dataset, extractor, lambda done, total: advance(_EMBEDDING, done, total)
+            )
         source = click.get_current_context().get_parameter_source("holdout")
         if dataset.held is not None and source is not ParameterSource.DEFAULT:
             _say("--holdout is not used, as the data say what is held out.")
@@ -137,23 +171,60 @@ def main(
         choice = _choose(parts.train, recipe_name)
         _check_store()
         advance.expect(_STAGES["fit"], choice.effort.fit)
-        result = train_parts(
-            parts,
-            dataset,
-            choice.recipe,
-            name,
+        fit = partial(
+            train_parts,
+            recipe_name=choice.recipe,
+            name=name,
             seed=seed,
             plan=plan,
             backend=backend,
             on_stage=lambda stage, done, total: advance(_STAGES[stage], done, total),
             on_note=_say,
             drawn=dataset.held is None,
+            abstain=abstain,
         )
+        if extractor is not None and quantize:
+            result = _quantized(fit, dataset, extractor, max_loss, holdout, seed, advance)
+        else:
+            result = fit(parts, dataset, extractor=extractor)
         advance.expect(_SAVING, choice.effort.save)
         saved = _save(result, promote, advance)
     console = Console(highlight=False, markup=False)
     print_report(console, result.metrics, dataset.skipped, result.findings)
     _print_version(result, saved)
+
+
+def _quantized(
+    fit: "Callable[..., TrainingResult]",
+    dataset: "Dataset",
+    extractor: "Extractor",
+    max_loss: float,
+    holdout: float,
+    seed: int,
+    advance: "Advance",
+) -> "TrainingResult":
+    """Trained on embeddings in float, and in int8, of which the latter stays if it is as good."""
+    from models.lineage import open_store
+    from train.dataset import split
+    from train.quantizing import in_int8, quantized_if_as_good
+
+    def train(dataset: "Dataset", extractor: "Extractor") -> "TrainingResult":
+        return fit(split(dataset, holdout, seed), dataset, extractor=extractor)
+
+    advance(_QUANTIZING, 0, 1)
+    # First: an extractor that cannot be quantized is found before the training.
+    small = in_int8(open_store(), extractor, split(dataset, holdout, seed).train.pixels)
+    advance(_QUANTIZING, 1, 1)
+    return quantized_if_as_good(
+        train(dataset, extractor),
+        dataset,
+        open_store(),
+        extractor,
+        small,
+        max_loss=max_loss,
+        train=train,
+        on_progress=lambda done, total: advance(_EMBEDDING_AGAIN, done, total),
+    )
 
 
 def _check_store() -> None:
@@ -183,9 +254,15 @@ def _choose(train: "Dataset", recipe: str) -> "Choice":
     """The recipe for what is trained on, once what it takes is told."""
     from train.auto_recipe import choose
     from train.effort import Size
+    from train.recipes import for_features
 
-    size = Size(len(train), train.spec.n_features, len(train.labels))
-    choice = choose(size, recipe, rarest=min(train.counts.values()))
+    rarest = min(train.counts.values())
+    if train.embeddings is not None:
+        size = Size(len(train), train.embeddings.shape[1], len(train.labels))
+        choice = choose(size, for_features("logistic" if recipe == "auto" else recipe))
+    else:
+        size = Size(len(train), train.spec.n_features, len(train.labels))
+        choice = choose(size, recipe, rarest=rarest)
     for note in choice.notes:
         _say(note)
     return choice

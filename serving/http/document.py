@@ -152,7 +152,25 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         "description": "true adds the probability of every label",
         "schema": {"type": "boolean", "default": False},
     }
-    return [*in_path, request_id, probabilities]
+    coverage = {
+        "name": "coverage",
+        "in": "query",
+        "description": "adds the labels of which one is right with this probability",
+        "schema": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "example": 0.95},
+    }
+    known = {
+        "name": "known",
+        "in": "query",
+        "description": "true adds whether the image is like those of the training",
+        "schema": {"type": "boolean", "default": False},
+    }
+    return [
+        *in_path,
+        request_id,
+        probabilities,
+        coverage,
+        known,
+    ]
 
 
 def _error(status: int, description: str, schema: Mapping[str, Any]) -> dict[str, Any]:

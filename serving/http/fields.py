@@ -113,6 +113,30 @@ def probabilities_of(fields: dict[str, Any]) -> bool:
     return probabilities
 
 
+def embedding_of(fields: dict[str, Any]) -> bool:
+    embedding = fields.get("embedding", False)
+    if type(embedding) is not bool:
+        raise _wrong("embedding must be true or false", embedding)
+    return embedding
+
+
+def coverage_of(fields: dict[str, Any]) -> float | None:
+    coverage = fields.get("coverage")
+    if coverage is None:
+        return None
+    if type(coverage) is not float or not 0 < coverage < 1:
+        given = coverage if type(coverage) in (int, float) else _TYPES[type(coverage)]
+        raise BadRequestError(f"coverage must be a number between 0 and 1, not {given}.")
+    return coverage
+
+
+def known_of(fields: dict[str, Any]) -> bool:
+    known = fields.get("known", False)
+    if type(known) is not bool:
+        raise _wrong("known must be true or false", known)
+    return known
+
+
 def label_of(fields: dict[str, Any]) -> Label:
     label = plain(fields.get("label"))
     if label is None or label == "":

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from errors import NotFoundError, WrongMethodError
 from serving.http.cors import Cors
@@ -27,7 +27,7 @@ from serving.http.drain import closing
 from serving.http.oip import asked, in_their_shape, is_below, oip_error
 from serving.http.reply import INTERNAL, Reply, error_reply
 from serving.http.route import Route
-from serving.http.routes import DOCUMENT, HOT, PREDICT, model_in
+from serving.http.routes import DOCUMENT, HOT, PREDICT, is_console, model_in
 from serving.http.uploads import ORIGINAL_TYPE
 
 logger = logging.getLogger("pupila.front")
@@ -50,7 +50,8 @@ class Front:
 
     ``answers``: what answers the hot routes, by their path; BentoML answers those that are missing.
     ``draining``: whether clients should send their next request elsewhere. ``cors``: which pages of
-    other sites may ask; by default none. ``admit`` is asked before the body is read.
+    other sites may ask; by default none. ``admit`` is asked before the body is read. ``console``:
+    answers what is below its path, to pages of no other site.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class Front:
         draining: Callable[[], bool] = lambda: False,
         cors: Cors | None = None,
         admit: Admit = lambda _: None,
+        console: ASGIApp | None = None,
     ) -> None:
         self._app = app
         self._answers = answers
         self._draining = draining
         self._cors = cors or Cors()
         self._admit = admit
+        self._console = console
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,7 +79,7 @@ class Front:
             if preflight is not None:
                 await preflight.send(self._closing(send))
                 return
-        if self._cors.allows_pages:
+        if self._cors.allows_pages and not is_console(scope["path"]):
             send = self._cors.marked(scope, send)
         refusal = self._admit(scope)
         path = scope["path"]
@@ -95,6 +98,9 @@ class Front:
                 scope["path_params"] = {"model": model}
         if route is not None:
             await self._hot(route, scope, receive, send)
+        elif self._console is not None and is_console(scope["path"]):
+            with contextlib.suppress(RuntimeError, OSError):
+                await self._console(scope, receive, self._closing(send))
         elif self._is_known(scope) or self._is_known_without_slash(scope):
             await self._shaped(scope, receive, send)
         else:

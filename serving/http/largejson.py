@@ -22,7 +22,7 @@ MAX_PARTS: Final = 10_000
 _MAX_QUOTES: Final = 4 * MAX_PARTS + 2
 
 _LONG: Final = 256
-_PIECE: Final = 262_144
+_PIECE: Final = 32_768
 _HIGH_SURROGATE: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
 _ESCAPE_BYTES: Final = 6
 _WINDOW: Final = 65_536

@@ -14,7 +14,8 @@ class Route:
 
     ``answered_by``: ``front`` for the hot routes, which bypass BentoML's middlewares and also work
     without their trailing slash; ``v2`` for those of the Open Inference Protocol, which do too;
-    ``catalog`` for our own pages; ``bentoml`` for what it brings.
+    ``catalog`` for our own pages; ``bentoml`` for what it brings;
+    ``console`` for all that is below its path.
     ``takes_images``: the body may also be an image as it is, or a form; ``takes_tensors``: it may
     have tensors after its JSON. ``error``: the type of what is answered if it fails.
     ``request`` and ``response`` are types that pydantic makes a JSON schema of; a response of
@@ -25,7 +26,7 @@ class Route:
     name: str
     path: str
     summary: str
-    answered_by: Literal["front", "v2", "catalog", "bentoml"]
+    answered_by: Literal["front", "v2", "catalog", "bentoml", "console"]
     scope: Scope | None
     method: Literal["GET", "POST"] = "GET"
     request: Any = None

@@ -8,6 +8,13 @@ from dataclasses import replace
 from typing import Final
 
 from serving.http.oip import OIP_ROUTES
+from serving.http.rollout_schema import (
+    HistoryResponse,
+    RolloutChange,
+    RolloutResponse,
+    RolloutsResponse,
+    RolloutStart,
+)
 from serving.http.route import BODY_ERRORS, DIGIT, VERSION_HEADER, Route
 from serving.http.schema import (
     BatchRequest,
@@ -18,15 +25,10 @@ from serving.http.schema import (
     FeedbackListResponse,
     FeedbackRequest,
     FeedbackResponse,
-    HistoryResponse,
     ItemError,
     PredictModelRequest,
     PredictRequest,
     PredictResponse,
-    RolloutChange,
-    RolloutResponse,
-    RolloutsResponse,
-    RolloutStart,
 )
 
 PREDICT: Final = Route(
@@ -146,7 +148,14 @@ ROLLOUT_ABORT: Final = replace(
     summary="End a rollout; the champion stays",
 )
 DOCUMENT: Final = Route("docs", "/docs.json", "This document", "catalog", None, documented=False)
-PAGE: Final = Route("page", "/", "This document, as a page", "catalog", None, documented=False)
+PAGE: Final = Route("page", "/docs", "This document, as a page", "catalog", None, documented=False)
+HOME: Final = Route(
+    "home", "/", "The console, or the page of this document", "catalog", None, documented=False
+)
+# It asks for a key by itself, on a page.
+CONSOLE: Final = Route(
+    "console", "/console/", "The console's pages", "console", None, documented=False
+)
 LIVEZ: Final = Route("livez", "/livez", "The process is alive", "bentoml", None, for_operators=True)
 HEALTHZ: Final = Route("healthz", "/healthz", "Same as /livez", "bentoml", None, for_operators=True)
 READYZ: Final = Route(
@@ -180,6 +189,8 @@ ROUTES: Final = (
     ROLLOUT_ABORT,
     DOCUMENT,
     PAGE,
+    HOME,
+    CONSOLE,
     LIVEZ,
     HEALTHZ,
     READYZ,
@@ -203,3 +214,8 @@ def model_in(path: str) -> str | None:
         return None
     name = path[len(prefix) :].removesuffix("/")
     return name if name and "/" not in name else None
+
+
+def is_console(path: str) -> bool:
+    """Whether the console answers it, where there is one."""
+    return path.startswith(CONSOLE.path) or path == CONSOLE.path[:-1]

@@ -8,8 +8,7 @@ document is made of them, at no cost to a request.
 from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from images.formats import ANY_FORMAT
@@ -20,7 +19,6 @@ MAX_ITEMS = 256
 MAX_LABELS = 1000
 MAX_LABEL = 256
 MAX_SOURCE = 128
-MAX_REASON = 1000
 
 _RequestIdText = Annotated[str, Field(min_length=1, max_length=MAX_REQUEST_ID)]
 _RequestIdNumber = Annotated[int, Field(ge=-(2**63), le=2**64 - 1)]
@@ -39,7 +37,35 @@ _Conflict = Annotated[bool, Field(description="whether another source sent anoth
 _Probabilities = Annotated[
     dict[str, float], Field(description="by label; only if the request asks for them")
 ]
-_PredictionLabel = Annotated[int | str, Field(description="has the type of the training labels")]
+_Embedding = Annotated[
+    str,
+    Field(
+        json_schema_extra={"contentEncoding": "base64"},
+        description="base64 of the feature extractor's numbers, float32 in little-endian order; "
+        "only if the request asks for it",
+    ),
+]
+_PredictionLabel = Annotated[
+    int | str | None,
+    Field(
+        description="has the type of the training labels; null only where a version was told to "
+        "abstain"
+    ),
+]
+_PredictionSet = Annotated[
+    list[int | str],
+    Field(
+        description="the labels of which one is right with the coverage, the most probable first; "
+        "only if the request asks for it, or the version abstains"
+    ),
+]
+_Familiar = Annotated[
+    bool,
+    Field(
+        description="whether the image is like those of the training; only if the request asks for "
+        "it, or the version abstains"
+    ),
+]
 
 
 class PredictRequest(BaseModel):
@@ -57,6 +83,22 @@ class PredictRequest(BaseModel):
     image: _Base64 = Field(description=f"base64 of {ANY_FORMAT}; a `data:` prefix is accepted")
     probabilities: bool = Field(
         default=False, description="true adds the probability of every label"
+    )
+    embedding: bool = Field(
+        default=False,
+        description="true adds what the feature extractor made of the image, for search and "
+        "clustering; for versions with one",
+    )
+    coverage: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="adds `prediction_set`: the labels of which one is right with this probability",
+        examples=[0.95],
+    )
+    known: bool = Field(
+        default=False,
+        description="true adds whether the image is like those of the training",
     )
 
 
@@ -83,6 +125,9 @@ class PredictForm(BaseModel):
         default="", max_length=MAX_REQUEST_ID, description="one, or one for each image"
     )
     probabilities: Literal["true", "false"] = "false"
+    embedding: Literal["true", "false"] = "false"
+    coverage: str = Field(default="", description="a number between 0 and 1, or nothing")
+    known: Literal["true", "false"] = "false"
 
 
 class PredictResponse(TypedDict):
@@ -91,6 +136,9 @@ class PredictResponse(TypedDict):
     request_id: str | int
     prediction: _PredictionLabel
     probabilities: NotRequired[_Probabilities]
+    embedding: NotRequired[_Embedding]
+    prediction_set: NotRequired[_PredictionSet]
+    known: NotRequired[_Familiar]
 
 
 class BatchItem(BaseModel):
@@ -109,6 +157,9 @@ class BatchRequest(BaseModel):
     # Any: an item that is wrong gets its own error, and the others are answered.
     items: list[BatchItem | Any] = Field(min_length=1, max_length=MAX_ITEMS)
     probabilities: bool = False
+    embedding: bool = False
+    coverage: float | None = Field(default=None, gt=0, lt=1)
+    known: bool = False
 
 
 class ItemError(TypedDict):
@@ -207,82 +258,6 @@ class RolloutListing(BaseModel):
     paused: bool = Field(description="whether it gets no images for now")
     started_at: datetime
     stage_at: datetime = Field(description="when the present stage or share began")
-
-
-class RolloutReport(RolloutListing):
-    """A rollout that is going on, or has ended."""
-
-    model: str
-    champion: str = Field(description="the tag of the version that it is compared with")
-    ended_at: datetime | None
-
-
-class RolloutsResponse(BaseModel):
-    """The newest rollouts, newest first."""
-
-    rollouts: list[RolloutReport]
-
-
-class RolloutStart(BaseModel):
-    """A rollout to begin, in the shadow."""
-
-    model_config = ConfigDict(protected_namespaces=())
-
-    model: str = Field(min_length=1, max_length=MAX_MODEL, examples=["clf"])
-    challenger: str = Field(
-        min_length=1, max_length=MAX_MODEL, description="a version in the store, or its tag"
-    )
-    because: str = Field(min_length=1, max_length=MAX_REASON, description="for the history")
-    shadow: float = Field(
-        default=0.1, ge=0, le=1, description="proportion of the images that both classify"
-    )
-    rule: dict[str, Any] = Field(
-        default={}, description="by which it moves on; by default that of the settings"
-    )
-
-    @field_validator("rule")
-    @classmethod
-    def _flat(cls, rule: dict[str, Any]) -> dict[str, Any]:
-        if any(isinstance(value, dict | list) for value in rule.values()):
-            raise PydanticCustomError("rule", "Its values should be numbers, texts, true or false")
-        return rule
-
-
-class RolloutChange(BaseModel):
-    """A change of the rollout of a model."""
-
-    model_config = ConfigDict(protected_namespaces=())
-
-    model: str = Field(min_length=1, max_length=MAX_MODEL, examples=["clf"])
-    because: str = Field(min_length=1, max_length=MAX_REASON, description="for the history")
-
-
-class RolloutResponse(BaseModel):
-    """The rollout as it is now."""
-
-    rollout: RolloutReport
-    changed: bool = Field(description="false if it was so already")
-
-
-class DecisionListing(BaseModel):
-    """A change of the champion or of a rollout."""
-
-    id: int
-    at: datetime
-    model: str
-    action: str
-    actor: str = Field(description="the name of a key, or who else decided it")
-    because: str
-    before: str | None = Field(description="the champion's version before")
-    after: str | None = Field(description="and after, if it has changed")
-    rollout_id: int | None
-    numbers: dict[str, Any] = Field(description="what it was decided by")
-
-
-class HistoryResponse(BaseModel):
-    """The newest decisions, newest first."""
-
-    decisions: list[DecisionListing]
 
 
 class ModelListing(BaseModel):

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,8 @@ _NEWEST = 0.1
 _LEAST_PACE = 0.1
 
 Features = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+Make = Callable[[Pixels], NDArray[Any]]
 
 
 class Decoder:
@@ -68,9 +71,10 @@ class Decoder:
         expires: float,
         client_gone: Callable[[], bool],
         in_batch: bool = False,
-    ) -> Features:
+        make: Make | None = None,
+    ) -> NDArray[Any]:
         """float32 [n_features] of an image file, before ``expires``, in ``time.monotonic``'s
-        seconds.
+        seconds; or what ``make`` makes of its pixels.
 
         ``in_batch``: whether its request has more of them, which take turns with other requests.
         Raises RejectedImageError for bytes that are not a readable image, OverloadedError when
@@ -80,12 +84,12 @@ class Decoder:
             if len(image) > LARGE_BYTES:
                 async with _until(expires):
                     encoded = await off_loop(examine, image, self._max_pixels)
-                return await self._on_thread(encoded, spec, expires, client_gone)
+                return await self._on_thread(encoded, spec, make, expires, client_gone)
             known = None
             if not in_batch and len(image) <= _SMALL_BYTES:
                 known = examine(image, self._max_pixels)
                 if known.pixel_count + spec.n_features <= _SMALL_PIXELS:
-                    return spec.features(known.pixels(spec))
+                    return (make or spec.features)(known.pixels(spec))
             most = INLINE_SECONDS
             if self._turn_seconds >= TURN_SECONDS:
                 most = CROWDED_INLINE_SECONDS
@@ -95,12 +99,23 @@ class Decoder:
             try:
                 encoded = known or examine(image, self._max_pixels)
                 if self._is_small(encoded, spec, most):
-                    return spec.features(encoded.pixels(spec))
+                    return (make or spec.features)(encoded.pixels(spec))
             finally:
                 self._took(time.perf_counter() - started)
-            return await self._on_thread(encoded, spec, expires, client_gone)
+            return await self._on_thread(encoded, spec, make, expires, client_gone)
         except ImageError as error:
             raise RejectedImageError(str(error)) from None
+
+    async def pixels(
+        self,
+        image: bytes,
+        spec: ImageSpec,
+        expires: float,
+        client_gone: Callable[[], bool],
+        in_batch: bool = False,
+    ) -> Pixels:
+        """As ``features``, and uint8: what waits for its turn takes a quarter of the memory."""
+        return await self.features(image, spec, expires, client_gone, in_batch, _as_they_are)
 
     def _is_small(self, encoded: Encoded, spec: ImageSpec, most: float) -> bool:
         """Whether it may be decoded inline, where ``most`` seconds are left for it."""
@@ -147,9 +162,10 @@ class Decoder:
         self,
         encoded: Encoded,
         spec: ImageSpec,
+        make: Make | None,
         expires: float,
         client_gone: Callable[[], bool],
-    ) -> Features:
+    ) -> NDArray[Any]:
         cost = encoded.cost(spec)
         if cost.bytes > self._budget.limit:
             raise ImageError(
@@ -169,18 +185,24 @@ class Decoder:
             if client_gone():
                 self._budget.release(cost)
                 raise ClientGoneError("The client disconnected.")
-            work = self._threads.submit(self._decode, encoded, spec, cost.seconds)
+            work = self._threads.submit(self._decode, encoded, spec, make, cost.seconds)
             # Its memory is free when it ends, which may be long after its client gave up.
             loop = asyncio.get_running_loop()
             work.add_done_callback(lambda _: _call(loop, self._budget.release, cost))
             return await asyncio.wrap_future(work)
 
-    def _decode(self, encoded: Encoded, spec: ImageSpec, expected: float) -> Features:
+    def _decode(
+        self, encoded: Encoded, spec: ImageSpec, make: Make | None, expected: float
+    ) -> NDArray[Any]:
         started = time.thread_time()
-        features = spec.features(encoded.pixels(spec))
+        features = (make or spec.features)(encoded.pixels(spec))
         ratio = (time.thread_time() - started) / expected
         self._pace = max(_LEAST_PACE, self._pace * (1 + _NEWEST * (ratio - 1)))
         return features
+
+
+def _as_they_are(pixels: Pixels) -> Pixels:
+    return pixels
 
 
 @contextlib.asynccontextmanager

@@ -5,6 +5,7 @@ the same. An image that fails fails the request, for the protocol has no errors 
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from errors import BadRequestError, NotFoundError, RejectedImageError, RequestError
 from serving.classifying import Classifying, GivenItem, Item, answered_by
@@ -18,7 +19,17 @@ from serving.oip.answer import Answered, answer, outputs_of
 from serving.oip.given import given
 from serving.oip.request import PROBABILITIES, Asked, Output, json_length, parse_request
 from serving.oip.tensors import numbered
+from serving.responses import said_of_all
 from serving.routing.trial import Trial, Tried
+
+
+class _Wants(NamedTuple):
+    """What the protocol can ask for besides the label."""
+
+    probabilities: bool
+    embedding: bool = False
+    coverage: float | None = None
+    known: bool = False
 
 
 class Infer(Classifying):
@@ -54,7 +65,7 @@ class Infer(Classifying):
         # Without a trial nobody needs them by label.
         probabilities = trial is not None and _asks_for_probabilities(outputs)
         prediction = await self._ask(
-            exchange, trial, asked.id, image, probabilities, expires, client_gone
+            exchange, trial, asked.id, image, _Wants(probabilities), expires, client_gone
         )
         engine = exchange.engine
         return answer(
@@ -85,10 +96,11 @@ class Infer(Classifying):
             if trial is not None and trial.challenger.manifest.labels != engine.manifest.labels:
                 # Their probabilities would not fit into one tensor.
                 trial = None
-            probabilities = trial is not None and _asks_for_probabilities(outputs)
-            answers = await self._each(engine, trial, items, probabilities, expires, client_gone)
+            wants = _Wants(trial is not None and _asks_for_probabilities(outputs))
+            answers = await self._each(engine, trial, items, wants, expires, client_gone)
         self._raise_failed(engine, items, answers)
-        self._record_items(engine, items, answers)
+        said = await said_of_all(engine, answers, wants)
+        self._record_items(engine, items, answers, said)
         tried = {outcome.engine for outcome in answers if isinstance(outcome, Tried)}
         version = (tried.pop() if len(tried) == 1 else engine).version
         return answer(

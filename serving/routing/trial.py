@@ -72,7 +72,10 @@ class Trial:
         self.attempts = Attempts(challenger, recorder)
         self._share = 0.0 if rollout.paused else rollout.share
         self._deadline = settings.deadline_ms / 1000
-        self.same_spec = champion.manifest.image_spec == challenger.manifest.image_spec
+        self.same_spec = (
+            champion.manifest.image_spec == challenger.manifest.image_spec
+            and champion.extractor == challenger.extractor
+        )
         """Whether both see the same features."""
         # Whoever was promised integers must not get strings.
         self._comparable = champion.manifest.label_type == challenger.manifest.label_type
@@ -102,19 +105,26 @@ class Trial:
         expires: float,
         client_gone: Callable[[], bool],
         in_batch: bool = False,
+        embedding: bool = False,
+        coverage: float | None = None,
+        known: bool = False,
     ) -> Tried:
         """As ``Engine.predict``, by one of the two; raises what the champion alone would raise.
 
         What needs no decoding is of the champion's spec: a challenger with another is not asked.
         Without an image there would be nothing to label where they disagree: no pairs of those.
+        ``embedding``: whether the client gets it too, and so must get that of one extractor.
+        ``coverage`` and ``known``: what it asks for besides, which not every version can say.
         """
         champion = self.champion
+        can = not (coverage or known) or self.challenger.honesty.can(coverage, known)
+        compares = self._shadow.chooses()
         if isinstance(image, Given):
-            asked = self.same_spec and self._asks(request_id, image.content, probabilities)
-            compares = self.same_spec and bool(image.image) and self._shadow.chooses()
+            asked = can and self.same_spec and self._asks(request_id, image.content, probabilities)
+            compares = compares and self.same_spec and bool(image.image)
         else:
-            asked = self._asks(request_id, image, probabilities)
-            compares = self._shadow.chooses()
+            can = can and (self.same_spec or not embedding)
+            asked = can and self._asks(request_id, image, probabilities)
         if not asked and not compares:
             prediction = await champion.predict(
                 image, probabilities, expires, client_gone, in_batch
@@ -128,7 +138,8 @@ class Trial:
         failure, seconds = None, 0.0
         if asked:
             began = time.monotonic()
-            until = expires - max(self._deadline * _PATIENCE, champion.expected_seconds)
+            rest = champion.expected_seconds if features is None else champion.classifying_seconds
+            until = expires - max(self._deadline * _PATIENCE, rest)
             answer = await self._attempt(
                 features, image, probabilities, until, client_gone, in_batch
             )
