@@ -16,6 +16,10 @@ from serving.oip.request import LABEL, PROBABILITIES, Asked, Output
 
 _JSON: Final = (b"content-type", b"application/json")
 _BINARY: Final = (b"content-type", b"application/octet-stream")
+NO_NUMBER: Final = -(2**63)
+NO_TEXT: Final = ""
+"""The label of an image for which a version abstains."""
+
 _LITTLE: Final = np.dtype("<f4")
 _BOTH: Final = {
     binary: (Output(LABEL, binary), Output(PROBABILITIES, binary)) for binary in (False, True)
@@ -23,10 +27,10 @@ _BOTH: Final = {
 
 
 class Answered(NamedTuple):
-    """One image's label, float32 [C] probabilities, and the manifest of the version that gave
-    them."""
+    """One image's label, None if the version abstains, float32 [C] probabilities, and the manifest
+    of the version that gave them."""
 
-    label: Label
+    label: Label | None
     scores: NDArray[np.float32]
     manifest: Manifest
 
@@ -96,7 +100,7 @@ def _one_binary(
 ) -> Reply:
     """The same for what Triton's client asks for: ``outputs``, in their order, of one image. Their
     JSON differs by its id alone, which halves the cost."""
-    label, scores, _ = answered
+    label, scores = _said(answered), answered.scores
     is_text = type(label) is str
     first = _element(label) if isinstance(label, str) else label.to_bytes(8, "little", signed=True)
     before, after = _around_id(model, version, outputs, is_text, len(first), len(scores))
@@ -137,7 +141,7 @@ def _tensor(output: Output, answers: Sequence[Answered]) -> tuple[dict[str, Any]
     if output.name == LABEL:
         is_text = answers[0].manifest.label_type == "string"
         tensor = {"name": LABEL, "datatype": "BYTES" if is_text else "INT64", "shape": [images]}
-        return tensor, [answered.label for answered in answers]
+        return tensor, [_said(answered) for answered in answers]
     classes = len(answers[0].scores)
     if output.classes:
         count = min(output.classes, classes)
@@ -147,6 +151,13 @@ def _tensor(output: Output, answers: Sequence[Answered]) -> tuple[dict[str, Any]
     if images == 1:
         return tensor, answers[0].scores.astype(_LITTLE, copy=False)
     return tensor, np.concatenate([answered.scores for answered in answers], dtype=_LITTLE)
+
+
+def _said(answered: Answered) -> Label:
+    """The label; a tensor has no place for none, so one that no class has."""
+    if answered.label is not None:
+        return answered.label
+    return NO_TEXT if answered.manifest.label_type == "string" else NO_NUMBER
 
 
 def _classes(answered: Answered, count: int) -> list[str]:
