@@ -120,6 +120,7 @@ def sampled(
         limit=min(maximum, fitting),
         status=None,
         with_images=False,
+        by_chance=True,
     )
     return load(database, monitored, records)
 

@@ -65,6 +65,18 @@ class MonitoredVersion:
         """Two copies of the classifier, each trained on half of the data."""
         return self.version.artifact.halves()
 
+    def inputs(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """float32 [N, F], what the classifier takes of uint8 [N, n_features]."""
+        extractor = self.version.artifact.extractor()
+        features = (
+            self.spec.features(pixels[start : start + _CHUNK])
+            for start in range(0, max(len(pixels), 1), _CHUNK)
+        )
+        if extractor is None:
+            return np.concatenate(list(features))
+        embedder = extractor.open()
+        return np.concatenate([embedder.run(part) for part in features])
+
     def answers(self, pixels: NDArray[np.uint8], runtime: Runtime) -> NDArray[np.float32]:
         """float32 [N, C], the outputs of the classifier, or of a half, for uint8 [N, F]."""
         return outputs_of(runtime, self.spec, pixels, len(self.labels))
