@@ -14,7 +14,7 @@ import click
 
 import cli
 from errors import ModelError, RolloutError, UnknownVersionError
-from models.abstaining import Abstaining, abstain_option
+from models.abstention import abstain_option
 from models.names import RULE, is_name
 from records.routing import Decision
 
@@ -169,6 +169,8 @@ def _chosen(tag: str) -> tuple[str, str, str | None]:
 
 def _abstaining(tag: str, coverage: float) -> str:
     """The version that a copy of this one was saved as; itself if it abstains so."""
+    from models.abstaining import Abstaining
+
     store = open_store()
     version = store.get(tag)
     if version.manifest.abstain == coverage:
