@@ -58,7 +58,10 @@ def promote(tag: str, because: str, abstain: float | None) -> None:
 
     name, version, answering = _chosen(tag)
     if abstain is not None:
-        version = _abstaining(f"{name}:{version}", abstain)
+        copy = _abstaining(f"{name}:{version}", abstain)
+        if copy != version:
+            # A rollback leads to the original where that answered.
+            version, answering = copy, answering or version
     with _database() as database:
         decision = make_champion(
             database, name, version, actor=COMMAND_LINE, because=because, answering=answering

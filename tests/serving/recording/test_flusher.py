@@ -15,8 +15,8 @@ from serving.recording.copier import Copier
 from serving.recording.flusher import Flusher
 from serving.recording.handover import Handover
 from serving.recording.ledger import Ledger
-from serving.recording.scout import Scout
 from serving.recording.sampling import Sampled
+from serving.recording.scout import Scout
 from serving.recording.tally import Tally
 from settings import Settings
 from tests.databases import Postgres, postgres_server
