@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from errors import ImageError, ParityError, PickleError, first_line
 from images.spec import ImageSpec
-from labels import nfc, plain
+from labels import plain
 from models.artifact import MANIFEST, read_artifact
 from models.coverage import Coverage
 from models.files import load_arrays
