@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 import cli
 from errors import ModelError
-from models.abstaining import abstain_option
+from models.abstention import abstain_option
 from models.names import RULE, is_name
 from train.data_options import DataChoice, data_options
 from train.options import RECIPES, check_search, search_plan
