@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import io
-import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -41,7 +40,6 @@ from models.manifest import (
     Quantization,
     Speed,
     changed,
-    content_digest,
 )
 from models.offline import parity
 from models.offline.classes import label_values
@@ -167,7 +165,6 @@ class Candidate:
             files[HONEST] = self.honest.dump()
         hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
         manifest = changed(manifest, files=hashes)
-        manifest = changed(manifest, content=content_digest(json.loads(manifest.model_dump_json())))
         for name, content in files.items():
             (folder / name).write_bytes(content)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")

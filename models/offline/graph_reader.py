@@ -1,5 +1,6 @@
 """Reads from an ONNX graph what an extractor needs to know, and says from what it was read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -7,7 +8,8 @@ from onnx import TensorProto, numpy_helper
 
 from errors import ConversionError
 
-TYPES: Final = {
+InputType = Literal["float32", "float16", "uint8"]
+TYPES: Final[Mapping[int, InputType]] = {
     TensorProto.FLOAT: "float32",
     TensorProto.FLOAT16: "float16",
     TensorProto.UINT8: "uint8",
@@ -81,9 +83,9 @@ class GraphReader:
         """The name of the tensor that the embedding is made of. Raises ConversionError."""
         if wanted is not None:
             if wanted not in self.made_by:
-                outputs = ", ".join(one.name for one in self.graph.output)
+                named = ", ".join(one.name for one in self.graph.output)
                 raise ConversionError(
-                    f"The graph has no tensor {wanted!r}; its outputs are {outputs}, and any "
+                    f"The graph has no tensor {wanted!r}; its outputs are {named}, and any "
                     "other tensor's name will do."
                 )
             self.facts.append(Fact("output", wanted, "asked for"))

@@ -17,7 +17,7 @@ from errors import ArtifactError, ConversionError, first_line
 from models.extractor import MAX_GRAPH_BYTES
 from models.extractor_operators import EXTRACTOR_OPERATORS
 from models.graph import Contents
-from models.offline.graph_reader import TYPES, Fact, GraphReader, Sides, shape_of
+from models.offline.graph_reader import TYPES, Fact, GraphReader, InputType, Sides, shape_of
 
 Pool = Literal["auto", "mean", "first", "none"]
 POOLS: Final = ("auto", "mean", "first", "none")
@@ -34,7 +34,7 @@ class Cut:
 
     graph: bytes
     input_name: str
-    input_type: Literal["float32", "float16", "uint8"]
+    input_type: InputType
     sides: Sides
     raw: bool
     facts: tuple[Fact, ...] = field(default=())

@@ -110,7 +110,8 @@ def _viewed(tensor: _Tensor, numbers: NDArray[Any]) -> NDArray[Any]:
     if len(shape) != len(strides) or len(shape) > _MAX_DIMENSIONS or min(whole) < 0:
         raise ValueError("shape of a tensor")
     last = tensor.offset + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
-    if math.prod(shape) > len(numbers) or (math.prod(shape) and last >= len(numbers)):
+    count: int = math.prod(shape)
+    if count > len(numbers) or (count and last >= len(numbers)):
         raise ValueError("tensor outside of its storage")
     steps = [step * numbers.itemsize for step in strides]
     view = np.lib.stride_tricks.as_strided(numbers[tensor.offset :], shape, steps)
