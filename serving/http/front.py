@@ -133,8 +133,8 @@ class Front:
         scope["path_params"] = {"model": found.model}
         try:
             return await self._answers[found.route.path](scope, receive)
-        except Exception:
-            logger.exception("%s %s failed", scope["method"], path)
+        except Exception as error:  # noqa: BLE001 - it is logged
+            logger.error("%s %s failed", scope["method"], path, extra=raised(error))  # noqa: TRY400 - as text
             return oip_error(INTERNAL)
 
     async def _hot(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
