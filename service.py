@@ -43,6 +43,7 @@ from serving.http.front import Answer, Front
 from serving.http.guard import Limits
 from serving.http.oip import INDEX, INFER
 from serving.http.protocol import HEAD_SECONDS, HttpProtocol
+from serving.http.raw import Raw
 from serving.http.routes import FEEDBACK, PREDICT, PREDICT_BATCH
 from serving.http.schema import (
     BatchRequest,
@@ -109,27 +110,6 @@ HttpProtocol.limits = Limits(
 )
 internals.leave_out_unused()
 internals.use_http_protocol("serving.http.protocol:HttpProtocol")
-
-
-class Unread:
-    """A request that BentoML takes for parsed fields: one, named ``request``."""
-
-    model_fields = ("request",)
-
-    def __init__(self, request: Request) -> None:
-        self.request = request
-
-
-class Raw:
-    """Passes the request itself to the method whose fields the class describes.
-
-    BentoML would choose a parser by ``Content-Type`` (a form's, for ``curl -d``) and log a
-    traceback for each invalid body; an endpoint reads every body as JSON and answers in a sentence.
-    """
-
-    @classmethod
-    async def from_http_request(cls, request: Request, serde: object) -> Unread:  # noqa: ARG003 - BentoML's signature
-        return Unread(request)
 
 
 class PredictInput(Raw, PredictRequest, bentoml.IODescriptor):
