@@ -144,6 +144,17 @@ async def test_without_a_rollout_the_same_image_is_answered_from_memory(
         assert it.rows("select count(distinct request_id) from predictions") == [(3,)]
 
 
+async def test_while_the_challenger_answers_a_share_nobody_answers_from_memory(
+    house: Open, two: list[Again]
+) -> None:
+    async with house(*two) as it:
+        await it.follow(share=1e-9)
+        before = passes(it)
+        for number in range(3):
+            assert (await it.ask(query(number)))[2] == it.champion.tag
+        assert passes(it) == before + 3
+
+
 async def test_the_embedding_that_a_client_gets_is_the_challengers_too(
     house: Open, two: list[Again]
 ) -> None:
