@@ -222,13 +222,15 @@ def table(found: dict[tuple[str, int], list[Run]], base: str) -> str:
     rows = []
     for (title, busy), runs in found.items():
         seconds = sorted(second for run in runs for second in run.seconds)
-        ratios = [run.rate / one.rate for run, one in zip(runs, found[base, busy], strict=True)]
+        # Of a server that has refused all of a turn there is no ratio.
+        both = zip(runs, found[base, busy], strict=True)
+        ratios = [run.rate / one.rate for run, one in both if one.rate]
         rows.append(
             [
                 title,
                 str(busy),
                 number(statistics.median(run.rate for run in runs)),
-                f"{statistics.median(ratios):.2f}",
+                f"{statistics.median(ratios):.2f}" if ratios else "–",
                 str(sum(run.refused for run in runs)),
                 str(len(seconds)),
                 f"{statistics.median(seconds):.2f}",
