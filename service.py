@@ -52,6 +52,7 @@ from serving.http.schema import (
     PredictResponse,
 )
 from serving.inference.admission import Admission
+from serving.inference.memory import workers
 from serving.inference.registry import Registry
 from serving.keys.gate import Gate
 from serving.keys.keyring import Keyring
@@ -89,7 +90,7 @@ try:
     STORE = Store(aliases=champions)
 except ModelError as error:
     give_up(str(error))
-WORKERS = SETTINGS.workers or internals.available_cpus()
+WORKERS, BY = workers(SETTINGS)
 _SWITCH_SECONDS = 0.001
 DRAIN = Drain(SETTINGS.drain_ms / 1000)
 TRACED = internals.is_traced()
@@ -185,7 +186,9 @@ class Pupila:
         setup.for_server(SETTINGS)
         logger.info(
             "the server starts",
-            extra=fields(version=release(), workers=WORKERS, settings=setup.described(SETTINGS)),
+            extra=fields(
+                version=release(), workers=WORKERS, by=BY, settings=setup.described(SETTINGS)
+            ),
         )
         # BentoML has taken a Bento's sources off the path again. In front: a package named like one
         # of our folders must not be imported in its place.
@@ -288,7 +291,8 @@ class FrontedService(bentoml.Service[Pupila]):
 service: Any = bentoml.service(
     name="pupila",
     service_class=FrontedService,
-    workers=SETTINGS.workers or "cpu_count",
+    # A Bento is built elsewhere than it runs.
+    workers=WORKERS if internals.is_server() else SETTINGS.workers or "cpu_count",
     http={"port": SETTINGS.port},
     # Its layer counts what the front passes on to it, under other names.
     metrics={"enabled": False},

@@ -22,14 +22,16 @@ from pathlib import Path
 
 import click
 import httpx2
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from bench.machine import heading
 from bench.process import ROOT
 from bench.table import markdown
 from models.store import Store
 from records.database import Database
+from records.schema import traffic
 from settings import Settings
+from tests.console.scene import digit
 from tests.drafts import LinearDraft
 from tests.servers import NO_TLS, Server, serve
 
@@ -68,8 +70,6 @@ FROM n, (SELECT 'status' AS kind, '200' AS key, 25 AS count UNION SELECT 'status
 
 def fill(home: Path, records: int, version: str) -> None:
     """A month of records: as many predictions, each with its image, a tenth of them labelled."""
-    from tests.console.scene import digit
-
     start = datetime.now(UTC) - timedelta(days=30)
     seconds = 30 * 86_400
     image = digit(1)[0]
@@ -92,11 +92,6 @@ def fill(home: Path, records: int, version: str) -> None:
 
 def _form(home: Path) -> str:
     """How the database writes a time, as ``strftime`` takes it."""
-    from sqlalchemy import insert, select
-    from sqlalchemy import text as raw
-
-    from records.schema import traffic
-
     with Database.of(Settings(home=home / "pupila"), create=True) as database:
         database.prepare()
         with database.writing() as connection:
@@ -104,9 +99,8 @@ def _form(home: Path) -> str:
             connection.execute(
                 insert(traffic).values(row | {"role": "-", "kind": "-", "key": "-", "count": 1})
             )
-            written = str(connection.execute(raw("SELECT minute FROM traffic")).scalar_one())
-            assert connection.execute(select(traffic.c.minute)).scalar_one() == row["minute"]
-            connection.execute(raw("DELETE FROM traffic"))
+            written = str(connection.execute(text("SELECT minute FROM traffic")).scalar_one())
+            connection.execute(text("DELETE FROM traffic"))
     return written.replace("2001-02-03", "%Y-%m-%d").replace("04:05:00", "%H:%M:%S")
 
 
@@ -137,7 +131,7 @@ def pages(server: Server, times: int) -> list[tuple[str, float, float]]:
             for _ in range(times):
                 before = process_seconds(worker)
                 answer = browser.get(f"/console/{page}")
-                assert answer.status_code == 200, answer.text
+                answer.raise_for_status()
                 costs.append(1000 * (process_seconds(worker) - before))
             found.append((page, costs[0], statistics.median(costs[1:])))
     return found
@@ -175,7 +169,7 @@ def a_prediction(server: Server, seconds: float) -> tuple[float, float]:
         asking.post("/predict/", content=_BODY)
         before, began, count = thread_seconds(worker), time.monotonic(), 0
         while time.monotonic() - began < seconds:
-            assert asking.post("/predict/", content=_BODY).status_code == 200
+            asking.post("/predict/", content=_BODY).raise_for_status()
             count += 1
         spent = thread_seconds(worker) - before
         return 1e6 * spent / count, 1e6 * (time.monotonic() - began) / count
@@ -217,8 +211,8 @@ def main(records: int, rounds: int, seconds: float, pause: float, output: Path) 
             "visit of a worker, and the median of later ones.\n",
             markdown(("page", "first visit", "later"), rows),
             "",
-            "Processor time of a prediction on the thread that answers it, without visitors and",
-            f"beside {CLIENTS} that each load a page, wait {pause:g} s, and load the next, in turns",
+            "Processor time of a prediction, on the thread that answers it, without visitors and",
+            f"beside {CLIENTS} that load a page, wait {pause:g} s, and load the next, in turns",
             f"({visited} pages): {loop[0]:.1f} and {loop[1]:.1f} µs; the median of the ratios is",
             f"**{statistics.median(ratios):.3f}**.",
         ]

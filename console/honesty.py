@@ -20,9 +20,12 @@ class Certainty(NamedTuple):
 def asked(manifest: Manifest) -> dict[str, Any]:
     """The fields of a request that ask for it."""
     fields: dict[str, Any] = {}
-    if getattr(manifest, "prediction_sets", None) or getattr(manifest, "calibration", None):
+    honesty = manifest.honesty
+    if honesty is None:
+        return fields
+    if honesty.images / (honesty.images + 1) >= _COVERAGE:
         fields["coverage"] = _COVERAGE
-    if getattr(manifest, "known", None):
+    if honesty.limits:
         fields["known"] = True
     return fields
 
@@ -30,11 +33,7 @@ def asked(manifest: Manifest) -> dict[str, Any]:
 def found(answer: Mapping[str, Any]) -> Certainty:
     """What an answer says of it."""
     labels, known = answer.get("prediction_set"), answer.get("known")
-    if isinstance(known, Mapping):
-        known = known.get("known")
-    coverage = answer.get("coverage", _COVERAGE)
     return Certainty(
         tuple(labels) if isinstance(labels, list) else None,
-        coverage if isinstance(coverage, float) else _COVERAGE,
-        known if isinstance(known, bool) else None,
+        known=known if isinstance(known, bool) else None,
     )

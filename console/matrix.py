@@ -10,7 +10,7 @@ _WRONG: Final = ((0.1, "w2"), (0.001, "w1"))
 
 
 class Cell(NamedTuple):
-    count: int
+    images: int
     shade: str
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from records.candidates import Candidate, asked, disagreements, doubted, unsure
+from records.candidates import Candidate, asked, disagreements, doubted, unknown, unsure
 from records.database import Database
 from records.routing import Rollout
 
@@ -16,7 +16,7 @@ _LOOKED_AT: Final = 240
 # to 1) are one scene to it: it has nothing more to learn from the second.
 _ALIKE: Final = 0.08
 
-_SHARES: Final = {"rollout": 4, "monitor": 3, "random": 2, "unsure": 2, "doubted": 1}
+SHARES: Final = {"rollout": 4, "monitor": 3, "random": 2, "unknown": 2, "unsure": 2, "doubted": 1}
 """How many of each kind come in a row: those that decide something come most often, and none has to
 wait until another is used up."""
 
@@ -33,14 +33,15 @@ def queue(
     found = asked(database, model, _LOOKED_AT)
     if rollout is not None:
         found += disagreements(database, model, rollout.id, _LOOKED_AT)
+    found += unknown(database, model, _LOOKED_AT)
     found += unsure(database, model, _LOOKED_AT)
     found += doubted(database, model, _LOOKED_AT // 4, source)
     once: dict[int, Candidate] = {}
     for one in found:
         if one.id not in skipped:
             once.setdefault(one.id, one)
-    kinds = [spread([one for one in once.values() if one.why == why]) for why in _SHARES]
-    return _mixed(kinds, list(_SHARES.values()), limit)
+    kinds = [spread([one for one in once.values() if one.why == why]) for why in SHARES]
+    return _mixed(kinds, list(SHARES.values()), limit)
 
 
 def spread(candidates: Sequence[Candidate]) -> list[Candidate]:

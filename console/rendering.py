@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from console import assets
 from console.visit import Page, Visit, link
@@ -57,7 +57,7 @@ def _environment() -> Environment:
         finalize=_clean,
     )
     environment.globals.update(link=link, asset=assets.path_of)
-    environment.filters.update(short=short)
+    environment.filters.update(short=short, exact=escape)
     return environment
 
 

@@ -80,6 +80,16 @@ def bring(store: Store, pickled: Pickle) -> "Succession":
             raise type(error)(_with_way_out(str(error), unsaved)) from error
     if checked is not None:
         click.echo(checked.said)
+    if saved.version.manifest.gives_probabilities:
+        sets = saved.version.manifest.honesty
+        click.echo(
+            "Its probabilities are as they were made, not calibrated here; "
+            + (
+                f"it gives prediction sets, by {sets.images:,} labelled images."
+                if sets is not None
+                else "for prediction sets, --check true labels with --accuracy."
+            )
+        )
     return saved
 
 

@@ -101,6 +101,11 @@ class TrainingImages:
         self._blobs = self._root / "images"
         self._lists = self._root / "versions"
 
+    @property
+    def folder(self) -> Path:
+        """Where they are: beside the store."""
+        return self._root
+
     def keep(self, name: str, version: str, images: TrainingSet) -> None:
         """Keep the images of a version, whole or not at all.
 
@@ -213,8 +218,6 @@ class TrainingImages:
     def _image(
         self, entry: _Entry, spec: ImageSpec
     ) -> tuple[NDArray[np.uint8] | None, bytes | None]:
-        # With Pillow, which no command that only reads versions needs.
-
         with contextlib.suppress(OSError, ImageError):
             content = read_regular(self._blob(entry.sha256))
             if hashlib.sha256(content).hexdigest() != entry.sha256:

@@ -4,7 +4,6 @@ Each looks at a limited number of the newest, so that it takes as long in a larg
 small one.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -103,13 +102,18 @@ def of_class(
 
 def mistakes(database: Database, model: str, version: str, limit: int) -> list[Shown]:
     """Of the newest labels, those that a version's own predictions contradict, newest first."""
-    statement = (
-        select(predictions.c.id, predictions.c.label, labels.c.label.label("given"))
-        .select_from(labels.join(predictions))
-        .where(labels.c.model == model, predictions.c.image_bytes > 0)
-        .where(predictions.c.version == version)
+    newest = (
+        select(labels.c.prediction_id, labels.c.label.label("given"), labels.c.at, labels.c.id)
+        .where(labels.c.model == model)
         .order_by(labels.c.at.desc(), labels.c.id.desc())
         .limit(LOOKED_AT // 4)
+        .subquery()
+    )
+    statement = (
+        select(predictions.c.id, predictions.c.label, newest.c.given)
+        .join(newest, newest.c.prediction_id == predictions.c.id)
+        .where(predictions.c.version == version, predictions.c.image_bytes > 0)
+        .order_by(newest.c.at.desc(), newest.c.id.desc())
     )
     wrong: list[int] = []
     seen: set[int] = set()
@@ -174,8 +178,10 @@ def shown(connection: Connection, ids: list[int]) -> list[Shown]:
 
 
 def _counted(connection: Connection, statement: Select[tuple[Label | None]]) -> dict[Label, int]:
-    found = Counter(connection.execute(statement).scalars())
-    return {label: count for label, count in found.most_common() if label is not None}
+    newest = statement.subquery()
+    label, number = newest.c.label, func.count()
+    grouped = select(label, number).group_by(label).order_by(number.desc(), label)
+    return {found: int(n) for found, n in connection.execute(grouped) if found is not None}
 
 
 def ids_with_image(database: Database, model: str, *, labelled: bool) -> list[int]:

@@ -14,9 +14,10 @@ from records.prediction import Label
 from records.rollout_schema import label_requests, pairs
 from records.schema import labels, predictions
 
-Why = Literal["rollout", "monitor", "random", "unsure", "doubted"]
-"""Champion and challenger disagree; the monitor named it; it was drawn at random; the model is not
-sure; or it has a label that the model, which is sure, contradicts."""
+Why = Literal["rollout", "monitor", "random", "unknown", "unsure", "doubted"]
+"""Champion and challenger disagree; the monitor named it; it was drawn at random; it is unlike the
+images of the training; the model is not sure; or it has a label that the model, which is sure,
+contradicts."""
 
 # Of the newest predictions, those that are looked through for what the model is unsure of.
 _LOOKED_AT: Final = 2000
@@ -50,17 +51,49 @@ _COLUMNS: Final = (
 
 def asked(database: Database, model: str, limit: int) -> list[Candidate]:
     """Those whose label was asked for and has not come, the newest first."""
-    statement = (
-        select(*_COLUMNS, label_requests.c.drawn)
-        .select_from(label_requests.join(predictions))
-        .where(predictions.c.model == model, predictions.c.image_bytes > 0)
-        .where(~has_label(predictions.c.id))
-        .order_by(label_requests.c.prediction_id.desc())
-        .limit(limit)
-    )
     with database.reading() as connection:
-        rows = connection.execute(statement).all()
-        return [_candidate(row, _asked_why(row.drawn)) for row in _newest(connection, model, rows)]
+        drawn = _open(connection, model)
+        chosen = sorted(drawn, reverse=True)[:limit]
+        rows = [
+            row
+            for chunk in chunks(chosen)
+            for row in connection.execute(
+                select(*_COLUMNS)
+                .where(predictions.c.id.in_(chunk))
+                .order_by(predictions.c.id.desc())
+            )
+        ]
+        newest = _newest(connection, model, rows)
+        return [_candidate(row, _asked_why(drawn[row.id])) for row in newest]
+
+
+def waiting(database: Database, model: str) -> int:
+    """How many of the newest requests for a label are still open."""
+    with database.reading() as connection:
+        return len(_open(connection, model))
+
+
+def _open(connection: Connection, model: str) -> dict[int, str]:
+    """The newest requests for a label that are open: how each was drawn, by its prediction.
+
+    In two steps: a planner without statistics would look at all predictions of the model first.
+    """
+    newest = (
+        select(label_requests.c.prediction_id, label_requests.c.drawn)
+        .order_by(label_requests.c.prediction_id.desc())
+        .limit(_LOOKED_AT)
+    )
+    drawn: dict[int, str] = {row.prediction_id: row.drawn for row in connection.execute(newest)}
+    found: set[int] = set()
+    for chunk in chunks(drawn):
+        statement = select(predictions.c.id).where(
+            predictions.c.id.in_(chunk),
+            predictions.c.model == model,
+            predictions.c.image_bytes > 0,
+            ~has_label(predictions.c.id),
+        )
+        found.update(connection.execute(statement).scalars())
+    return {id_: how for id_, how in drawn.items() if id_ in found}
 
 
 def disagreements(database: Database, model: str, rollout_id: int, limit: int) -> list[Candidate]:
@@ -75,6 +108,27 @@ def disagreements(database: Database, model: str, rollout_id: int, limit: int) -
         .limit(limit)
     )
     return _found(database, model, statement, "rollout")
+
+
+def unknown(database: Database, model: str, limit: int) -> list[Candidate]:
+    """Of the newest predictions, those without a label that are unlike the images of the training,
+    the newest first."""
+    column = predictions.c
+    newest = (
+        select(column.id, column.known)
+        .where(column.model == model, column.status == 200, column.image_bytes > 0)
+        .order_by(column.at.desc())
+        .limit(_LOOKED_AT)
+        .subquery()
+    )
+    strange = select(newest.c.id).where(newest.c.known.is_(False))
+    statement = (
+        select(*_COLUMNS)
+        .where(column.id.in_(strange), ~has_label(column.id))
+        .order_by(column.id.desc())
+        .limit(limit)
+    )
+    return _found(database, model, statement, "unknown")
 
 
 def unsure(database: Database, model: str, limit: int) -> list[Candidate]:

@@ -17,6 +17,7 @@ from models.offline.candidate import Candidate
 from models.offline.comparison import image_digests
 from models.training_images import TrainingSet
 from settings import settings
+from train.augmenting import Variants, with_variants
 from train.calibration import bare, is_poor
 from train.confusion import confusion_picture
 from train.data_size import DataSize
@@ -129,19 +130,22 @@ def train_parts(
     on_note: Callable[[str], None] | None = None,
     drawn: bool = False,
     extractor: Extractor | None = None,
+    variants: Variants | None = None,
     abstain: float | None = None,
 ) -> TrainingResult:
     """``train`` with a split that was made elsewhere, of the ``whole`` that the version names.
 
     ``parameters``: of the recipe, unless there is a ``plan`` to search; ``drawn``: whether the
     holdout was drawn at random from the same images. It may lack a class of the training set, but
-    has no other. ``extractor``: what made the embeddings of both parts, if they have some.
+    has no other. ``extractor``: what made the embeddings of both parts, if they have some;
+    ``variants``: copies of the training photos, which are trained on, too.
     ``abstain``: the coverage by which the version is to abstain; raises ModelError if the holdout
     is too small for it.
     """
     chosen = recipe(recipe_name)
     notify = on_stage or (lambda _stage, _done, _total: None)
-    features, targets = parts.train.features(), parts.train.targets
+    fitted = parts.train if variants is None else with_variants(parts.train, variants)
+    features, targets = fitted.features(), fitted.targets
     searched = None
     if plan is not None:
         searched = search(
@@ -155,7 +159,7 @@ def train_parts(
             dask=plan.dask,
             on_progress=lambda done, total: notify("search", done, total),
             on_note=on_note,
-            groups=parts.train.groups,
+            groups=fitted.groups,
             journals=settings().home / "searches" if plan.resume else None,
         )
     values = dict(parameters or {}) if searched is None else searched.winner.parameters
@@ -164,7 +168,7 @@ def train_parts(
             chosen,
             features,
             targets,
-            parts.train.groups,
+            fitted.groups,
             seed,
             lambda done, total: notify("search", done, total),
         )
@@ -180,7 +184,7 @@ def train_parts(
             ) from error
         notify("fit", 1, 1)
         notify("calibrate", 0, 1)
-        calibrated = servable(chosen, base, parts.train, features, seed)
+        calibrated = servable(chosen, base, fitted, features, seed)
         if calibrated is not None:
             estimator = calibrated.estimator
         elif base is not estimator:
@@ -198,6 +202,7 @@ def train_parts(
         if calibrated is None:
             findings.append(WITHOUT_CALIBRATION)
     metrics = evaluate(labels, truth, probabilities)
+    features, targets = parts.train.features(), parts.train.targets
     given = whole.held is not None
     if is_guessing(metrics):
         findings += on_accuracy(metrics, _circumstances(parts, estimator, features, given=given))

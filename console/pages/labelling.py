@@ -25,6 +25,7 @@ WHY: Final = {
     "rollout": "Champion and challenger disagree",
     "monitor": "The monitor suspects harm",
     "random": "Drawn at random, to measure the accuracy",
+    "unknown": "Unlike the images of the training",
     "unsure": "The model is unsure",
     "doubted": "Labelled before, but the model is sure it is something else",
 }

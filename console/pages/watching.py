@@ -11,7 +11,8 @@ from console.charts import bars, lines, whiskers
 from console.report import STATES, accuracies, newest
 from console.trend import Span, Trends
 from console.visit import Answer, NotHereError, Page, Redirect, Visit, link
-from records.labelled import labelled_since, open_requests
+from records.candidates import waiting as open_labels
+from records.labelled import labelled_since
 from records.reports import history
 
 SPANS: Final[Mapping[Span, str]] = {"hour": "Hour", "day": "Day", "month": "Month"}
@@ -36,7 +37,7 @@ def show(visit: Visit) -> Answer:
         trend = _TRENDS.trend(database, listing.name, span)
         rows = history(database, listing.name, limit=3)
         accuracy_rows = history(database, listing.name, "accuracy", limit=_REPORTS)
-        waiting = len(open_requests(database, listing.name))
+        waiting = open_labels(database, listing.name)
         fresh = (
             labelled_since(database, listing.name, version.manifest.created_at) if version else 0
         )

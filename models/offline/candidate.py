@@ -93,6 +93,7 @@ class Candidate:
     extractor: Extractor | None = None
     quantization: Quantization | None = None
     check_embeddings: NDArray[np.float32] | None = None
+    augmented: int = 0
 
     def __post_init__(self) -> None:
         if (self.extractor is None) != (self.check_embeddings is None):
@@ -146,6 +147,7 @@ class Candidate:
             parent=self.parent,
             without_halves=without_halves,
             without_estimator=without_estimator,
+            augmented=self.augmented,
             calibration=self.calibration,
             honesty=None if self.honest is None else self.honest.record,
             abstain=self.abstain,

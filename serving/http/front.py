@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from errors import NotFoundError, WrongMethodError
+from logs.lines import raised
 from serving.http.cors import Cors
 from serving.http.drain import closing
 from serving.http.oip import asked, in_their_shape, is_below, oip_error
@@ -180,8 +181,8 @@ class Front:
 
         try:
             await self._app(scope, receive, shaped_send)
-        except Exception:
-            logger.exception("%s %s failed", scope["method"], scope["path"])
+        except Exception as error:
+            logger.error("%s %s failed", scope["method"], scope["path"], extra=raised(error))  # noqa: TRY400 - as text
             if started:
                 raise
             await error_reply(INTERNAL).send(self._closing(send))

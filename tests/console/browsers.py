@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 PATIENCE = 30_000
 DESKTOP = {"width": 1120, "height": 780}
@@ -47,9 +47,14 @@ def window(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
         page = context.new_page()
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda one: faults.append(one.text) if one.type == "error" else None)
+        page.on("console", lambda one: faults.append(one.text) if _is_fault(one) else None)
         yield page
         assert faults == []
+
+
+def _is_fault(message: ConsoleMessage) -> bool:
+    """An error that is not a refusal of the server, or its absence, which tests bring about."""
+    return message.type == "error" and not message.text.startswith("Failed to load resource")
 
 
 def overflows(page: Page) -> bool:

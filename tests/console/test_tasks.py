@@ -126,6 +126,7 @@ def test_label_by_the_keyboard(server: Server, chromium: Browser) -> None:
     with window(chromium, server.url) as page:
         page.goto("/console/label")
         picture(page, "label")
+        count = int(page.locator("#progress").get_attribute("data-count") or 0)
         for number in range(LABELS):
             # The next image is there at once, whatever the network does.
             expect(page.locator("#picture")).to_be_visible()
@@ -135,9 +136,9 @@ def test_label_by_the_keyboard(server: Server, chromium: Browser) -> None:
                 os.kill(worker, 9)
         expect(page.locator("#saving")).to_have_text("all saved")
         expect(page.locator("#lost")).to_be_hidden()
-        expect(page.locator("#progress")).to_contain_text(f"{LABELS} labelled")
+        expect(page.locator("#progress")).to_contain_text(f"{count + LABELS} labelled")
         page.keyboard.press("Backspace")
-        expect(page.locator("#progress")).to_contain_text(f"{LABELS - 1} labelled")
+        expect(page.locator("#progress")).to_contain_text(f"{count + LABELS - 1} labelled")
         page.keyboard.press("ArrowRight")
         expect(page.locator("#saving")).to_have_text("all saved")
     assert labelled(server) == before + LABELS - 1
@@ -194,6 +195,7 @@ def test_watch(server: Server, chromium: Browser) -> None:
     with window(chromium, server.url, phone=True, color_scheme="dark") as page:
         page.goto("/console/watch")
         page.locator('.steptabs a[href*="month"]').tap()
+        expect(page.locator('.steptabs a[aria-current="page"]')).to_have_text("Month")
         assert not overflows(page)
         picture(page, "watch-phone")
 
@@ -232,8 +234,8 @@ def test_decide_on_a_phone(server: Server, chromium: Browser) -> None:
     with window(chromium, server.url, phone=True) as page:
         page.goto("/console/versions")
         page.locator("tbody th a").first.tap()
-        assert not overflows(page)
         expect(page.locator(".matrix")).to_be_visible()
+        assert not overflows(page)
 
 
 def test_data(server: Server, chromium: Browser) -> None:

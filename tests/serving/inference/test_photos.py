@@ -90,7 +90,6 @@ async def test_the_embedding_comes_with_the_prediction(
 ) -> None:
     loaded = engine(versions[0], executor, shared)
     prediction = await loaded.predict(png("red"), True, later(), stays)
-    assert prediction.inputs is not None
     pixels = np.array([COLORS["red"]] * 256, np.uint8).reshape(1, -1)
     extractor = versions[0].artifact.extractor()
     assert extractor is not None
@@ -138,8 +137,6 @@ async def test_an_identical_image_is_answered_from_memory(
     assert again.label == first.label == other.label
     assert again.answer.scores.tobytes() == first.answer.scores.tobytes()
     assert again.probabilities is not None
-    assert again.inputs is not None
-    assert first.inputs is not None
     assert again.inputs.tobytes() == first.inputs.tobytes()
     assert _repeated(versions[0]) == before + 1
 
