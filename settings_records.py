@@ -36,8 +36,8 @@ class RecordSettings(LogSettings):
         default=1.0,
         ge=0,
         le=1,
-        description="proportion of predictions to store; does not apply to rejected images and to "
-        "predictions with low confidence",
+        description="proportion of predictions to store; does not apply to rejected images, to "
+        "predictions with low confidence, and to images that are found to be unknown",
     )
     record_per_minute: int = Field(
         default=600,

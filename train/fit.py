@@ -92,6 +92,7 @@ def train(
     parent: str | None = None,
     on_stage: OnStage | None = None,
     on_note: Callable[[str], None] | None = None,
+    abstain: float | None = None,
 ) -> TrainingResult:
     """Train the recipe on everything but the holdout, and evaluate it on the holdout.
 
@@ -112,6 +113,7 @@ def train(
         on_stage=on_stage,
         on_note=on_note,
         drawn=dataset.held is None,
+        abstain=abstain,
     )
 
 
