@@ -58,6 +58,7 @@ from serving.inference.registry import Registry
 from serving.keys.gate import Gate
 from serving.keys.keyring import Keyring
 from serving.keys.watch import KeyWatch, opening
+from serving.labelstudio.backend import Backend
 from serving.metrics import EXEMPLARS
 from serving.oip.infer import Infer
 from serving.oip.metadata import Index, Metadata
@@ -155,6 +156,8 @@ class Pupila:
         WITHIN.bind(self.endpoints, CATALOG.app, admission, self.registry, self.records)
         # A trace is made by BentoML's layers, which the front would bypass.
         ANSWERS.update({} if TRACED else self.endpoints)
+        self.backend = Backend(*parts, self.records)
+        ANSWERS.update(self.backend.answers())
         ANSWERS[INFER.path] = Infer(*parts)
         ANSWERS[INDEX.path] = Index(*parts[:3])
         ANSWERS.update(Metadata(self.registry, release, lambda: DRAIN.begun).answers())
@@ -195,6 +198,7 @@ class Pupila:
         await self.running.enter_async_context(beating())
         self.running.callback(self.records.close)
         self.running.callback(self.labels.close)
+        self.running.callback(self.backend.close)
         keys = KeyWatch(SETTINGS, self.records, KEYRING, WORKERS)
         await self.running.enter_async_context(keys.running())
         routing = RoutingWatch(SETTINGS, self.records, self.registry)
