@@ -73,7 +73,8 @@ def _steps(
             to_label,
         )
     enough = visit.server.settings.retrain_new_labels or _FRESH
-    if rollout is None and fresh >= enough:
+    worse = report is not None and report.accuracy.get("state") in ("warn", "alarm")
+    if rollout is None and fresh >= enough and not worse:
         yield Step(
             words(
                 "{n} labels came since the last training: a new version may be better.",

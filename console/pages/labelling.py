@@ -27,7 +27,7 @@ WHY: Final = {
     "monitor": "The monitor suspects harm",
     "random": "Drawn at random, to measure the accuracy",
     "unknown": "Unlike the images of the training",
-    "unsure": "The model is unsure",
+    "unsure": "Of those that the model is least sure of",
     "doubted": "Labelled before, but the model is sure it is something else",
 }
 
