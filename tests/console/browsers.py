@@ -85,4 +85,5 @@ def picture(page: Page, name: str) -> None:
     """A picture for the documentation, if they are wanted."""
     if PICTURES:
         FOLDER.mkdir(parents=True, exist_ok=True)
+        page.evaluate("scrollTo(0, 0)")
         page.screenshot(path=str(FOLDER / f"{name}.png"))

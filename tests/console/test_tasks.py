@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import func, select
 from records.audit import acts
 from records.decisions import history
 from records.schema import labels, predictions
-from tests.console.browsers import browser, overflows, picture, serious, tab_to, window
+from tests.console.browsers import PATIENCE, browser, overflows, picture, serious, tab_to, window
 from tests.console.scene import digit, records, site
 from tests.servers import Server
 from tests.waiting import until
@@ -120,21 +121,25 @@ def test_what_is_no_image_is_said_so(server: Server, chromium: Browser, tmp_path
         expect(page.locator(".notice.alarm")).to_contain_text("Invalid image data: ")
 
 
-def test_label_by_the_keyboard(server: Server, chromium: Browser) -> None:
+def test_label_by_the_keyboard(
+    server: Server, chromium: Browser, record_property: Callable[[str, object], None]
+) -> None:
     """While the worker is killed: none that was acknowledged is lost."""
     before = labelled(server)
     with window(chromium, server.url) as page:
         page.goto("/console/label")
         picture(page, "label")
         count = int(page.locator("#progress").get_attribute("data-count") or 0)
+        began = time.monotonic()
         for number in range(LABELS):
             # The next image is there at once, whatever the network does.
-            expect(page.locator("#picture")).to_be_visible()
+            expect(page.locator("#picture")).to_be_visible(timeout=PATIENCE)
             page.keyboard.press(str(number % 10))
             if number == LABELS // 2:
                 (worker,) = server.workers()
                 os.kill(worker, 9)
-        expect(page.locator("#saving")).to_have_text("all saved")
+        expect(page.locator("#saving")).to_have_text("all saved", timeout=PATIENCE)
+        record_property("labels a minute", round(60 * LABELS / (time.monotonic() - began)))
         expect(page.locator("#lost")).to_be_hidden()
         expect(page.locator("#progress")).to_contain_text(f"{count + LABELS} labelled")
         page.keyboard.press("Backspace")
