@@ -52,16 +52,19 @@ def current_model_store() -> Path:
     return Path(BentoMLContainer.model_store.get()._path)
 
 
-def create_model(name: str, store: Path, write: Callable[[Path], object]) -> StoredModel:
+def create_model(
+    name: str, store: Path, write: Callable[[Path], object], version: str | None = None
+) -> StoredModel:
     """A new version of a model in ``store``, its files made by ``write`` in the folder it gets.
 
-    Raises what ``write`` raises; the store is then unchanged.
+    ``version``: its name, by default a new one of BentoML's. Raises what ``write`` raises; the
+    store is then unchanged.
     """
     import bentoml
     from bentoml._internal.models import ModelStore
 
     models = ModelStore(store)
-    tag = bentoml.Tag(name, None).make_new_version()
+    tag = bentoml.Tag(name, version) if version else bentoml.Tag(name, None).make_new_version()
     with bentoml.models.create(tag, module="pupila", _model_store=models) as model:
         write(Path(model.path))
     return _stored(models.get(tag))

@@ -15,6 +15,7 @@ import bentoml
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 import internals
 import internals_metrics
@@ -22,6 +23,7 @@ import internals_supervisor
 from errors import KeysError, ModelError, RecordsError, SettingsError
 from logs import setup
 from logs.lines import fields
+from models.packing import packed_tags
 from models.roots import packed_store
 from models.store import Store
 from records.current import champions
@@ -34,10 +36,12 @@ from serving.gauges import Gauges, beating
 from serving.http import descriptors
 from serving.http.body import BODY_SECONDS
 from serving.http.cors import Cors
+from serving.http.deferred import Deferred
 from serving.http.document import openapi
 from serving.http.drain import Drain
 from serving.http.front import Answer, Front
 from serving.http.guard import Limits
+from serving.http.oip import INDEX, INFER
 from serving.http.protocol import HEAD_SECONDS, HttpProtocol
 from serving.http.routes import FEEDBACK, PREDICT, PREDICT_BATCH
 from serving.http.schema import (
@@ -54,8 +58,11 @@ from serving.keys.gate import Gate
 from serving.keys.keyring import Keyring
 from serving.keys.watch import KeyWatch, opening
 from serving.metrics import EXEMPLARS
+from serving.oip.infer import Infer
+from serving.oip.metadata import Index, Metadata
 from serving.predictions import Predict, PredictBatch
 from serving.processes import families
+from serving.providers import refuse_providers
 from serving.recording.connection import RecordsConnection, load, prepare
 from serving.recording.keeper import DiskKeeper
 from serving.recording.recorder import Recorder
@@ -64,6 +71,7 @@ from serving.routing.trials import Trials
 from serving.routing.watch import RoutingWatch
 from serving.supervision import Supervision, give_up, refuse_address, refuse_certificate
 from serving.unsupported import refuse_unsupported
+from serving.within import Within
 from settings import settings
 
 _IMPORTED = time.monotonic()
@@ -91,6 +99,7 @@ ANSWERS: dict[str, Answer] = {}
 ROLLOUTS = Rollouts()
 KEYRING = Keyring(required=SETTINGS.is_closed)
 GATE = Gate(KEYRING, metrics_open=SETTINGS.metrics_open)
+WITHIN = Within(SETTINGS, STORE, KEYRING)
 internals.do_not_track(SETTINGS.do_not_track)
 HttpProtocol.limits = Limits(
     HEAD_SECONDS,
@@ -139,7 +148,7 @@ class Champions(list[Any]):
     """The models to pack, once BentoML asks: a worker never does, and needs no database for it."""
 
     def __iter__(self) -> Iterator[Any]:
-        return (bentoml.models.BentoModel(version.tag) for version in STORE.champions())
+        return (bentoml.models.BentoModel(tag) for tag in packed_tags(STORE))
 
 
 class Pupila:
@@ -149,7 +158,8 @@ class Pupila:
         self.records = RecordsConnection(SETTINGS)
         self.recorder = Recorder(SETTINGS, self.records, WORKERS) if SETTINGS.record else None
         self.registry = Registry(STORE, SETTINGS, Trials(SETTINGS, self.recorder))
-        parts = (self.registry, SETTINGS, Admission(SETTINGS), self.recorder)
+        admission = Admission(SETTINGS)
+        parts = (self.registry, SETTINGS, admission, self.recorder)
         # Other servers may write to a database that is shared.
         shared = WORKERS > 1 or SETTINGS.database_url is not None
         self.labels = Feedback(*parts, self.records, shared=shared, workers=WORKERS)
@@ -162,8 +172,12 @@ class Pupila:
         CATALOG.bind(self.registry)
         FACTS.bind(self.registry)
         ROLLOUTS.bind(self.registry, self.records)
+        WITHIN.bind(self.endpoints, CATALOG.app, admission, self.registry, self.records)
         # A trace is made by BentoML's layers, which the front would bypass.
         ANSWERS.update({} if TRACED else self.endpoints)
+        ANSWERS[INFER.path] = Infer(*parts)
+        ANSWERS[INDEX.path] = Index(*parts[:3])
+        ANSWERS.update(Metadata(self.registry, release, lambda: DRAIN.begun).answers())
 
     @bentoml.on_deployment
     @staticmethod
@@ -185,6 +199,7 @@ class Pupila:
             if address is not None:
                 refuse_address(*address)
             refuse_certificate(*internals.serving_certificate())
+            refuse_providers(SETTINGS.chosen_providers)
             prepare(SETTINGS)
             logger.info("%s", opening(SETTINGS))
         except (KeysError, RecordsError, SettingsError) as error:
@@ -269,7 +284,8 @@ class FrontedService(bentoml.Service[Pupila]):
 
     def to_asgi(self, is_main: bool = True) -> Front:
         app = internals.without_timers(super().to_asgi(is_main))
-        return Front(app, ANSWERS, lambda: DRAIN.begun, CORS, GATE)
+        pages = Deferred(console) if SETTINGS.console else None
+        return Front(app, ANSWERS, lambda: DRAIN.begun, CORS, GATE, pages)
 
 
 service: Any = bentoml.service(
@@ -288,6 +304,13 @@ def release() -> str:
     return service.bento.tag.version if service.bento else "development"
 
 
+def console() -> ASGIApp:
+    """The pages, which only the first visit imports."""
+    from console.app import Console
+
+    return Console(WITHIN)
+
+
 def document() -> dict[str, Any]:
     """The OpenAPI document of this service."""
     return openapi("Pupila", release(), Pupila.__doc__ or "")
@@ -297,7 +320,7 @@ FACTS = Facts(release, KEYRING, internals.bentoml_home() / "pupila-fetched")
 METRICS = Exposition(
     internals_metrics.folder(), EXEMPLARS, FACTS.families, lambda: families(os.getppid())
 )
-CATALOG = Catalog(document, [*ROLLOUTS.routes, METRICS.route])
+CATALOG = Catalog(document, [*ROLLOUTS.routes, METRICS.route], console=SETTINGS.console)
 service.mount_asgi_app(CATALOG.app)
 # Only models declared here are packed into a Bento.
 if packed_store() is None:

@@ -120,6 +120,19 @@ class Settings(RecordSettings):
         ge=2,
         description="limit of versions in memory; the least recently used is dropped",
     )
+    cached_answers: int = Field(
+        default=1024,
+        ge=0,
+        le=1_000_000,
+        description="answers that a worker keeps for each version with a feature extractor, some "
+        "6 KB each, for images that come again byte for byte; 0 for none",
+    )
+    providers: str = Field(
+        default="CPUExecutionProvider",
+        min_length=1,
+        description="ONNX Runtime's execution providers for feature extractors, separated by "
+        "commas, the preferred one first",
+    )
     refresh_ms: int = Field(
         default=500,
         ge=50,
@@ -152,6 +165,16 @@ class Settings(RecordSettings):
         description="whether `/metrics` needs no key; if false, one with the scope `read`",
     )
 
+    console: bool = Field(
+        default=True,
+        description="whether the server has a console, pages for a browser, at `/console/`",
+    )
+    console_secret: str | None = Field(
+        default=None,
+        repr=False,
+        description="secret that signs the console's cookies and forms, the same for all servers "
+        "that share clients; by default a file in `PUPILA_HOME`, created at the first visit",
+    )
     # Not in the object's repr, since the URLs of chat programs contain a secret.
     webhook_url: str | None = Field(
         default=None,
@@ -209,6 +232,11 @@ class Settings(RecordSettings):
     def allowed_origins(self) -> list[str]:
         """``cors_origins``, one by one."""
         return _listed(self.cors_origins)
+
+    @property
+    def chosen_providers(self) -> tuple[str, ...]:
+        """``providers``, one by one."""
+        return tuple(_listed(self.providers))
 
     @classmethod
     def read(cls) -> Self:

@@ -28,7 +28,7 @@ from images.costs import Cost
 from images.decoding import examine
 from images.spec import ImageSpec
 
-SPECS: Final = ("digits", "gray-64x64", "rgb-224x224")
+SPECS: Final = ("digits", "gray-64x64", "rgb-224x224", "rgb-224x224:reduced")
 ORIENTATIONS: Final = (1, 6)
 
 

@@ -25,6 +25,8 @@ class Coding(NamedTuple):
 
     ``bytes``: until the image is decoded. ``held``: from then on. ``seconds``: of both. ``copies``:
     of the file. ``bands``: that a spec may use as they are, if its mode is theirs; 0 if none may.
+    ``kept``: of the bytes, that a decoder also takes which decodes at a reduced size; None if it
+    always decodes the whole. ``read``: the share of the seconds that such a decoder needs as well.
     """
 
     bytes: float
@@ -32,6 +34,8 @@ class Coding(NamedTuple):
     seconds: float
     copies: int = 1
     bands: int = 0
+    kept: float | None = None
+    read: float = 1.0
 
 
 # Pillow holds a pixel of gray or of a palette in one byte, and of anything else in four.
@@ -56,6 +60,9 @@ _WEBP: Final = Coding(12, _FOUR, 45e-9, copies=2)
 _GIF: Final = Coding(2, 2, 25e-9, copies=0)
 
 _FIXED_BYTES: Final = 1_000_000
+
+# What libjpeg holds besides, which counts where little else is held.
+_REDUCER_BYTES: Final = 1_000_000
 
 # The most that a decoder spends on bytes that are not pixels.
 _SECONDS_PER_BYTE: Final = 1e-8
@@ -92,29 +99,49 @@ def jpeg_coding(frame: Frame) -> Coding:
     each = _ONE if frame.components == 1 else _FOUR
     bands = frame.components if frame.orientation == 1 else 0
     if frame.is_one_scan:
-        return Coding(each, each, 4e-9 + 4e-9 * frame.components, bands=bands)
+        seconds = 4e-9 + 4e-9 * frame.components
+        return Coding(each, each, seconds, bands=bands, kept=0, read=0.22)
     seconds = 10e-9 + 10e-9 * frame.coefficients
-    return Coding(each + 2 * frame.coefficients, each, seconds, bands=bands)
+    kept = 2 * frame.coefficients
+    return Coding(each + kept, each, seconds, bands=bands, kept=kept, read=0.45)
 
 
-def cost_of(coding: Coding, width: int, height: int, size: int, spec: ImageSpec) -> Cost:
-    """The cost of a file of ``size`` bytes, of its decoding and of all that the spec asks for."""
+def cost_of(
+    coding: Coding,
+    width: int,
+    height: int,
+    size: int,
+    spec: ImageSpec,
+    by: int,
+) -> Cost:
+    """The cost of a file of ``size`` bytes, of its decoding and of all that the spec asks for.
+
+    ``by``: how many times less the sides are decoded.
+    """
     pixels = width * height
-    side = max(width, height)
+    small = -(-width // by) * -(-height // by)
+    side = max(width, height) / by
     channel_bytes = 1 if spec.mode == "L" else 4
     # Pillow's intermediate image of the spec's width, and the pixels and features at last.
     resized = spec.width * side * channel_bytes
     made = spec.width * spec.height * channel_bytes + 5 * spec.n_features
     converted = 0
     if coding.bands != spec.channels:
-        converted = channel_bytes if pixels <= BAND_PIXELS else 1
-    largest = max(coding.bytes * pixels, (coding.held + converted) * pixels + resized)
-    strips = min(pixels, max(STRIP_PIXELS, side)) * 20
-    memory = int(largest + strips + made + coding.copies * size + 100 * side + _FIXED_BYTES)
-    seconds = (
-        coding.seconds * pixels
-        + 10e-9 * spec.n_features
-        + 3e-9 * spec.width * side
-        + _SECONDS_PER_BYTE * size
+        converted = channel_bytes if small <= BAND_PIXELS else 1
+    seconds = coding.seconds * pixels
+    if by == 1:
+        decoded, held = coding.bytes * pixels, coding.held * pixels
+    elif coding.kept is None:
+        decoded, held = coding.bytes * pixels, coding.held * pixels + channel_bytes * small
+    else:
+        decoded = coding.kept * pixels + (coding.bytes - coding.kept) * small
+        held = coding.held * small + _REDUCER_BYTES
+        seconds = coding.seconds * (coding.read * pixels + (1 - coding.read) * small)
+    largest = max(decoded, held + converted * small + resized)
+    rows = by if by > 1 and coding.kept is None else 1
+    strips = min(pixels, max(STRIP_PIXELS, rows * max(width, height))) * 20
+    memory = int(
+        largest + strips + made + coding.copies * size + 100 * max(width, height) + _FIXED_BYTES
     )
+    seconds += 10e-9 * spec.n_features + 3e-9 * spec.width * side + _SECONDS_PER_BYTE * size
     return Cost(memory, seconds)

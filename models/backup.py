@@ -11,6 +11,7 @@ from pathlib import Path
 from errors import ArtifactError, ModelError
 from internals import StoredModel
 from models.artifact import MANIFEST, read_artifact
+from models.extractors import Extractors
 from models.files import open_regular, read_regular
 from models.info import BENTOML_INFO, read_info
 from models.signature import SIGNATURE, TrustedKeys
@@ -85,7 +86,13 @@ def copy_versions(source: Store, target: Store, names: Sequence[str] = ()) -> Co
 
 
 def _copy(version: Version, target: Store) -> None:
-    """Raises ModelError, ArtifactError if a file is not as it was saved, or OSError."""
+    """With its extractor, if it has one, before it.
+
+    Raises ModelError, ArtifactError if a file is not as it was saved, or OSError.
+    """
+    extractor = version.artifact.extractor()
+    if extractor is not None:
+        Extractors(target).adopt(extractor)
     with target.staging.folder() as folder:
         staged = folder / version.version
         staged.mkdir()

@@ -38,7 +38,10 @@ _SIZES: Final = {
     "ConstantOfShape": (0,),
     "Expand": (1,),
     "OneHot": (1,),
+    "Pad": (1,),
+    "Range": (0, 1, 2),
     "Reshape": (1,),
+    "Resize": (1, 2, 3),
     "Tile": (1,),
     "TopK": (1,),
 }
@@ -133,8 +136,12 @@ class Contents:
         That is: allowed operators only, no loops, no data outside of it, and no output whose size
         depends on the values of an image.
         """
+        return self.fault_within(ALLOWED_OPERATORS)
+
+    def fault_within(self, allowed: frozenset[str]) -> str | None:
+        """The same with other operators allowed, those of extractors."""
         for operator in self.operators:
-            if operator not in ALLOWED_OPERATORS:
+            if operator not in allowed:
                 return f"the operator {operator}, which is not allowed (see models/graph.py)"
         if self.subgraphs:
             return "subgraphs or functions, which are not allowed"

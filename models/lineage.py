@@ -14,6 +14,7 @@ import click
 
 import cli
 from errors import ModelError, RolloutError, UnknownVersionError
+from models.abstention import abstain_option
 from models.names import RULE, is_name
 from records.routing import Decision
 
@@ -46,12 +47,21 @@ def _reason(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option(
     "--because", required=True, callback=_reason, metavar="TEXT", help="Why; the history keeps it."
 )
-def promote(tag: str, because: str) -> None:
-    """Make a version the champion; running servers follow within two seconds."""
+@abstain_option
+def promote(tag: str, because: str, abstain: float | None) -> None:
+    """Make a version the champion; running servers follow within two seconds.
+
+    With --abstain, a copy of it that abstains, saved as a version of its own.
+    """
     from records.audit import COMMAND_LINE
     from records.champions import promote as make_champion
 
     name, version, answering = _chosen(tag)
+    if abstain is not None:
+        copy = _abstaining(f"{name}:{version}", abstain)
+        if copy != version:
+            # A rollback leads to the original where that answered.
+            version, answering = copy, answering or version
     with _database() as database:
         decision = make_champion(
             database, name, version, actor=COMMAND_LINE, because=because, answering=answering
@@ -158,6 +168,20 @@ def _chosen(tag: str) -> tuple[str, str, str | None]:
     answering = store.champion(name).version
     # To promote the version that answers anyway is to make those after it candidates.
     return name, version.version, answering if answering != version.version else None
+
+
+def _abstaining(tag: str, coverage: float) -> str:
+    """The version that a copy of this one was saved as; itself if it abstains so."""
+    from models.abstaining import Abstaining
+
+    store = open_store()
+    version = store.get(tag)
+    if version.manifest.abstain == coverage:
+        return version.version
+    images = store.training_images.read(version.name, version.version)
+    saved = store.save(Abstaining(version, coverage), images)
+    click.echo(f"Saved: {saved.tag}, which is {tag} and abstains by {coverage:g}.")
+    return saved.version
 
 
 def _versions_here(name: str) -> "tuple[Store | None, list[Version] | None]":

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from images.spec import ImageSpec
+from models.names import NAME
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -18,6 +19,9 @@ Label = (
 )
 Proportion = Annotated[float, Field(ge=0, le=1)]
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+MAX_DIMENSION: Final = 8192
+"""Numbers of an embedding; the largest backbones in use give 4,096."""
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -109,6 +113,78 @@ class Speed(_Frozen):
         )
 
 
+class Calibration(_Frozen):
+    """How scores became probabilities: numbers that were found on the training data, by a
+    cross-validation, and that change no label."""
+
+    method: Literal["temperature", "sigmoid"] = Field(
+        description="sigmoid: the same for each class, and then normalized"
+    )
+    images: int
+    folds: int
+    log_loss: float = Field(description="of images that were not fitted, in nats")
+    log_loss_before: float | None = Field(
+        description="of the probabilities that the classifier gives by itself, if it gives any"
+    )
+
+
+class Honesty(_Frozen):
+    """What the version can say of its own answers; the numbers are in ``honest.npz``.
+
+    ``images`` that were held out state coverages up to images / (images + 1).
+    """
+
+    images: int = Field(ge=0, description="that prediction sets are made with")
+    thresholds: dict[str, float] = Field(
+        description="for some coverages, the probability from which on a label is in the set"
+    )
+    compares: Literal["pixels", "embedding"] | None = Field(
+        description="what the distance to the nearest training image is of, if that is known"
+    )
+    compared: int = Field(ge=0, description="held-out images whose distance is known")
+    neighbours: int = Field(ge=0, description="training images that are kept to compare with")
+    limits: dict[str, float] = Field(
+        description="the distances beyond which 1 % and 5 % of the held-out images are, as far as "
+        "these are enough"
+    )
+
+
+class ExtractorReference(_Frozen):
+    """The extractor whose embeddings a version's classifier takes.
+
+    ``sha256``: the content of the extractor's manifest, and so of all its files: equal for two
+    versions exactly if they turn an image into the same embedding.
+    """
+
+    name: str = Field(pattern=NAME)
+    version: str = Field(pattern=NAME)
+    sha256: Sha256
+    dimension: int = Field(ge=1, le=MAX_DIMENSION)
+
+
+class Quantization(_Frozen):
+    """What the extractor in int8 costs in accuracy, and saves, compared with that in float."""
+
+    extractor: str = Field(description="the one in float, as name:version")
+    images: int = Field(description="held-out images that both classified")
+    accuracy: Proportion = Field(description="of a classifier on the embeddings in float")
+    accuracy_int8: Proportion
+    max_loss: float = Field(description="of accuracy, that was allowed")
+    bytes: int = Field(description="of the graph in float")
+    bytes_int8: int
+    speed: float = Field(description="processor time of a pass in float, divided by that in int8")
+
+    @property
+    def loss(self) -> float:
+        """Of accuracy; below 0 if int8 was better."""
+        return self.accuracy - self.accuracy_int8
+
+    @property
+    def holds(self) -> bool:
+        """Whether no more accuracy is lost than is allowed."""
+        return self.loss <= self.max_loss + 1e-9
+
+
 class Manifest(_Frozen):
     """All metadata of a version."""
 
@@ -118,6 +194,12 @@ class Manifest(_Frozen):
     labels: tuple[Label, ...] = Field(min_length=2)
     label_type: Literal["integer", "string"]
     image_spec: ImageSpec
+    extractor: ExtractorReference | None = Field(
+        default=None, description="what turns the image spec's features into embeddings"
+    )
+    quantization: Quantization | None = Field(
+        default=None, description="of an extractor that --quantize made"
+    )
     backend: Literal["onnx", "sklearn"]
     output: Output
     origin: Literal["written", "skl2onnx"] | None = Field(description="where the graph came from")
@@ -136,6 +218,25 @@ class Manifest(_Frozen):
     )
     without_estimator: str | None = Field(
         default=None, description="why a version with a graph has no estimator.skops"
+    )
+    augmented: int = Field(
+        default=0,
+        description="copies of each training image, mirrored, cropped or recolored, that it was "
+        "trained on, too",
+    )
+    calibration: Calibration | None = Field(
+        default=None, description="None for a version whose probabilities are as they were"
+    )
+    honesty: Honesty | None = Field(
+        default=None,
+        description="None for a version that gives no prediction sets and knows no image",
+    )
+    abstain: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="the coverage: an image that is not known, or whose prediction set has not one "
+        "label, is answered null",
     )
     files: dict[FileName, Sha256] = Field(description="SHA-256 of every other file")
     content: str = Field(
@@ -171,3 +272,10 @@ def content_digest(fields: Mapping[str, Any]) -> str:
     kept = {name: value for name, value in fields.items() if name not in _NOT_CONTENT}
     canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def changed(manifest: Manifest, **changes: Any) -> Manifest:
+    """A copy with other values, validated again, and the digest of its content."""
+    found = Manifest.model_validate(manifest.model_dump() | changes)
+    digest = content_digest(json.loads(found.model_dump_json()))
+    return found.model_copy(update={"content": digest})

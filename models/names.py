@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+NAME: Final = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
+_NAME: Final = re.compile(NAME[1:-1])
 
 RULE: Final = (
     "use up to 63 lower-case letters, digits, '-', '_' and '.', with a letter or digit at both ends"

@@ -87,6 +87,9 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
         ("backend", manifest.backend),
         ("data", f"{data.name}, {data.images} images, {data.sha256[:12]}" if data else "-"),
         ("accuracy", _interval(manifest.metrics.accuracy) if manifest.metrics else "-"),
+        ("calibration", _calibration(manifest)),
+        ("prediction sets", _sets(manifest)),
+        ("known images", _known(manifest)),
         (
             "parity",
             f"{parity.disagreements} of {parity.images} labels differ, "
@@ -104,6 +107,36 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
         ("parent", manifest.parent or "-"),
         ("content", manifest.content[:12] or "-"),
     ]
+
+
+def _calibration(manifest: Manifest) -> str:
+    found = manifest.calibration
+    if not manifest.gives_probabilities:
+        return "gives no probabilities"
+    if found is None:
+        return "not calibrated"
+    return f"{found.method}, {found.folds} folds of {found.images:,} images"
+
+
+def _sets(manifest: Manifest) -> str:
+    """What coverages it states, and from which probability on a label is in a set."""
+    honesty = manifest.honesty
+    if honesty is None or not honesty.images:
+        return "none: no labelled images were held out"
+    above = ", ".join(f"{c}: {p:.4f}" for c, p in honesty.thresholds.items())
+    text = f"by {honesty.images:,} images; labels from a probability of ({above or 'too few'})"
+    return text if manifest.abstain is None else f"{text}; abstains by {manifest.abstain:g}"
+
+
+def _known(manifest: Manifest) -> str:
+    honesty = manifest.honesty
+    if honesty is None or honesty.compares is None:
+        return "cannot be told from others"
+    limits = ", ".join(f"{float(s):.0%} beyond {d:.3g}" for s, d in honesty.limits.items())
+    return (
+        f"distance of {honesty.compares} to the nearest of {honesty.neighbours:,} images: of "
+        f"{honesty.compared:,} others {limits or 'too few to tell'}"
+    )
 
 
 def _manifest_state(version: Version) -> str:

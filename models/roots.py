@@ -51,3 +51,19 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link that leads in a circle
         return False
+
+
+def extractor_paths(beside: Path, name: str, version: str) -> Iterator[Path]:
+    """Where an extractor may be: in the store of the version that needs it, and in the others."""
+    for root in _stores(beside):
+        path = root / name / version
+        if path.is_dir():
+            yield path
+
+
+def _stores(beside: Path) -> Iterator[Path]:
+    yield beside
+    yield from filter(None, [packed_store()])
+    with contextlib.suppress(OSError):
+        yield internals.bentoml_home() / "models"
+        yield internals.current_model_store()

@@ -5,9 +5,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-import internals
-from errors import ArtifactError, first_line
-from models.graph import Contents
+from models.extractor import Embedder
+from models.session import open_session
 
 
 class Outcome(NamedTuple):
@@ -32,30 +31,11 @@ class Runtime(Protocol):
 class OnnxRuntime:
     """A graph in ONNX Runtime, on one thread, since the server scales with processes.
 
-    The session is created from bytes whose SHA-256 was checked, never from a path, so that what
-    was verified is what runs. Raises ArtifactError for a graph that may not run or cannot.
+    Raises ArtifactError for a graph that may not run or cannot.
     """
 
     def __init__(self, model: bytes) -> None:
-        fault = Contents.of(model).fault
-        if fault is not None:
-            raise ArtifactError(f"The graph cannot be used: it has {fault}.")
-        # Here, because the process that supervises the workers imports this module too.
-        onnxruntime = internals.silent_onnxruntime()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:
-            raise ArtifactError(
-                f"ONNX Runtime {onnxruntime.__version__} cannot load the graph: "
-                f"{first_line(error)}."
-            ) from error
+        self._session = open_session(model)
         self._input = self._session.get_inputs()[0].name
         self._outputs = [output.name for output in self._session.get_outputs()]
         self._has_index = len(self._outputs) > 1
@@ -66,3 +46,18 @@ class OnnxRuntime:
             return Outcome(outputs[0], outputs[1])
         scores = outputs[0]
         return Outcome(scores, scores.argmax(axis=1))
+
+
+def head_of(runtime: "Runtime") -> "Runtime":
+    """What takes embeddings, of a version with an extractor."""
+    return runtime.head if isinstance(runtime, Composed) else runtime
+
+
+class Composed:
+    """A version with an extractor: its embeddings, then its head, in one call."""
+
+    def __init__(self, embedder: Embedder, head: Runtime) -> None:
+        self.embedder, self.head = embedder, head
+
+    def run(self, features: NDArray[np.float32]) -> Outcome:
+        return self.head.run(self.embedder.run(features))

@@ -3,6 +3,7 @@
 A version is saved whole or not at all: it is written into a staging folder next to the store, and
 one rename makes it visible. The store is read by path, so that a check for new versions costs a few
 ``stat`` calls and never parses what was seen before. Each version is read by itself and in time.
+Extractors lie in the same folders: see ``models.extractors``.
 """
 
 import contextlib
@@ -14,21 +15,22 @@ import internals
 from errors import ArtifactError, ModelError, UnknownVersionError
 from models.aliases import Aliases, Named, challenger_of, champion_of
 from models.artifact import MANIFEST
+from models.extractor import is_extractor
 from models.info import BENTOML_INFO, read_info
+from models.latest import point_to_latest
 from models.look import Look, stamp
 from models.names import RULE, is_name, no_model
 from models.reading import Reader
 from models.roots import model_stores, packed_store, version_paths
 from models.signature import TrustedKeys
 from models.staging import Staging, sync
+from models.tracking import track_as_configured
 from models.training_images import TrainingImages, TrainingSet
 from models.unsaved import Unsaved
 from models.version import Version
 from settings import settings
 
 logger = logging.getLogger("pupila.store")
-
-_LATEST = "latest"
 
 
 class Store:
@@ -62,24 +64,25 @@ class Store:
         self.staging = Staging(self._root)
         self.training_images = TrainingImages(self._root)
         everywhere = dict.fromkeys((home, bundled, *filter(None, [packed_store()])))
-        self._roots = (root,) if root else tuple(everywhere)
+        self.roots = (root,) if root else tuple(everywhere)
         self._seen: dict[Path, Version] = {}
         self._rejected: dict[Path, int] = {}
         self._reader = Reader(self._read)
         self.aliases = aliases
         self._missed: set[str] = set()
         self._look = Look()
+        self._others: set[Path] = set()
 
     def versions(self, name: str | None = None) -> list[Version]:
         """All complete versions, oldest first within each model, the models in order of name.
 
         Skips folders that Pupila did not save or cannot read.
         """
-        before = None if name is not None else stamp(self._roots)
+        before = None if name is not None else stamp(self.roots)
         if self._look.holds(before):
             return list(self._look.versions)
         found: dict[str, Version] = {}
-        present = [path for root in self._roots for path in version_paths(root, name)]
+        present = self._paths(name)
         new = self._reader([path for path in present if path not in self._seen])
         for path in present:
             version = self._seen.get(path) or new.get(path)
@@ -93,6 +96,17 @@ class Store:
             complete = before if self._seen.keys() == set(present) else None
             self._look = Look(complete, tuple(versions))
         return versions
+
+    def _paths(self, name: str | None) -> list[Path]:
+        """The folders that may be versions, of one model or of all."""
+        paths = []
+        for root in self.roots:
+            for path in version_paths(root, name):
+                if path in self._others or is_extractor(path):
+                    self._others.add(path)
+                else:
+                    paths.append(path)
+        return paths
 
     def champion(self, name: str) -> Version:
         """The version that answers for a model: the one with that alias, else the newest.
@@ -163,6 +177,8 @@ class Store:
         """
         if not is_name(unsaved.name):
             raise ModelError(f"Model name {unsaved.name!r} is not valid: {RULE}.")
+        if any(is_extractor(path) for path in version_paths(self._root, unsaved.name)):
+            raise ModelError(f"{unsaved.name!r} is an extractor's name; give the model another.")
         with self.staging.folder() as folder:
             track_as_configured()
             model = internals.create_model(unsaved.name, folder, unsaved.write)
@@ -179,6 +195,11 @@ class Store:
 
         It disappears in one step: its folder is renamed out of the store, then removed.
         """
+        self.remove(version)
+        self.training_images.drop(version.name, version.version)
+
+    def remove(self, version: Version) -> None:
+        """The same, of what has no training images."""
         self._check_ours(version)
         with self.staging.folder() as folder, self.staging.locked():
             try:
@@ -189,7 +210,6 @@ class Store:
             with contextlib.suppress(OSError):
                 # Only if no other version is left, or is being saved.
                 version.path.parent.rmdir()
-        self.training_images.drop(version.name, version.version)
 
     def attach(self, version: Version, name: str, content: bytes) -> None:
         """Add a file beside those that the manifest names, or replace it, in one step."""
@@ -232,15 +252,8 @@ class Store:
         return version
 
     def _point_to_latest(self, name: str) -> None:
-        """Tell BentoML which of the versions saved here is the newest."""
         model = self._root / name
-        newest = [v for v in self.versions(name) if v.path.parent == model][-1:]
-        for version in newest:
-            latest = model / f".{_LATEST}-{version.version}"
-            latest.write_text(version.version)
-            latest.replace(model / _LATEST)
-        if not newest:
-            (model / _LATEST).unlink(missing_ok=True)
+        point_to_latest(model, [v.version for v in self.versions(name) if v.path.parent == model])
 
     def _read(self, path: Path) -> Version | None:
         """The version in a folder; None if the folder holds none, or is not complete yet.
@@ -271,8 +284,3 @@ class Store:
         """Whether the version that its files describe is this one; raises ArtifactError."""
         read_info(version.path)
         return version.manifest.name == version.name
-
-
-def track_as_configured() -> None:
-    """Before BentoML saves, writes or reads a model, which it would report to its developers."""
-    internals.do_not_track(settings().do_not_track)

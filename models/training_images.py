@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from errors import ImageError, ModelError
 from images.spec import ImageSpec
+from models.embedding_cache import forget_embeddings
 from models.files import read_regular
 from models.manifest import Label
 from models.staging import sync
@@ -181,6 +182,8 @@ class TrainingImages:
                 self._sweep()
         except OSError as error:
             raise ModelError(f"{self._root} cannot be written: {error.strerror}.") from error
+        if images:
+            forget_embeddings()
         return Forgotten(len(images), tuple(versions))
 
     def _keep(self, name: str, version: str, images: TrainingSet, limit: int) -> None:

@@ -17,6 +17,7 @@ from monitor.accuracy.labelled import (
 from monitor.drift.alarm import AlarmRule
 from monitor.drift.detector import DriftDetector, DriftSettings
 from monitor.drift.results import DriftReport
+from monitor.familiar import look
 from monitor.findings import Findings
 from monitor.proportions import Proportion
 from monitor.quality.quality import check_quality
@@ -72,7 +73,7 @@ def inspect(
         monitored.reference,
         monitored.halves,
         monitored.spec,
-        data.pixels,
+        data.inputs,
         data.outputs,
         data.weights,
         without=monitored.version.manifest.without_halves,
@@ -92,6 +93,7 @@ def inspect(
         accuracy=accuracy,
         labels_since=labels_since,
         harm=harm,
+        familiar=look(monitored, data),
     )
 
 
@@ -110,8 +112,10 @@ def inspected_windows(
 
 def _drift(monitored: MonitoredVersion, data: WindowData) -> DriftReport:
     if monitored.reference is not None:
-        detector = DriftDetector().fit(monitored.reference, monitored.spec, monitored.labels)
-        return detector.compare(data.pixels, data.outputs, data.weights)
+        detector = DriftDetector().fit(
+            monitored.reference, monitored.spec, monitored.labels, monitored.familiarity
+        )
+        return detector.compare(data.pixels, data.outputs, data.weights, embeddings=data.embeddings)
     return DriftReport(
         state="unknown",
         p_value=None,
@@ -174,6 +178,7 @@ def _labelled(
         limit=_MAX_LABELLED,
         labelled=True,
         with_images=False,
+        by_chance=True,
     )
 
 
@@ -183,7 +188,7 @@ def _count(records: Sequence[Record]) -> int:
 
 def _disagreeing(monitored: MonitoredVersion, data: WindowData) -> NDArray[np.bool_]:
     """bool [n]: where the classifier and its half-data copies disagree."""
-    answers = [monitored.answers(data.pixels, half) for half in monitored.halves or ()]
+    answers = [monitored.answers(data.inputs, half) for half in monitored.halves or ()]
     return disagreement(data.outputs, *answers)
 
 

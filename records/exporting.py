@@ -123,6 +123,8 @@ def _schema(pa: Any, connection: Connection, chosen: Sequence[ColumnElement[bool
             ("confidence", pa.float64()),
             ("probabilities", pa.list_(pa.float32())),
             ("weight", pa.float64()),
+            ("known", pa.bool_()),
+            ("abstained", pa.bool_()),
             ("label", label),
             ("conflict", pa.bool_()),
             ("labels", pa.string()),

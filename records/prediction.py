@@ -20,7 +20,10 @@ class KeptPrediction:
     ``at`` has a time zone. ``reason``: why the image was rejected. ``probabilities``: float32 in
     little-endian bytes, in the order of the version's labels; ``confidence`` is the largest of
     them. ``weight`` is 1 / the probability of having been kept, None for what was not sampled.
-    ``pair``: what the other version of a rollout made of the image.
+    ``known``: whether the image is like those of the training, None if nobody has looked;
+    ``abstained``: whether the client got no label, and ``label`` is what it would have been, None
+    for a version that never abstains. ``pair``: what the other version of a rollout made of the
+    image.
 
     Not frozen: in the event loop of the server, a frozen one takes three times as long to make.
     """
@@ -36,6 +39,8 @@ class KeptPrediction:
     confidence: float | None = None
     probabilities: bytes | None = None
     weight: float | None = None
+    known: bool | None = None
+    abstained: bool | None = None
     image: bytes | None = None
     origin: Origin = "traffic"
     pair: Pair | None = None

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from records.columns import AnyText, LabelText, UtcDateTime
 
 # The newest of records/migrations/versions; here, so that a server can check it without Alembic.
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 # The oldest schema whose code can use a database of this one. It rises with a migration that does
 # more than add tables and nullable columns, and so do not newer servers lock out older ones.
 COMPATIBLE: Final = "0001"
@@ -60,6 +60,11 @@ predictions = Table(
     Column("probabilities", LargeBinary),
     # 1 / the probability of having been kept; NULL if the row was not sampled.
     Column("weight", Double),
+    # Whether the image is like those of the training; NULL if nobody has looked.
+    Column("known", Boolean),
+    # Whether the client got no label, since the version was told to abstain: ``label`` is what it
+    # would have been. NULL for a version that never abstains.
+    Column("abstained", Boolean),
     # 'traffic', 'feedback' or 'import'.
     Column("origin", AnyText(MAX_NAME_LENGTH), nullable=False),
     Column("image_bytes", BigInteger, nullable=False),

@@ -15,10 +15,11 @@ from errors import OverloadedError, RequestError
 from serving.access import AccessLog
 from serving.http.body import is_client_gone, read_body
 from serving.http.reply import INTERNAL, Headers, Reply, error_reply
-from serving.http.routes import Route
+from serving.http.route import Route
 from serving.inference.admission import Admission
 from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
+from serving.inference.honesty import Said
 from serving.keys.caller import CALLER, Caller
 from serving.metrics import NO_VERSION, REJECTED
 from serving.routing.trial import Tried
@@ -33,8 +34,9 @@ class Exchange:
     """What is known of a request so far, for its log line, metrics and record.
 
     ``image`` and ``answer`` are those of a single prediction; ``tried``: who was asked for it,
-    while a challenger is on trial. ``headers`` go with the answer, even if it is an error.
-    ``caller``: who has the key that the request came with; None on a server without keys.
+    while a challenger is on trial; ``said``: what else the version says of it. ``headers`` go with
+    the answer, even if it is an error. ``caller``: who has the key that the request came with; None
+    on a server without keys.
     """
 
     scope: Scope
@@ -44,6 +46,7 @@ class Exchange:
     image: bytes = b""
     answer: Answer | None = None
     tried: Tried | None = None
+    said: Said | None = None
     caller: Caller | None = None
 
     def charge(self, items: int) -> None:
@@ -79,10 +82,10 @@ class Endpoint(ABC):
             if isinstance(error, OverloadedError):
                 REJECTED.labels(error.reason).inc()
             failure = error
-            reply = error_reply(error)
+            reply = self.refusal(error)
         except Exception as error:  # noqa: BLE001 - it is logged below
             failure = error
-            reply = error_reply(INTERNAL)
+            reply = self.refusal(INTERNAL)
         reply.headers.extend(exchange.headers)
         seconds = time.perf_counter() - started
         engine = exchange.engine
@@ -100,6 +103,10 @@ class Endpoint(ABC):
         # cycles, which had a worker of 512 MiB killed by large images that were refused.
         failure = None
         return reply
+
+    def refusal(self, error: RequestError) -> Reply:
+        """The reply for an error."""
+        return error_reply(error)
 
     @abstractmethod
     async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:

@@ -41,12 +41,38 @@ QUEUE_SECONDS = Histogram(
     _VERSION,
     buckets=(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0),
 )
+_EXTRACTOR = ("extractor",)
+EXTRACTOR_BATCH_SIZE = Histogram(
+    "pupila_extractor_batch_size",
+    "Images that one pass of a feature extractor took",
+    _EXTRACTOR,
+    buckets=(1, 2, 4, 8),
+)
+EXTRACTOR_QUEUE_SECONDS = Histogram(
+    "pupila_extractor_queue_seconds",
+    "How long the first image of a pass had waited",
+    _EXTRACTOR,
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)
+EXTRACTOR_BUSY = Counter(
+    "pupila_extractor_busy_seconds", "Seconds that passes of a feature extractor took", _EXTRACTOR
+)
+ANSWERS_REPEATED = Counter(
+    "pupila_answers_repeated",
+    "Predictions answered as before, since the image was the same to the byte",
+    _VERSION,
+)
 # A prediction that may be kept is, at any moment, one of: unsampled, waiting, written, dropped. One
-# that is kept for its disagreement has been unsampled before, and is counted once more.
+# that is kept for its disagreement, or for its unknown image, has been unsampled before, and is
+# counted once more.
 RECORDS_UNSAMPLED = Counter("pupila_records_unsampled", "Predictions that the sample left out")
 RECORDS_DISAGREEING = Counter(
     "pupila_records_disagreeing",
     "Predictions that the sample left out, to be kept because the other version disagreed",
+)
+RECORDS_UNKNOWN = Counter(
+    "pupila_records_unknown",
+    "Predictions that the sample left out, to be kept because their image is unlike the training",
 )
 RECORDS_WAITING = Gauge(
     "pupila_records_waiting",
@@ -114,6 +140,16 @@ for _reason in LOST:
     TRAFFIC_LOST.labels(_reason)
 for _reason in ("SIGKILL", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGTERM", "oom", "exit"):
     WORKER_RESTARTS.labels(_reason)
+IMAGES_COMPARED = Counter(
+    "pupila_images_compared",
+    "Images that were compared with a version's training images, by whether they are known",
+    (*_VERSION, "outcome"),
+)
+ABSTENTIONS = Counter(
+    "pupila_abstentions",
+    "Images that a version gave no label, since it was told to abstain",
+    _VERSION,
+)
 LABELS = Counter("pupila_labels", "Labels received from clients", ("outcome",))
 
 ROLLOUT_ATTEMPTS = Counter(
@@ -258,3 +294,21 @@ class VersionMetrics:
 
 NO_VERSION = VersionMetrics("", "")
 """For requests that failed before their version was known, and those that concern none."""
+
+
+class ExtractorMetrics:
+    """The metrics of one extractor, looked up once. ``tag``: its name and version."""
+
+    def __init__(self, tag: str) -> None:
+        self._size = observing(EXTRACTOR_BATCH_SIZE.labels(tag))
+        self._waited = observing(EXTRACTOR_QUEUE_SECONDS.labels(tag))
+        self._busy = adding(EXTRACTOR_BUSY.labels(tag))
+
+    def began(self, size: int, waited: float) -> None:
+        """A pass of ``size`` images, the first of which had waited ``waited`` seconds."""
+        self._size(size)
+        self._waited(waited)
+
+    def ended(self, seconds: float) -> None:
+        """A pass has taken so long."""
+        self._busy(seconds)

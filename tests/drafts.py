@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from images.spec import ImageSpec
 from models.artifact import GOLDEN, GRAPH, MANIFEST, REFERENCE, golden_labels
+from models.honest import HONEST, Honest
 from models.manifest import Label, Manifest, Speed, content_digest
 from models.reference import Reference
 from models.runtime import OnnxRuntime
@@ -45,7 +46,8 @@ class LinearDraft:
     """Writes what a trained candidate would: softmax of a linear function of the pixels.
 
     With ``answer`` set, every image is given that label. ``reference``: images that it was
-    validated on, and their true labels.
+    validated on, and their true labels; ``honest``: what prediction sets and known images are
+    judged by; ``abstain``: as in the manifest.
     """
 
     name: str = "clf"
@@ -56,6 +58,8 @@ class LinearDraft:
     probabilities: bool = True
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     reference: Reference | None = None
+    honest: Honest | None = None
+    abstain: float | None = None
 
     def write(self, folder: Path) -> Manifest:
         model = self._graph()
@@ -69,6 +73,8 @@ class LinearDraft:
         files = {GRAPH: model, GOLDEN: golden.getvalue()}
         if self.reference is not None:
             files[REFERENCE] = self.reference.dump()
+        if self.honest is not None:
+            files[HONEST] = self.honest.dump()
         manifest = Manifest(
             name=self.name,
             created_at=self.created_at,
@@ -87,6 +93,8 @@ class LinearDraft:
             speed=None,
             libraries={},
             parent=None,
+            honesty=None if self.honest is None else self.honest.record,
+            abstain=self.abstain,
             files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         )
         for name, content in files.items():

@@ -1,6 +1,7 @@
 """``python -m train``: from images to a checked version in the model store."""
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -8,9 +9,11 @@ from click.core import ParameterSource
 
 import cli
 from errors import ModelError
+from models.abstention import abstain_option
 from models.names import RULE, is_name
 from train.data_options import DataChoice, data_options
 from train.options import RECIPES, check_search, search_plan
+from train.photo_options import PhotoChoice, photo_options
 
 if TYPE_CHECKING:
     from models.offline.succession import Succession
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 # The same as models.offline.succession.Promote.
 PROMOTE = ("always", "better", "never")
 
-_STAGES = {"search": "Searching", "fit": "Fitting", "calibrate": "Calibrating again"}
+_STAGES = {"search": "Searching", "fit": "Fitting", "calibrate": "Calibrating"}
 _SAVING = "Converting, checking and saving"
 
 
@@ -39,15 +42,18 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "--recipe",
     "recipe_name",
     default="auto",
-    type=click.Choice(("auto", *RECIPES)),
-    help="What to train; auto takes svc, or where that would take minutes, forest or logistic.",
+    type=click.Choice(("auto", *RECIPES, "lda")),
+    help="What to train; auto takes svc, or where that would take minutes, forest or logistic; "
+    "with --features logistic, and there is lda, too.",
 )
+@photo_options
 @click.option("--name", default="clf", callback=_name, help="The model's name in the store.")
 @click.option(
     "--image-spec",
     metavar="SPEC",
-    help="How an image becomes features: digits, gray-<W>x<H>, rgb-<W>x<H>, or auto to choose "
-    "from the images.  [default: digits for digits, auto for a folder]",
+    help="How an image becomes features: digits, gray-<W>x<H>, rgb-<W>x<H>, each with options such "
+    "as :crop or :full, or auto to choose from the images.  [default: digits for digits, auto for "
+    "a folder]",
 )
 @click.option(
     "--holdout",
@@ -96,6 +102,7 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "somebody promotes or rolls out a version of the model, unless it is certainly worse than the "
     "version before it; never from then on]",
 )
+@abstain_option
 def main(
     recipe_name: str,
     name: str,
@@ -108,6 +115,7 @@ def main(
     dask: str | None,
     backend: Literal["onnx", "sklearn"],
     promote: Literal["always", "better", "never"] | None,
+    abstain: float | None,
     **chosen: Any,
 ) -> None:
     """Train an image classifier, check it, and save it as a new version in the model store.
@@ -115,6 +123,9 @@ def main(
     If a check fails, nothing is saved. To train on a folder named digits, write ./digits.
     """
     check_search(candidates, halving=halving, workers=workers, dask=dask)
+    photo = PhotoChoice.taken(chosen)
+    if recipe_name == "lda" and photo.features is None:
+        raise click.UsageError("--recipe lda needs --features: it is for photos.")
 
     from rich.console import Console
 
@@ -125,11 +136,23 @@ def main(
 
     # A wrong plan is reported before the images are read.
     plan = search_plan(candidates, halving=halving, workers=workers, dask=dask, resume=True)
+    extractor = None
+    if photo.features is not None:
+        from train.photos import chosen_extractor
+
+        extractor = chosen_extractor(photo.features, image_spec, _say)
+        image_spec = extractor.manifest.image_spec.name
     with progress() as advance:
         dataset = DataChoice(**chosen).load(
             image_spec, lambda done, total: advance("Loading", done, total)
         )
         _print_notes(dataset)
+        photos = None
+        if extractor is not None:
+            from train.photos import Photos
+
+            photos = Photos(extractor, photo, seed, advance, _say)
+            dataset = photos.prepared(dataset, recipe_name)
         source = click.get_current_context().get_parameter_source("holdout")
         if dataset.held is not None and source is not ParameterSource.DEFAULT:
             _say("--holdout is not used, as the data say what is held out.")
@@ -137,18 +160,22 @@ def main(
         choice = _choose(parts.train, recipe_name)
         _check_store()
         advance.expect(_STAGES["fit"], choice.effort.fit)
-        result = train_parts(
-            parts,
-            dataset,
-            choice.recipe,
-            name,
+        fit = partial(
+            train_parts,
+            recipe_name=choice.recipe,
+            name=name,
             seed=seed,
             plan=plan,
             backend=backend,
             on_stage=lambda stage, done, total: advance(_STAGES[stage], done, total),
             on_note=_say,
             drawn=dataset.held is None,
+            abstain=abstain,
         )
+        if photos is None:
+            result = fit(parts, dataset)
+        else:
+            result = photos.trained(fit, dataset, lambda one: split(one, holdout, seed))
         advance.expect(_SAVING, choice.effort.save)
         saved = _save(result, promote, advance)
     console = Console(highlight=False, markup=False)
@@ -184,8 +211,15 @@ def _choose(train: "Dataset", recipe: str) -> "Choice":
     from train.auto_recipe import choose
     from train.effort import Size
 
-    size = Size(len(train), train.spec.n_features, len(train.labels))
-    choice = choose(size, recipe, rarest=min(train.counts.values()))
+    rarest = min(train.counts.values())
+    if train.embeddings is not None:
+        from train.photos import recipe_of
+
+        size = Size(len(train), train.embeddings.shape[1], len(train.labels))
+        choice = choose(size, recipe_of(recipe))
+    else:
+        size = Size(len(train), train.spec.n_features, len(train.labels))
+        choice = choose(size, recipe, rarest=rarest)
     for note in choice.notes:
         _say(note)
     return choice

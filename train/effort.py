@@ -23,6 +23,9 @@ _NETWORK: Final = 3e-10
 _PROJECTION: Final = 8e-10
 _DISTANCE: Final = 3e-9
 _LINEAR: Final = 4e-7
+_FEATURE: Final = 3e-8
+_TUNED: Final = 6e7
+"""See ``train.tuning``."""
 _PICTURES: Final = 0.002
 
 MIN_CHECKED: Final = 16
@@ -33,8 +36,10 @@ _PER_CHECKED: Final = 14
 _SPEED_IMAGES: Final = 1200
 """Predictions that measure how much faster the graph is."""
 
-_FORESTS: Final = 10
-"""That are fitted: one, two halves of one, and those of a calibration, which forests need."""
+_FITS: Final = 2
+"""Times as many as the classifier and its halves: three calibrate it, on two thirds each."""
+_FORESTS: Final = 4
+"""That are fitted: one, two halves of one, and three of two thirds for the calibration."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Effort:
 def checked_images(recipe: str, size: Size) -> int:
     """How many held-out images the check before saving may have: 20 s of predictions, but 16 images
     at least. By the formulas, not the clock, so that the same data give the same version."""
-    one = {"svc": _svc_image, "knn": _knn_image}.get(recipe)
+    one = {"svc": _svc_image, "knn": _knn_image}.get(recipe.removesuffix("-features"))
     if one is None:
         return MAX_CHECKED
     return int(min(max(_CHECK_SECONDS / (_PER_CHECKED * one(size)), MIN_CHECKED), MAX_CHECKED))
@@ -99,7 +104,7 @@ def _logistic(size: Size) -> tuple[float, float, float]:
     # The more the features, the sooner classes are apart: fewer rounds.
     rounds = 60 if size.features > size.images else 300
     work = size.images * size.features * max(size.classes, 2) * rounds * 2
-    return _DESCENT * work, 1.0, size.images * size.features * 22
+    return _FITS * _DESCENT * work, 1.0, size.images * size.features * 22
 
 
 def _forest(size: Size) -> tuple[float, float, float]:
@@ -111,18 +116,20 @@ def _forest(size: Size) -> tuple[float, float, float]:
 
 
 def _boosting(size: Size) -> tuple[float, float, float]:
-    fit = _HISTOGRAM * 100 * 2 * size.classes * (size.images * size.features * 0.3 / 8 + 3e4)
+    fit = (
+        _FITS * _HISTOGRAM * 100 * 2 * size.classes * (size.images * size.features * 0.3 / 8 + 3e4)
+    )
     return fit, 2 + 0.05 * size.classes, size.images * size.features * 12
 
 
 def _mlp(size: Size) -> tuple[float, float, float]:
-    fit = _NETWORK * 100 * size.features * size.images * 2 * 150
+    fit = _FITS * _NETWORK * 100 * size.features * size.images * 2 * 150
     return fit, 1.5, size.images * size.features * 22
 
 
 def _knn(size: Size) -> tuple[float, float, float]:
     smaller = min(size.images, size.features)
-    fit = _PROJECTION * size.images * size.features * smaller
+    fit = _FITS * _PROJECTION * size.images * size.features * smaller
     checked = checked_images("knn", size) * _PER_CHECKED + _SPEED_IMAGES
     return fit, 2 + _knn_image(size) * checked, size.images * size.features * 22 + smaller**2 * 8
 
@@ -130,6 +137,18 @@ def _knn(size: Size) -> tuple[float, float, float]:
 def _linear_svc(size: Size) -> tuple[float, float, float]:
     fit = _LINEAR * size.images * size.features * size.classes
     return fit, 1.0, size.images * size.features * 28
+
+
+def _logistic_features(size: Size) -> tuple[float, float, float]:
+    # Of a whole, two halves and three folds, that is four, and of a search where it is small.
+    work = size.images * size.features * max(size.classes, 2)
+    fits = 4 if work > _TUNED else 30
+    return _FEATURE * work * fits, 1.0, size.images * size.features * 22
+
+
+def _lda_features(size: Size) -> tuple[float, float, float]:
+    squares = size.features**2 * (size.classes * 6e-9 + size.features * 2e-10)
+    return squares * 4, 1.0, size.images * size.features * 22 + size.features**2 * 24
 
 
 _WORK: Final = {
@@ -140,4 +159,8 @@ _WORK: Final = {
     "mlp": _mlp,
     "knn": _knn,
     "linear-svc": _linear_svc,
+    "logistic-features": _logistic_features,
+    "svc-features": _svc,
+    "knn-features": _knn,
+    "lda-features": _lda_features,
 }

@@ -8,6 +8,11 @@ from models.manifest import Label, Metrics
 DRIFT_IMAGES: Final = 250
 """Held-out images that the monitor needs: five times the smallest window that it compares."""
 
+WITHOUT_CALIBRATION: Final = (
+    "Its probabilities are not calibrated: that takes two training images of each class, and two "
+    "groups with every class if there are groups."
+)
+
 _FEW_OF_CLASS: Final = 20
 _LEARNED: Final = 0.9
 _TINY_SIDE: Final = 16
@@ -91,14 +96,9 @@ def on_holdout(metrics: Metrics, *, given: bool) -> list[str]:
     return [sentence]
 
 
-def on_calibration(before: float, after: float | None) -> str:
-    """``before``: a calibration error that is poor; ``after``: that of the version, if mended."""
-    if after is None:
-        return (
-            f"Its probabilities are off by {before:.2f} on average, and calibrating them on the "
-            "training images does not help: do not rely on them."
-        )
+def on_calibration(error: float) -> str:
+    """``error``: a calibration error of the held-out images that is poor."""
     return (
-        f"Its probabilities were off by {before:.2f} on average, and were calibrated again: "
-        f"{after:.2f} now."
+        f"Its probabilities are off by {error:.2f} on average, though they were calibrated on the "
+        "training images where that was possible: do not rely on them."
     )

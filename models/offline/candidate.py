@@ -25,15 +25,20 @@ from models.artifact import (
     HALVES,
     MANIFEST,
     REFERENCE,
+    features_digest,
     golden_labels,
 )
+from models.extractor import Extractor
+from models.honest import HONEST, Honest
 from models.manifest import (
+    Calibration,
     DataFingerprint,
     Label,
     Manifest,
     Metrics,
     Output,
     Parity,
+    Quantization,
     Speed,
     content_digest,
 )
@@ -46,6 +51,8 @@ from models.reference import Reference
 from models.runtime import OnnxRuntime, Outcome
 
 GOLDEN_IMAGES = 16
+# A photo has 150 KB, and an extractor takes 20 ms of each whenever a version is loaded.
+GOLDEN_PHOTOS = 4
 # libsvm takes milliseconds for an image of 12,288 features, and the check runs seven variants of
 # each image. Fewer images if they are large, so that the check stays shorter than the training.
 CHECKED_FEATURES = 1_000_000
@@ -59,8 +66,10 @@ class Candidate:
     """A trained classifier and everything known about it.
 
     ``check_pixels``: uint8 [N, n_features], images it was not trained on, for the parity check and
-    the golden examples. ``halves``: copies of the estimator, each fitted to one half of the data;
-    if there are none, ``without_halves`` says why.
+    the golden examples. ``extractor``: if there is one, the estimator was trained on its
+    embeddings, and ``check_embeddings`` are those of ``check_pixels``, float32 [N, dimension].
+    ``halves``: copies of the estimator, each fitted to one half of the data; if there are none,
+    ``without_halves`` says why. ``abstain``: the coverage of a version that may say nothing.
     """
 
     name: str
@@ -78,6 +87,22 @@ class Candidate:
     parent: str | None = None
     backend: Literal["onnx", "sklearn"] = "onnx"
     labels: tuple[Label, ...] | None = None
+    calibration: Calibration | None = None
+    honest: Honest | None = None
+    abstain: float | None = None
+    extractor: Extractor | None = None
+    quantization: Quantization | None = None
+    check_embeddings: NDArray[np.float32] | None = None
+    augmented: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.extractor is None) != (self.check_embeddings is None):
+            raise ValueError("an extractor and embeddings go together")
+
+    @property
+    def n_inputs(self) -> int:
+        """Numbers that the classifier takes: those of an embedding, or of the image spec."""
+        return self.spec.n_features if self.extractor is None else self.extractor.manifest.dimension
 
     def write(self, folder: Path) -> Manifest:
         """Convert and check the classifier, and write all files into an empty folder.
@@ -91,7 +116,7 @@ class Candidate:
         checked: Parity | None = None
         speed: Speed | None = None
         if self.backend == "onnx":
-            graph = convert(self.estimator, self.spec.n_features)
+            graph = convert(self.estimator, self.n_inputs)
             features = self._check_features()
             checked = parity.check(self.estimator, graph, features)
             speed = parity.speed(self.estimator, graph, features)
@@ -106,6 +131,8 @@ class Candidate:
             labels=labels,
             label_type="string" if isinstance(labels[0], str) else "integer",
             image_spec=self.spec,
+            extractor=None if self.extractor is None else self.extractor.reference,
+            quantization=self.quantization,
             backend=self.backend,
             output=graph.output if graph else output,
             origin=graph.origin if graph else None,
@@ -120,19 +147,23 @@ class Candidate:
             parent=self.parent,
             without_halves=without_halves,
             without_estimator=without_estimator,
+            augmented=self.augmented,
+            calibration=self.calibration,
+            honesty=None if self.honest is None else self.honest.record,
+            abstain=self.abstain,
             files={},
             content="",
         )
-        golden = self.check_pixels[:GOLDEN_IMAGES]
-        golden_features = self.spec.features(golden)
+        golden, inputs = self._golden()
         files[GOLDEN] = _npz(
-            pixels=golden,
-            features=golden_features,
+            **golden,
             labels=golden_labels(labels),
-            **self._run(manifest, files, golden_features)._asdict(),
+            **self._run(manifest, files, inputs)._asdict(),
         )
         if reference is not None:
             files[REFERENCE] = reference.dump()
+        if self.honest is not None:
+            files[HONEST] = self.honest.dump()
         hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
         manifest = _changed(manifest, files=hashes)
         manifest = _changed(
@@ -160,16 +191,36 @@ class Candidate:
         if self.halves is None or self.reference is None:
             return self.reference, {}, self.without_halves
         try:
-            halves = convert_halves(self.halves, self.estimator, self.spec, self.reference.pixels)
+            halves = convert_halves(
+                self.halves,
+                self.estimator,
+                self.spec,
+                self.reference.pixels,
+                self.reference.embeddings,
+            )
         except ConversionError as error:
             return self.reference, {}, str(error)
         files = dict(zip(HALVES, halves.graphs, strict=True))
         return replace(self.reference, halves=halves.probabilities), files, None
 
+    def _golden(self) -> tuple[dict[str, NDArray[Any]], NDArray[np.float32]]:
+        """The golden images with what they are made into, and what the classifier takes of them."""
+        if self.check_embeddings is None:
+            pixels = self.check_pixels[:GOLDEN_IMAGES]
+            features = self.spec.features(pixels)
+            return {"pixels": pixels, "features": features}, features
+        pixels = self.check_pixels[:GOLDEN_PHOTOS]
+        digest = features_digest(self.spec.features(pixels))
+        embeddings = self.check_embeddings[:GOLDEN_PHOTOS]
+        golden = {"pixels": pixels, "features_sha256": digest, "embeddings": embeddings}
+        return golden, embeddings
+
     def _check_features(self) -> NDArray[np.float32]:
-        """Variants of some of ``check_pixels``, float32 [N, n_features]."""
+        """Variants of some of ``check_pixels``, or of their embeddings, float32 [N, n_inputs]."""
         minimum, maximum = CHECKED_IMAGES
-        count = min(max(CHECKED_FEATURES // self.spec.n_features, minimum), maximum)
+        count = min(max(CHECKED_FEATURES // self.n_inputs, minimum), maximum)
+        if self.check_embeddings is not None:
+            return parity.embedding_variants(self.check_embeddings[:count], seed=0)
         return self.spec.features(parity.variants(self.check_pixels[:count], self.spec, seed=0))
 
     def _run(

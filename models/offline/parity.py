@@ -52,6 +52,16 @@ def variants(pixels: NDArray[np.uint8], spec: ImageSpec, seed: int) -> NDArray[n
     return np.concatenate([pixels, noisy, *rotated])
 
 
+def embedding_variants(embeddings: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    """The same of embeddings, float32 [N, D]: themselves, with noise, weaker, stronger, and turned
+    around. Returns float32 [5 N, D]."""
+    spread = embeddings.std(axis=0) + 1e-6
+    noise = np.random.default_rng(seed).normal(0, spread, embeddings.shape)
+    return np.concatenate(
+        [embeddings, embeddings + noise, embeddings * 0.5, embeddings * 1.5, embeddings[:, ::-1]]
+    ).astype(np.float32)
+
+
 def check(estimator: Any, graph: Graph, features: NDArray[np.float32]) -> Parity:
     """Compare the graph with its estimator on ``features`` (float32 [N, F]).
 

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from cli import counted
 from images.spec import ImageSpec
+from models.familiarity import Familiarity
 from models.manifest import Label
 from models.neighbours import Neighbours
 from models.reference import Reference
@@ -58,9 +59,16 @@ class DriftDetector:
         self.rule = rule or AlarmRule()
 
     def fit(
-        self, reference: Reference, spec: ImageSpec, labels: Sequence[Label] | None = None
+        self,
+        reference: Reference,
+        spec: ImageSpec,
+        labels: Sequence[Label] | None = None,
+        familiarity: Familiarity | None = None,
     ) -> Self:
         """Describe the held-out images once; ``labels`` are the manifest's, for the sentences.
+
+        Of photos, ``spec`` is that of their small copies, and principal components and distances to
+        what was trained on (``familiarity``) are those of embeddings.
 
         Without the reference's principal components (older versions), two views are skipped.
         Without its neighbours, what the components leave tells which images are unusual.
@@ -68,7 +76,16 @@ class DriftDetector:
         self._spec = spec
         self._mean, self._components = reference.pca_mean, reference.pca_components
         self._neighbours: Neighbours | None = None
-        self.reference = self.describe(reference.pixels, reference.probabilities)
+        self._familiarity: Familiarity | None = None
+        known_embeddings = reference.embeddings
+        self.reference = self.describe(
+            reference.pixels,
+            reference.probabilities,
+            None if known_embeddings is None else known_embeddings.astype(np.float32),
+        )
+        if familiarity is not None and len(familiarity.distances):
+            self._familiarity = familiarity
+            self.reference = replace(self.reference, strangeness=familiarity.distances)
         small, nearest = reference.neighbours, reference.nearest
         if small is not None and nearest is not None and len(small) and len(nearest):
             self._neighbours = Neighbours(small, spec)
@@ -96,12 +113,14 @@ class DriftDetector:
         outputs: NDArray[np.float32],
         weights: NDArray[np.floating] | None = None,
         seed: int = 0,
+        embeddings: NDArray[np.float32] | None = None,
     ) -> DriftReport:
         """A report on recent images of the model.
 
         ``pixels``: uint8 [n, F]; ``outputs``: float32 [n, C], what the model answered; ``weights``:
-        floats [n], 1 / the probability with which each was recorded, None if all are equal. The
-        same seed chooses the same images of a large window.
+        floats [n], 1 / the probability with which each was recorded, None if all are equal;
+        ``embeddings``: float32 [n, dimension], of photos. The same seed chooses the same images of
+        a large window.
         """
         given = len(pixels)
         rng = np.random.default_rng(seed)
@@ -120,17 +139,28 @@ class DriftDetector:
                 images=len(rows),
                 reference=len(self.reference),
             )
-        return self.judge(self.describe(pixels[rows], outputs[rows]), rows, given)
+        part = None if embeddings is None else embeddings[rows]
+        return self.judge(self.describe(pixels[rows], outputs[rows], part), rows, given)
 
-    def describe(self, pixels: NDArray[np.uint8], outputs: NDArray[np.float32]) -> Columns:
-        """What the views compare, of N images: uint8 [N, F] and float32 [N, C]."""
-        errors = self._errors(pixels)
-        near = self._neighbours
+    def describe(
+        self,
+        pixels: NDArray[np.uint8],
+        outputs: NDArray[np.float32],
+        embeddings: NDArray[np.float32] | None = None,
+    ) -> Columns:
+        """What the views compare, of N images: uint8 [N, F] and float32 [N, C], and float32 [N, D]
+        of photos."""
+        errors = self._errors(pixels, embeddings)
+        strangeness = errors
+        if self._familiarity is not None and embeddings is not None:
+            strangeness = self._familiarity.of_images(embeddings)
+        elif self._neighbours is not None:
+            strangeness = self._neighbours.distances(pixels)
         return Columns(
             outputs=outputs,
             statistics=statistics.compute(pixels, self._spec),
             error=errors,
-            strangeness=errors if near is None else near.distances(pixels),
+            strangeness=strangeness,
         )
 
     def judge(
@@ -191,13 +221,18 @@ class DriftDetector:
             )
         return None
 
-    def _errors(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """float32 [N]: squared norms of what the principal components leave of the features."""
+    def _errors(
+        self, pixels: NDArray[np.uint8], embeddings: NDArray[np.float32] | None
+    ) -> NDArray[np.float32] | None:
+        """float32 [N]: squared norms of what the principal components leave of the features, or of
+        the embeddings."""
         if self._mean is None or self._components is None:
             return None
         errors = np.empty(len(pixels), np.float32)
         for start in range(0, len(pixels), _CHUNK):
-            rest = self._spec.features(pixels[start : start + _CHUNK]) - self._mean
+            rows = slice(start, start + _CHUNK)
+            known = self._spec.features(pixels[rows]) if embeddings is None else embeddings[rows]
+            rest = known - self._mean
             rest -= (rest @ self._components.T) @ self._components
             errors[start : start + _CHUNK] = np.einsum("nf,nf->n", rest, rest)
         return errors

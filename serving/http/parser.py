@@ -1,13 +1,16 @@
 """Checks what clients send, in one pass; see ``serving.http.schema`` for the fields."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from errors import BadRequestError
 from models.manifest import Label
 from serving.http.base64text import decode_base64
 from serving.http.fields import (
+    coverage_of,
+    embedding_of,
     image_of,
     items_of,
+    known_of,
     label_of,
     model_of,
     not_an_object,
@@ -18,6 +21,22 @@ from serving.http.fields import (
     source_of,
 )
 from serving.http.schema import MAX_ITEMS, MAX_LABELS
+
+# Fields without which there is no request: most have no others.
+_REQUIRED: Final = 3
+
+
+class Wants(Protocol):
+    """What a client asks for besides the label."""
+
+    @property
+    def probabilities(self) -> bool: ...
+    @property
+    def embedding(self) -> bool: ...
+    @property
+    def coverage(self) -> float | None: ...
+    @property
+    def known(self) -> bool: ...
 
 
 class Query(NamedTuple):
@@ -31,6 +50,9 @@ class Query(NamedTuple):
     image: bytes
     probabilities: bool
     in_header: bool = False
+    embedding: bool = False
+    coverage: float | None = None
+    known: bool = False
 
 
 class ImageItem(NamedTuple):
@@ -50,6 +72,9 @@ class BatchQuery(NamedTuple):
     items: list[ImageItem]
     probabilities: bool
     request_id: str | None = None
+    embedding: bool = False
+    coverage: float | None = None
+    known: bool = False
 
 
 class TrueLabel(NamedTuple):
@@ -89,8 +114,19 @@ def query_of(fields: dict[str, Any]) -> Query:
     image = image_of(fields)
     model = model_of(fields)
     request_id = request_id_of(fields)
-    probabilities = probabilities_of(fields)
-    return Query(request_id, model, decode_base64(image), probabilities)
+    if len(fields) == _REQUIRED:
+        return Query(request_id, model, decode_base64(image), probabilities=False)
+    probabilities, embedding = probabilities_of(fields), embedding_of(fields)
+    coverage, known = coverage_of(fields), known_of(fields)
+    return Query(
+        request_id,
+        model,
+        decode_base64(image),
+        probabilities,
+        embedding=embedding,
+        coverage=coverage,
+        known=known,
+    )
 
 
 def parse_batch(body: bytes) -> BatchQuery:
@@ -101,7 +137,14 @@ def parse_batch(body: bytes) -> BatchQuery:
     fields = read_object(body)
     items = items_of(fields.get("items"), MAX_ITEMS, "items must be")
     model = model_of(fields)
-    return BatchQuery(model, [_image_item(item) for item in items], probabilities_of(fields))
+    return BatchQuery(
+        model,
+        [_image_item(item) for item in items],
+        probabilities_of(fields),
+        embedding=embedding_of(fields),
+        coverage=coverage_of(fields),
+        known=known_of(fields),
+    )
 
 
 def parse_feedback(body: bytes) -> FeedbackQuery:

@@ -37,7 +37,35 @@ _Conflict = Annotated[bool, Field(description="whether another source sent anoth
 _Probabilities = Annotated[
     dict[str, float], Field(description="by label; only if the request asks for them")
 ]
-_PredictionLabel = Annotated[int | str, Field(description="has the type of the training labels")]
+_Embedding = Annotated[
+    str,
+    Field(
+        json_schema_extra={"contentEncoding": "base64"},
+        description="base64 of the feature extractor's numbers, float32 in little-endian order; "
+        "only if the request asks for it",
+    ),
+]
+_PredictionLabel = Annotated[
+    int | str | None,
+    Field(
+        description="has the type of the training labels; null only where a version was told to "
+        "abstain"
+    ),
+]
+_PredictionSet = Annotated[
+    list[int | str],
+    Field(
+        description="the labels of which one is right with the coverage, the most probable first; "
+        "only if the request asks for it, or the version abstains"
+    ),
+]
+_Familiar = Annotated[
+    bool,
+    Field(
+        description="whether the image is like those of the training; only if the request asks for "
+        "it, or the version abstains"
+    ),
+]
 
 
 class PredictRequest(BaseModel):
@@ -55,6 +83,22 @@ class PredictRequest(BaseModel):
     image: _Base64 = Field(description=f"base64 of {ANY_FORMAT}; a `data:` prefix is accepted")
     probabilities: bool = Field(
         default=False, description="true adds the probability of every label"
+    )
+    embedding: bool = Field(
+        default=False,
+        description="true adds what the feature extractor made of the image, for search and "
+        "clustering; for versions with one",
+    )
+    coverage: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="adds `prediction_set`: the labels of which one is right with this probability",
+        examples=[0.95],
+    )
+    known: bool = Field(
+        default=False,
+        description="true adds whether the image is like those of the training",
     )
 
 
@@ -81,6 +125,9 @@ class PredictForm(BaseModel):
         default="", max_length=MAX_REQUEST_ID, description="one, or one for each image"
     )
     probabilities: Literal["true", "false"] = "false"
+    embedding: Literal["true", "false"] = "false"
+    coverage: str = Field(default="", description="a number between 0 and 1, or nothing")
+    known: Literal["true", "false"] = "false"
 
 
 class PredictResponse(TypedDict):
@@ -89,6 +136,9 @@ class PredictResponse(TypedDict):
     request_id: str | int
     prediction: _PredictionLabel
     probabilities: NotRequired[_Probabilities]
+    embedding: NotRequired[_Embedding]
+    prediction_set: NotRequired[_PredictionSet]
+    known: NotRequired[_Familiar]
 
 
 class BatchItem(BaseModel):
@@ -107,6 +157,9 @@ class BatchRequest(BaseModel):
     # Any: an item that is wrong gets its own error, and the others are answered.
     items: list[BatchItem | Any] = Field(min_length=1, max_length=MAX_ITEMS)
     probabilities: bool = False
+    embedding: bool = False
+    coverage: float | None = Field(default=None, gt=0, lt=1)
+    known: bool = False
 
 
 class ItemError(TypedDict):

@@ -12,7 +12,7 @@ from starlette.types import Scope
 from errors import BadRequestError
 from images.formats import is_recognized
 from serving.http.base64text import decode_base64
-from serving.http.fields import model_of, read_object, request_id_of
+from serving.http.fields import coverage_of, model_of, read_object, request_id_of
 from serving.http.headers import header
 from serving.http.multipart import MULTIPART, Part, parse_form
 from serving.http.parser import BatchQuery, ImageItem, Query, query_of
@@ -20,6 +20,11 @@ from serving.http.schema import MAX_ITEMS, MAX_REQUEST_ID
 
 ORIGINAL_TYPE: Final = b"x-original-content-type"
 """The header in which a body's type is passed on through BentoML's layers."""
+
+OPTIONS: Final = ("probabilities", "embedding", "known")
+"""What a client may ask for besides the label, by the name of its field or parameter."""
+
+COVERAGE: Final = "coverage"
 
 _OTHER_FIELDS: Final = 16
 _MAX_PARAMETERS: Final = 100
@@ -42,9 +47,12 @@ def parse_upload(scope: Scope, body: bytes, default_model: str) -> Query | Batch
         if content_type[:6].lower() == b"image/" or is_recognized(body):
             return _query(scope, [body] if body else [], {}, [], default_model)
     fields = read_object(body)
-    probabilities = _parameters(scope).get("probabilities")
-    if probabilities is not None:
-        fields.setdefault("probabilities", _boolean(probabilities))
+    parameters = _parameters(scope)
+    for option in OPTIONS:
+        if option in parameters:
+            fields.setdefault(option, _boolean(option, parameters[option]))
+    if COVERAGE in parameters:
+        fields.setdefault(COVERAGE, _number(parameters[COVERAGE]))
     named = scope.get("path_params", {}).get("model")
     if named is not None:
         model = fields.get("model")
@@ -66,7 +74,7 @@ def _form(scope: Scope, parts: list[Part], default_model: str) -> Query | BatchQ
         elif part.name == "request_id":
             request_ids.append(part.text)
         elif (
-            part.name in ("model", "probabilities")
+            part.name in ("model", COVERAGE, *OPTIONS)
             and texts.setdefault(part.name, part.text) != part.text
         ):
             raise BadRequestError(f"The form has more than one {part.name}.")
@@ -96,13 +104,25 @@ def _query(
     model = model_of({"model": texts.get("model") or named or default_model})
     if named is not None and not _is_same(model, named):
         raise _two_models(named, model)
-    text = texts.get("probabilities", _parameters(scope).get("probabilities", ""))
+    texts = _parameters(scope) | texts
     request_id, items = _request_ids(scope, request_ids, len(images))
-    probabilities = _boolean(text)
+    probabilities, embedding, known = (
+        _boolean(option, texts.get(option, "")) for option in OPTIONS
+    )
+    coverage = coverage_of({COVERAGE: _number(texts.get(COVERAGE, ""))})
     if len(images) == 1:
-        return Query(request_id, model, images[0], probabilities, in_header=True)
+        return Query(
+            request_id,
+            model,
+            images[0],
+            probabilities,
+            in_header=True,
+            embedding=embedding,
+            coverage=coverage,
+            known=known,
+        )
     named_items = [ImageItem(*item) for item in zip(items, images, strict=True)]
-    return BatchQuery(model, named_items, probabilities, request_id)
+    return BatchQuery(model, named_items, probabilities, request_id, embedding, coverage, known)
 
 
 def _request_ids(scope: Scope, given: list[str], count: int) -> tuple[str, list[str]]:
@@ -136,11 +156,19 @@ def _parameters(scope: Scope) -> dict[str, str]:
         raise BadRequestError(f"A query may have {_MAX_PARAMETERS} parameters at most.") from None
 
 
-def _boolean(text: str) -> bool:
+def _boolean(option: str, text: str) -> bool:
     lower = text.lower()
     if lower not in _TRUE + _FALSE:
-        raise BadRequestError(f"probabilities must be true or false, not {text[:40]!r}.")
+        raise BadRequestError(f"{option} must be true or false, not {text[:40]!r}.")
     return lower in _TRUE
+
+
+def _number(text: str) -> float | str | None:
+    """For ``coverage_of``, which names what is wrong with it; None for an empty text."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return text
 
 
 def _is_same(model: Any, named: str) -> bool:

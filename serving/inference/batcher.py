@@ -6,17 +6,15 @@ takes all of them up to a maximum. There is no timer: batches grow with load by 
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import ClientGoneError, OverloadedError
 from models.runtime import Outcome
+from serving.inference.items import Item, Queue, expired, stays
 from serving.inference.pace import Cost, Pace
 
 # A batch that is expected to take longer runs on a thread, because it would block the event loop.
@@ -27,36 +25,12 @@ INLINE_SECONDS = 0.002
 # How long the batches of one turn of the event loop may take together.
 _TURN_SECONDS = 0.01
 
-# Asking whether a client is gone costs 2 µs: too much for every item, little after such a wait.
-LONG_SECONDS = 0.02
-
-
-def _is_connected() -> bool:
-    """The default for ``client_gone``: False, the client is never gone."""
-    return False
-
 
 class Answer(NamedTuple):
     """One image's outcome. ``scores``: float32 [C]; ``label_index``: the predicted one."""
 
     scores: NDArray[np.float32]
     label_index: int
-
-
-@dataclass(slots=True, eq=False)
-class _Item:
-    features: NDArray[np.float32]
-    future: asyncio.Future[Answer]
-    client_gone: Callable[[], bool]
-    arrived: float
-    expires: float
-    timer: asyncio.TimerHandle | None = None
-
-    def watch(self) -> None:
-        """Answer at the deadline, whatever the classifier does."""
-        if self.timer is None:
-            seconds = self.expires - time.monotonic()
-            self.timer = self.future.get_loop().call_later(seconds, _expire, self.future)
 
 
 class _Measured(NamedTuple):
@@ -88,7 +62,7 @@ class Batcher:
         self._clock = Pace(single.seconds)
         self._cpu = Pace(single.cpu_seconds)
         self._inline_seconds = INLINE_SECONDS
-        self._queue: deque[_Item] = deque()
+        self._queue = Queue[Item[Answer]]()
         self._running = 0
         self._busy = False
         self._on_thread = False
@@ -130,7 +104,7 @@ class Batcher:
         self,
         features: NDArray[np.float32],
         expires: float,
-        client_gone: Callable[[], bool] = _is_connected,
+        client_gone: Callable[[], bool] = stays,
     ) -> Answer:
         """The answer for one image, ``features``: float32 [n_features].
 
@@ -142,9 +116,9 @@ class Batcher:
         loop = self._loop = self._loop or asyncio.get_running_loop()
         now = time.monotonic()
         if now >= expires:
-            raise _expired()
+            raise expired()
         future: asyncio.Future[Answer] = loop.create_future()
-        item = _Item(features, future, client_gone, now, expires)
+        item = Item(features, future, client_gone, now, expires)
         self._queue.append(item)
         if self._on_thread:
             item.watch()
@@ -176,7 +150,7 @@ class Batcher:
         self._running = 0
         self._busy = False
 
-    def _start_thread(self, loop: asyncio.AbstractEventLoop, items: Sequence[_Item]) -> None:
+    def _start_thread(self, loop: asyncio.AbstractEventLoop, items: Sequence[Item[Answer]]) -> None:
         # Timers are set only here: a batch that runs inline ends before a timer could fire.
         self._on_thread = True
         for item in (*items, *self._queue):
@@ -191,7 +165,7 @@ class Batcher:
     def _done(
         self,
         loop: asyncio.AbstractEventLoop,
-        items: Sequence[_Item],
+        items: Sequence[Item[Answer]],
         running: asyncio.Future[_Measured],
     ) -> None:
         self._on_thread = False
@@ -201,40 +175,28 @@ class Batcher:
             self._finish(items, running.result())
             self._start(loop)
 
-    def _fail(self, items: Sequence[_Item], error: Exception) -> None:
+    def _fail(self, items: Sequence[Item[Answer]], error: Exception) -> None:
         self._busy = self._on_thread = False
         for item in (*items, *self._queue):
             if not item.future.done():
                 item.future.set_exception(error)
         self._queue.clear()
 
-    def _take(self) -> list[_Item]:
-        items: list[_Item] = []
-        now = time.monotonic()
-        while self._queue and len(items) < self._max_batch_size:
-            item = self._queue.popleft()
-            if item.future.done():
-                continue
-            if now >= item.expires:
-                item.future.set_exception(_expired())
-                continue
-            if now - item.arrived > LONG_SECONDS and item.client_gone():
-                item.future.set_exception(ClientGoneError("The client disconnected."))
-                continue
-            items.append(item)
+    def _take(self) -> list[Item[Answer]]:
+        items, waited = self._queue.take(self._max_batch_size)
         if items:
-            self._on_batch(len(items), now - items[0].arrived)
+            self._on_batch(len(items), waited)
         return items
 
-    def _measured(self, items: Sequence[_Item]) -> _Measured:
+    def _measured(self, items: Sequence[Item[Answer]]) -> _Measured:
         started, cpu_started = time.perf_counter(), time.thread_time()
         answers = self._classify(items)
         cost = Cost(time.perf_counter() - started, time.thread_time() - cpu_started)
         return _Measured(answers, cost)
 
-    def _classify(self, items: Sequence[_Item]) -> list[Answer | Exception]:
+    def _classify(self, items: Sequence[Item[Answer]]) -> list[Answer | Exception]:
         try:
-            outcome = self._run(np.stack([item.features for item in items]))
+            outcome = self._run(np.stack([item.image for item in items]))
             return [
                 Answer(scores, index)
                 for scores, index in zip(outcome.scores, outcome.indices.tolist(), strict=True)
@@ -244,7 +206,7 @@ class Batcher:
                 return [error]
             return [self._classify([item])[0] for item in items]
 
-    def _finish(self, items: Sequence[_Item], measured: _Measured) -> None:
+    def _finish(self, items: Sequence[Item[Answer]], measured: _Measured) -> None:
         self._clock.learn(len(items), measured.cost.seconds)
         self._cpu.learn(len(items), measured.cost.cpu_seconds)
         for item, answer in zip(items, measured.answers, strict=True):
@@ -254,12 +216,3 @@ class Batcher:
                 item.future.set_exception(answer)
             else:
                 item.future.set_result(answer)
-
-
-def _expire(future: asyncio.Future[Answer]) -> None:
-    if not future.done():
-        future.set_exception(_expired())
-
-
-def _expired() -> OverloadedError:
-    return OverloadedError("The request could not be answered in time.", "expired")

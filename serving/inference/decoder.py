@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,13 @@ THREADS = 2
 _NEWEST = 0.1
 _LEAST_PACE = 0.1
 
+# How many times longer than its processor time decoding takes where the machine has others to
+# serve; more is a moment's, and no reason to refuse what comes after it.
+_MOST_SLOWNESS = 8.0
+
 Features = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+Make = Callable[[Pixels], NDArray[Any]]
 
 
 class Decoder:
@@ -55,6 +62,7 @@ class Decoder:
         self._budget = Budget(max_bytes, THREADS)
         self._threads = ThreadPoolExecutor(THREADS, "decode")
         self._pace = 1.0
+        self._slowness = 1.0
         self._turn_seconds = 0.0
         self._later_turns: deque[asyncio.Future[None]] = deque()
 
@@ -68,9 +76,10 @@ class Decoder:
         expires: float,
         client_gone: Callable[[], bool],
         in_batch: bool = False,
-    ) -> Features:
+        make: Make | None = None,
+    ) -> NDArray[Any]:
         """float32 [n_features] of an image file, before ``expires``, in ``time.monotonic``'s
-        seconds.
+        seconds; or what ``make`` makes of its pixels.
 
         ``in_batch``: whether its request has more of them, which take turns with other requests.
         Raises RejectedImageError for bytes that are not a readable image, OverloadedError when
@@ -80,12 +89,12 @@ class Decoder:
             if len(image) > LARGE_BYTES:
                 async with _until(expires):
                     encoded = await off_loop(examine, image, self._max_pixels)
-                return await self._on_thread(encoded, spec, expires, client_gone)
+                return await self._on_thread(encoded, spec, make, expires, client_gone)
             known = None
             if not in_batch and len(image) <= _SMALL_BYTES:
                 known = examine(image, self._max_pixels)
                 if known.pixel_count + spec.n_features <= _SMALL_PIXELS:
-                    return spec.features(known.pixels(spec))
+                    return (make or spec.features)(known.pixels(spec))
             most = INLINE_SECONDS
             if self._turn_seconds >= TURN_SECONDS:
                 most = CROWDED_INLINE_SECONDS
@@ -95,12 +104,23 @@ class Decoder:
             try:
                 encoded = known or examine(image, self._max_pixels)
                 if self._is_small(encoded, spec, most):
-                    return spec.features(encoded.pixels(spec))
+                    return (make or spec.features)(encoded.pixels(spec))
             finally:
                 self._took(time.perf_counter() - started)
-            return await self._on_thread(encoded, spec, expires, client_gone)
+            return await self._on_thread(encoded, spec, make, expires, client_gone)
         except ImageError as error:
             raise RejectedImageError(str(error)) from None
+
+    async def pixels(
+        self,
+        image: bytes,
+        spec: ImageSpec,
+        expires: float,
+        client_gone: Callable[[], bool],
+        in_batch: bool = False,
+    ) -> Pixels:
+        """As ``features``, and uint8: what waits for its turn takes a quarter of the memory."""
+        return await self.features(image, spec, expires, client_gone, in_batch, _as_they_are)
 
     def _is_small(self, encoded: Encoded, spec: ImageSpec, most: float) -> bool:
         """Whether it may be decoded inline, where ``most`` seconds are left for it."""
@@ -147,9 +167,10 @@ class Decoder:
         self,
         encoded: Encoded,
         spec: ImageSpec,
+        make: Make | None,
         expires: float,
         client_gone: Callable[[], bool],
-    ) -> Features:
+    ) -> NDArray[Any]:
         cost = encoded.cost(spec)
         if cost.bytes > self._budget.limit:
             raise ImageError(
@@ -157,7 +178,8 @@ class Decoder:
                 f"{_mib(self._budget.limit)} MiB"
             )
         cost = cost._replace(seconds=cost.seconds * self._pace)
-        wait = self._budget.expected_wait
+        # Others on the machine take their part of the processors.
+        wait = self._budget.expected_wait * self._slowness
         if wait > expires - time.monotonic():
             raise OverloadedError(
                 "The server is busy decoding other images; try again.",
@@ -169,18 +191,27 @@ class Decoder:
             if client_gone():
                 self._budget.release(cost)
                 raise ClientGoneError("The client disconnected.")
-            work = self._threads.submit(self._decode, encoded, spec, cost.seconds)
+            work = self._threads.submit(self._decode, encoded, spec, make, cost.seconds)
             # Its memory is free when it ends, which may be long after its client gave up.
             loop = asyncio.get_running_loop()
             work.add_done_callback(lambda _: _call(loop, self._budget.release, cost))
             return await asyncio.wrap_future(work)
 
-    def _decode(self, encoded: Encoded, spec: ImageSpec, expected: float) -> Features:
-        started = time.thread_time()
-        features = spec.features(encoded.pixels(spec))
-        ratio = (time.thread_time() - started) / expected
-        self._pace = max(_LEAST_PACE, self._pace * (1 + _NEWEST * (ratio - 1)))
+    def _decode(
+        self, encoded: Encoded, spec: ImageSpec, make: Make | None, expected: float
+    ) -> NDArray[Any]:
+        began, started = time.perf_counter(), time.thread_time()
+        features = (make or spec.features)(encoded.pixels(spec))
+        seconds, spent = time.perf_counter() - began, time.thread_time() - started
+        self._pace = max(_LEAST_PACE, self._pace * (1 + _NEWEST * (spent / expected - 1)))
+        if spent > 0:
+            slowness = min(_MOST_SLOWNESS, max(1.0, seconds / spent))
+            self._slowness += _NEWEST * (slowness - self._slowness)
         return features
+
+
+def _as_they_are(pixels: Pixels) -> Pixels:
+    return pixels
 
 
 @contextlib.asynccontextmanager

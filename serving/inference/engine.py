@@ -6,14 +6,17 @@ from concurrent.futures import Executor
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from errors import BadRequestError, OverloadedError
-from models.manifest import Label
+from errors import BadRequestError
+from models.manifest import ExtractorReference, Label
 from models.runtime import Runtime
 from models.version import Version
 from records.routing import CANDIDATE, Role
 from serving.inference.batcher import INLINE_SECONDS, Answer, Batcher
 from serving.inference.decoder import Decoder, Features
+from serving.inference.honesty import Honesty
+from serving.inference.items import refused
 from serving.inference.pace import Cost
 from serving.metrics import VersionMetrics
 from settings import Settings
@@ -24,12 +27,28 @@ _TIMING_SECONDS = 0.1
 
 
 class Prediction(NamedTuple):
-    """The predicted label, the probability of every label if asked for, and the classifier's
-    answer for the record."""
+    """The predicted label, the probability of every label if asked for, the classifier's answer
+    for the record, and what the classifier took of the image: with an extractor, the embedding."""
 
     label: Label
     probabilities: dict[str, float] | None
     answer: Answer
+    inputs: Features
+
+
+class Given(NamedTuple):
+    """What needs no decoding: the features that the version's image spec makes.
+
+    ``image``: a file that the spec makes them of too, for the record; empty if there is none.
+    """
+
+    features: Features
+    image: bytes = b""
+
+    @property
+    def content(self) -> bytes:
+        """What tells it apart from others."""
+        return self.image or self.features.tobytes()
 
 
 class Engine:
@@ -43,27 +62,37 @@ class Engine:
         Raises ArtifactError if the version must not serve.
         """
         self.version = version
+        self.extractor: ExtractorReference | None = None
+        """What ``features`` returns comes from it; None if that is what the image spec makes."""
         self.manifest = version.manifest
         self.header = (b"x-model-version", version.tag.encode())
         self.metrics = VersionMetrics(version.name, version.version)
         self.role: Role = CANDIDATE
         """As which it answers, for the record."""
+        self.honesty = Honesty(version, classifiers)
+        if self.honesty.abstain is not None:
+            # Each answer needs it: without, the version could not answer at all.
+            self.honesty.load()
         self._spec = self.manifest.image_spec
         self._labels = self.manifest.labels
         self._decoder = decoder
         self._classifiers = classifiers
-        runtime = version.artifact.open()
+        runtime, n_inputs = self._open()
         self._batcher = Batcher(
             runtime.run,
             classifiers,
             settings.max_batch_size,
             self.metrics.batch,
-            _cost(runtime, self._spec.n_features),
+            _cost(runtime, n_inputs),
         )
+
+    def _open(self) -> tuple[Runtime, int]:
+        """The classifier, and how many numbers it takes of an image."""
+        return self.version.artifact.open(), self._spec.n_features
 
     async def predict(
         self,
-        image: bytes,
+        image: bytes | Given,
         probabilities: bool,
         expires: float,
         client_gone: Callable[[], bool],
@@ -78,29 +107,40 @@ class Engine:
         give, OverloadedError when there is not enough time, and ClientGoneError.
         """
         self.admit(probabilities, expires)
-        features = await self._decoder.features(image, self._spec, expires, client_gone, in_batch)
+        if isinstance(image, Given):
+            features = await self.features(image, expires, client_gone, in_batch)
+        else:
+            features = await self._decoder.features(
+                image, self._spec, expires, client_gone, in_batch
+            )
         answer = await self._batcher.submit(features, expires, client_gone)
-        return self._prediction(answer, probabilities)
+        return self._prediction(answer, probabilities, features)
 
     def admit(self, probabilities: bool, expires: float) -> None:
         """What ``predict`` can refuse before it costs anything: raises as it does."""
-        if probabilities and not self.manifest.gives_probabilities:
+        if probabilities:
+            self._check_probabilities()
+        wait = self._batcher.expected_wait
+        if time.monotonic() + wait > expires:
+            raise refused(wait)
+
+    def _check_probabilities(self) -> None:
+        if not self.manifest.gives_probabilities:
             raise BadRequestError(
                 f"{self.version.tag} gives no probabilities; leave them out, or ask another "
                 "version."
             )
-        wait = self._batcher.expected_wait
-        if time.monotonic() + wait > expires:
-            raise OverloadedError(
-                "The request could not have been answered in time, so it was refused immediately.",
-                "deadline",
-                retry_after=max(1, round(wait)),
-            )
 
     async def features(
-        self, image: bytes, expires: float, client_gone: Callable[[], bool], in_batch: bool = False
+        self,
+        image: bytes | Given,
+        expires: float,
+        client_gone: Callable[[], bool],
+        in_batch: bool = False,
     ) -> Features:
         """The first half of ``predict``, for whoever needs what the image is made of as well."""
+        if isinstance(image, Given):
+            return image.features
         return await self._decoder.features(image, self._spec, expires, client_gone, in_batch)
 
     async def classify(
@@ -112,9 +152,8 @@ class Engine:
     ) -> Prediction:
         """The second half of ``predict``."""
         self.admit(probabilities, expires)
-        return self._prediction(
-            await self._batcher.submit(features, expires, client_gone), probabilities
-        )
+        answer = await self._batcher.submit(features, expires, client_gone)
+        return self._prediction(answer, probabilities, features)
 
     def use(self, executor: Executor | None, inline_seconds: float = INLINE_SECONDS) -> None:
         """Classify on threads of its own, so that it can never occupy those of the others; None:
@@ -126,6 +165,26 @@ class Engine:
         for route in routes:
             self.metrics.prepare(route)
 
+    def recognizes(self, pixels: NDArray[np.uint8]) -> bool | None:
+        """On a thread: whether an image, uint8 [n_features] in the spec's size, is like those of
+        the training; None if that cannot be told. Raises ArtifactError."""
+        familiarity = self.honesty.familiarity()
+        if familiarity is None:
+            return None
+        return self.honesty.counted(bool(familiarity.knows(self._inputs(pixels[None]))[0]))
+
+    def _inputs(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """float32 [N, F], what the classifier takes of uint8 [N, n_features]."""
+        return self._spec.features(pixels)
+
+    def check_embedding(self) -> None:
+        """Raises BadRequestError for a version that has no embedding to give."""
+        if self.extractor is None:
+            raise BadRequestError(
+                f"{self.version.tag} has no feature extractor, so it gives no embedding; leave it "
+                "out, or ask another version."
+            )
+
     @property
     def expected_wait(self) -> float:
         """How long an image that arrives now waits for others, estimated."""
@@ -136,6 +195,16 @@ class Engine:
         """How long an image that arrives now waits for its label, estimated."""
         return self._batcher.expected_wait + self._batcher.expected_seconds
 
+    @property
+    def classifying_wait(self) -> float:
+        """``expected_wait`` of an image whose features are there."""
+        return self._batcher.expected_wait
+
+    @property
+    def classifying_seconds(self) -> float:
+        """``expected_seconds`` of an image whose features are there."""
+        return self._batcher.expected_wait + self._batcher.expected_seconds
+
     def kept_probabilities(self, answer: Answer) -> bytes | None:
         """As records keep them; None for a version that gives none."""
         if not self.manifest.gives_probabilities:
@@ -143,7 +212,7 @@ class Engine:
         # A copy: the array is a view of the scores of the whole batch.
         return answer.scores.astype("<f4", copy=False).tobytes()
 
-    def _prediction(self, answer: Answer, probabilities: bool) -> Prediction:
+    def _prediction(self, answer: Answer, probabilities: bool, inputs: Features) -> Prediction:
         given = None
         if probabilities:
             values = answer.scores.tolist()
@@ -151,7 +220,7 @@ class Engine:
                 str(label): round(value, 6)
                 for label, value in zip(self._labels, values, strict=True)
             }
-        return Prediction(self._labels[answer.label_index], given, answer)
+        return Prediction(self._labels[answer.label_index], given, answer, inputs)
 
 
 def _cost(runtime: Runtime, n_features: int) -> Cost:

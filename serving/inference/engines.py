@@ -15,7 +15,9 @@ from models.detached import detached, finished, when_done
 from models.version import Version
 from serving.inference.decoder import Decoder
 from serving.inference.engine import Engine
+from serving.inference.extractors import SharedExtractors
 from serving.inference.memory import decode_bytes, give_back_large_blocks
+from serving.inference.photos import PhotoEngine
 from serving.metrics import VERSIONS_REFUSED
 from settings import Settings
 
@@ -56,6 +58,7 @@ class Engines:
         give_back_large_blocks()
         self._decoder = Decoder(settings.max_image_pixels, decode_bytes(settings))
         self._classifiers = ThreadPoolExecutor(_CLASSIFIERS, "classify")
+        self._extractors = SharedExtractors(settings)
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Engine]] = {}
         self._failures: dict[str, _Failure] = {}
@@ -131,9 +134,7 @@ class Engines:
 
     async def _open(self, version: Version) -> Engine:
         tag = version.tag
-        loading = detached(
-            f"load {tag}", Engine, version, self._decoder, self._classifiers, self._settings
-        )
+        loading = detached(f"load {tag}", self._engine, version)
         if not await finished(loading, self._load_seconds):
             reason = f"{tag} has not loaded within {self._load_seconds:g} s."
             # Not tried again before this attempt has ended; then it counts after all.
@@ -141,6 +142,12 @@ class Engines:
             when_done(loading, lambda: self._end_late(version, loading))
             raise ModelError(reason)
         return self._keep(version, loading)
+
+    def _engine(self, version: Version) -> Engine:
+        parts = (version, self._decoder, self._classifiers, self._settings)
+        if version.manifest.extractor is None:
+            return Engine(*parts)
+        return PhotoEngine(*parts, self._extractors)
 
     def _end_late(self, version: Version, loading: "Future[Engine]") -> None:
         if version.tag not in self._failures:

@@ -20,9 +20,10 @@ class Pace:
     single average would describe neither.
     """
 
-    def __init__(self, single: float) -> None:
+    def __init__(self, single: float, each: float | None = None) -> None:
+        """Begun with what one image costs, and each more if that is known."""
         self._single = single
-        self._each = single
+        self._each = single if each is None else each
 
     def expect(self, size: int) -> float:
         return self._single + (size - 1) * self._each if size else 0.0

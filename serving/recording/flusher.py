@@ -11,8 +11,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from errors import CommitLostError, DatabaseError, RecordsError, SchemaError
 from records.prediction import KeptPrediction
 from serving.metrics import TRAFFIC_LOST
@@ -20,6 +18,8 @@ from serving.recording.connection import RecordsConnection
 from serving.recording.copier import Copier
 from serving.recording.handover import Handover
 from serving.recording.ledger import Ledger, memory_bytes
+from serving.recording.making import complete
+from serving.recording.scout import Scout
 
 if TYPE_CHECKING:
     from records.database import Database
@@ -61,9 +61,12 @@ class Flusher:
     It does not limit how much it holds: the ``ledger`` does, and knows what became of it.
     """
 
-    def __init__(self, records: RecordsConnection, copier: Copier, ledger: Ledger) -> None:
+    def __init__(
+        self, records: RecordsConnection, copier: Copier, ledger: Ledger, scout: Scout
+    ) -> None:
         self._records = records
         self._copier = copier
+        self._scout = scout
         self._ledger = ledger
         self._queue: queue.SimpleQueue[Handover | None] = queue.SimpleQueue()
         self._kept: list[KeptPrediction] = []
@@ -169,9 +172,16 @@ class Flusher:
                 else:
                     TRAFFIC_LOST.labels("capacity").inc(_answers({key: count}))
         for prediction, weight in handover.sampled:
-            _complete(prediction, weight)
+            complete(prediction, weight)
         for prediction in handover.others:
-            _complete(prediction, None)
+            complete(prediction, None)
+        if handover.written is None and not self._stopping:
+            self._scout.look([prediction for prediction, _ in handover.sampled])
+            for prediction in self._scout.unknown(handover.passed):
+                if self._ledger.take_unknown(prediction):
+                    # Without a weight, since it is not here by chance.
+                    complete(prediction, None)
+                    self._kept.append(prediction)
 
     def _flush(self) -> None:
         from records.writer import write
@@ -285,10 +295,3 @@ class Flusher:
 def _answers(counts: "Mapping[TrafficKey, int]") -> int:
     """How many answers they are of: each is counted once by its status, and in other ways too."""
     return sum(count for key, count in counts.items() if key[_KIND] == "status")
-
-
-def _complete(prediction: KeptPrediction, weight: float | None) -> None:
-    """Fill in what the event loop did not know, or left to this thread."""
-    prediction.weight = weight
-    if prediction.probabilities is not None:
-        prediction.confidence = float(np.frombuffer(prediction.probabilities, "<f4").max())

@@ -1,6 +1,6 @@
 """Where each prediction is that may be kept: every one is in exactly one account, at any moment.
 
-    answered + disagreeing = unsampled + waiting + written + dropped
+    answered + disagreeing + unknown = unsampled + waiting + written + dropped
 
 Each account is a metric, changed when a prediction moves and not from time to time: so the sums are
 right when a worker is killed, whose waiting ones the supervisor moves to the dropped.
@@ -16,6 +16,7 @@ from serving.metrics import (
     RECORDS_DISAGREEING,
     RECORDS_DROPPED,
     RECORDS_LAST_WRITE,
+    RECORDS_UNKNOWN,
     RECORDS_UNSAMPLED,
     RECORDS_WAITING,
     RECORDS_WAITING_BYTES,
@@ -65,6 +66,18 @@ class Ledger:
         """The same for one that was left out."""
         RECORDS_DISAGREEING.inc()
         return self.take(prediction)
+
+    def take_unknown(self, prediction: KeptPrediction) -> bool:
+        """The same, of one whose image turned out to be unknown; on the flusher's thread."""
+        size = memory_bytes(prediction)
+        if self._taken_bytes + size - self._released_bytes > self._max_bytes:
+            return False
+        RECORDS_UNKNOWN.inc()
+        self._released -= 1
+        self._released_bytes -= size
+        self._wait(1)
+        self._wait_bytes(size)
+        return True
 
     def replace(self, prediction: KeptPrediction) -> None:
         """Another one was chosen in its place."""

@@ -54,11 +54,13 @@ class Pairs:
         if not self.expect_no_more(kept):
             self._keep(pair, kept, make)
 
-    def replaced(self, kept: KeptPrediction) -> None:
-        """It was chosen, and is not any more."""
+    def replaced(self, kept: KeptPrediction) -> bool:
+        """It was chosen, and is not any more; whether it has, or expected, a pair."""
         # One that is still expected is found to be replaced when its pair is here.
-        if self._expected.pop(id(kept), None) is None and kept.pair is not None:
+        expected = self._expected.pop(id(kept), None) is not None
+        if not expected and kept.pair is not None:
             self._keep(kept.pair, kept, lambda: kept)
+        return expected or kept.pair is not None
 
     def ready(
         self, sampled: Sequence[Sampled[KeptPrediction]], *, last: bool = False

@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Collection
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from random import Random
 
 from errors import DatabaseError
@@ -20,13 +19,16 @@ from records.routing import CHAMPION, Pair
 from serving.background import background
 from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
+from serving.inference.honesty import Said
 from serving.recording.connection import RecordsConnection
 from serving.recording.copier import Copier
 from serving.recording.flusher import Flusher
 from serving.recording.handover import Handover
 from serving.recording.ledger import Ledger
+from serving.recording.making import made
 from serving.recording.pairs import Pairs
 from serving.recording.sampling import WINDOW_SECONDS, Reservoir, Sampled, Sampler
+from serving.recording.scout import Passed, Scout
 from serving.recording.tally import Tally, minute_of
 from settings import Settings
 
@@ -66,7 +68,9 @@ class Recorder:
         self._random = Random()  # noqa: S311 - not used for secrets
         self._copier = Copier(settings)
         self._ledger = Ledger(settings.record_buffer_bytes)
-        self._flusher = Flusher(records, self._copier, self._ledger)
+        self._scout = Scout(settings, self._per_minute)
+        self._flusher = Flusher(records, self._copier, self._ledger, self._scout)
+        self._passed = Passed()
         self._samplers: dict[str, Sampler[KeptPrediction]] = {}
         self._sinks: dict[Engine | None, _Sink] = {}
         self._pairs = Pairs(self._per_minute, self._ledger.take_disagreeing)
@@ -91,8 +95,10 @@ class Recorder:
         image: bytes,
         answer: Answer,
         seconds: float | None = None,
+        said: Said | None = None,
     ) -> KeptPrediction | None:
-        """An image got its label; ``seconds``: how long the request took, None for a batch item.
+        """An image got its label; ``seconds``: how long the request took, None for a batch item;
+        ``said``: what else the version said of it, if anything.
 
         Returns its record, if it is kept as things are now: one that comes later may replace it.
         """
@@ -102,7 +108,9 @@ class Recorder:
         tally.predictions[label_index] += 1
         if seconds is not None:
             tally.durations.append(seconds)
-        if sink.unsure and scores.item(label_index) < sink.unsure:
+        if said is not None and said.known is False:
+            reservoir = sink.sampler.unknown
+        elif sink.unsure and scores.item(label_index) < sink.unsure:
             reservoir = sink.sampler.unsure
         else:
             reservoir = sink.sampler.ordinary
@@ -115,7 +123,16 @@ class Recorder:
         if index < 0:
             self._ledger.leave_out(1)
             return None
-        return self._keep(reservoir, index, _kept(engine, request_id, image, answer=answer))
+        return self._keep(reservoir, index, made(engine, request_id, image, answer, said=said))
+
+    def counted(self, engine: Engine, answer: Answer, seconds: float | None = None) -> None:
+        """What is not an image got its label: counted like one, and never kept, since nobody could
+        look at it to label it."""
+        tally = (self._sinks.get(engine) or self._open(engine)).tally
+        tally.predictions[answer.label_index] += 1
+        if seconds is not None:
+            tally.durations.append(seconds)
+        self._ledger.leave_out(1)
 
     def rejected(
         self, engine: Engine, request_id: str | int | None, image: bytes, reason: str
@@ -126,7 +143,7 @@ class Recorder:
         if index < 0:
             self._ledger.leave_out(1)
             return
-        self._keep(reservoir, index, _kept(engine, request_id, image, reason=reason))
+        self._keep(reservoir, index, made(engine, request_id, image, reason=reason))
 
     def failed(self, engine: Engine | None, status: int) -> None:
         """An image got no label, or a request was answered before its images were known."""
@@ -162,7 +179,7 @@ class Recorder:
         pair: Pair,
     ) -> None:
         """The other version has classified the image of a prediction that ``predicted`` had."""
-        self._pairs.paired(kept, pair, lambda: _kept(engine, request_id, image, answer=answer))
+        self._pairs.paired(kept, pair, lambda: made(engine, request_id, image, answer))
 
     async def settle(self, request_ids: Collection[str]) -> None:
         """Write now what this worker holds of these requests.
@@ -202,6 +219,8 @@ class Recorder:
         manifest = engine.manifest if engine else None
         if manifest:
             self._copier.learn(model, version, manifest.image_spec)
+        if engine:
+            self._scout.learn(engine)
         sink = self._sinks[engine] = _Sink(
             Tally(
                 model,
@@ -222,7 +241,9 @@ class Recorder:
         replaced = reservoir.put(index, prediction)
         if replaced is not None:
             self._ledger.replace(replaced)
-            self._pairs.replaced(replaced)
+            # One that waits for its pair may be kept for that.
+            if not self._pairs.replaced(replaced):
+                self._passed.add(replaced)
         return prediction
 
     async def _tick(self) -> None:
@@ -252,35 +273,8 @@ class Recorder:
             sinks, self._sinks = self._sinks, {}
             tallies = [sink.tally for sink in sinks.values()]
         others = self._pairs.others()
-        if sampled or tallies or others:
-            self._flusher.put(Handover(sampled, tallies, self._minute, others))
+        passed = self._passed.take()
+        if sampled or tallies or others or passed:
+            self._flusher.put(Handover(sampled, tallies, self._minute, others, passed))
         if count:
             self._minute = minute_of(time.time())
-
-
-def _kept(
-    engine: Engine,
-    request_id: str | int | None,
-    image: bytes,
-    answer: Answer | None = None,
-    reason: str | None = None,
-) -> KeptPrediction:
-    """The record of a prediction, or of an image that was rejected for ``reason``."""
-    label = probabilities = None
-    if answer is not None:
-        label = engine.manifest.labels[answer.label_index]
-        probabilities = engine.kept_probabilities(answer)
-    # The flusher adds confidence and weight.
-    version = engine.version
-    return KeptPrediction(
-        request_id=str(request_id),
-        model=version.name,
-        version=version.version,
-        role=engine.role,
-        at=datetime.now(UTC),
-        status=200 if answer is not None else 400,
-        reason=reason,
-        label=label,
-        probabilities=probabilities,
-        image=image,
-    )

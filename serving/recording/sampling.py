@@ -9,14 +9,16 @@ import math
 from random import Random
 from typing import Generic, Literal, NamedTuple, TypeVar
 
-Stratum = Literal["ordinary", "unsure", "rejected"]
+Stratum = Literal["ordinary", "unsure", "unknown", "rejected"]
 
 WINDOW_SECONDS = 0.5
 
 # Proportions of the tokens that are available when a window begins. What a stratum does not use is
-# available to all in the next window; so a few unsure or rejected predictions are kept even where
-# thousands of others are not.
-_PROPORTIONS: dict[Stratum, float] = {"ordinary": 0.5, "unsure": 0.25, "rejected": 0.25}
+# available to all in the next window; so a few unsure or rejected predictions, or of images that
+# are not known, are kept even where thousands of others are not.
+_PROPORTIONS: dict[Stratum, float] = {
+    "ordinary": 0.4, "unsure": 0.2, "unknown": 0.2, "rejected": 0.2
+}  # fmt: skip
 
 # What the smallest window takes: a smaller bucket would never have enough tokens to end one.
 _MIN_BUCKET = len(_PROPORTIONS) + 1
@@ -118,7 +120,12 @@ class Sampler(Generic[Item]):
     def _open(self) -> None:
         self.ordinary = self._reservoir("ordinary", self._rate)
         self.unsure = self._reservoir("unsure", 1.0)
+        self.unknown = self._reservoir("unknown", 1.0)
         self.rejected = self._reservoir("rejected", 1.0)
+
+    @property
+    def _strata(self) -> tuple[Reservoir[Item], ...]:
+        return self.ordinary, self.unsure, self.unknown, self.rejected
 
     def _reservoir(self, stratum: Stratum, rate: float) -> Reservoir[Item]:
         capacity = max(1, int(self._tokens * _PROPORTIONS[stratum]))
@@ -126,7 +133,7 @@ class Sampler(Generic[Item]):
 
     def items(self) -> list[Item]:
         """What the window would keep if it ended now."""
-        return [*self.ordinary.items, *self.unsure.items, *self.rejected.items]
+        return [item for stratum in self._strata for item in stratum.items]
 
     def close(self, now: float, *, early: bool = False, last: bool = False) -> list[Sampled[Item]]:
         """End the window if there are enough tokens, and begin the next.
@@ -136,7 +143,7 @@ class Sampler(Generic[Item]):
         """
         self._tokens = min(self._bucket, self._tokens + (now - self._now) * self._per_second)
         self._now = now
-        kept = [*self.ordinary.sampled(), *self.unsure.sampled(), *self.rejected.sampled()]
+        kept = [sampled for stratum in self._strata for sampled in stratum.sampled()]
         tokens = self._tokens - len(kept)
         if tokens < (-self._bucket if early else 0) and not last:
             return []

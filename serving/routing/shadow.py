@@ -124,9 +124,11 @@ class Shadow:
         """None if there was no time for it."""
         trial = self._trial
         to_champion = job.engine is trial.challenger
-        if trial.champion.expected_wait > self._deadline * _BUSY:
+        champion = trial.champion
+        wait = champion.classifying_wait if trial.same_spec else champion.expected_wait
+        if wait > self._deadline * _BUSY:
             return None
-        other = trial.champion if to_champion else trial.challenger
+        other = champion if to_champion else trial.challenger
         began = time.monotonic()
         expires = began + min(self._deadline / 2, _MOST_SECONDS)
         failure: str | None = None

@@ -16,7 +16,7 @@ from errors import ClientGoneError, OverloadedError, RejectedImageError
 from records.prediction import KeptPrediction
 from records.routing import CHALLENGER, Pair, Rollout
 from serving.inference.decoder import Features
-from serving.inference.engine import Engine, Prediction
+from serving.inference.engine import Engine, Given, Prediction
 from serving.recording.recorder import Recorder
 from serving.routing.attempts import Attempts, Outcome
 from serving.routing.breaker import Breaker
@@ -72,7 +72,10 @@ class Trial:
         self.attempts = Attempts(challenger, recorder)
         self._share = 0.0 if rollout.paused else rollout.share
         self._deadline = settings.deadline_ms / 1000
-        self.same_spec = champion.manifest.image_spec == challenger.manifest.image_spec
+        self.same_spec = (
+            champion.manifest.image_spec == challenger.manifest.image_spec
+            and champion.extractor == challenger.extractor
+        )
         """Whether both see the same features."""
         # Whoever was promised integers must not get strings.
         self._comparable = champion.manifest.label_type == challenger.manifest.label_type
@@ -97,16 +100,31 @@ class Trial:
     async def answer(
         self,
         request_id: str | int | None,
-        image: bytes,
+        image: bytes | Given,
         probabilities: bool,
         expires: float,
         client_gone: Callable[[], bool],
         in_batch: bool = False,
+        embedding: bool = False,
+        coverage: float | None = None,
+        known: bool = False,
     ) -> Tried:
-        """As ``Engine.predict``, by one of the two; raises what the champion alone would raise."""
+        """As ``Engine.predict``, by one of the two; raises what the champion alone would raise.
+
+        What needs no decoding is of the champion's spec: a challenger with another is not asked.
+        Without an image there would be nothing to label where they disagree: no pairs of those.
+        ``embedding``: whether the client gets it too, and so must get that of one extractor.
+        ``coverage`` and ``known``: what it asks for besides, which not every version can say.
+        """
         champion = self.champion
-        asked = self._asks(request_id, image, probabilities)
+        can = not (coverage or known) or self.challenger.honesty.can(coverage, known)
         compares = self._shadow.chooses()
+        if isinstance(image, Given):
+            asked = can and self.same_spec and self._asks(request_id, image.content, probabilities)
+            compares = compares and self.same_spec and bool(image.image)
+        else:
+            can = can and (self.same_spec or not embedding)
+            asked = can and self._asks(request_id, image, probabilities)
         if not asked and not compares:
             prediction = await champion.predict(
                 image, probabilities, expires, client_gone, in_batch
@@ -120,7 +138,8 @@ class Trial:
         failure, seconds = None, 0.0
         if asked:
             began = time.monotonic()
-            until = expires - max(self._deadline * _PATIENCE, champion.expected_seconds)
+            rest = champion.expected_seconds if features is None else champion.classifying_seconds
+            until = expires - max(self._deadline * _PATIENCE, rest)
             answer = await self._attempt(
                 features, image, probabilities, until, client_gone, in_batch
             )
@@ -176,7 +195,7 @@ class Trial:
     async def _attempt(
         self,
         features: Features | None,
-        image: bytes,
+        image: bytes | Given,
         probabilities: bool,
         until: float,
         client_gone: Callable[[], bool],

@@ -57,6 +57,8 @@ NOT_RUN = {
     "pip install": "installs packages",
     "python -m train": "needs a Dask cluster",
     "python -m score": "needs a Dask cluster",
+    "python -m features": "needs a network; tests/features has one",
+    "python export.py": "needs PyTorch or TensorFlow",
     "python -m monitor": "runs until it is stopped, or needs Evidently",
     "python -m rollout": "runs until it is stopped",
     "python -m pipeline": "runs until it is stopped",

@@ -149,7 +149,8 @@ def test_a_search_decides_the_parameters(digits: Dataset) -> None:
     winner = result.search.winner.parameters
     assert result.candidate.parameters == {**winner, "knn__weights": "uniform"}
     assert stages[0] == ("search", 0, 10)
-    assert stages[-2:] == [("fit", 0, 1), ("fit", 1, 1)]
+    assert stages[-4:-2] == [("fit", 0, 1), ("fit", 1, 1)]
+    assert stages[-2:] == [("calibrate", 0, 1), ("calibrate", 1, 1)]
 
 
 def test_the_candidate_can_be_written(tmp_path: Path, result: TrainingResult) -> None:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from errors import BadRequestError
 from serving.http.parser import (
+    BatchQuery,
+    ImageItem,
     LabelItem,
     Query,
     TrueLabel,
@@ -42,7 +44,9 @@ def fault_of(**changes: Any) -> str:
 
 
 def test_a_complete_request() -> None:
-    assert parse() == Query("1", "clf", b"hello", probabilities=False)
+    expected = Query("1", "clf", b"hello", probabilities=False)
+    assert parse() == expected
+    assert parse(embedding=True) == expected._replace(embedding=True)
 
 
 @pytest.mark.parametrize("request_id", ["1", "x" * 128, "ü\u0000\n", 0, -1, 2**63, 2**64 - 1])
@@ -134,6 +138,7 @@ def test_image_then_model_then_request_id(present: list[str], sentence: str) -> 
         ),
         ({"probabilities": 1}, "probabilities must be true or false, not a number."),
         ({"probabilities": None}, "probabilities must be true or false, not null."),
+        ({"embedding": "yes"}, "embedding must be true or false, not a string."),
     ],
 )
 def test_a_field_of_another_type_or_length(changes: dict[str, Any], sentence: str) -> None:
@@ -203,7 +208,9 @@ def batch(**changes: Any) -> bytes:
 
 
 def test_a_batch() -> None:
-    assert parse_batch(batch()) == ("clf", [(1, b"hello")], False, None)
+    expected = BatchQuery("clf", [ImageItem(1, b"hello")], probabilities=False)
+    assert parse_batch(batch()) == expected
+    assert parse_batch(batch(embedding=True)) == expected._replace(embedding=True)
 
 
 @pytest.mark.parametrize(
@@ -295,3 +302,17 @@ def test_any_feedback_is_taken_or_refused_with_a_sentence(body: bytes) -> None:
         assert str(error)  # noqa: PT017 - both outcomes are right
     else:
         assert query.items
+
+
+def test_what_else_is_asked_of_a_label() -> None:
+    plain = Query("1", "clf", b"hello", probabilities=False)
+    assert parse(coverage=0.95, known=True) == plain._replace(coverage=0.95, known=True)
+    assert parse(coverage=None) == plain
+    assert parse_batch(batch(coverage=0.9)).coverage == 0.9
+    assert parse_batch(batch(known=True)).known
+
+
+@pytest.mark.parametrize("coverage", [0, 1, 1.5, -0.1, True, "0.9", [], 10**30])
+def test_a_coverage_is_a_proportion(coverage: object) -> None:
+    with pytest.raises(BadRequestError, match=r"coverage must be a number between 0 and 1, not "):
+        parse(coverage=coverage)

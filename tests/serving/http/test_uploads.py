@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Scope
 
 from errors import BadRequestError
-from serving.http.parser import BatchQuery, Query
+from serving.http.parser import BatchQuery, ImageItem, Query
 from serving.http.uploads import parse_upload
 from tests.serving.http.test_multipart import TYPE, form
 
@@ -47,7 +47,7 @@ def several(scope: Scope, *parts: bytes) -> BatchQuery:
 )
 def test_an_image_as_it_is(type_: bytes) -> None:
     query = one(scope(type_, "clf", request_id=b"7"), JPEG)
-    assert query == ("7", "clf", JPEG, False, True)
+    assert query == Query("7", "clf", JPEG, probabilities=False, in_header=True)
 
 
 def test_an_image_without_an_id_is_given_one() -> None:
@@ -69,7 +69,15 @@ def test_an_image_that_names_no_model_is_for_the_default() -> None:
 def test_a_form() -> None:
     ident = b'name="request_id"\r\n\r\n7'
     yes = b'name="probabilities"\r\n\r\ntrue'
-    assert one(scope(TYPE), form(FILE, MODEL, ident, yes)) == ("7", "clf", JPEG, True, True)
+    expected = Query("7", "clf", JPEG, probabilities=True, in_header=True)
+    assert one(scope(TYPE), form(FILE, MODEL, ident, yes)) == expected
+
+
+def test_what_else_a_form_or_the_query_asks_for() -> None:
+    wanted = b'name="embedding"\r\n\r\ntrue'
+    assert one(scope(TYPE), form(FILE, MODEL, wanted)).embedding
+    assert one(scope(model="clf", query=b"embedding=1"), JPEG).embedding
+    assert several(scope(TYPE, "clf"), FILE, FILE, wanted).embedding
 
 
 def test_a_form_may_have_base64_as_text() -> None:
@@ -84,7 +92,8 @@ def test_an_empty_file_input_is_no_image() -> None:
 
 def test_several_images_are_a_batch() -> None:
     query = several(scope(TYPE, "clf", request_id=b"7"), FILE, FILE)
-    assert query == ("clf", [("7-1", JPEG), ("7-2", JPEG)], False, "7")
+    items = [ImageItem("7-1", JPEG), ImageItem("7-2", JPEG)]
+    assert query == BatchQuery("clf", items, probabilities=False, request_id="7")
 
 
 def test_each_image_may_have_an_id() -> None:
@@ -97,7 +106,7 @@ def test_each_image_may_have_an_id() -> None:
 
 def test_json_may_leave_the_model_to_the_path() -> None:
     body = json.dumps({"request_id": 1, "image": "aGVsbG8="}).encode()
-    assert one(scope(model="clf"), body) == (1, "clf", b"hello", False, False)
+    assert one(scope(model="clf"), body) == Query(1, "clf", b"hello", probabilities=False)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +131,7 @@ def test_json_and_the_query(query: bytes, sent: dict[str, Any], probabilities: b
         (scope(model="clf", request_id=b"a" * 129), JPEG, "X-Request-ID must be"),
         (scope(model="clf", request_id=b"\xe9"), JPEG, "X-Request-ID must be"),
         (scope(model="clf", query=b"probabilities=maybe"), JPEG, "true or false, not 'maybe'"),
+        (scope(model="clf", query=b"embedding=2"), JPEG, "embedding must be true or false"),
         (scope(TYPE, "clf"), form(*[FILE] * 3, *[b'name="request_id"\r\n\r\na'] * 2), "2 request"),
         (scope(TYPE, "clf"), form(*[FILE] * 257), "256 images at most"),
         (scope(), b"hello", "^Body is not valid JSON"),
@@ -131,3 +141,20 @@ def test_json_and_the_query(query: bytes, sent: dict[str, Any], probabilities: b
 def test_what_is_refused(asked: Scope, body: bytes, why: str) -> None:
     with pytest.raises(BadRequestError, match=why):
         parse_upload(asked, body, "default")
+
+
+@pytest.mark.parametrize("text", [b"x", b"nan", b"2", b"1e999", b"-0.5", "½".encode()])
+def test_a_coverage_in_a_form_is_a_proportion(text: bytes) -> None:
+    with pytest.raises(BadRequestError, match="coverage must be a number between 0 and 1, not "):
+        one(scope(TYPE), form(FILE, MODEL, b'name="coverage"\r\n\r\n' + text))
+
+
+def test_a_coverage_and_whether_it_is_known() -> None:
+    wanted = (b'name="coverage"\r\n\r\n0.9', b'name="known"\r\n\r\ntrue')
+    query = one(scope(TYPE), form(FILE, MODEL, *wanted))
+    assert (query.coverage, query.known) == (0.9, True)
+    bare = one(scope(model="clf", query=b"coverage=0.9&known=1"), JPEG)
+    assert (bare.coverage, bare.known) == (0.9, True)
+    both = several(scope(TYPE, "clf"), FILE, FILE, *wanted)
+    assert (both.coverage, both.known) == (0.9, True)
+    assert one(scope(TYPE), form(FILE, MODEL)).coverage is None

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from errors import ClientGoneError, OverloadedError
 from models.runtime import Outcome
-from serving.inference.batcher import INLINE_SECONDS, LONG_SECONDS, Answer, Batcher
+from serving.inference.batcher import INLINE_SECONDS, Answer, Batcher
+from serving.inference.items import LONG_SECONDS
 from serving.inference.pace import Cost
 from tests.waiting import PATIENCE_SECONDS, until_async
 

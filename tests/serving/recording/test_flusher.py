@@ -16,6 +16,7 @@ from serving.recording.flusher import Flusher
 from serving.recording.handover import Handover
 from serving.recording.ledger import Ledger
 from serving.recording.sampling import Sampled
+from serving.recording.scout import Scout
 from serving.recording.tally import Tally
 from settings import Settings
 from tests.databases import Postgres, postgres_server
@@ -60,7 +61,8 @@ def test_nothing_is_written_twice_or_lost(postgres: Postgres, reached: bool) -> 
 def write_all(proxy: Lossy, url: str, *, reached: bool) -> None:
     chosen = Settings(database_url=url)
     records = RecordsConnection(chosen)
-    flusher = Flusher(records, Copier(chosen), Ledger(chosen.record_buffer_bytes))
+    ledger = Ledger(chosen.record_buffer_bytes)
+    flusher = Flusher(records, Copier(chosen), ledger, Scout(chosen, 60))
     flusher.start()
     put(flusher, "before")
     (proxy.lose if reached else proxy.cut).set()

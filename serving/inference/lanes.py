@@ -1,0 +1,213 @@
+"""The images that wait for an extractor, and the threads that it runs on.
+
+In front of the classifiers' batchers: the versions that use an extractor share it, so the same pass
+serves all of them. Work-conserving like those, and never on the event loop: a pass takes some
+milliseconds at the least.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from images.spec import ImageSpec
+from models.extractor import Embedder
+from serving.inference.items import Item, Queue, expired, refused, stays
+from serving.inference.pace import Pace
+from serving.inference.plan import Plan
+from serving.metrics import ExtractorMetrics
+
+Embedding = NDArray[np.float32]
+
+_STOPPING: Final = "The server is stopping."
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Photo(Item[Embedding]):
+    """``image``: uint8 pixels, a quarter of the bytes of its features, which are made of it when
+    its turn comes by ``spec``; without one, the features themselves."""
+
+    spec: ImageSpec | None
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        if self.spec is None:
+            return self.image
+        return self.spec.features(self.image)
+
+
+class _Passed(NamedTuple):
+    embeddings: list[Embedding | Exception]
+    seconds: float
+
+
+class Lanes:
+    """Runs batches of images through an extractor, as many at a time as the plan has lanes.
+
+    Each image succeeds or fails alone, as in a classifier's ``Batcher``. Those of large requests
+    have a queue of their own, and while both have some, the queues take turns: 256 images in one
+    request would otherwise have everybody else refused.
+
+    Whoever lets go of it last ends its threads.
+    """
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        plan: Plan,
+        metrics: ExtractorMetrics,
+    ) -> None:
+        self.embedder = embedder
+        self._plan = plan
+        self._metrics = metrics
+        self._threads = ThreadPoolExecutor(plan.lanes, "embed")
+        self._queue = Queue[_Photo]()
+        self._of_batches = Queue[_Photo]()
+        self._batches_turn = False
+        self._free = plan.lanes
+        self._running = 0
+        self._starting = False
+        each = (plan.full.seconds - plan.single.seconds) / max(1, plan.batch - 1)
+        self._pace = Pace(plan.single.seconds, max(each, 0.0) or plan.single.seconds)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def expected_seconds(self) -> float:
+        """How long a pass with one image takes, learned from past ones."""
+        return self._pace.expect(1)
+
+    @property
+    def expected_wait(self) -> float:
+        """Seconds until a single image that arrives now has its embedding, estimated; 0 while a
+        lane is free, however slow it was: it would otherwise never be found to be fast again."""
+        singles, others = len(self._queue), len(self._of_batches)
+        return self._wait(singles + min(singles + 1, others))
+
+    def _wait(self, ahead: int) -> float:
+        if self._free:
+            return 0.0
+        plan = self._plan
+        batches, rest = divmod(ahead + 1, plan.batch)
+        seconds = batches * self._pace.expect(plan.batch) + self._pace.expect(rest)
+        # On average, half of what runs now is over.
+        return self._pace.expect(self._running // plan.lanes) / 2 + max(
+            seconds / plan.lanes, self.expected_seconds
+        )
+
+    async def submit(
+        self,
+        image: NDArray[np.uint8] | NDArray[np.float32],
+        spec: ImageSpec | None,
+        expires: float,
+        client_gone: Callable[[], bool] = stays,
+        in_batch: bool = False,
+    ) -> Embedding:
+        """The embedding of an image, float32 [dimension]: of its pixels, uint8 [n_features], or,
+        without a ``spec``, of its features. ``in_batch``: its request has more.
+
+        ``expires`` is in the seconds of ``time.monotonic``; raises OverloadedError once it has
+        passed, or at once if it will, and ClientGoneError if ``client_gone`` after a long wait.
+        """
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        now = time.monotonic()
+        if now >= expires:
+            raise expired()
+        everything = len(self._queue) + len(self._of_batches)
+        wait = self._wait(everything) if in_batch else self.expected_wait
+        if now + wait > expires:
+            raise refused(wait)
+        item = _Photo(image, loop.create_future(), client_gone, now, expires, spec=spec)
+        item.watch()
+        (self._of_batches if in_batch else self._queue).append(item)
+        self._start_soon(loop)
+        try:
+            return await item.future
+        finally:
+            if item.timer is not None:
+                item.timer.cancel()
+
+    def _start_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Not at once: images that come in the same turn of the event loop share a pass."""
+        if self._free and not self._starting:
+            self._starting = True
+            loop.call_soon(self._start, loop)
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._starting = False
+        while self._free and (waiting := len(self._queue) + len(self._of_batches)):
+            # Two images and two free lanes: one for each.
+            share = math.ceil(waiting / self._free)
+            items, waited = self._take(min(share, self._plan.batch))
+            if not items:
+                return
+            self._metrics.began(len(items), waited)
+            try:
+                passing = loop.run_in_executor(self._threads, self._pass, items)
+            except RuntimeError:  # the interpreter ends
+                self._fail(items)
+                return
+            self._free -= 1
+            self._running += len(items)
+            passing.add_done_callback(partial(self._passed, loop, items))
+
+    def _take(self, most: int) -> tuple[list[_Photo], float]:
+        first, second = self._queue, self._of_batches
+        if self._batches_turn:
+            first, second = second, first
+        self._batches_turn = not self._batches_turn
+        items, waited = first.take(most)
+        if len(items) < most:
+            more, also_waited = second.take(most - len(items))
+            items, waited = items + more, max(waited, also_waited)
+        return items, waited
+
+    def _pass(self, items: Sequence[_Photo]) -> _Passed:
+        started = time.perf_counter()
+        embeddings = self._embedded(items)
+        return _Passed(embeddings, time.perf_counter() - started)
+
+    def _embedded(self, items: Sequence[_Photo]) -> list[Embedding | Exception]:
+        try:
+            rows = self.embedder.run(np.stack([item.features for item in items]))
+            return list(rows)
+        except Exception as error:  # noqa: BLE001 - it becomes the item's own answer
+            if len(items) == 1:
+                return [error]
+            return [self._embedded([item])[0] for item in items]
+
+    def _passed(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        items: Sequence[_Photo],
+        passing: asyncio.Future[_Passed],
+    ) -> None:
+        self._free += 1
+        self._running -= len(items)
+        if passing.cancelled():
+            self._fail(items)
+            return
+        embeddings, seconds = passing.result()
+        self._metrics.ended(seconds)
+        self._pace.learn(len(items), seconds)
+        for item, embedding in zip(items, embeddings, strict=True):
+            if item.future.done():
+                continue
+            if isinstance(embedding, Exception):
+                item.future.set_exception(embedding)
+            else:
+                item.future.set_result(embedding)
+        self._start(loop)
+
+    def _fail(self, items: Sequence[_Photo]) -> None:
+        for item in (*items, *self._queue, *self._of_batches):
+            if not item.future.done():
+                item.future.set_exception(RuntimeError(_STOPPING))
+        self._queue.clear()
+        self._of_batches.clear()

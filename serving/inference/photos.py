@@ -1,0 +1,114 @@
+"""A version whose classifier takes embeddings: its extractor runs first, shared with others."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.runtime import Runtime
+from models.version import Version
+from serving.inference.answers import Answers, key_of
+from serving.inference.decoder import Decoder, Features
+from serving.inference.engine import Engine, Given, Prediction
+from serving.inference.extractors import SharedExtractors
+from serving.inference.items import refused
+from serving.metrics import ANSWERS_REPEATED
+from settings import Settings
+
+
+class PhotoEngine(Engine):
+    """As an ``Engine``; what ``features`` returns, and ``classify`` takes, is the embedding."""
+
+    def __init__(
+        self,
+        version: Version,
+        decoder: Decoder,
+        classifiers: Executor,
+        settings: Settings,
+        extractors: SharedExtractors,
+    ) -> None:
+        """Takes a second where no other version has the extractor in memory."""
+        self._extractors = extractors
+        super().__init__(version, decoder, classifiers, settings)
+        self._answers = Answers(settings.cached_answers) if settings.cached_answers else None
+        self._repeated = ANSWERS_REPEATED.labels(version.name, version.version)
+
+    def _open(self) -> tuple[Runtime, int]:
+        artifact = self.version.artifact
+        extractor = artifact.extractor()
+        assert extractor is not None  # noqa: S101 - there would be an Engine in its place
+        self.extractor = extractor.reference
+        self._lanes = self._extractors.shared(extractor)
+        artifact.check_embeddings(extractor, self._lanes.embedder)
+        self._lanes.embedder.shrink()
+        return artifact.head(), extractor.manifest.dimension
+
+    async def predict(
+        self,
+        image: bytes | Given,
+        probabilities: bool,
+        expires: float,
+        client_gone: Callable[[], bool],
+        in_batch: bool = False,
+    ) -> Prediction:
+        """As ``Engine.predict``. An image that was answered before is answered as before."""
+        if probabilities:
+            self._check_probabilities()
+        key = b""
+        if self._answers is not None and isinstance(image, bytes):
+            key = await key_of(image)
+            given = self._answers.get(key)
+            if given is not None:
+                self._repeated.inc()
+                return self._prediction(given.answer, probabilities, given.embedding)
+        self.admit(probabilities, expires)
+        embedding = await self.features(image, expires, client_gone, in_batch)
+        answer = await self._batcher.submit(embedding, expires, client_gone)
+        if self._answers is not None and key:
+            self._answers.keep(key, answer, embedding)
+        return self._prediction(answer, probabilities, embedding)
+
+    def admit(self, probabilities: bool, expires: float) -> None:
+        """As ``Engine.admit``, with the wait for the extractor."""
+        if probabilities:
+            self._check_probabilities()
+        wait = self.expected_wait
+        if time.monotonic() + wait > expires:
+            raise refused(wait)
+
+    async def features(
+        self,
+        image: bytes | Given,
+        expires: float,
+        client_gone: Callable[[], bool],
+        in_batch: bool = False,
+    ) -> Features:
+        """The embedding of an image, float32 [dimension]."""
+        if isinstance(image, Given):
+            return await self._lanes.submit(image.features, None, expires, client_gone, in_batch)
+        pixels = await self._decoder.pixels(image, self._spec, expires, client_gone, in_batch)
+        return await self._lanes.submit(pixels, self._spec, expires, client_gone, in_batch)
+
+    async def classify(
+        self,
+        features: Features,
+        probabilities: bool,
+        expires: float,
+        client_gone: Callable[[], bool],
+    ) -> Prediction:
+        super().admit(probabilities, expires)
+        answer = await self._batcher.submit(features, expires, client_gone)
+        return self._prediction(answer, probabilities, features)
+
+    def _inputs(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._lanes.embedder.run(super()._inputs(pixels))
+
+    @property
+    def expected_wait(self) -> float:
+        return self._lanes.expected_wait + self._batcher.expected_wait
+
+    @property
+    def expected_seconds(self) -> float:
+        return self._lanes.expected_wait + self._lanes.expected_seconds + self.classifying_seconds

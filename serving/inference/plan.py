@@ -1,0 +1,114 @@
+"""How an extractor runs in this worker: on how many threads, and how many images at a time.
+
+Chosen by a measurement when it is loaded, since neither the graph nor the machine is known before:
+a batch of eight may save a third of the time an image, or nothing, and then it only adds to how
+long the first of them waits.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import internals
+from models.extractor import Embedder
+from serving.inference.pace import Cost
+from settings import Settings
+
+MAX_LANES: Final = 8
+"""Each needs the memory of a pass: some 20 MB."""
+
+_SIZES: Final = (2, 4, 8)
+
+# A larger batch must save this part of the time an image.
+_WORTHWHILE: Final = 0.95
+
+# And take no longer than this: whoever comes next waits for all of it.
+_LONGEST_SECONDS: Final = 0.15
+
+# Several threads for one image must give this many times the images that each of them gives alone:
+# here two threads were slower.
+_FASTER: Final = 1.1
+
+_RUNS: Final = 3
+_COST_SECONDS: Final = 0.2
+
+
+class Plan(NamedTuple):
+    """``lanes`` passes at the same time, each of up to ``batch`` images on ``threads`` threads.
+
+    ``single``: the cost of a batch of one; ``full``: of one of ``batch``.
+    """
+
+    lanes: int
+    threads: int
+    batch: int
+    single: Cost
+    full: Cost
+
+
+def cpus_of_worker(settings: Settings) -> int:
+    """Those that a worker may use: its part of what the container may."""
+    cpus = internals.available_cpus()
+    return max(1, cpus // (settings.workers or cpus))
+
+
+def measured(
+    load: Callable[[int], Embedder], n_features: int, cpus: int, max_batch_size: int
+) -> tuple[Embedder, Plan]:
+    """The embedder to use, and how. ``load``: one that runs on that many threads.
+
+    Takes a dozen passes; more than one CPU doubles that.
+    """
+    embedder = load(1)
+    images = np.zeros((embedder.manifest.batch or max(_SIZES), n_features), np.float32)
+    # The first pass allocates, and would make a batch of one look dear.
+    embedder.run(images[:1])
+    single = full = _cost(embedder, images[:1])
+    batch = 1
+    for size in _SIZES:
+        if size > min(max_batch_size, len(images)) or single.seconds * size > _LONGEST_SECONDS:
+            break
+        cost = _cost(embedder, images[:size])
+        if cost.cpu_seconds / size < full.cpu_seconds / batch * _WORTHWHILE:
+            batch, full = size, cost
+    lanes = min(cpus, MAX_LANES)
+    if lanes > 1:
+        wide = load(lanes)
+        wide.run(images[:batch])
+        if _alone(wide, images[:batch], lanes) * _FASTER < _abreast(
+            embedder, images[:batch], lanes
+        ):
+            costs = _cost(wide, images[:1]), _cost(wide, images[:batch])
+            return wide, Plan(1, lanes, batch, *costs)
+    return embedder, Plan(lanes, 1, batch, single, full)
+
+
+def _cost(embedder: Embedder, images: NDArray[np.float32]) -> Cost:
+    """The least of some runs: a busy machine makes them longer, and never shorter."""
+    runs: list[Cost] = []
+    ends = time.monotonic() + _COST_SECONDS
+    while not runs or (len(runs) < _RUNS and time.monotonic() < ends):
+        started, cpu_started = time.perf_counter(), time.thread_time()
+        embedder.run(images)
+        runs.append(Cost(time.perf_counter() - started, time.thread_time() - cpu_started))
+    return Cost(min(run.seconds for run in runs), min(run.cpu_seconds for run in runs))
+
+
+def _alone(embedder: Embedder, images: NDArray[np.float32], times: int) -> float:
+    """Seconds of that many passes, one after the other."""
+    started = time.perf_counter()
+    for _ in range(times):
+        embedder.run(images)
+    return time.perf_counter() - started
+
+
+def _abreast(embedder: Embedder, images: NDArray[np.float32], times: int) -> float:
+    """Seconds of that many passes at the same time."""
+    with ThreadPoolExecutor(times) as threads:
+        started = time.perf_counter()
+        list(threads.map(embedder.run, [images] * times))
+        return time.perf_counter() - started

@@ -1,0 +1,240 @@
+"""The lanes of an extractor, with a fake one that records the batches it was given."""
+
+import asyncio
+import gc
+import threading
+import time
+import weakref
+from asyncio import Task
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from errors import ClientGoneError, OverloadedError
+from images.spec import ImageSpec
+from models.extractor import Embedder
+from serving.inference.items import LONG_SECONDS
+from serving.inference.lanes import Embedding, Lanes
+from serving.inference.pace import Cost
+from serving.inference.plan import Plan
+from serving.metrics import ExtractorMetrics
+from tests.waiting import PATIENCE_SECONDS, until_async
+
+SPEC = ImageSpec(mode="L", width=2, height=1, scale=255.0)
+BAD = 255
+
+
+class FakeEmbedder:
+    """Gives twice the pixels; fails on a batch with a pixel of 255. Waits until it may run."""
+
+    def __init__(self, held: bool = False) -> None:
+        self.sizes: list[int] = []
+        self.threads: set[int] = set()
+        self.at_once = self.most_at_once = 0
+        self.may_run = threading.Event()
+        if not held:
+            self.may_run.set()
+
+    def run(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.sizes.append(len(features))
+        self.threads.add(threading.get_ident())
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.may_run.wait(PATIENCE_SECONDS)
+        self.at_once -= 1
+        if (features == BAD).any():
+            raise ValueError("a bad pixel")
+        return features * 2
+
+
+def lanes_of(embedder: FakeEmbedder, lanes: int = 1, batch: int = 4, seconds: float = 0.0) -> Lanes:
+    cost = Cost(seconds, seconds)
+    plan = Plan(lanes, 1, batch, cost, Cost(seconds * batch, seconds * batch))
+    return Lanes(cast("Embedder", embedder), plan, ExtractorMetrics("fake:1"))
+
+
+def photo(value: int) -> NDArray[np.uint8]:
+    return np.array([value, 0], np.uint8)
+
+
+def later(seconds: float = PATIENCE_SECONDS) -> float:
+    return time.monotonic() + seconds
+
+
+def submit(lanes: Lanes, value: int, expires: float | None = None, **more: Any) -> Task[Embedding]:
+    return asyncio.create_task(
+        lanes.submit(photo(value), SPEC, later() if expires is None else expires, **more)
+    )
+
+
+async def started(embedder: FakeEmbedder, passes: int = 1) -> None:
+    await until_async(lambda: len(embedder.sizes) >= passes, "a pass")
+
+
+async def test_each_image_gets_its_own_embedding() -> None:
+    lanes = lanes_of(FakeEmbedder())
+    answers = await asyncio.gather(*(submit(lanes, value) for value in range(9)))
+    assert [answer[0] for answer in answers] == [2.0 * value for value in range(9)]
+    assert answers[0].dtype == np.float32
+
+
+async def test_images_of_one_turn_share_a_pass() -> None:
+    embedder = FakeEmbedder()
+    lanes = lanes_of(embedder, batch=4)
+    await asyncio.gather(*(submit(lanes, value) for value in range(6)))
+    assert embedder.sizes == [4, 2]
+
+
+async def test_two_lanes_take_two_images_at_the_same_time() -> None:
+    embedder = FakeEmbedder(held=True)
+    lanes = lanes_of(embedder, lanes=2)
+    waiting = [submit(lanes, value) for value in range(2)]
+    await started(embedder, 2)
+    embedder.may_run.set()
+    await asyncio.gather(*waiting)
+    assert embedder.sizes == [1, 1]
+    assert embedder.most_at_once == 2
+
+
+async def test_what_arrives_during_a_pass_is_taken_by_the_next() -> None:
+    embedder = FakeEmbedder(held=True)
+    lanes = lanes_of(embedder)
+    waiting = [submit(lanes, 1)]
+    await started(embedder)
+    waiting += [submit(lanes, value) for value in (2, 3)]
+    await asyncio.sleep(0)
+    embedder.may_run.set()
+    await asyncio.gather(*waiting)
+    assert embedder.sizes == [1, 2]
+
+
+async def test_it_never_runs_on_the_event_loop() -> None:
+    embedder = FakeEmbedder()
+    await submit(lanes_of(embedder), 1)
+    assert threading.get_ident() not in embedder.threads
+
+
+async def test_one_image_fails_alone() -> None:
+    lanes = lanes_of(FakeEmbedder())
+    good, bad, other = (submit(lanes, value) for value in (1, BAD, 3))
+    assert (await good)[0] == 2
+    assert (await other)[0] == 6
+    with pytest.raises(ValueError, match="a bad pixel"):
+        await bad
+
+
+async def test_a_cancelled_image_costs_no_pass() -> None:
+    embedder = FakeEmbedder(held=True)
+    lanes = lanes_of(embedder, batch=1)
+    first = submit(lanes, 1)
+    await started(embedder)
+    second, third = submit(lanes, 2), submit(lanes, 3)
+    await asyncio.sleep(0)
+    second.cancel()
+    embedder.may_run.set()
+    await asyncio.gather(first, third)
+    assert embedder.sizes == [1, 1]
+
+
+async def test_at_the_deadline_a_pass_is_not_waited_for() -> None:
+    embedder = FakeEmbedder(held=True)
+    lanes = lanes_of(embedder)
+    with pytest.raises(OverloadedError, match="could not be answered in time"):
+        await submit(lanes, 1, later(0.05))
+    embedder.may_run.set()
+    assert (await submit(lanes, 2))[0] == 4
+
+
+async def test_an_image_that_would_wait_too_long_is_refused_at_once() -> None:
+    embedder = FakeEmbedder(held=True)
+    lanes = lanes_of(embedder, batch=1, seconds=10.0)
+    first = submit(lanes, 1)
+    await started(embedder)
+    with pytest.raises(OverloadedError, match="refused immediately") as refusal:
+        await submit(lanes, 2, later(5.0))
+    assert refusal.value.retry_after >= 10
+    embedder.may_run.set()
+    await first
+
+
+async def test_an_idle_extractor_refuses_nobody_by_its_pace() -> None:
+    lanes = lanes_of(FakeEmbedder(), seconds=10_000.0)
+    assert lanes.expected_wait == 0
+    await submit(lanes, 1)
+
+
+async def test_the_expected_wait_grows_with_the_queue_and_shrinks_with_the_lanes() -> None:
+    waits = []
+    for number in (1, 2):
+        embedder = FakeEmbedder(held=True)
+        lanes = lanes_of(embedder, lanes=number, batch=1, seconds=1.0)
+        waiting = [submit(lanes, value) for value in range(8)]
+        await started(embedder, number)
+        waits.append(lanes.expected_wait)
+        embedder.may_run.set()
+        await asyncio.gather(*waiting)
+    assert waits == [pytest.approx(8.5), pytest.approx(4.0)]
+
+
+async def test_the_images_of_a_large_request_take_turns_with_the_others() -> None:
+    embedder = FakeEmbedder(held=True)
+    lanes = lanes_of(embedder, batch=1)
+    first = submit(lanes, 0)
+    await started(embedder)
+    order: list[int] = []
+    waiting = [submit(lanes, value, in_batch=True) for value in range(1, 6)]
+    await asyncio.sleep(0)
+    waiting += [submit(lanes, value) for value in (11, 12)]
+    for task, value in zip(waiting, (1, 2, 3, 4, 5, 11, 12), strict=True):
+        task.add_done_callback(lambda _, value=value: order.append(value))
+    await asyncio.sleep(0)
+    embedder.may_run.set()
+    await asyncio.gather(first, *waiting)
+    assert max(order.index(11), order.index(12)) <= 3
+    assert [value for value in order if value < 10] == [1, 2, 3, 4, 5]
+
+
+async def test_a_single_image_is_not_refused_for_those_of_a_large_request() -> None:
+    embedder = FakeEmbedder(held=True)
+    lanes = lanes_of(embedder, batch=1, seconds=1.0)
+    waiting = [submit(lanes, 0)]
+    await started(embedder)
+    waiting += [submit(lanes, value, in_batch=True) for value in range(20)]
+    await asyncio.sleep(0)
+    with pytest.raises(OverloadedError, match="refused immediately"):
+        await submit(lanes, 1, later(10.0), in_batch=True)
+    waiting.append(submit(lanes, 1, later(10.0)))
+    await asyncio.sleep(0)
+    embedder.may_run.set()
+    await asyncio.gather(*waiting)
+
+
+async def test_a_client_that_has_left_costs_no_pass() -> None:
+    embedder = FakeEmbedder(held=True)
+    lanes = lanes_of(embedder, batch=1)
+    first = submit(lanes, 1)
+    await started(embedder)
+    gone = submit(lanes, 2, client_gone=lambda: True)
+    arrived = time.monotonic()
+    await until_async(lambda: time.monotonic() > arrived + 2 * LONG_SECONDS)
+    embedder.may_run.set()
+    await first
+    with pytest.raises(ClientGoneError):
+        await gone
+    assert embedder.sizes == [1]
+
+
+async def test_lanes_that_nobody_uses_are_freed_with_their_threads() -> None:
+    embedder = FakeEmbedder()
+    lanes = lanes_of(embedder)
+    await submit(lanes, 1)
+    gone = weakref.ref(lanes)
+    del lanes
+    gc.collect()
+    assert gone() is None
+    threads = embedder.threads
+    await until_async(
+        lambda: not threads & {thread.ident for thread in threading.enumerate()}, "its threads' end"
+    )
