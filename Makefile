@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 # Stamps outlive the interpreter they were made with: Homebrew removes it with the next release.
 GONE := $(shell test -x $(PYTHON_HERE) || echo always)
 
-.PHONY: help serve train demo test bench check fix docs bento image image-test secrets fuzz chaos silence base-image lock clean always
+.PHONY: help serve train demo test console-test bench check fix docs bento image image-test secrets fuzz chaos silence clients-test base-image lock clean always
 
 help: ## list what make can do here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,11 @@ demo: $(INSTALLED)-train ## production in fast-forward: a model goes wrong and c
 test: $(INSTALLED)-dev ## run every test, on a model store of their own
 	@unset PORT $(filter-out BENTOML_DO_NOT_TRACK,$(filter BENTOML_% PUPILA_%,$(.VARIABLES))); \
 	exec $(PYTHON_HERE) -m pytest --quiet -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+console-test: $(INSTALLED)-dev ## use the console in Chromium as people do, for minutes, with new pictures in docs/images/console
+	@unset PORT $(filter-out BENTOML_DO_NOT_TRACK,$(filter BENTOML_% PUPILA_%,$(.VARIABLES))); \
+	CONSOLE_LABELS=200 CONSOLE_PICTURES=1 REQUIRE_BROWSER=1 \
+	exec $(PYTHON_HERE) -m pytest --quiet tests/console $(ARGS)
 
 bench: $(INSTALLED)-dev ## compare with other servers, into bench/results.md; ARGS="--help" tells what is compared
 	@$(PYTHON_HERE) -m bench.serving $(ARGS)
@@ -94,6 +99,9 @@ chaos: $(INSTALLED)-dev ## break everything under load for ten minutes, into ben
 
 silence: $(INSTALLED)-dev ## listen for a minute whether any command, or a server, opens a connection by itself
 	@SILENCE_SECONDS=60 REQUIRE_NETNS=1 $(PYTHON_HERE) -m pytest --quiet tests/live/test_silence.py
+
+clients-test: $(INSTALLED)-dev ## install other people's clients, each by itself, and print all their calls and answers
+	@CLIENTS=1 $(PYTHON_HERE) -m pytest --quiet tests/clients $(ARGS)
 
 base-image: $(INSTALLED)-dev ## ask the registry for the digest of the base image, into deploy/image/base
 	@$(PYTHON_HERE) -m scripts.base_image

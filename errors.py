@@ -31,6 +31,7 @@ PupilaError
     ├── UnauthorizedError     401
     ├── ForbiddenError        403
     ├── NotFoundError         404
+    ├── WrongMethodError      405
     ├── BodyTimeoutError      408
     ├── ConflictError         409
     ├── BodyTooLargeError     413
@@ -184,6 +185,10 @@ class ForbiddenError(RequestError):
 
 class NotFoundError(RequestError):
     status = 404
+
+
+class WrongMethodError(RequestError):
+    status = 405
 
 
 class BodyTimeoutError(RequestError):

@@ -15,6 +15,7 @@ import bentoml
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 import internals
 import internals_metrics
@@ -22,6 +23,7 @@ import internals_supervisor
 from errors import KeysError, ModelError, RecordsError, SettingsError
 from logs import setup
 from logs.lines import fields
+from models.packing import packed_tags
 from models.roots import packed_store
 from models.store import Store
 from records.current import champions
@@ -34,11 +36,14 @@ from serving.gauges import Gauges, beating
 from serving.http import descriptors
 from serving.http.body import BODY_SECONDS
 from serving.http.cors import Cors
+from serving.http.deferred import Deferred
 from serving.http.document import openapi
 from serving.http.drain import Drain
 from serving.http.front import Answer, Front
 from serving.http.guard import Limits
+from serving.http.oip import INDEX, INFER
 from serving.http.protocol import HEAD_SECONDS, HttpProtocol
+from serving.http.raw import Raw
 from serving.http.routes import FEEDBACK, PREDICT, PREDICT_BATCH
 from serving.http.schema import (
     BatchRequest,
@@ -48,11 +53,15 @@ from serving.http.schema import (
     PredictResponse,
 )
 from serving.inference.admission import Admission
+from serving.inference.memory import workers
 from serving.inference.registry import Registry
 from serving.keys.gate import Gate
 from serving.keys.keyring import Keyring
 from serving.keys.watch import KeyWatch, opening
+from serving.labelstudio.backend import Backend
 from serving.metrics import EXEMPLARS
+from serving.oip.infer import Infer
+from serving.oip.metadata import Index, Metadata
 from serving.predictions import Predict, PredictBatch
 from serving.processes import families
 from serving.providers import refuse_providers
@@ -64,6 +73,7 @@ from serving.routing.trials import Trials
 from serving.routing.watch import RoutingWatch
 from serving.supervision import Supervision, give_up, refuse_address, refuse_certificate
 from serving.unsupported import refuse_unsupported
+from serving.within import Within
 from settings import settings
 
 _IMPORTED = time.monotonic()
@@ -82,7 +92,7 @@ try:
     STORE = Store(aliases=champions)
 except ModelError as error:
     give_up(str(error))
-WORKERS = SETTINGS.workers or internals.available_cpus()
+WORKERS, BY = workers(SETTINGS)
 _SWITCH_SECONDS = 0.001
 DRAIN = Drain(SETTINGS.drain_ms / 1000)
 TRACED = internals.is_traced()
@@ -91,6 +101,7 @@ ANSWERS: dict[str, Answer] = {}
 ROLLOUTS = Rollouts()
 KEYRING = Keyring(required=SETTINGS.is_closed)
 GATE = Gate(KEYRING, metrics_open=SETTINGS.metrics_open)
+WITHIN = Within(SETTINGS, STORE, KEYRING)
 internals.do_not_track(SETTINGS.do_not_track)
 HttpProtocol.limits = Limits(
     HEAD_SECONDS,
@@ -100,27 +111,6 @@ HttpProtocol.limits = Limits(
 )
 internals.leave_out_unused()
 internals.use_http_protocol("serving.http.protocol:HttpProtocol")
-
-
-class Unread:
-    """A request that BentoML takes for parsed fields: one, named ``request``."""
-
-    model_fields = ("request",)
-
-    def __init__(self, request: Request) -> None:
-        self.request = request
-
-
-class Raw:
-    """Passes the request itself to the method whose fields the class describes.
-
-    BentoML would choose a parser by ``Content-Type`` (a form's, for ``curl -d``) and log a
-    traceback for each invalid body; an endpoint reads every body as JSON and answers in a sentence.
-    """
-
-    @classmethod
-    async def from_http_request(cls, request: Request, serde: object) -> Unread:  # noqa: ARG003 - BentoML's signature
-        return Unread(request)
 
 
 class PredictInput(Raw, PredictRequest, bentoml.IODescriptor):
@@ -139,7 +129,7 @@ class Champions(list[Any]):
     """The models to pack, once BentoML asks: a worker never does, and needs no database for it."""
 
     def __iter__(self) -> Iterator[Any]:
-        return (bentoml.models.BentoModel(version.tag) for version in STORE.champions())
+        return (bentoml.models.BentoModel(tag) for tag in packed_tags(STORE))
 
 
 class Pupila:
@@ -149,7 +139,8 @@ class Pupila:
         self.records = RecordsConnection(SETTINGS)
         self.recorder = Recorder(SETTINGS, self.records, WORKERS) if SETTINGS.record else None
         self.registry = Registry(STORE, SETTINGS, Trials(SETTINGS, self.recorder))
-        parts = (self.registry, SETTINGS, Admission(SETTINGS), self.recorder)
+        admission = Admission(SETTINGS)
+        parts = (self.registry, SETTINGS, admission, self.recorder)
         # Other servers may write to a database that is shared.
         shared = WORKERS > 1 or SETTINGS.database_url is not None
         self.labels = Feedback(*parts, self.records, shared=shared, workers=WORKERS)
@@ -162,8 +153,14 @@ class Pupila:
         CATALOG.bind(self.registry)
         FACTS.bind(self.registry)
         ROLLOUTS.bind(self.registry, self.records)
+        WITHIN.bind(self.endpoints, CATALOG.app, admission, self.registry, self.records)
         # A trace is made by BentoML's layers, which the front would bypass.
         ANSWERS.update({} if TRACED else self.endpoints)
+        self.backend = Backend(*parts, self.records)
+        ANSWERS.update(self.backend.answers())
+        ANSWERS[INFER.path] = Infer(*parts)
+        ANSWERS[INDEX.path] = Index(*parts[:3])
+        ANSWERS.update(Metadata(self.registry, release, lambda: DRAIN.begun).answers())
 
     @bentoml.on_deployment
     @staticmethod
@@ -172,7 +169,9 @@ class Pupila:
         setup.for_server(SETTINGS)
         logger.info(
             "the server starts",
-            extra=fields(version=release(), workers=WORKERS, settings=setup.described(SETTINGS)),
+            extra=fields(
+                version=release(), workers=WORKERS, by=BY, settings=setup.described(SETTINGS)
+            ),
         )
         # BentoML has taken a Bento's sources off the path again. In front: a package named like one
         # of our folders must not be imported in its place.
@@ -199,6 +198,7 @@ class Pupila:
         await self.running.enter_async_context(beating())
         self.running.callback(self.records.close)
         self.running.callback(self.labels.close)
+        self.running.callback(self.backend.close)
         keys = KeyWatch(SETTINGS, self.records, KEYRING, WORKERS)
         await self.running.enter_async_context(keys.running())
         routing = RoutingWatch(SETTINGS, self.records, self.registry)
@@ -268,13 +268,15 @@ class FrontedService(bentoml.Service[Pupila]):
 
     def to_asgi(self, is_main: bool = True) -> Front:
         app = internals.without_timers(super().to_asgi(is_main))
-        return Front(app, ANSWERS, lambda: DRAIN.begun, CORS, GATE)
+        pages = Deferred(console) if SETTINGS.console else None
+        return Front(app, ANSWERS, lambda: DRAIN.begun, CORS, GATE, pages)
 
 
 service: Any = bentoml.service(
     name="pupila",
     service_class=FrontedService,
-    workers=SETTINGS.workers or "cpu_count",
+    # A Bento is built elsewhere than it runs.
+    workers=WORKERS if internals.is_server() else SETTINGS.workers or "cpu_count",
     http={"port": SETTINGS.port},
     # Its layer counts what the front passes on to it, under other names.
     metrics={"enabled": False},
@@ -286,6 +288,13 @@ def release() -> str:
     return service.bento.tag.version if service.bento else "development"
 
 
+def console() -> ASGIApp:
+    """The pages, which only the first visit imports."""
+    from console.app import Console
+
+    return Console(WITHIN)
+
+
 def document() -> dict[str, Any]:
     """The OpenAPI document of this service."""
     return openapi("Pupila", release(), Pupila.__doc__ or "")
@@ -295,7 +304,7 @@ FACTS = Facts(release, KEYRING, internals.bentoml_home() / "pupila-fetched")
 METRICS = Exposition(
     internals_metrics.folder(), EXEMPLARS, FACTS.families, lambda: families(os.getppid())
 )
-CATALOG = Catalog(document, [*ROLLOUTS.routes, METRICS.route])
+CATALOG = Catalog(document, [*ROLLOUTS.routes, METRICS.route], console=SETTINGS.console)
 service.mount_asgi_app(CATALOG.app)
 # Only models declared here are packed into a Bento.
 if packed_store() is None:

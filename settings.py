@@ -49,7 +49,8 @@ class Settings(RecordSettings):
         default=None,
         ge=1,
         le=256,
-        description="server processes; by default one for each CPU available to the container",
+        description="server processes; by default one for each CPU available to the container, "
+        "but no more than its memory has room for",
     )
     default_model: str = Field(
         default="clf",
@@ -164,6 +165,16 @@ class Settings(RecordSettings):
         description="whether `/metrics` needs no key; if false, one with the scope `read`",
     )
 
+    console: bool = Field(
+        default=True,
+        description="whether the server has a console, pages for a browser, at `/console/`",
+    )
+    console_secret: str | None = Field(
+        default=None,
+        repr=False,
+        description="secret that signs the console's cookies and forms, the same for all servers "
+        "that share clients; by default a file in `PUPILA_HOME`, created at the first visit",
+    )
     # Not in the object's repr, since the URLs of chat programs contain a secret.
     webhook_url: str | None = Field(
         default=None,
@@ -250,6 +261,12 @@ def environment(**chosen: object) -> dict[str, str]:
         and name not in ("PORT", "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_URI_FILE")
     }
     return others | {name: str(value) for name, value in chosen.items()}
+
+
+def bentoml_home() -> Path:
+    """BentoML's folder as it finds it itself: ``BENTOML_HOME``, where ``~`` and variables count."""
+    named = os.environ.get("BENTOML_HOME") or str(Path("~") / "bentoml")
+    return Path(os.path.expandvars(named)).expanduser()
 
 
 def _listed(text: str) -> list[str]:

@@ -110,7 +110,7 @@ class Screen:
     """
 
     def __init__(self, old: Columns, images: int, detector: DriftDetector) -> None:
-        self._detector, self._old = detector, old
+        self._detector = detector
         self._sorted = [np.sort(block, axis=0) for block in _blocks(old)]
         self._needed = detector.rule.alarm / VIEWS
         harmonic = round(images * len(old) / (images + len(old)))
@@ -121,12 +121,11 @@ class Screen:
     def loud(self, pool: Columns, windows: NDArray[np.int64]) -> NDArray[np.int64]:
         """int64 [L]: those of W windows that are to be judged; ``windows``: int64 [W, n], the rows
         of each in ``pool``."""
-        rows = windows[:, self._detector.sampled(windows.shape[1])]
-        loud = self._unusual(pool, windows) | self._classes(pool, rows)
-        steps = np.arange(rows.shape[1] + 1)[:, None] / rows.shape[1]
+        loud = self._unusual(pool, windows) | self._classes(pool, windows)
+        steps = np.arange(windows.shape[1] + 1)[:, None] / windows.shape[1]
         for limit, old, block in zip(self._limits, self._sorted, _blocks(pool), strict=True):
             for column in range(block.shape[1]):
-                values = np.sort(block[rows, column], axis=1).T
+                values = np.sort(block[windows, column], axis=1).T
                 below = np.searchsorted(old[:, column], values, "left") / len(old)
                 upto = np.searchsorted(old[:, column], values, "right") / len(old)
                 distance = np.maximum(
@@ -139,13 +138,11 @@ class Screen:
         found = [unusual(self._detector.reference, pool.take(rows)).p_value for rows in windows]
         return np.array(found) < self._needed
 
-    def _classes(self, pool: Columns, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        old = self._old.counts()
-        new = np.stack([np.bincount(some, minlength=len(old)) for some in pool.predicted[rows]])
-        share = (old + new) / (old.sum() + rows.shape[1])
-        spread = np.maximum(share, 1e-12)
-        expected = spread * rows.shape[1], spread * old.sum()
-        squares = (new - expected[0]) ** 2 / expected[0] + (old - expected[1]) ** 2 / expected[1]
+    def _classes(self, pool: Columns, windows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        usual = self._detector.usual
+        classes = len(usual.proportions)
+        new = np.stack([np.bincount(some, minlength=classes) for some in pool.predicted[windows]])
+        squares = np.stack([usual.distances(counts) ** 2 for counts in new])
         return np.asarray((squares.sum(axis=1) > LOUD_SQUARES) | (squares.max(axis=1) > LOUD_CELL))
 
 

@@ -34,6 +34,7 @@ class Load:
         self.plan = plan
         self.requests, self.labels = requests, labels
         self.label = DIALECTS[plan.dialect].label
+        self.read = DIALECTS[plan.dialect].read
         self.latencies = array("d")
         self.wrong = self.refused = self.lost = self.unsent = self.busy = self.number = 0
         self.last = 0.0
@@ -140,7 +141,7 @@ class Load:
         if self.label is None:
             return True
         try:
-            return bool(self.label(orjson.loads(body)) == label)
+            return bool(self.label(self.read(body)) == label)
         except (ValueError, LookupError, TypeError):
             return False
 

@@ -99,7 +99,10 @@ class Population:
         pixels = shift.apply(pool.pixels[rows], self.spec, rng)
         return self.described(pixels, pool.labels[rows])
 
-    def reference(self, pool: Pool, rows: NDArray[np.int64]) -> Reference:
+    def reference(
+        self, pool: Pool, rows: NDArray[np.int64], drawn_from: NDArray[np.int64] | None = None
+    ) -> Reference:
+        """``drawn_from``: int64 [C], images of each class among all that the rows are of."""
         held = pool.columns.strangeness
         return Reference(
             neighbours=self.neighbours.small,
@@ -109,6 +112,7 @@ class Population:
             probabilities=pool.columns.outputs[rows],
             pca_mean=self.mean,
             pca_components=self.components,
+            drawn_from=drawn_from,
         )
 
     def detector(

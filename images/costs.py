@@ -8,7 +8,6 @@ which a format codes pixels.
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from images.geometry import place, upright
 from images.jpeg import Frame
 from images.rendering import BAND_PIXELS, STRIP_PIXELS
 from images.spec import ImageSpec
@@ -113,14 +112,13 @@ def cost_of(
     height: int,
     size: int,
     spec: ImageSpec,
-    orientation: int | None = 1,
+    by: int,
 ) -> Cost:
     """The cost of a file of ``size`` bytes, of its decoding and of all that the spec asks for.
 
-    ``orientation``: None if it is not known.
+    ``by``: how many times less the sides are decoded.
     """
     pixels = width * height
-    by = _reduction(width, height, spec, orientation)
     small = -(-width // by) * -(-height // by)
     side = max(width, height) / by
     channel_bytes = 1 if spec.mode == "L" else 4
@@ -147,11 +145,3 @@ def cost_of(
     )
     seconds += 10e-9 * spec.n_features + 3e-9 * spec.width * side + _SECONDS_PER_BYTE * size
     return Cost(memory, seconds)
-
-
-def _reduction(width: int, height: int, spec: ImageSpec, orientation: int | None) -> int:
-    if spec.decoding == "full":
-        return 1
-    if orientation is not None:
-        return place(*upright(width, height, orientation), spec).reduction
-    return min(place(width, height, spec).reduction, place(height, width, spec).reduction)

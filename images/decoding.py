@@ -6,7 +6,8 @@ if the size differs. Where the spec says so, a large one is decoded at a reduced
 """
 
 import io
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +38,11 @@ from images.header import (
     png_without_metadata,
     webp_size,
 )
-from images.rendering import render
+from images.note import original_size, times_smaller
+from images.parts import Parts
+from images.rendering import render, shrink
 from images.spec import ImageSpec
+from images.specfields import Mode
 
 MAX_PIXELS: Final = 25_000_000
 MAX_SIDE: Final = 65_535
@@ -55,6 +59,17 @@ class Header(NamedTuple):
     format: str
     width: int
     height: int
+
+
+class Decoded(NamedTuple):
+    """An image as stored, maybe at a reduced size; ``depth``: a PNG's bits per sample."""
+
+    image: Image.Image
+    orientation: int
+    depth: int = 8
+
+
+Made = TypeVar("Made")
 
 
 class Encoded(NamedTuple):
@@ -74,32 +89,62 @@ class Encoded(NamedTuple):
             return self.header.orientation
         return None if self.header.format in ("PNG", "WebP") else 1
 
-    def cost(self, spec: ImageSpec) -> Cost:
-        """What ``pixels`` will take."""
+    @property
+    def is_gray(self) -> bool:
+        """Whether it says so before it is decoded."""
+        if isinstance(self.header, jpeg.Frame):
+            return self.header.components == 1
+        # A PNG's color type.
+        return self.header.format == "PNG" and self.data[25] in (0, 4)
+
+    def reduction(self, spec: ImageSpec) -> int:
+        """By how many times less its sides are decoded for a spec, at least."""
+        if spec.decoding == "full":
+            return 1
+        sides = Size(self.header.width, self.header.height)
+        if isinstance(self.header, jpeg.Frame):
+            by = place(*upright(*sides, self.header.orientation), spec).reduction
+            original = original_size(self.data) if by > 1 else None
+            if original and (copied := times_smaller(sides, original)):
+                # The same in all as its original.
+                by = max(1, place(*copied[1], spec).reduction // copied[0])
+            return by
+        if self.orientation is not None:
+            return place(*sides, spec).reduction
+        return min(place(*sides, spec).reduction, place(*sides[::-1], spec).reduction)
+
+    def cost(self, spec: ImageSpec, by: int | None = None) -> Cost:
+        """What ``pixels`` will take; ``by``: if another reduction is not the spec's."""
         header = self.header
         if isinstance(header, Header):
             coding = costs.CODINGS[header.format](self.data)
         else:
             coding = costs.jpeg_coding(header)
         return costs.cost_of(
-            coding, header.width, header.height, len(self.data), spec, self.orientation
+            coding,
+            header.width,
+            header.height,
+            len(self.data),
+            spec,
+            self.reduction(spec) if by is None else by,
         )
 
     def pixels(self, spec: ImageSpec) -> NDArray[np.uint8]:
         """uint8 [n_features]: row by row, channels last; raises ImageError."""
         header = self.header
+        by: int | None = None
+
+        def finish(decoded: Decoded) -> NDArray[np.uint8]:
+            image, orientation, depth = decoded
+            return render(image, spec, orientation, depth, (header.width, header.height), by)
+
         if isinstance(header, Header):
-            return _decode(self.data, header, spec)
-        sides = (header.width, header.height)
-        by = 1
-        if spec.decoding == "reduced":
-            by = place(*upright(*sides, header.orientation), spec).reduction
+            return _decode(self.data, header, finish)
+        by = self.reduction(spec)
         gray = by > 1 and spec.mode == "L" and header.components == 3
-        decoded = jpeg.decode_fast(self.data, header, by, gray)
-        if decoded is None:
-            plain = Header("JPEG", header.width, header.height)
-            data = header.without_metadata(self.data)
-            return _decode(data, plain, spec, header.orientation, by, gray)
+        fast = jpeg.decode_fast(self.data, header, by, gray)
+        if fast is None:
+            return _decode_jpeg(self.data, header, by, gray, finish)
         if (
             header.orientation == 1
             and header.width == spec.width
@@ -107,9 +152,23 @@ class Encoded(NamedTuple):
             and header.components == spec.channels
             and spec.shortest is None
         ):
-            return decoded.reshape(-1)
-        image = Image.fromarray(decoded[:, :, 0] if decoded.shape[2] == 1 else decoded)
-        return render(image, spec, header.orientation, sides=sides)
+            return fast.reshape(-1)
+        image = Image.fromarray(fast[:, :, 0] if fast.shape[2] == 1 else fast)
+        return finish(Decoded(image, header.orientation))
+
+    def reduced(self, by: int) -> Image.Image:
+        """The image on white, in 8 bits and upright, in gray or color, with ``by`` times less its
+        sides, rounded up: 2, 4 or 8. Raises ImageError."""
+        mode: Mode = "L" if self.is_gray else "RGB"
+        header = self.header
+
+        def finish(decoded: Decoded) -> Image.Image:
+            whole = decoded.image.size == (header.width, header.height)
+            return shrink(*decoded, mode, by if whole else 1)
+
+        if isinstance(header, Header):
+            return _decode(self.data, header, finish)
+        return _decode_jpeg(self.data, header, by, False, finish)
 
 
 def examine(data: bytes, max_pixels: int = MAX_PIXELS) -> Encoded:
@@ -158,34 +217,44 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def _decode(
-    data: bytes,
-    header: Header,
-    spec: ImageSpec,
-    orientation: int = 1,
-    by: int = 1,
-    gray: bool = False,
-) -> NDArray[np.uint8]:
-    """The pixels of the first frame; ``by`` and ``gray``: of ``jpeg.draft``."""
-    depth = 8
+def _decode_jpeg(
+    data: bytes, frame: jpeg.Frame, by: int, gray: bool, finish: Callable[[Decoded], Made]
+) -> Made:
+    """What is made of a JPEG; ``by`` and ``gray``: of ``jpeg.draft``."""
+    try:
+        with Image.open(Parts(data, frame.parts), formats=("JPEG",)) as image:
+            _check_sides(image, frame)
+            jpeg.draft(image, by, gray)
+            image.load()
+            return finish(Decoded(image, frame.orientation))
+    except Exception as error:
+        raise ImageError(_reason(error, "JPEG")) from error
+
+
+def _decode(data: bytes, header: Header, finish: Callable[[Decoded], Made]) -> Made:
+    """What is made of the first frame of another file."""
+    orientation, depth = 1, 8
     if header.format == "PNG":
         data, orientation = png_without_metadata(data)
         depth = data[24]
     try:
         with Image.open(io.BytesIO(data), formats=(header.format,)) as image:
-            if image.size != (header.width, header.height):
-                raise ValueError(CORRUPT)  # noqa: TRY301 - the reason of any other exception
+            _check_sides(image, header)
             if header.format == "WebP":
                 orientation = exif_orientation(image.info.get("exif", b""))
                 mode, frame = internals.webp_frame(image)
                 # A view of the frame's bytes, where Pillow itself would make a copy.
                 still = Image.frombuffer(mode, image.size, frame, "raw", mode, 0, 1)
-                return render(still, spec, orientation)
-            jpeg.draft(image, by, gray)
+                return finish(Decoded(still, orientation))
             image.load()
-            return render(image, spec, orientation, depth, (header.width, header.height))
+            return finish(Decoded(image, orientation, depth))
     except Exception as error:
         raise ImageError(_reason(error, header.format)) from error
+
+
+def _check_sides(image: Image.Image, header: Header | jpeg.Frame) -> None:
+    if image.size != (header.width, header.height):
+        raise ValueError(CORRUPT)
 
 
 def _reason(error: Exception, format_name: str) -> str:

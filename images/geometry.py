@@ -38,17 +38,18 @@ class Placement(NamedTuple):
     at: tuple[int, int]
     reduction: int
 
-    def within(self, sides: tuple[int, int], small: tuple[int, int], orientation: int) -> Box:
-        """The box in an upright image with sides ``small``, decoded at a reduced size from one of
-        ``sides``: the last column and row may stand for fewer pixels than the others."""
-        scale = self.reduction
-        before = small[0] - sides[0] / scale if orientation in _FROM_THE_RIGHT else 0.0
-        above = small[1] - sides[1] / scale if orientation in FROM_THE_END else 0.0
+    def within(
+        self, sides: tuple[int, int], small: tuple[int, int], orientation: int, by: int
+    ) -> Box:
+        """The box in an upright image with sides ``small``, ``by`` times less than ``sides``,
+        rounded up: the last column and row may stand for fewer pixels than the others."""
+        before = small[0] - sides[0] / by if orientation in _FROM_THE_RIGHT else 0.0
+        above = small[1] - sides[1] / by if orientation in FROM_THE_END else 0.0
         return Box(
-            max(0.0, self.box.left / scale + before),
-            max(0.0, self.box.top / scale + above),
-            min(float(small[0]), self.box.right / scale + before),
-            min(float(small[1]), self.box.bottom / scale + above),
+            max(0.0, self.box.left / by + before),
+            max(0.0, self.box.top / by + above),
+            min(float(small[0]), self.box.right / by + before),
+            min(float(small[1]), self.box.bottom / by + above),
         )
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from images.geometry import FROM_THE_END, SIDEWAYS, Box, Placement, place, upright
 from images.spec import ImageSpec
+from images.specfields import Mode
 
 STRIP_PIXELS: Final = 65_536
 
@@ -46,28 +47,31 @@ def render(
     orientation: int = 1,
     depth: int = 8,
     sides: tuple[int, int] | None = None,
+    by: int | None = None,
     strip_pixels: int = STRIP_PIXELS,
     band_pixels: int = BAND_PIXELS,
 ) -> NDArray[np.uint8]:
     """uint8 [n_features]: row by row, channels last.
 
     ``image`` is as stored, with its EXIF ``orientation``; ``depth``: a PNG's bits per sample;
-    ``sides``: of the file, if its decoder has reduced it. It is taken in strips of about
+    ``sides``: of the file, if its decoder has reduced it; ``by``: how many times less they are,
+    or are to be, if that is not what the spec says. It is taken in strips of about
     ``strip_pixels``, if there is more than resizing to do.
     """
     stored = sides or image.size
     standing = upright(*stored, orientation)
     placement = place(*standing, spec)
-    if placement.reduction > 1 and image.size == stored:
-        image = _reduced(image, spec, depth, placement.reduction, strip_pixels)
-    box = None
-    if placement.box != (0, 0, *image.size):
-        box = placement.within(standing, upright(*image.size, orientation), orientation)
+    by = by or placement.reduction
+    if by > 1 and image.size == stored:
+        image = _reduced(image, spec.mode, depth, by, strip_pixels)
+    box, small = None, upright(*image.size, orientation)
+    if placement.box != (0, 0, *small):
+        box = placement.within(standing, small, orientation, by)
 
     pixels = image.width * image.height
     is_plain = image.mode == spec.mode and orientation == 1 and not image.has_transparency_data
     if is_plain or pixels <= strip_pixels:
-        result = _resized(_upright(image, orientation, spec, depth), spec, placement, box)
+        result = _resized(_upright(image, orientation, spec.mode, depth), spec, placement, box)
     elif spec.mode == "L" or pixels <= band_pixels:
         whole = _by_strips(image, orientation, spec, depth, strip_pixels)
         result = _resized(whole, spec, placement, box)
@@ -78,6 +82,13 @@ def render(
             bands.append(_resized(whole, spec, placement, box))
         result = Image.merge(spec.mode, tuple(bands))
     return np.array(result, dtype=np.uint8).reshape(-1)
+
+
+def shrink(image: Image.Image, orientation: int, depth: int, mode: Mode, by: int) -> Image.Image:
+    """On white, in 8 bits, upright and in the mode, with ``by`` times less the sides."""
+    if by > 1:
+        image = _reduced(image, mode, depth, by, STRIP_PIXELS)
+    return _upright(image, orientation, mode, depth)
 
 
 def _resized(
@@ -92,18 +103,16 @@ def _resized(
     return whole
 
 
-def _reduced(
-    image: Image.Image, spec: ImageSpec, depth: int, by: int, strip_pixels: int
-) -> Image.Image:
-    """Opaque and in the spec's mode, as stored; each pixel is the mean of ``by`` times ``by``."""
-    if image.mode == spec.mode and not image.has_transparency_data:
+def _reduced(image: Image.Image, mode: Mode, depth: int, by: int, strip_pixels: int) -> Image.Image:
+    """Opaque and in the mode, as stored; each pixel is the mean of ``by`` times ``by``."""
+    if image.mode == mode and not image.has_transparency_data:
         return image.reduce(by)
     across, down = image.size
-    result = Image.new(spec.mode, (-(-across // by), -(-down // by)))
+    result = Image.new(mode, (-(-across // by), -(-down // by)))
     rows = by * max(1, strip_pixels // (across * by))
     for top in range(0, down, rows):
         strip = image.crop((0, top, across, min(top + rows, down)))
-        result.paste(_upright(strip, 1, spec, depth).reduce(by), (0, top // by))
+        result.paste(_upright(strip, 1, mode, depth).reduce(by), (0, top // by))
     return result
 
 
@@ -127,16 +136,16 @@ def _by_strips(
         sides = (0, first, across, last)
         if orientation in SIDEWAYS:
             sides = (first, 0, last, across)
-        strip = _upright(image.crop(sides), orientation, spec, depth)
+        strip = _upright(image.crop(sides), orientation, spec.mode, depth)
         result.paste(strip if band is None else strip.getchannel(band), (0, top))
     return result
 
 
-def _upright(image: Image.Image, orientation: int, spec: ImageSpec, depth: int) -> Image.Image:
+def _upright(image: Image.Image, orientation: int, mode: Mode, depth: int) -> Image.Image:
     """Opaque, converted and turned. Turning only moves pixels, so it comes after the conversion."""
     image = _opaque(image, depth)
-    if image.mode != spec.mode:
-        image = image.convert(spec.mode)
+    if image.mode != mode:
+        image = image.convert(mode)
     return image if orientation == 1 else image.transpose(_UPRIGHT[orientation])
 
 

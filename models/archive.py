@@ -14,11 +14,15 @@ import internals
 from errors import ArtifactError, ModelError
 from internals import StoredModel
 from models.artifact import MANIFEST, Artifact, read_artifact
+from models.extractor import Extractor
+from models.extractor_archive import NESTED, borrow, packed_with, place
+from models.extractors import Extractors
 from models.files import MAX_FILE_BYTES, open_regular
 from models.info import BENTOML_INFO, read_info
 from models.names import is_name
 from models.signature import SIGNATURE
-from models.store import Store, track_as_configured
+from models.store import Store
+from models.tracking import track_as_configured
 from models.version import Version
 
 SUFFIX: Final = ".bentomodel"
@@ -31,6 +35,7 @@ MAX_ARCHIVE_BYTES: Final = 2 * MAX_FILE_BYTES
 
 _UNPACKED: Final = "unpacked"
 _TAR: Final = "archive.tar"
+_ROOT: Final = "root"
 _CHUNK: Final = 2**20
 _PIECE_BYTES: Final = 16 * 2**20
 
@@ -47,7 +52,10 @@ def export_version(store: Store, version: Version, path: Path) -> Path:
     target = path / name if path.is_dir() else path.with_suffix(SUFFIX)
     with store.staging.folder() as folder:
         track_as_configured()
-        archive = internals.export_model(version.tag, version.path.parent.parent, folder / name)
+        root = version.path.parent.parent
+        if version.manifest.extractor is not None:
+            root = packed_with(version, folder)
+        archive = internals.export_model(version.tag, root, folder / name)
         try:
             with target.open("xb") as file, archive.open("rb") as source:
                 shutil.copyfileobj(source, file)
@@ -81,6 +89,7 @@ def import_version(
         unpacked.mkdir()
         _unpack(path, _decompressed(path, folder, limit), unpacked)
         name, version = read_info(unpacked)
+        extractor = _nested(unpacked, folder, limit)
         artifact = read_artifact(unpacked, store.trusted)
         manifest = artifact.manifest
         if manifest.name != name or not is_name(name):
@@ -92,11 +101,31 @@ def import_version(
                 f"{path} was made in the future, at {manifest.created_at}, and would stay "
                 "champion until then; correct the clock of one of the machines."
             )
-        staged = unpacked.rename(folder / version)
-        artifact = read_artifact(staged, store.trusted)
+        staged = folder / _ROOT / name / version
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        artifact = read_artifact(unpacked.rename(staged), store.trusted)
         _check_content(artifact, f"{name}:{version}")
+        if extractor is None:
+            borrow(store, artifact, folder / _ROOT)
+        elif artifact.manifest.extractor != extractor.reference:
+            raise ArtifactError(f"{path} contains an extractor that {name}:{version} does not use.")
         check(artifact)
+        if extractor is not None:
+            Extractors(store).adopt(extractor)
         return store.publish(StoredModel(name, version, staged))
+
+
+def _nested(unpacked: Path, folder: Path, limit: int) -> Extractor | None:
+    """The extractor in an unpacked version, taken out of it, checked, and placed beside."""
+    nested = unpacked / NESTED
+    if not nested.exists():
+        return None
+    target = folder / "extractor"
+    target.mkdir()
+    (folder / _TAR).unlink()
+    _unpack(nested, _decompressed(nested, folder, limit), target)
+    nested.unlink()
+    return place(target, folder / _ROOT)
 
 
 class _Pieces(io.FileIO):

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+import internals
 from errors import ArtifactError, first_line
 from images.spec import ImageSpec
 from models.extractor_operators import EXTRACTOR_OPERATORS
@@ -205,6 +206,14 @@ class Embedder:
             found[rows] = output.reshape(len(part), self.dimension)
         return found
 
+    def shrink(self) -> None:
+        """Give back the memory that larger batches have taken: 65 MB of 190 after eight images of
+        EfficientNet-Lite0, which ONNX Runtime would keep."""
+        options = internals.silent_onnxruntime().RunOptions()
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        image = np.zeros((1, *self._shape), self._dtype)
+        self._session.run([self.manifest.output_name], {self.manifest.input_name: image}, options)
+
 
 def difference(found: NDArray[np.float32], golden: NDArray[np.float32]) -> float:
     """The largest difference of two arrays, as a share of the largest number of ``golden``."""
@@ -212,6 +221,11 @@ def difference(found: NDArray[np.float32], golden: NDArray[np.float32]) -> float
         return 0.0
     scale = float(np.abs(golden).max()) or 1.0
     return float(np.abs(found - golden).max()) / scale
+
+
+def is_extractor(path: Path) -> bool:
+    """Whether a folder of the store is that of an extractor, and so of no version."""
+    return (path / EXTRACTOR).exists()
 
 
 def read_extractor(path: Path) -> Extractor:

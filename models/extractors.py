@@ -8,10 +8,20 @@ from pathlib import Path
 import internals
 from errors import ArtifactError, ModelError, UnknownVersionError
 from models.artifact import MANIFEST
-from models.extractor import EXTRACTOR, Extractor, content_of, read_extractor, version_of
+from models.extractor import (
+    EXTRACTOR,
+    Extractor,
+    content_of,
+    is_extractor,
+    read_extractor,
+    version_of,
+)
+from models.files import open_regular
+from models.info import BENTOML_INFO, read_info
 from models.names import RULE, is_name
 from models.roots import version_paths
-from models.store import Store, track_as_configured
+from models.store import Store
+from models.tracking import track_as_configured
 from models.version import Version
 
 logger = logging.getLogger("pupila.extractors")
@@ -28,7 +38,7 @@ class Extractors:
         found: dict[str, Extractor] = {}
         for root in self._store.roots:
             for path in version_paths(root, name):
-                if not (path / EXTRACTOR).exists():
+                if not is_extractor(path):
                     continue
                 try:
                     extractor = read_extractor(path)
@@ -91,8 +101,38 @@ class Extractors:
                 raise ArtifactError(f"{name} has changed while it was saved.")
             return read_extractor(self._store.publish(model).path)
 
+    def adopt(self, extractor: Extractor) -> Extractor:
+        """Copy one that lies elsewhere into the store, checked, unless it is there already.
+
+        Raises ArtifactError if it is not as it was saved, ModelError if the store is not writable.
+        """
+        name, version = extractor.manifest.name, version_of(extractor.sha256)
+        for known in self.all(name):
+            if known.sha256 == extractor.sha256:
+                return known
+        self.check_name(name)
+        extractor.verify()
+        with self._store.staging.folder() as folder:
+            staged = folder / version
+            staged.mkdir()
+            for part in sorted({*extractor.manifest.files, EXTRACTOR, BENTOML_INFO}):
+                source, target = extractor.path / part, staged / part
+                with open_regular(source) as file, target.open("xb") as copy:
+                    shutil.copyfileobj(file, copy)
+            found = (*read_info(staged), version_of(read_extractor(staged).sha256))
+            if found != (name, version, version):
+                raise ArtifactError(f"{BENTOML_INFO} of the extractor {name} is of another one.")
+            saved = self._store.publish(internals.StoredModel(name, version, staged))
+        return read_extractor(saved.path)
+
     def remove(self, extractor: Extractor) -> None:
         """Raises ModelError while a version needs it, or if it is part of a Bento."""
+        self.check_unused(extractor)
+        path = extractor.path
+        self._store.remove(Version(path.parent.name, path.name, path))
+
+    def check_unused(self, extractor: Extractor) -> None:
+        """Raise ModelError while a version needs it."""
         users = self.users(extractor)
         if users:
             raise ModelError(
@@ -100,8 +140,6 @@ class Extractors:
                 + (f" and {len(users) - 1} other versions" if users[1:] else "")
                 + "; delete these first: python -m models delete"
             )
-        path = extractor.path
-        self._store.remove(Version(path.parent.name, path.name, path))
 
     def check_name(self, name: str) -> None:
         """Raise ModelError for a name that no extractor may have."""

@@ -219,6 +219,11 @@ class Manifest(_Frozen):
     without_estimator: str | None = Field(
         default=None, description="why a version with a graph has no estimator.skops"
     )
+    augmented: int = Field(
+        default=0,
+        description="copies of each training image, mirrored, cropped or recolored, that it was "
+        "trained on, too",
+    )
     calibration: Calibration | None = Field(
         default=None, description="None for a version whose probabilities are as they were"
     )

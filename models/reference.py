@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 from errors import ArtifactError
 from images.spec import ImageSpec
 from models.artifact import REFERENCE, Artifact
+from models.manifest import Manifest
 from models.neighbours import Neighbours
+from models.small import small_spec
 
 COMPONENTS = 20
 """Limit of the principal components."""
+
+DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,14 @@ class Reference:
     ``nearest``: float32 [U], the distance to the nearest of these of images that the version was
     not trained on, the held-out ones first; after them, if these were drawn at random, those of
     the neighbours to the nearest other.
+
+    Of a version with an extractor, ``pixels`` are small copies (``seen_spec``), the principal
+    components those of embeddings, and there are no neighbours: ``models.familiarity`` has some.
+    ``embeddings``: float16 [N, dimension] of the held-out images; ``digests``: uint8 [N, 16], of
+    their pixels at the extractor's size, as ``models.offline.comparison`` has them.
+
+    ``drawn_from``: int64 [C], images of each class among all those that the held-out ones were
+    drawn from; None if they were not drawn at random. It is the manifest's, not stored with these.
     """
 
     pixels: NDArray[np.uint8]
@@ -45,6 +57,9 @@ class Reference:
     sizes: NDArray[np.int64] | None = None
     neighbours: NDArray[np.uint8] | None = None
     nearest: NDArray[np.float32] | None = None
+    embeddings: NDArray[np.float16] | None = None
+    digests: NDArray[np.uint8] | None = None
+    drawn_from: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -58,7 +73,7 @@ class Reference:
         if REFERENCE not in artifact.manifest.files:
             return None
         arrays = artifact.arrays(REFERENCE)
-        shapes = _shapes(artifact.manifest.image_spec, len(artifact.manifest.labels), arrays)
+        shapes = _shapes(artifact.manifest, arrays)
         for name, (dtype, shape) in shapes.items():
             array = arrays.get(name)
             if array is None and name in _REQUIRED:
@@ -69,21 +84,37 @@ class Reference:
                     f"{list(array.shape)} instead of {np.dtype(dtype)} {list(shape)}."
                 )
         fields: dict[str, Any] = {name: arrays.get(name) for name in shapes}
-        return cls(**fields)
+        return cls(**fields, drawn_from=_drawn_from(artifact.manifest, arrays))
 
     def dump(self) -> bytes:
         """The ``.npz`` file that ``load`` reads."""
         arrays = {name: array for name, array in vars(self).items() if array is not None}
+        arrays.pop("drawn_from", None)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
 
 
+def _drawn_from(manifest: Manifest, arrays: dict[str, NDArray[Any]]) -> NDArray[np.int64] | None:
+    """A holdout was drawn at random where training images count as ones held out."""
+    nearest = arrays.get("nearest")
+    if manifest.data is None or nearest is None or len(nearest) <= len(arrays["pixels"]):
+        return None
+    counts = manifest.data.classes
+    return np.array([counts.get(str(label), 0) for label in manifest.labels], np.int64)
+
+
 _REQUIRED = ("pixels", "labels", "probabilities")
 
 
+def seen_spec(manifest: Manifest) -> ImageSpec:
+    """In which size the reference and the monitor have the images of a version."""
+    spec = manifest.image_spec
+    return spec if manifest.extractor is None else small_spec(spec)
+
+
 def _shapes(
-    spec: ImageSpec, classes: int, arrays: dict[str, NDArray[Any]]
+    manifest: Manifest, arrays: dict[str, NDArray[Any]]
 ) -> dict[str, tuple[type, tuple[int, ...]]]:
     """The expected type and shape of each array; numbers of rows are taken from the arrays."""
 
@@ -91,9 +122,11 @@ def _shapes(
         array = arrays.get(name)
         return len(array) if array is not None and array.ndim else 0
 
-    images, features = rows("pixels"), spec.n_features
+    spec, classes, extractor = seen_spec(manifest), len(manifest.labels), manifest.extractor
+    images = rows("pixels")
+    features = spec.n_features if extractor is None else extractor.dimension
     return {
-        "pixels": (np.uint8, (images, features)),
+        "pixels": (np.uint8, (images, spec.n_features)),
         "labels": (np.int64, (images,)),
         "probabilities": (np.float32, (images, classes)),
         "pca_mean": (np.float32, (features,)),
@@ -102,4 +135,6 @@ def _shapes(
         "sizes": (np.int64, (rows("sizes"), 2)),
         "neighbours": (np.uint8, (rows("neighbours"), Neighbours.features(spec))),
         "nearest": (np.float32, (rows("nearest"),)),
+        "embeddings": (np.float16, (images, 0 if extractor is None else extractor.dimension)),
+        "digests": (np.uint8, (images, DIGEST_BYTES)),
     }

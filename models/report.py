@@ -1,6 +1,6 @@
 """Versions as tables for a person."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -10,37 +10,7 @@ from models.manifest import Interval, Manifest, Metrics
 from models.version import Version
 
 if TYPE_CHECKING:
-    from records.routing import Decision, Rollout
-
-
-def versions_table(
-    versions: Sequence[Version],
-    aliases: Mapping[str, str],
-    rollouts: Mapping[str, "Rollout"],
-) -> Table:
-    """One row per version; ``aliases`` and ``rollouts`` by tag, the latter of challengers."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("TAG", no_wrap=True, min_width=max(len(v.tag) for v in versions))
-    table.add_column("ALIAS", no_wrap=True, min_width=8)
-    if rollouts:
-        table.add_column("ROLLOUT", no_wrap=True)
-    table.add_column("CREATED (UTC)", no_wrap=True, min_width=16)
-    table.add_column("FROM", no_wrap=True)
-    table.add_column("IMAGE SPEC", no_wrap=True, min_width=10)
-    table.add_column("ACCURACY", justify="right", no_wrap=True, min_width=8)
-    for version in versions:
-        manifest = version.manifest
-        rollout = rollouts.get(version.tag)
-        table.add_row(
-            version.tag,
-            aliases.get(version.tag, ""),
-            *([rollout_text(rollout) if rollout else ""] if rollouts else []),
-            f"{manifest.created_at:%Y-%m-%d %H:%M}",
-            manifest.recipe or f"{manifest.estimator} (imported)",
-            manifest.image_spec.name,
-            f"{manifest.metrics.accuracy.value:.3f}" if manifest.metrics else "-",
-        )
-    return table
+    from records.routing import Decision
 
 
 def version_tables(version: Version, signature: str) -> Iterator[Table]:
@@ -104,12 +74,6 @@ def decision_text(decision: "Decision") -> str:
     return f"rollout {decision.rollout_id}: {what or decision.action}"
 
 
-def rollout_text(rollout: "Rollout") -> str:
-    """Its stage and the proportion of the requests that it gets, such as ``canary 25%``."""
-    proportion = rollout.shadow if rollout.stage == "shadow" else rollout.share
-    return f"{rollout.stage} {proportion:.0%}{', paused' if rollout.paused else ''}"
-
-
 def _facts(manifest: Manifest) -> list[tuple[str, str]]:
     data, parity, speed = manifest.data, manifest.parity, manifest.speed
     return [
@@ -117,7 +81,7 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
         ("estimator", manifest.estimator),
         ("recipe", manifest.recipe or "-"),
         ("parameters", ", ".join(f"{k}={v}" for k, v in manifest.parameters.items()) or "-"),
-        ("image spec", manifest.image_spec.name),
+        ("image spec", manifest.image_spec.name + _extractor(manifest)),
         ("labels", ", ".join(map(str, manifest.labels))),
         ("output", manifest.output),
         ("backend", manifest.backend),
@@ -143,6 +107,15 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
         ("parent", manifest.parent or "-"),
         ("content", manifest.content[:12] or "-"),
     ]
+
+
+def _extractor(manifest: Manifest) -> str:
+    """What stands before the classifier of photos, and how many copies it was trained on."""
+    used = manifest.extractor
+    if used is None:
+        return ""
+    copies = f", and {manifest.augmented} copies of each image" if manifest.augmented else ""
+    return f"; {used.dimension:,} numbers by {used.name}:{used.version}{copies}"
 
 
 def _calibration(manifest: Manifest) -> str:

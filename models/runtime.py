@@ -48,6 +48,11 @@ class OnnxRuntime:
         return Outcome(scores, scores.argmax(axis=1))
 
 
+def head_of(runtime: "Runtime") -> "Runtime":
+    """What takes embeddings, of a version with an extractor."""
+    return runtime.head if isinstance(runtime, Composed) else runtime
+
+
 class Composed:
     """A version with an extractor: its embeddings, then its head, in one call."""
 

@@ -3,36 +3,34 @@
 A version is saved whole or not at all: it is written into a staging folder next to the store, and
 one rename makes it visible. The store is read by path, so that a check for new versions costs a few
 ``stat`` calls and never parses what was seen before. Each version is read by itself and in time.
+Extractors lie in the same folders: see ``models.extractors``.
 """
 
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 import internals
 from errors import ArtifactError, ModelError, UnknownVersionError
 from models.aliases import Aliases, Named, challenger_of, champion_of
 from models.artifact import MANIFEST
-from models.detached import detached
-from models.extractor import EXTRACTOR
+from models.extractor import is_extractor
 from models.info import BENTOML_INFO, read_info
+from models.latest import point_to_latest
 from models.look import Look, stamp
 from models.names import RULE, is_name, no_model
-from models.roots import packed_store, version_paths
+from models.reading import Reader
+from models.roots import model_stores, packed_store, version_paths
 from models.signature import TrustedKeys
 from models.staging import Staging, sync
+from models.tracking import track_as_configured
 from models.training_images import TrainingImages, TrainingSet
 from models.unsaved import Unsaved
 from models.version import Version
 from settings import settings
 
 logger = logging.getLogger("pupila.store")
-
-_LATEST = "latest"
-# A manifest takes milliseconds to read. One that takes longer is on a disk that does not answer.
-_READ_SECONDS = 2.0
 
 
 class Store:
@@ -56,8 +54,7 @@ class Store:
         """
         self.trusted = TrustedKeys.of(settings().trusted_keys) if trusted is None else trusted
         try:
-            home = internals.bentoml_home() / "models"
-            bundled = internals.current_model_store()
+            home, bundled = model_stores()
         except OSError as error:
             raise ModelError(
                 f"BentoML's folder {error.filename or ''} cannot be used: "
@@ -70,7 +67,7 @@ class Store:
         self.roots = (root,) if root else tuple(everywhere)
         self._seen: dict[Path, Version] = {}
         self._rejected: dict[Path, int] = {}
-        self._reading: dict[Path, Future[Version | None]] = {}
+        self._reader = Reader(self._read)
         self.aliases = aliases
         self._missed: set[str] = set()
         self._look = Look()
@@ -85,24 +82,31 @@ class Store:
         if self._look.holds(before):
             return list(self._look.versions)
         found: dict[str, Version] = {}
-        present: set[Path] = set()
-        for root in self.roots:
-            for path in version_paths(root, name):
-                if path in self._others or (path / EXTRACTOR).exists():
-                    self._others.add(path)
-                    continue
-                present.add(path)
-                version = self._seen.get(path) or self._read_in_time(path)
-                if version is not None:
-                    self._seen[path] = version
-                    found.setdefault(version.tag, version)
+        present = self._paths(name)
+        new = self._reader([path for path in present if path not in self._seen])
+        for path in present:
+            version = self._seen.get(path) or new.get(path)
+            if version is not None:
+                self._seen[path] = version
+                found.setdefault(version.tag, version)
         versions = sorted(found.values(), key=lambda v: (v.name, v.manifest.created_at, v.version))
         if name is None:
-            self._seen = {path: self._seen[path] for path in self._seen.keys() & present}
+            self._seen = {path: self._seen[path] for path in self._seen.keys() & set(present)}
             # What is not complete yet changes without its folder's doing so.
-            complete = before if self._seen.keys() == present else None
+            complete = before if self._seen.keys() == set(present) else None
             self._look = Look(complete, tuple(versions))
         return versions
+
+    def _paths(self, name: str | None) -> list[Path]:
+        """The folders that may be versions, of one model or of all."""
+        paths = []
+        for root in self.roots:
+            for path in version_paths(root, name):
+                if path in self._others or is_extractor(path):
+                    self._others.add(path)
+                else:
+                    paths.append(path)
+        return paths
 
     def champion(self, name: str) -> Version:
         """The version that answers for a model: the one with that alias, else the newest.
@@ -173,6 +177,8 @@ class Store:
         """
         if not is_name(unsaved.name):
             raise ModelError(f"Model name {unsaved.name!r} is not valid: {RULE}.")
+        if any(is_extractor(path) for path in version_paths(self._root, unsaved.name)):
+            raise ModelError(f"{unsaved.name!r} is an extractor's name; give the model another.")
         with self.staging.folder() as folder:
             track_as_configured()
             model = internals.create_model(unsaved.name, folder, unsaved.write)
@@ -246,32 +252,8 @@ class Store:
         return version
 
     def _point_to_latest(self, name: str) -> None:
-        """Tell BentoML which of the versions saved here is the newest."""
         model = self._root / name
-        newest = [v for v in self.versions(name) if v.path.parent == model][-1:]
-        for version in newest:
-            latest = model / f".{_LATEST}-{version.version}"
-            latest.write_text(version.version)
-            latest.replace(model / _LATEST)
-        if not newest:
-            (model / _LATEST).unlink(missing_ok=True)
-
-    def _read_in_time(self, path: Path) -> Version | None:
-        """``_read``; None while it does not return, which is waited for once."""
-        reading = self._reading.get(path)
-        if reading is None:
-            reading = self._reading[path] = detached("read a version", self._read, path)
-            patience = _READ_SECONDS
-        else:
-            patience = 0.0
-        try:
-            version = reading.result(patience)
-        except TimeoutError:
-            if patience:
-                logger.warning("%s does not answer, so it is left out until it does", path)
-            return None
-        del self._reading[path]
-        return version
+        point_to_latest(model, [v.version for v in self.versions(name) if v.path.parent == model])
 
     def _read(self, path: Path) -> Version | None:
         """The version in a folder; None if the folder holds none, or is not complete yet.
@@ -302,8 +284,3 @@ class Store:
         """Whether the version that its files describe is this one; raises ArtifactError."""
         read_info(version.path)
         return version.manifest.name == version.name
-
-
-def track_as_configured() -> None:
-    """Before BentoML saves, writes or reads a model, which it would report to its developers."""
-    internals.do_not_track(settings().do_not_track)

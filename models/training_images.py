@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ImageError, ModelError
-from images.decoding import read_pixels
 from images.spec import ImageSpec
+from models.embedding_cache import forget_embeddings
 from models.files import read_regular
 from models.manifest import Label
 from models.staging import sync
@@ -177,6 +177,8 @@ class TrainingImages:
                 self._sweep()
         except OSError as error:
             raise ModelError(f"{self._root} cannot be written: {error.strerror}.") from error
+        if images:
+            forget_embeddings()
         return Forgotten(len(images), tuple(versions))
 
     def _keep(self, name: str, version: str, images: TrainingSet, limit: int) -> None:
@@ -216,6 +218,9 @@ class TrainingImages:
             if hashlib.sha256(content).hexdigest() != entry.sha256:
                 return None, None
             if entry.form == _FILE:
+                # With Pillow, which a command that only reads versions does not need.
+                from images.decoding import read_pixels
+
                 return read_pixels(content, spec), content
             if len(content) == spec.n_features:
                 return np.frombuffer(content, np.uint8), None

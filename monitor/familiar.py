@@ -1,5 +1,7 @@
 """Images of a window that the version does not know, and answers that it did not give."""
 
+from typing import Final
+
 import numpy as np
 
 from models.familiarity import SHARES
@@ -9,6 +11,8 @@ from monitor.phrasing import percent
 from monitor.proportions import Proportion
 from monitor.window.data import WindowData
 from monitor.window.version import MonitoredVersion
+
+_CHUNK: Final = 256
 
 
 class FamiliarReport(Frozen):
@@ -46,7 +50,14 @@ def _unknown(monitored: MonitoredVersion, data: WindowData) -> tuple[float | Non
     if familiarity is None or familiarity.bound is None:
         return None, None
     usual = next(share for share in SHARES if familiarity.limit(share) is not None)
-    strange = ~familiarity.knows(monitored.inputs(data.pixels))
+    spec, given = monitored.spec, data.embeddings
+    parts = (
+        given[start : start + _CHUNK]
+        if given is not None
+        else spec.features(data.pixels[start : start + _CHUNK])
+        for start in range(0, len(data), _CHUNK)
+    )
+    strange = np.concatenate([~familiarity.knows(part) for part in parts])
     return Proportion.of(strange, data.weights).value, usual
 
 

@@ -73,7 +73,7 @@ def inspect(
         monitored.reference,
         monitored.halves,
         monitored.spec,
-        data.pixels,
+        data.inputs,
         data.outputs,
         data.weights,
         without=monitored.version.manifest.without_halves,
@@ -112,8 +112,10 @@ def inspected_windows(
 
 def _drift(monitored: MonitoredVersion, data: WindowData) -> DriftReport:
     if monitored.reference is not None:
-        detector = DriftDetector().fit(monitored.reference, monitored.spec, monitored.labels)
-        return detector.compare(data.pixels, data.outputs, data.weights)
+        detector = DriftDetector().fit(
+            monitored.reference, monitored.spec, monitored.labels, monitored.familiarity
+        )
+        return detector.compare(data.pixels, data.outputs, data.weights, embeddings=data.embeddings)
     return DriftReport(
         state="unknown",
         p_value=None,
@@ -186,7 +188,7 @@ def _count(records: Sequence[Record]) -> int:
 
 def _disagreeing(monitored: MonitoredVersion, data: WindowData) -> NDArray[np.bool_]:
     """bool [n]: where the classifier and its half-data copies disagree."""
-    answers = [monitored.answers(data.pixels, half) for half in monitored.halves or ()]
+    answers = [monitored.answers(data.inputs, half) for half in monitored.halves or ()]
     return disagreement(data.outputs, *answers)
 
 

@@ -128,7 +128,8 @@ def assemble(
     unchecked: str | None = "the champion was made by no recipe"
     _check_enough(pool.samples, classes, champion)
     if by is not None:
-        unchecked = pool.without_suspects(by, parameters, spec, seed)
+        extractor = champion.artifact.extractor()
+        unchecked = pool.without_suspects(by, parameters, spec, seed, extractor)
     known = _check_enough(pool.samples, classes, champion)
     production = [one for one in held if label_key(one.label) in known][-MAX_PRODUCTION:]
     return TrainingData(
@@ -188,8 +189,11 @@ def _own_samples(own: TrainingSet, champion: Version, sides: tuple[Side, ...]) -
 
 def _protected(champion: Version, frozen: Sequence[Sample], spec: ImageSpec) -> NDArray[np.uint8]:
     """uint8 [N, F]: whatever the champion is judged by, even where its images are not here."""
-    reference = Reference.load(champion.artifact)
     pixels = pixels_of(frozen, spec)
+    if champion.manifest.extractor is not None:
+        # Its reference has small copies only.
+        return pixels
+    reference = Reference.load(champion.artifact)
     return pixels if reference is None else np.concatenate([pixels, reference.pixels])
 
 

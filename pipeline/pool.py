@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 
 from images.spec import ImageSpec
 from labels import label_key
+from models.embedding_cache import EmbeddingCache
+from models.extractor import Extractor
 from models.manifest import Label
 from models.offline.likeness import Likeness
-from pipeline.noise import MAX_PROPORTION, out_of_fold, suspects
 from pipeline.production import LeftOut, Reason, Sample
 from pipeline.sampling import sample
 from pipeline.sides import held_out
+from train.embedding import embeddings_of
+from train.noise import MAX_PROPORTION, out_of_fold, suspects
+from train.recipes import for_features
 
 MIN_OF_NEW_CLASS = 5
 """Images of a class that the champion does not have; fewer are left out."""
@@ -76,12 +80,22 @@ class Pool:
         self.leave_out(set(range(len(self.samples))) - kept, "not sampled")
 
     def without_suspects(
-        self, recipe: str, parameters: Mapping[str, Any], spec: ImageSpec, seed: int
+        self,
+        recipe: str,
+        parameters: Mapping[str, Any],
+        spec: ImageSpec,
+        seed: int,
+        extractor: Extractor | None = None,
     ) -> str | None:
         """Leave out suspected label errors; or why that was not possible."""
         names, given = np.unique(np.array([one.label for one in self.samples]), return_inverse=True)
         given = given.astype(np.int64)
-        features = spec.features(pixels_of(self.samples, spec))
+        pixels = pixels_of(self.samples, spec)
+        if extractor is None:
+            features = spec.features(pixels)
+        else:
+            features = embeddings_of(pixels, extractor, EmbeddingCache(extractor))
+            recipe = for_features(recipe)
         probabilities = out_of_fold(recipe, parameters, features, given, seed)
         if probabilities is None:
             return "a class has too few images"

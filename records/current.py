@@ -10,6 +10,7 @@ from functools import cache
 from typing import Final
 
 from errors import RecordsError
+from records.glance import last_decision
 from records.remembered import FILE, remembered
 from records.routing import Routing
 from settings import Settings, settings
@@ -62,9 +63,15 @@ def unreadable(chosen: Settings | None = None) -> str | None:
 
 def _decided(chosen: Settings) -> tuple[int, Mapping[str, Routing]]:
     """The last decision and who answers; ``_NONE`` without a database. Raises RecordsError."""
-    if chosen.database_url is None and not _exists(chosen):
-        # SQLAlchemy takes a fifth of a second to import.
-        return _NONE, {}
+    if chosen.database_url is None:
+        if not _exists(chosen):
+            return _NONE, {}
+        last = last_decision(chosen.records_file, _SECONDS)
+        known = remembered(chosen.home / FILE) if last else None
+        if last == 0:
+            return _EMPTY, {}
+        if known is not None and known[0] == last:
+            return known
     from records.champions import routings
     from records.database import Database
     from records.engines import file_exists

@@ -88,20 +88,25 @@ def start(tag: str, because: str, shadow: float, anyway: bool, html: Path | None
 def status(model: str | None, as_json: bool) -> None:
     """Show the rollouts that are going on, and what their guards have seen."""
     from records import rollouts
-    from rollout.step import look
-    from rollout.table import status_table
-    from settings import settings
 
     now = datetime.now(UTC)
     with open_database() as database:
         going_on = rollouts.rollouts(database, model, active=True)
+        if not going_on:
+            nothing = "No rollout is going on; begin one with: python -m rollout start TAG"
+            click.echo("[]" if as_json else nothing)
+            return
+        # The guard's tests need SciPy.
+        from rollout.step import look
+        from settings import settings
+
         found = [(rollout, look(database, rollout, settings(), now)) for rollout in going_on]
     if as_json:
         rows = [{"rollout": asdict(one), "guard": asdict(decision)} for one, decision in found]
         click.echo(json.dumps(rows, indent=2, default=str))
         return
-    if not found:
-        click.echo("No rollout is going on; begin one with: python -m rollout start TAG")
+    from rollout.table import status_table
+
     for rollout, decision in found:
         cli.console().print(status_table(rollout, decision, now))
 

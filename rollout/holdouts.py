@@ -15,7 +15,7 @@ from labels import label_key
 from models.manifest import Label, Manifest
 from models.offline.likeness import Likeness
 from models.reference import Reference
-from models.runtime import Runtime
+from models.runtime import Runtime, head_of
 from models.store import Store
 from models.version import Version
 from records.chunks import chunks
@@ -23,17 +23,23 @@ from records.database import Database
 from records.windows import read, window
 from rollout.measures import Answers
 
+Inputs = NDArray[np.uint8] | NDArray[np.float32]
+
 FROZEN = "the champion's holdout"
 PRODUCTION = "production"
 
 _MAX_IMAGES = 2000
+_MIN_IMAGES = 200
+# Of photos, 1,700.
+_MAX_BYTES = 256 * 2**20
 _FILES = 32
 _BATCH = 256
 
 
 @dataclass(frozen=True, eq=False)
 class Holdout:
-    """N images as each version sees them, uint8 [N, F], with their true labels.
+    """N images as each version sees them, uint8 [N, F], with their true labels; or their
+    embeddings, float32 [N, dimension], if both versions take the same.
 
     ``weights``: float64 [N], how many requests each stands for; ``void``: why the comparison does
     not count.
@@ -42,8 +48,8 @@ class Holdout:
     name: str
     truth: tuple[Label, ...]
     weights: NDArray[np.float64]
-    champion: NDArray[np.uint8]
-    challenger: NDArray[np.uint8]
+    champion: Inputs
+    challenger: Inputs
     void: str | None = None
 
     def __len__(self) -> int:
@@ -55,18 +61,26 @@ def frozen(champion: Version, challenger: Version) -> Holdout | str:
     reference = Reference.load(champion.artifact)
     if reference is None or not len(reference):
         return f"{champion.tag} has no holdout, as every imported pickle"
-    if champion.manifest.image_spec != challenger.manifest.image_spec:
+    extractors = champion.manifest.extractor, challenger.manifest.extractor
+    if extractors[0] is not None and extractors[0] != extractors[1]:
+        return (
+            f"the holdout of {champion.tag} is kept as embeddings of {extractors[0].name}:"
+            f"{extractors[0].version}, which {challenger.tag} does not take"
+        )
+    if not challenger.manifest.image_spec.reads_as(champion.manifest.image_spec):
         return (
             f"the holdout of {champion.tag} is kept as {champion.manifest.image_spec.name}, which "
             f"{challenger.tag} does not read"
         )
     labels = champion.manifest.labels
+    embeddings = reference.embeddings
+    inputs = reference.pixels if embeddings is None else embeddings.astype(np.float32)
     return Holdout(
         FROZEN,
         tuple(labels[index] for index in reference.labels),
         np.ones(len(reference)),
-        reference.pixels,
-        reference.pixels,
+        inputs,
+        inputs,
         void=trained_on(champion.manifest, challenger.manifest),
     )
 
@@ -101,7 +115,8 @@ def production(
     truth: list[Label] = []
     weights: list[float] = []
     pixels: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
-    for chunk in chunks(ids[-_MAX_IMAGES:], _FILES):
+    most = min(_MAX_IMAGES, max(_MIN_IMAGES, _MAX_BYTES // max(spec.n_features for spec in specs)))
+    for chunk in chunks(ids[-most:], _FILES):
         with database.reading() as connection:
             read_records = read(connection, chunk)
         for record in read_records:
@@ -109,7 +124,10 @@ def production(
             if not record.image or record.truth is None or digest in seen:
                 continue
             try:
-                both = read_pixels(record.image, specs[0]), read_pixels(record.image, specs[1])
+                old_pixels = read_pixels(record.image, specs[0])
+                both = old_pixels, old_pixels
+                if specs[0] != specs[1]:
+                    both = old_pixels, read_pixels(record.image, specs[1])
             except ImageError:
                 continue
             seen.add(digest)
@@ -117,7 +135,7 @@ def production(
             truth.append(record.truth)
             weights.append(record.weight or 1.0)
     old = _stacked([one for one, _ in pixels], specs[0])
-    new = _stacked([one for _, one in pixels], specs[1])
+    new = old if specs[0] == specs[1] else _stacked([one for _, one in pixels], specs[1])
     unseen = ~(_seen(store, champion, old) | _seen(store, challenger, new))
     return Holdout(
         PRODUCTION,
@@ -160,17 +178,20 @@ class Classes:
 def answers(
     version: Version,
     runtime: Runtime,
-    pixels: NDArray[np.uint8],
+    inputs: Inputs,
     truth: NDArray[np.int64],
     classes: Classes,
 ) -> Answers:
-    """What a version makes of uint8 [N, F]."""
+    """What a version makes of uint8 [N, F], or of embeddings."""
     manifest = version.manifest
-    scores = np.empty((len(pixels), len(manifest.labels)), np.float32)
-    indices = np.empty(len(pixels), np.int64)
-    for start in range(0, len(pixels), _BATCH):
+    scores = np.empty((len(inputs), len(manifest.labels)), np.float32)
+    indices = np.empty(len(inputs), np.int64)
+    for start in range(0, len(inputs), _BATCH):
         part = slice(start, start + _BATCH)
-        scores[part], indices[part] = runtime.run(manifest.image_spec.features(pixels[part]))
+        if inputs.dtype == np.uint8:
+            scores[part], indices[part] = runtime.run(manifest.image_spec.features(inputs[part]))
+        else:
+            scores[part], indices[part] = head_of(runtime).run(inputs[part])
     own = classes.indices(manifest.labels)
     finite: NDArray[np.bool_] = np.asarray(np.isfinite(scores).all(axis=1))
     predicted = np.where(finite, own[indices], -1)

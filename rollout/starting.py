@@ -38,7 +38,7 @@ def contract_faults(champion: Version, challenger: Version) -> list[str]:
         parts = [f"lacks {', '.join(gone)}"] if gone else []
         parts += [f"adds {', '.join(added)}"] if added else []
         faults.append(f"its labels differ: it {' and '.join(parts)}")
-    if old.image_spec != new.image_spec:
+    if not new.image_spec.reads_as(old.image_spec):
         faults.append(
             f"its images are {new.image_spec.name} instead of {old.image_spec.name}, or made in "
             "another way"

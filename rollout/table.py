@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from cli import printable
 from records.routing import Decision, Rollout
-from rollout.guard import GuardDecision
 from rollout.verdict import Compared, GateVerdict, Measure
 from sizes import size_text
+
+if TYPE_CHECKING:
+    from rollout.guard import GuardDecision
 
 STYLES = {"passed": "bold green", "refused": "bold red", "too few images": "bold yellow"}
 _MARKS = {"passed": "✓", "refused": "✗", "unknown": "?"}
@@ -102,7 +105,7 @@ def _costs(verdict: GateVerdict) -> Table:
     return table
 
 
-def status_table(rollout: Rollout, decision: GuardDecision, now: datetime) -> Table:
+def status_table(rollout: Rollout, decision: "GuardDecision", now: datetime) -> Table:
     """Where a rollout is, and what its guard has seen."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")

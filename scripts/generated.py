@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings
 from settings_secrets import variable_of
 
 COMMAND_FOLDERS = (
-    "train", "models", "records", "monitor", "pipeline", "score", "keys", "rollout",
+    "train", "models", "records", "monitor", "pipeline", "score", "keys", "features", "rollout",
     "demo",
 )  # fmt: skip
 

@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from models.version import Version
 from records.routing import Rollout
-from serving.http.routes import DOCUMENT, MODELS, PAGE
+from serving.http.routes import CONSOLE, DOCUMENT, HOME, MODELS, PAGE
 from serving.http.schema import CatalogResponse, ModelListing, RolloutListing, VersionListing
 from serving.inference.registry import Registry
 from serving.keys.caller import CALLER, Caller
@@ -28,19 +28,24 @@ _PAGE_HEADERS = {
 
 
 class Catalog:
-    """An ASGI application with three routes, mounted into the service next to BentoML's own.
+    """An ASGI application with four routes, mounted into the service next to BentoML's own.
 
-    ``others``: more of them.
+    ``others``: more of them. ``console``: whether there is one, which ``/`` then leads to.
     """
 
     def __init__(
-        self, document: Callable[[], dict[str, Any]], others: Sequence[Route] = ()
+        self,
+        document: Callable[[], dict[str, Any]],
+        others: Sequence[Route] = (),
+        *,
+        console: bool = False,
     ) -> None:
         self._document = functools.cache(document)
         self._registry: Registry | None = None
         self.app = Starlette(
             routes=[
                 Route(PAGE.path, self._page),
+                Route(HOME.path, self._console if console else self._page),
                 Route(MODELS.path, self._models),
                 Route(DOCUMENT.path, self._docs),
                 *others,
@@ -73,6 +78,10 @@ class Catalog:
     async def _page(self, _: Request) -> Response:
         # BentoML's own page reports each view to an advertising company.
         return FileResponse(_PAGE, headers=_PAGE_HEADERS)
+
+    async def _console(self, _: Request) -> Response:
+        # Found again each time: another day there may be no console here.
+        return RedirectResponse(CONSOLE.path, headers={"Cache-Control": "no-store"})
 
     async def _docs(self, _: Request) -> Response:
         return Response(orjson.dumps(self._document()), media_type="application/json")

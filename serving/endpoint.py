@@ -15,7 +15,7 @@ from errors import OverloadedError, RequestError
 from serving.access import AccessLog
 from serving.http.body import is_client_gone, read_body
 from serving.http.reply import INTERNAL, Headers, Reply, error_reply
-from serving.http.routes import Route
+from serving.http.route import Route
 from serving.inference.admission import Admission
 from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
@@ -82,10 +82,10 @@ class Endpoint(ABC):
             if isinstance(error, OverloadedError):
                 REJECTED.labels(error.reason).inc()
             failure = error
-            reply = error_reply(error)
+            reply = self.refusal(error)
         except Exception as error:  # noqa: BLE001 - it is logged below
             failure = error
-            reply = error_reply(INTERNAL)
+            reply = self.refusal(INTERNAL)
         reply.headers.extend(exchange.headers)
         seconds = time.perf_counter() - started
         engine = exchange.engine
@@ -103,6 +103,10 @@ class Endpoint(ABC):
         # cycles, which had a worker of 512 MiB killed by large images that were refused.
         failure = None
         return reply
+
+    def refusal(self, error: RequestError) -> Reply:
+        """The reply for an error."""
+        return error_reply(error)
 
     @abstractmethod
     async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:

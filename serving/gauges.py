@@ -13,6 +13,7 @@ from errors import RecordsError
 from serving.background import background
 from serving.metrics import (
     LABEL_REQUESTS,
+    MONITOR_IMAGES,
     MONITOR_LABELLED,
     MONITOR_P_VALUE,
     MONITOR_SECONDS,
@@ -83,6 +84,7 @@ class Gauges:
             MONITOR_STATE.labels(*names).set(_STATES[report.state])
             MONITOR_SECONDS.labels(*names).set(report.at.timestamp())
             p_value = report.p_value
+            MONITOR_IMAGES.labels(*names).set(report.images)
             MONITOR_P_VALUE.labels(*names).set(float("nan") if p_value is None else p_value)
             if report.kind == "accuracy":
                 MONITOR_LABELLED.labels(report.model).set(_labelled(report.body))

@@ -227,6 +227,12 @@ MONITOR_STATE = Gauge(
 MONITOR_P_VALUE = Gauge(
     "pupila_monitor_p_value", "The newest report's p-value", _REPORT, multiprocess_mode="mostrecent"
 )
+MONITOR_IMAGES = Gauge(
+    "pupila_monitor_images",
+    "Images that the newest report looked at",
+    _REPORT,
+    multiprocess_mode="mostrecent",
+)
 MONITOR_SECONDS = Gauge(
     "pupila_monitor_report_timestamp_seconds",
     "When the newest report was made, in seconds since 1970",

@@ -6,32 +6,32 @@ from collections.abc import Sequence
 from pybase64 import b64encode_as_string
 
 from errors import RequestError
-from serving.http.parser import BatchQuery, ImageItem, Query
+from serving.http.parser import ImageItem, Wants
 from serving.http.schema import ItemError, PredictResponse
 from serving.inference.engine import Engine, Prediction
 from serving.inference.honesty import Said
 from serving.routing.trial import Tried
 
 
-def check(engine: Engine, query: Query | BatchQuery) -> None:
+def check(engine: Engine, wants: Wants) -> None:
     """Raises BadRequestError for what the version cannot say of any image."""
-    if query.embedding:
+    if wants.embedding:
         engine.check_embedding()
-    if query.coverage is not None or query.known:
-        engine.honesty.check(query.coverage, query.known)
+    if wants.coverage is not None or wants.known:
+        engine.honesty.check(wants.coverage, wants.known)
 
 
-async def said_of(engine: Engine, prediction: Prediction, query: Query | BatchQuery) -> Said:
+async def said_of(engine: Engine, prediction: Prediction, wants: Wants) -> Said:
     await engine.honesty.read()
-    return engine.honesty.say(prediction.answer, prediction.inputs, query.coverage, query.known)
+    return engine.honesty.say(prediction.answer, prediction.inputs, wants.coverage, wants.known)
 
 
 async def said_of_all(
-    engine: Engine, answers: Sequence[Prediction | Tried | RequestError], query: BatchQuery
+    engine: Engine, answers: Sequence[Prediction | Tried | RequestError], wants: Wants
 ) -> list[Said | None]:
     """None for an error, and where nothing is to be said."""
     said: list[Said | None] = [None] * len(answers)
-    asks = query.coverage is not None or query.known
+    asks = wants.coverage is not None or wants.known
     for row, answer in enumerate(answers):
         if isinstance(answer, RequestError):
             continue
@@ -39,7 +39,7 @@ async def said_of_all(
             (answer.engine, answer.prediction) if isinstance(answer, Tried) else (engine, answer)
         )
         if asks or by.honesty.abstain is not None:
-            said[row] = await said_of(by, prediction, query)
+            said[row] = await said_of(by, prediction, wants)
             # Others are answered in between.
             await asyncio.sleep(0)
     return said

@@ -32,6 +32,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 import internals
+from settings import bentoml_home
 from tests.servers import ROOT
 
 # Of tests/data/certificate.pem, as openssl x509 -enddate tells it.
@@ -53,6 +54,8 @@ def test_bentoml_s_container_has(name: str) -> None:
 def test_bentoml_s_home_and_store_are_folders() -> None:
     assert internals.bentoml_home().is_dir()
     assert internals.current_model_store() == internals.bentoml_home() / "models"
+    # What commands go by, which do not import BentoML.
+    assert bentoml_home() == internals.bentoml_home()
 
 
 def test_bentoml_traces_nothing_by_default() -> None:

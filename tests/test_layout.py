@@ -34,14 +34,15 @@ MAY_IMPORT = {
     "models": {"cli", "errors", "images", "internals", "labels", "settings"},
     "records": {"cli", "errors", "images", "labels", "logs", "settings", "sizes"},
     "keys": {"cli", "errors", "records", "settings"},
+    "features": {"cli", "models"},
     "serving": {
         *("errors", "images", "internals", "internals_metrics", "internals_supervisor", "labels"),
         *("logs", "models", "records", "settings", "sizes"),
     },
+    "console": {"errors", "images", "labels", "models", "records", "rollout", "settings"},
     "service": {
-        *("errors", "internals", "internals_metrics", "internals_supervisor", "logs", "models"),
-        *("records", "serving"),
-        "settings",
+        *("console", "errors", "internals", "internals_metrics", "internals_supervisor", "logs"),
+        *("models", "records", "serving", "settings"),
     },
     "train": {"cli", "cluster", "errors", "images", "labels", "models", "records", "settings"},
     "score": {"cli", "cluster", "errors", "images", "models", "settings"},

@@ -8,7 +8,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
-SETS = ("serving", "train", "dask", "score", "monitor", "evidently", "boosters", "catboost", "dev")
+SETS = (
+    "serving",
+    "train",
+    "dask",
+    "score",
+    "monitor",
+    "evidently",
+    "boosters",
+    "catboost",
+    "photos",
+    "dev",
+)
 LOCKS = (*SETS, "image", "uv")
 WITHIN = (
     ("train", "image"),
@@ -22,6 +33,8 @@ WITHIN = (
     ("score", "dev"),
     ("monitor", "dev"),
     ("train", "boosters"),
+    ("train", "photos"),
+    ("photos", "dev"),
     ("boosters", "dev"),
     ("uv", "dev"),
 )

@@ -286,7 +286,7 @@ def test_a_body_streamed_too_large(client: httpx2.Client) -> None:
 
 
 def test_the_page_asks_nobody_else(client: httpx2.Client) -> None:
-    page = client.get("/")
+    page = client.get("/docs")
     assert page.status_code == 200
     assert "<title>Pupila</title>" in page.text
     assert "//" not in page.text

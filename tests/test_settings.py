@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from errors import SettingsError
-from settings import Settings, environment
+from settings import Settings, bentoml_home, environment
 from settings_secrets import variable_of
 
 
@@ -79,7 +79,7 @@ SECRETS = [name for name, field in Settings.model_fields.items() if not field.re
 
 def test_what_may_hold_a_password_is_a_secret() -> None:
     assert set(SECRETS) == {
-        "database_url", "database_password", "webhook_url", "mlflow_tracking_uri"
+        "console_secret", "database_url", "database_password", "webhook_url", "mlflow_tracking_uri"
     }  # fmt: skip
 
 
@@ -130,3 +130,23 @@ def test_a_file_without_a_secret_is_named(
     with pytest.raises(SettingsError) as caught:
         Settings.read()
     assert str(caught.value) == f"PUPILA_WEBHOOK_URL_FILE is {str(path)!r}, {why}"
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ("/srv/models", "/srv/models"),
+        ("~/store", "/home/me/store"),
+        ("$HOME/b", "/home/me/b"),
+        ("", "/home/me/bentoml"),
+        (None, "/home/me/bentoml"),
+    ],
+)
+def test_bentomls_folder_is_named_as_bentoml_reads_it(
+    monkeypatch: pytest.MonkeyPatch, named: str | None, expected: str
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.delenv("BENTOML_HOME", raising=False)
+    if named is not None:
+        monkeypatch.setenv("BENTOML_HOME", named)
+    assert bentoml_home() == Path(expected)

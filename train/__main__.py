@@ -1,6 +1,7 @@
 """``python -m train``: from images to a checked version in the model store."""
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -12,6 +13,7 @@ from models.abstention import abstain_option
 from models.names import RULE, is_name
 from train.data_options import DataChoice, data_options
 from train.options import RECIPES, check_search, search_plan
+from train.photo_options import PhotoChoice, photo_options
 
 if TYPE_CHECKING:
     from models.offline.succession import Succession
@@ -40,15 +42,18 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "--recipe",
     "recipe_name",
     default="auto",
-    type=click.Choice(("auto", *RECIPES)),
-    help="What to train; auto takes svc, or where that would take minutes, forest or logistic.",
+    type=click.Choice(("auto", *RECIPES, "lda")),
+    help="What to train; auto takes svc, or where that would take minutes, forest or logistic; "
+    "with --features logistic, and there is lda, too.",
 )
+@photo_options
 @click.option("--name", default="clf", callback=_name, help="The model's name in the store.")
 @click.option(
     "--image-spec",
     metavar="SPEC",
-    help="How an image becomes features: digits, gray-<W>x<H>, rgb-<W>x<H>, or auto to choose "
-    "from the images.  [default: digits for digits, auto for a folder]",
+    help="How an image becomes features: digits, gray-<W>x<H>, rgb-<W>x<H>, each with options such "
+    "as :crop or :full, or auto to choose from the images.  [default: digits for digits, auto for "
+    "a folder]",
 )
 @click.option(
     "--holdout",
@@ -118,6 +123,9 @@ def main(
     If a check fails, nothing is saved. To train on a folder named digits, write ./digits.
     """
     check_search(candidates, halving=halving, workers=workers, dask=dask)
+    photo = PhotoChoice.taken(chosen)
+    if recipe_name == "lda" and photo.features is None:
+        raise click.UsageError("--recipe lda needs --features: it is for photos.")
 
     from rich.console import Console
 
@@ -128,11 +136,23 @@ def main(
 
     # A wrong plan is reported before the images are read.
     plan = search_plan(candidates, halving=halving, workers=workers, dask=dask, resume=True)
+    extractor = None
+    if photo.features is not None:
+        from train.photos import chosen_extractor
+
+        extractor = chosen_extractor(photo.features, image_spec, _say)
+        image_spec = extractor.manifest.image_spec.name
     with progress() as advance:
         dataset = DataChoice(**chosen).load(
             image_spec, lambda done, total: advance("Loading", done, total)
         )
         _print_notes(dataset)
+        photos = None
+        if extractor is not None:
+            from train.photos import Photos
+
+            photos = Photos(extractor, photo, seed, advance, _say)
+            dataset = photos.prepared(dataset, recipe_name)
         source = click.get_current_context().get_parameter_source("holdout")
         if dataset.held is not None and source is not ParameterSource.DEFAULT:
             _say("--holdout is not used, as the data say what is held out.")
@@ -140,11 +160,10 @@ def main(
         choice = _choose(parts.train, recipe_name)
         _check_store()
         advance.expect(_STAGES["fit"], choice.effort.fit)
-        result = train_parts(
-            parts,
-            dataset,
-            choice.recipe,
-            name,
+        fit = partial(
+            train_parts,
+            recipe_name=choice.recipe,
+            name=name,
             seed=seed,
             plan=plan,
             backend=backend,
@@ -153,6 +172,10 @@ def main(
             drawn=dataset.held is None,
             abstain=abstain,
         )
+        if photos is None:
+            result = fit(parts, dataset)
+        else:
+            result = photos.trained(fit, dataset, lambda one: split(one, holdout, seed))
         advance.expect(_SAVING, choice.effort.save)
         saved = _save(result, promote, advance)
     console = Console(highlight=False, markup=False)
@@ -188,8 +211,15 @@ def _choose(train: "Dataset", recipe: str) -> "Choice":
     from train.auto_recipe import choose
     from train.effort import Size
 
-    size = Size(len(train), train.spec.n_features, len(train.labels))
-    choice = choose(size, recipe, rarest=min(train.counts.values()))
+    rarest = min(train.counts.values())
+    if train.embeddings is not None:
+        from train.photos import recipe_of
+
+        size = Size(len(train), train.embeddings.shape[1], len(train.labels))
+        choice = choose(size, recipe_of(recipe))
+    else:
+        size = Size(len(train), train.spec.n_features, len(train.labels))
+        choice = choose(size, recipe, rarest=rarest)
     for note in choice.notes:
         _say(note)
     return choice

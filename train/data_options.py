@@ -101,6 +101,7 @@ class DataChoice:
     def load(self, image_spec: str | None, on_progress: "OnProgress") -> "Dataset":
         """The dataset. Raises DatasetError, or SpecError for a wrong image spec."""
         from images.spec import ImageSpec
+        from train.auto_spec import for_photos
         from train.digits import load_digits
         from train.duplicates import Duplicates
         from train.loading import load
@@ -117,6 +118,7 @@ class DataChoice:
         reading = Reading(
             self.layout, self.image_column, self.label_column, self.groups, self.exclude
         )
+        spec = spec and for_photos(spec)
         dataset = load(read_sources([Path(one) for one in self.data], reading), spec, on_progress)
         if not self.allow_duplicates:
             Duplicates.of(dataset).check(dataset)

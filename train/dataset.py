@@ -34,7 +34,8 @@ class Dataset:
     bytes of a file that is smaller than its pixels, else None; ``where``: how a person finds each;
     ``held``: bool [N], whether it is held out, if the data say so; ``groups``: str [N], of which
     none is split; ``copies``: int64 [N], equal for equal images, None if all differ; ``notes``:
-    sentences on what was taken and what was left out.
+    sentences on what was taken and what was left out; ``embeddings``: float32 [N, dimension], by
+    the extractor of the training, if there is one.
     """
 
     pixels: NDArray[np.uint8]
@@ -49,6 +50,7 @@ class Dataset:
     groups: NDArray[np.str_] | None = None
     copies: NDArray[np.int64] | None = None
     notes: tuple[str, ...] = ()
+    embeddings: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -78,8 +80,9 @@ class Dataset:
         return digest.hexdigest()
 
     def features(self) -> NDArray[np.float32]:
-        """float32 [N, n_features], as serving computes them."""
-        return self.spec.features(self.pixels)
+        """float32 [N, n_inputs], what the classifier takes: embeddings, or the image spec's
+        features, as serving computes them."""
+        return self.spec.features(self.pixels) if self.embeddings is None else self.embeddings
 
     def take(self, rows: NDArray[np.int64]) -> "Dataset":
         """A dataset of the given rows."""
@@ -93,6 +96,7 @@ class Dataset:
             where=None if self.where is None else tuple(self.where[row] for row in rows),
             groups=None if self.groups is None else self.groups[rows],
             copies=None if self.copies is None else self.copies[rows],
+            embeddings=None if self.embeddings is None else self.embeddings[rows],
         )
 
 

@@ -10,14 +10,14 @@ from sklearn.calibration import CalibratedClassifierCV
 from threadpoolctl import threadpool_limits
 
 from errors import RecipeError, first_line
+from models.extractor import Extractor
 from models.manifest import DataFingerprint, Metrics
 from models.offline.candidate import Candidate
 from models.offline.comparison import image_digests
-from models.reference import Reference
-from models.training_images import Side, TrainingSet
+from models.training_images import TrainingSet
 from settings import settings
+from train.augmenting import Variants, with_variants
 from train.calibration import bare, is_poor
-from train.components import principal_components
 from train.confusion import confusion_picture
 from train.data_size import DataSize
 from train.dataset import Dataset, Split, split
@@ -26,9 +26,10 @@ from train.evaluate import calibration_error, evaluate
 from train.halves import fit_halves
 from train.honesty import judging, may_abstain, servable
 from train.mistakes import mistakes_picture
-from train.nearest import nearest
 from train.recipes import Recipe, recipe
+from train.reference import images_of, reference_of, reference_rows
 from train.search import Method, SearchResult, search
+from train.tuning import tuned
 from train.verdict import (
     WITHOUT_CALIBRATION,
     Circumstances,
@@ -38,7 +39,6 @@ from train.verdict import (
     on_holdout,
 )
 
-REFERENCE_IMAGES = 5_000
 LEARNED_IMAGES = 500
 
 Stage = Literal["search", "fit", "calibrate"]
@@ -130,18 +130,23 @@ def train_parts(
     on_stage: OnStage | None = None,
     on_note: Callable[[str], None] | None = None,
     drawn: bool = False,
+    extractor: Extractor | None = None,
+    variants: Variants | None = None,
     abstain: float | None = None,
 ) -> TrainingResult:
     """``train`` with a split that was made elsewhere, of the ``whole`` that the version names.
 
     ``parameters``: of the recipe, unless there is a ``plan`` to search; ``drawn``: whether the
     holdout was drawn at random from the same images. It may lack a class of the training set, but
-    has no other. ``abstain``: the coverage by which the version is to abstain; raises ModelError if
-    the holdout is too small for it.
+    has no other. ``extractor``: what made the embeddings of both parts, if they have some;
+    ``variants``: copies of the training photos, which are trained on, too.
+    ``abstain``: the coverage by which the version is to abstain; raises ModelError if the holdout
+    is too small for it.
     """
     chosen = recipe(recipe_name)
     notify = on_stage or (lambda _stage, _done, _total: None)
-    features, targets = parts.train.features(), parts.train.targets
+    fitted = parts.train if variants is None else with_variants(parts.train, variants)
+    features, targets = fitted.features(), fitted.targets
     searched = None
     if plan is not None:
         searched = search(
@@ -155,10 +160,19 @@ def train_parts(
             dask=plan.dask,
             on_progress=lambda done, total: notify("search", done, total),
             on_note=on_note,
-            groups=parts.train.groups,
+            groups=fitted.groups,
             journals=settings().home / "searches" if plan.resume else None,
         )
     values = dict(parameters or {}) if searched is None else searched.winner.parameters
+    if extractor is not None and not values:
+        values = tuned(
+            chosen,
+            features,
+            targets,
+            fitted.groups,
+            seed,
+            lambda done, total: notify("search", done, total),
+        )
     estimator = _built(chosen, targets, seed, values)
     base = bare(estimator)
     notify("fit", 0, 1)
@@ -171,7 +185,7 @@ def train_parts(
             ) from error
         notify("fit", 1, 1)
         notify("calibrate", 0, 1)
-        calibrated = servable(chosen, base, parts.train, features, seed)
+        calibrated = servable(chosen, base, fitted, features, seed)
         if calibrated is not None:
             estimator = calibrated.estimator
         elif base is not estimator:
@@ -181,7 +195,6 @@ def train_parts(
         probabilities = estimator.predict_proba(held_features)
         notify("calibrate", 1, 1)
         halves = fit_halves(chosen, values, features, targets, seed)
-        mean, components = principal_components(features, seed)
         held, labels = parts.holdout, parts.train.labels
         truth = np.searchsorted(np.unique(targets), held.targets).astype(np.int64)
         findings: list[str] = []
@@ -190,16 +203,14 @@ def train_parts(
         if calibrated is None:
             findings.append(WITHOUT_CALIBRATION)
     metrics = evaluate(labels, truth, probabilities)
+    features, targets = parts.train.features(), parts.train.targets
     given = whole.held is not None
     if is_guessing(metrics):
         findings += on_accuracy(metrics, _circumstances(parts, estimator, features, given=given))
     findings += on_holdout(metrics, given=given)
-    # In random order, so that the first rows are not all of the first class.
-    rows = np.random.default_rng(seed).permutation(len(held))[:REFERENCE_IMAGES]
-    neighbours, near = nearest(parts, rows, seed, drawn=drawn)
-    honest = judging(
-        features, held_features[rows], probabilities[rows], truth[rows], held.spec, seed
-    )
+    rows = reference_rows(parts, seed)
+    space = whole.spec if extractor is None else None
+    honest = judging(features, held_features[rows], probabilities[rows], truth[rows], space, seed)
     may_abstain(honest, f"The new version of {name}", abstain)
     checked = checked_images(chosen.name, Size(len(targets), features.shape[1], len(labels)))
     candidate = Candidate(
@@ -214,16 +225,9 @@ def train_parts(
         parameters=_parameters(chosen, estimator),
         data=_fingerprint(whole, len(held), seed),
         metrics=metrics,
-        reference=Reference(
-            held.pixels[rows],
-            truth[rows],
-            probabilities[rows].astype(np.float32),
-            pca_mean=mean,
-            pca_components=components,
-            sizes=parts.train.sizes,
-            neighbours=neighbours,
-            nearest=near,
-        ),
+        reference=reference_of(parts, rows, truth, probabilities, seed, drawn=drawn),
+        extractor=extractor,
+        check_embeddings=None if extractor is None else held_features[rows[:checked]],
         halves=halves.estimators,
         without_halves=halves.reason,
         pictures={
@@ -251,19 +255,6 @@ def _circumstances(
         min(spec.width, spec.height),
         given,
         parts.train.groups is not None,
-    )
-
-
-def images_of(parts: Split) -> TrainingSet:
-    """What is kept of both parts, those that are trained on first."""
-    sides: tuple[Side, Side] = ("train", "holdout")
-    both = (parts.train, parts.holdout)
-    return TrainingSet(
-        spec=parts.train.spec,
-        pixels=np.concatenate([part.pixels for part in both]),
-        labels=tuple(label for part in both for label in part.targets.tolist()),
-        sides=tuple(side for side, part in zip(sides, both, strict=True) for _ in range(len(part))),
-        files=tuple(file for part in both for file in part.files or (None,) * len(part)),
     )
 
 

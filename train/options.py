@@ -1,6 +1,7 @@
 """What the commands that train have in common: the recipes' names, and the options of a search."""
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -35,3 +36,23 @@ def search_plan(
     if candidates is None:
         return None
     return SearchPlan(candidates, "halving" if halving else "random", workers, dask, resume)
+
+
+def quantize_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options ``quantize`` and ``max_loss``."""
+    for option in (
+        click.option(
+            "--max-loss",
+            default=0.01,
+            type=click.FloatRange(0, 1),
+            help="With --quantize: how much of the accuracy may be lost.",
+        ),
+        click.option(
+            "--quantize",
+            is_flag=True,
+            help="With --features: turn the network into int8, a third of the size and faster, if "
+            "that costs no more accuracy than --max-loss allows. It trains twice.",
+        ),
+    ):
+        command = option(command)
+    return command

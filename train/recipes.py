@@ -4,7 +4,7 @@ Each gives probabilities, and the same seed and data give the same estimator. Th
 scikit-learn's own types, so that they can be sent to a cluster and saved as skops.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from errors import RecipeError
+from train import feature_recipes as by_features
 from train.data_size import UNLIMITED, DataSize
 
 CALIBRATION_FOLDS = 5
@@ -36,7 +37,8 @@ class Recipe:
     scipy.stats distribution, as for scikit-learn's ParameterSampler. ``fixed`` parameters are set
     after the builder and never varied. ``calibration_folds``: into how many the training data are
     divided to calibrate it; with three, one training costs three, and the digits' calibration
-    errors are as with five.
+    errors are as with five. ``grid``: values of which ``train.tuning`` takes the best without being
+    asked.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Recipe:
     ranges: Mapping[str, Any]
     fixed: Mapping[str, Any] = field(default_factory=dict)
     calibration_folds: int = 3
+    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def build(self, seed: int, size: DataSize = UNLIMITED) -> Any:
         """A new estimator with the random state ``seed``.
@@ -66,6 +69,8 @@ class Recipe:
 
 def recipe(name: str) -> Recipe:
     """The recipe with this name; raises RecipeError, which lists the names, if there is none."""
+    if name in FEATURE_RECIPES:
+        return FEATURE_RECIPES[name]
     try:
         return RECIPES[name]
     except KeyError:
@@ -203,3 +208,55 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         )
     }
 )
+
+
+def _svc_of_features(seed: int, size: DataSize) -> Any:
+    return _calibrated(by_features.svc(seed, size), size)
+
+
+FEATURE_RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            Recipe(
+                f"logistic{by_features.SUFFIX}",
+                "logistic regression on standardized embeddings, each class of equal weight",
+                by_features.logistic,
+                by_features.LOGISTIC_RANGES,
+                {"logistic__solver": "lbfgs"},
+                grid=by_features.LOGISTIC_GRID,
+            ),
+            Recipe(
+                f"svc{by_features.SUFFIX}",
+                "support vector machine on embeddings of length 1",
+                _svc_of_features,
+                by_features.SVC_RANGES,
+                {"method": "sigmoid"},
+                grid=by_features.SVC_GRID,
+            ),
+            Recipe(
+                f"knn{by_features.SUFFIX}",
+                "nearest neighbors by the angle between embeddings",
+                by_features.knn,
+                by_features.KNN_RANGES,
+                {"knn__weights": "uniform"},
+                grid=by_features.KNN_GRID,
+            ),
+            Recipe(
+                f"lda{by_features.SUFFIX}",
+                "linear discriminant analysis of embeddings, with a shrunk covariance",
+                by_features.lda,
+                by_features.LDA_RANGES,
+                {"solver": "lsqr"},
+                grid=by_features.LDA_GRID,
+            ),
+        )
+    }
+)
+"""For embeddings: what ``python -m train --features`` takes for a name without the suffix."""
+
+
+def for_features(name: str) -> str:
+    """The recipe's name for embeddings: those of pixels that have no other are used as they are."""
+    own = f"{name}{by_features.SUFFIX}"
+    return own if own in FEATURE_RECIPES else name

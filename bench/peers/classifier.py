@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bench.peers.photo_classifier import PhotoClassifier
+
 BATCH_SIZE = 32
 """For peers that must be told: as many as the clients at which they are compared."""
 BATCH_WAIT_SECONDS = 0.005
@@ -58,3 +60,11 @@ class Classifier:
         """The label of each image."""
         labels = self.estimator.predict(np.stack([self.features(image) for image in images]))
         return list(labels.tolist())
+
+
+def classifier() -> "Classifier | PhotoClassifier":
+    """That of the model's folder."""
+    folder = model_folder()
+    if (folder / "extractor.onnx").exists():
+        return PhotoClassifier.load(folder)
+    return Classifier.load(folder)

@@ -7,7 +7,7 @@ FastAPI runs a plain ``def`` in its thread pool, as its documentation advises fo
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from bench.peers.classifier import Classifier
+from bench.peers.classifier import classifier
 
 
 class Question(BaseModel):
@@ -22,10 +22,10 @@ class Answer(BaseModel):
 
 
 app = FastAPI()
-classifier = Classifier.load()
+model = classifier()
 
 
 @app.post("/predict/")
 def predict(question: Question) -> Answer:
-    [label] = classifier.predict([question.image])
+    [label] = model.predict([question.image])
     return Answer(request_id=question.request_id, prediction=label)

@@ -8,12 +8,12 @@ import os
 
 import litserve
 
-from bench.peers.classifier import BATCH_SIZE, Classifier
+from bench.peers.classifier import BATCH_SIZE, classifier
 
 
 class App(litserve.LitAPI):
     def setup(self, device: str) -> None:  # noqa: ARG002
-        self.classifier = Classifier.load()
+        self.classifier = classifier()
 
     def decode_request(self, request: dict[str, str]) -> tuple[str, str]:
         return request["request_id"], request["image"]

@@ -10,12 +10,12 @@ from mlserver import MLModel
 from mlserver.codecs import NumpyCodec, StringCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
-from bench.peers.classifier import Classifier
+from bench.peers.classifier import classifier
 
 
 class Runtime(MLModel):
     async def load(self) -> bool:
-        self.classifier = Classifier.load()
+        self.classifier = classifier()
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:

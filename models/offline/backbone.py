@@ -69,7 +69,7 @@ class Backbone:
                 f"The license text has {len(license_text):,} bytes; give one of at most "
                 f"{MAX_LICENSE_BYTES:,}."
             )
-        draft = self._manifest({})
+        draft = self.draft({})
         embedder = self._embedder(draft)
         pixels = golden_pixels(self.spec)
         try:
@@ -90,12 +90,21 @@ class Backbone:
         }
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        manifest = self._manifest(
+        manifest = self.draft(
             {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
         )
         (folder / EXTRACTOR).write_text(manifest.model_dump_json(indent=2) + "\n")
         fields: dict[str, object] = manifest.model_dump(mode="json")
         return fields
+
+    def takes_batches(self) -> bool:
+        """Whether it runs two images at once; a graph may have been saved for one."""
+        embedder = self._embedder(self.draft({}))
+        try:
+            embedder.run(self.spec.features(golden_pixels(self.spec)[:2]))
+        except Exception:  # noqa: BLE001 - whatever ONNX Runtime raises
+            return False
+        return True
 
     def _embedder(self, manifest: ExtractorManifest) -> Embedder:
         if len(self.graph) > MAX_GRAPH_BYTES:
@@ -131,7 +140,8 @@ class Backbone:
             raise ConversionError(f"The graph of {self.name} gives every image the same embedding.")
         return together
 
-    def _manifest(self, files: dict[str, str]) -> ExtractorManifest:
+    def draft(self, files: dict[str, str]) -> ExtractorManifest:
+        """The manifest with these files."""
         return ExtractorManifest(
             name=self.name,
             created_at=datetime.now(UTC),

@@ -93,6 +93,7 @@ class Candidate:
     extractor: Extractor | None = None
     quantization: Quantization | None = None
     check_embeddings: NDArray[np.float32] | None = None
+    augmented: int = 0
 
     def __post_init__(self) -> None:
         if (self.extractor is None) != (self.check_embeddings is None):
@@ -146,6 +147,7 @@ class Candidate:
             parent=self.parent,
             without_halves=without_halves,
             without_estimator=without_estimator,
+            augmented=self.augmented,
             calibration=self.calibration,
             honesty=None if self.honest is None else self.honest.record,
             abstain=self.abstain,
@@ -189,7 +191,13 @@ class Candidate:
         if self.halves is None or self.reference is None:
             return self.reference, {}, self.without_halves
         try:
-            halves = convert_halves(self.halves, self.estimator, self.spec, self.reference.pixels)
+            halves = convert_halves(
+                self.halves,
+                self.estimator,
+                self.spec,
+                self.reference.pixels,
+                self.reference.embeddings,
+            )
         except ConversionError as error:
             return self.reference, {}, str(error)
         files = dict(zip(HALVES, halves.graphs, strict=True))

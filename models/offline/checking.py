@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ImageError, ParityError, PickleError, first_line
-from images.decoding import read_pixels
 from images.spec import ImageSpec
-from labels import nfc, plain
+from labels import plain
 from models.artifact import MANIFEST, read_artifact
 from models.coverage import Coverage
 from models.files import load_arrays
 from models.honest import HONEST, Honest
 from models.manifest import Label, Manifest, changed
+from models.offline.spec_search import read_labelled
 from models.runtime import Outcome
 from models.unsaved import Unsaved
 
@@ -30,7 +30,6 @@ SHARE: Final = 0.99
 CLOSE: Final = 0.005
 """Of an accuracy that was stated."""
 _DIFFERENCE: Final = 1e-3
-_MAX_BYTES: Final = 20 * 2**20
 
 
 @dataclass(frozen=True)
@@ -130,17 +129,12 @@ def _with(honest: Honest, folder: Path, manifest: Manifest) -> Manifest:
 def _of_folder(folder: Path, spec: ImageSpec) -> Known:
     rows: list[NDArray[np.uint8]] = []
     labels: list[Label] = []
-    for inner in sorted(one for one in folder.iterdir() if one.is_dir()):
-        if inner.name.startswith("."):
+    for image, label in read_labelled(folder):
+        try:
+            rows.append(image.pixels(spec))
+        except ImageError:
             continue
-        for file in sorted(one for one in inner.iterdir() if one.is_file()):
-            if file.name.startswith(".") or file.stat().st_size > _MAX_BYTES:
-                continue
-            try:
-                rows.append(read_pixels(file.read_bytes(), spec))
-            except ImageError:
-                continue
-            labels.append(nfc(inner.name))
+        labels.append(label)
     if not rows:
         raise PickleError(
             f"{folder} has no images to check with: put them into one sub-folder for each label."

@@ -90,24 +90,26 @@ def compare(
     """
     tag = predecessor.tag
     new, old = version.manifest, predecessor.manifest
-    if new.image_spec != old.image_spec:
+    if new.extractor != old.extractor:
+        return HoldoutComparison(tag, unknown="their extractors differ")
+    if not new.image_spec.reads_as(old.image_spec):
         specs = f"{new.image_spec.name} and {old.image_spec.name}"
         return HoldoutComparison(tag, unknown=f"their image specs differ ({specs})")
     try:
         reference = Reference.load(predecessor.artifact)
         if reference is None:
             return HoldoutComparison(tag, unknown="it has no holdout")
-        fresh = np.array([one not in trained_on for one in image_digests(reference.pixels)])
-        pixels = reference.pixels[fresh]
-        if not len(pixels):
+        fresh = np.array([one not in trained_on for one in _digests(reference)])
+        inputs = (reference.pixels if reference.embeddings is None else reference.embeddings)[fresh]
+        if not len(inputs):
             return HoldoutComparison(tag, unknown="all images of its holdout were trained on")
         truth = np.array(old.labels, object)[reference.labels[fresh]]
-        right, before = _answers(version, pixels) == truth, _answers(predecessor, pixels) == truth
+        right, before = _answers(version, inputs) == truth, _answers(predecessor, inputs) == truth
     except ModelError as error:
         return HoldoutComparison(tag, unknown=str(error).rstrip("."))
     return HoldoutComparison(
         tag,
-        images=len(pixels),
+        images=len(inputs),
         right=int(right.sum()),
         right_before=int(before.sum()),
         wins=int((right & ~before).sum()),
@@ -128,11 +130,21 @@ def sign_test(more: int, fewer: int) -> float:
     return sum(comb(coins, heads) for heads in range(more, coins + 1)) / (1 << coins)
 
 
-def _answers(version: Version, pixels: NDArray[np.uint8]) -> NDArray[np.object_]:
-    """The labels for uint8 [N, F]; the features of a few images at a time in memory."""
-    runtime, spec = version.artifact.open(), version.manifest.image_spec
-    indices = [
-        runtime.run(spec.features(pixels[start : start + _CHUNK])).indices
-        for start in range(0, len(pixels), _CHUNK)
-    ]
+def _digests(reference: Reference) -> list[bytes]:
+    if reference.digests is None:
+        return image_digests(reference.pixels)
+    return [one.tobytes() for one in reference.digests]
+
+
+def _answers(
+    version: Version, inputs: NDArray[np.uint8] | NDArray[np.float16]
+) -> NDArray[np.object_]:
+    """The labels for uint8 [N, F], or for embeddings; the features of a few images at a time in
+    memory."""
+    runtime, spec = version.artifact.head(), version.manifest.image_spec
+    indices = []
+    for start in range(0, len(inputs), _CHUNK):
+        part = inputs[start : start + _CHUNK]
+        features = spec.features(part) if part.dtype == np.uint8 else part.astype(np.float32)
+        indices.append(runtime.run(features).indices)
     return np.array(version.manifest.labels, object)[np.concatenate(indices)]

@@ -32,17 +32,23 @@ class Halves:
 
 
 def convert_halves(
-    estimators: tuple[Any, Any], whole: Any, spec: ImageSpec, pixels: NDArray[np.uint8]
+    estimators: tuple[Any, Any],
+    whole: Any,
+    spec: ImageSpec,
+    pixels: NDArray[np.uint8],
+    embeddings: NDArray[np.floating] | None = None,
 ) -> Halves:
     """The graphs of two fitted copies of ``whole``, and their probabilities for ``pixels``.
 
-    ``pixels``: uint8 [N, n_features], images that neither was trained on. The graphs output
-    probabilities in the order of ``whole.classes_``. Raises ConversionError if they cannot.
+    ``pixels``: uint8 [N, n_features], images that neither was trained on; ``embeddings``: floats
+    [N, dimension], if the classifiers take these. The graphs output probabilities in the order of
+    ``whole.classes_``. Raises ConversionError if they cannot.
     """
-    graphs = [convert(estimator, spec.n_features) for estimator in estimators]
+    inputs = _Inputs(spec, pixels) if embeddings is None else _Inputs(None, embeddings)
+    graphs = [convert(estimator, inputs.width) for estimator in estimators]
     minimum, maximum = CHECKED_IMAGES
-    count = min(max(CHECKED_FEATURES // spec.n_features, minimum), maximum)
-    features = spec.features(pixels[:count])
+    count = min(max(CHECKED_FEATURES // inputs.width, minimum), maximum)
+    features = inputs.rows(0, count)
     for estimator, graph in zip(estimators, graphs, strict=True):
         if not np.array_equal(estimator.classes_, whole.classes_):
             raise ConversionError("One half of the training data does not have all classes.")
@@ -51,12 +57,29 @@ def convert_halves(
         parity.check(estimator, graph, features)
     return Halves(
         (graphs[0].model, graphs[1].model),
-        np.stack([_probabilities(graph, spec, pixels) for graph in graphs]),
+        np.stack([_probabilities(graph, inputs) for graph in graphs]),
     )
 
 
-def _probabilities(graph: Graph, spec: ImageSpec, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+@dataclass(frozen=True, eq=False)
+class _Inputs:
+    """What a classifier takes of N images, some at a time in memory: ``values`` are pixels, or
+    embeddings if there is no ``spec``."""
+
+    spec: ImageSpec | None
+    values: NDArray[Any]
+
+    @property
+    def width(self) -> int:
+        return int(self.values.shape[1])
+
+    def rows(self, start: int, count: int) -> NDArray[np.float32]:
+        part = self.values[start : start + count]
+        return part.astype(np.float32) if self.spec is None else self.spec.features(part)
+
+
+def _probabilities(graph: Graph, inputs: _Inputs) -> NDArray[np.float32]:
     """float32 [N, C], computed by the graph, as it will be for the images in production."""
     runtime = OnnxRuntime(graph.model)
-    chunks = [pixels[start : start + _CHUNK] for start in range(0, len(pixels), _CHUNK)]
-    return np.concatenate([runtime.run(spec.features(chunk)).scores for chunk in chunks])
+    chunks = range(0, len(inputs.values), _CHUNK)
+    return np.concatenate([runtime.run(inputs.rows(start, _CHUNK)).scores for start in chunks])

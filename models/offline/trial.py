@@ -75,10 +75,19 @@ def try_apart(artifact: Artifact, limits: Limits | None = None) -> None:
     )
 
 
+# The last two are of libraries that could not be loaded.
+_NO_MEMORY: Final = (
+    b"MemoryError",
+    b"bad_alloc",
+    b"failed to map segment",
+    b"annot allocate memory",
+)
+
+
 def _cause(done: subprocess.CompletedProcess[bytes], limits: Limits) -> str:
     if done.returncode in (-9, -24):  # SIGKILL at the hard limit, SIGXCPU at the soft one
         return f"took more than {limits.cpu_seconds} s of CPU"
-    if b"MemoryError" in done.stderr or b"bad_alloc" in done.stderr:
+    if any(sign in done.stderr for sign in _NO_MEMORY):
         return f"took more than {limits.memory // 2**20:,} MiB of memory"
     return f"crashed with code {done.returncode}"
 

@@ -30,7 +30,7 @@ from models.runtime import Runtime
 from monitor.frozen import Frozen
 from monitor.phrasing import percent
 from monitor.proportions import Proportion
-from monitor.window.version import outputs_of
+from monitor.window.version import Inputs, outputs_of
 from records.reports import State
 
 LABELS = 100
@@ -86,7 +86,7 @@ def suspect(
     reference: Reference | None,
     halves: tuple[Runtime, Runtime] | None,
     spec: ImageSpec,
-    pixels: NDArray[np.uint8],
+    inputs: Inputs,
     outputs: NDArray[np.float32],
     weights: NDArray[np.float64] | None = None,
     *,
@@ -96,21 +96,21 @@ def suspect(
 ) -> HarmReport:
     """Compare how often the version and its half-data copies disagree, in a window and before.
 
-    ``pixels``: uint8 [n, F]; ``outputs``: float32 [n, C], the version's own answers; ``weights``:
-    float64 [n], 1 / the probability with which each was recorded; ``without``: the manifest's
-    reason why there are no copies; ``own``: bool [n], the images that may be listed to be labelled,
-    by default all. Without copies, or with too few images, the state is ``unknown``; without copies
-    the rows to label are drawn from all.
+    ``inputs``: uint8 [n, F], or embeddings; ``outputs``: float32 [n, C], the version's own answers;
+    ``weights``: float64 [n], 1 / the probability with which each was recorded; ``without``: the
+    manifest's reason why there are no copies; ``own``: bool [n], the images that may be listed to
+    be labelled, by default all. Without copies, or with too few images, the state is ``unknown``;
+    without copies the rows to label are drawn from all.
     """
     settings = settings or HarmSettings()
-    empty = HarmReport(state="unknown", reason="", images=len(pixels), threshold=settings.drop)
-    if not len(pixels):
+    empty = HarmReport(state="unknown", reason="", images=len(inputs), threshold=settings.drop)
+    if not len(inputs):
         return empty.model_copy(update={"reason": "There are no images."})
     if halves is None or reference is None or reference.halves is None:
         reason = f"The version has no half-data copies to compare with. {without or ''}".rstrip()
-        rows = label_first(outputs, np.zeros(len(pixels), dtype=bool), own)
+        rows = label_first(outputs, np.zeros(len(inputs), dtype=bool), own)
         return empty.model_copy(update={"reason": reason, "label_first": rows})
-    answers = [outputs_of(half, spec, pixels, outputs.shape[1]) for half in halves]
+    answers = [outputs_of(half, spec, inputs, outputs.shape[1]) for half in halves]
     mask = disagreement(outputs, *answers)
     now = Proportion.of(mask, weights)
     before = Proportion.of(disagreement(reference.probabilities, *reference.halves))

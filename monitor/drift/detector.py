@@ -14,11 +14,13 @@ from pydantic import Field
 
 from cli import counted
 from images.spec import ImageSpec
+from models.familiarity import Familiarity
 from models.manifest import Label
 from models.neighbours import Neighbours
 from models.reference import Reference
 from monitor.drift import statistics
 from monitor.drift.alarm import AlarmRule
+from monitor.drift.class_mix import ClassMix
 from monitor.drift.columns import Columns
 from monitor.drift.results import ClassChange, DriftReport, ViewResult
 from monitor.drift.thinning import thin
@@ -35,10 +37,9 @@ class DriftSettings(Frozen):
 
     ``alpha``: the proportion of unchanged windows in which a view may be called changed;
     ``max_images``: images of a window that are looked at; ``min_images``: fewer are not enough;
-    ``ratio``: images of the reference for each one that all views compare. A small reference is
-    itself a random sample, and every window is compared with the same one: with a reference of 360
-    and windows of 1,000, one of forty references called 0.63 of its unchanged windows changed, and
-    a rule over several windows does not help against that.
+    ``ratio``: images of the reference for each of ``min_images``, or it is too small. That every
+    window is compared with the same reference, which is a random sample itself, is the business of
+    ``monitor.drift.recurrence``.
     """
 
     alpha: float = Field(default=0.05, gt=0, lt=1)
@@ -48,8 +49,8 @@ class DriftSettings(Frozen):
 
 
 class DriftDetector:
-    """Holds the ``reference`` as what the views compare; ``compare`` may be called from any
-    thread."""
+    """Holds the ``reference`` as what the views compare, and how often each class is ``usual``;
+    ``compare`` may be called from any thread."""
 
     def __init__(
         self, settings: DriftSettings | None = None, rule: AlarmRule | None = None
@@ -58,9 +59,16 @@ class DriftDetector:
         self.rule = rule or AlarmRule()
 
     def fit(
-        self, reference: Reference, spec: ImageSpec, labels: Sequence[Label] | None = None
+        self,
+        reference: Reference,
+        spec: ImageSpec,
+        labels: Sequence[Label] | None = None,
+        familiarity: Familiarity | None = None,
     ) -> Self:
         """Describe the held-out images once; ``labels`` are the manifest's, for the sentences.
+
+        Of photos, ``spec`` is that of their small copies, and principal components and distances to
+        what was trained on (``familiarity``) are those of embeddings.
 
         Without the reference's principal components (older versions), two views are skipped.
         Without its neighbours, what the components leave tells which images are unusual.
@@ -68,33 +76,36 @@ class DriftDetector:
         self._spec = spec
         self._mean, self._components = reference.pca_mean, reference.pca_components
         self._neighbours: Neighbours | None = None
-        self.reference = self.describe(reference.pixels, reference.probabilities)
+        self._familiarity: Familiarity | None = None
+        known_embeddings = reference.embeddings
+        self.reference = self.describe(
+            reference.pixels,
+            reference.probabilities,
+            None if known_embeddings is None else known_embeddings.astype(np.float32),
+        )
+        if familiarity is not None and len(familiarity.distances):
+            self._familiarity = familiarity
+            self.reference = replace(self.reference, strangeness=familiarity.distances)
         small, nearest = reference.neighbours, reference.nearest
         if small is not None and nearest is not None and len(small) and len(nearest):
             self._neighbours = Neighbours(small, spec)
             self.reference = replace(self.reference, strangeness=nearest)
         known = labels if labels is not None else range(reference.probabilities.shape[1])
         self._labels: tuple[Label, ...] = tuple(known)
+        self.usual = ClassMix.of(
+            self.reference.predicted, len(self._labels), reference.labels, reference.drawn_from
+        )
         self._views = tuple(
             view
-            for view in views(self._labels, statistics.of(spec))
+            for view in views(self._labels, statistics.of(spec), self.usual)
             if view.needs is None or getattr(self.reference, view.needs) is not None
         )
         return self
 
     @property
-    def size(self) -> int:
-        """The images of a window that are compared by all views, at most; 0 if the reference is too
-        small."""
-        size = min(self.settings.max_images, int(len(self.reference) / self.settings.ratio))
-        return size if size >= self.settings.min_images else 0
-
-    def sampled(self, count: int, seed: int = 0) -> NDArray[np.int64]:
-        """int64 [m]: those of ``count`` images that all views compare."""
-        if not 0 < self.size < count:
-            return np.arange(count)
-        rng = np.random.default_rng([seed, 1])
-        return np.sort(rng.choice(count, self.size, replace=False))
+    def enough(self) -> bool:
+        """Whether the reference has as many images as a comparison needs."""
+        return len(self.reference) >= self.settings.min_images * self.settings.ratio
 
     def compare(
         self,
@@ -102,12 +113,14 @@ class DriftDetector:
         outputs: NDArray[np.float32],
         weights: NDArray[np.floating] | None = None,
         seed: int = 0,
+        embeddings: NDArray[np.float32] | None = None,
     ) -> DriftReport:
         """A report on recent images of the model.
 
         ``pixels``: uint8 [n, F]; ``outputs``: float32 [n, C], what the model answered; ``weights``:
-        floats [n], 1 / the probability with which each was recorded, None if all are equal. The
-        same seed chooses the same images of a large window.
+        floats [n], 1 / the probability with which each was recorded, None if all are equal;
+        ``embeddings``: float32 [n, dimension], of photos. The same seed chooses the same images of
+        a large window.
         """
         given = len(pixels)
         rng = np.random.default_rng(seed)
@@ -126,17 +139,28 @@ class DriftDetector:
                 images=len(rows),
                 reference=len(self.reference),
             )
-        return self.judge(self.describe(pixels[rows], outputs[rows]), rows, given, seed)
+        part = None if embeddings is None else embeddings[rows]
+        return self.judge(self.describe(pixels[rows], outputs[rows], part), rows, given)
 
-    def describe(self, pixels: NDArray[np.uint8], outputs: NDArray[np.float32]) -> Columns:
-        """What the views compare, of N images: uint8 [N, F] and float32 [N, C]."""
-        errors = self._errors(pixels)
-        near = self._neighbours
+    def describe(
+        self,
+        pixels: NDArray[np.uint8],
+        outputs: NDArray[np.float32],
+        embeddings: NDArray[np.float32] | None = None,
+    ) -> Columns:
+        """What the views compare, of N images: uint8 [N, F] and float32 [N, C], and float32 [N, D]
+        of photos."""
+        errors = self._errors(pixels, embeddings)
+        strangeness = errors
+        if self._familiarity is not None and embeddings is not None:
+            strangeness = self._familiarity.of_images(embeddings)
+        elif self._neighbours is not None:
+            strangeness = self._neighbours.distances(pixels)
         return Columns(
             outputs=outputs,
             statistics=statistics.compute(pixels, self._spec),
             error=errors,
-            strangeness=errors if near is None else near.distances(pixels),
+            strangeness=strangeness,
         )
 
     def judge(
@@ -144,22 +168,14 @@ class DriftDetector:
         columns: Columns,
         rows: NDArray[np.int64] | None = None,
         given: int | None = None,
-        seed: int = 0,
     ) -> DriftReport:
         """A report on all of the images that ``columns`` describe.
 
-        ``rows``: int64 [n], their indices in the window; ``given``: the size of the window. Views
-        that need a reference of several times as many images get some of them, drawn at random.
+        ``rows``: int64 [n], their indices in the window; ``given``: the size of the window.
         """
         if rows is None:
             rows = np.arange(len(columns))
-        everything = np.arange(len(columns))
-        some = self.sampled(len(columns), seed)
-        part = columns.take(some)
-        looked = [everything if view.whole else some for view in self._views]
-        comparisons = [
-            view.compare(self.reference, columns if view.whole else part) for view in self._views
-        ]
+        comparisons = [view.compare(self.reference, columns) for view in self._views]
         adjusted = holm([comparison.p_value for comparison in comparisons])
         results = tuple(
             ViewResult(
@@ -170,11 +186,9 @@ class DriftDetector:
                 minimum=view.minimum,
                 unit=view.unit,
                 words=comparison.summary,
-                examples=tuple(rows[among[comparison.examples]].tolist()),
+                examples=tuple(rows[comparison.examples].tolist()),
             )
-            for view, comparison, p_value, among in zip(
-                self._views, comparisons, adjusted, looked, strict=True
-            )
+            for view, comparison, p_value in zip(self._views, comparisons, adjusted, strict=True)
         )
         evidence = min((result.adjusted for result in results if result.large), default=1.0)
         return DriftReport(
@@ -184,17 +198,17 @@ class DriftDetector:
             threshold=self.settings.alpha,
             reason="",
             given=len(columns) if given is None else given,
-            images=len(some),
-            searched=max(map(len, looked)),
+            images=len(columns),
+            searched=len(columns),
             reference=len(self.reference),
             views=results,
-            classes=self._classes(part),
+            classes=self._classes(columns),
         ).explained()
 
     def _missing(self, given: int, images: int) -> str | None:
         """Why there is not enough data, or None if there is."""
         minimum, ratio = self.settings.min_images, self.settings.ratio
-        if self.size == 0:
+        if not self.enough:
             return (
                 f"Not enough data: the reference has {len(self.reference)} images, but windows of "
                 f"{minimum} need at least {minimum * ratio:.0f}; train with a larger holdout."
@@ -207,19 +221,24 @@ class DriftDetector:
             )
         return None
 
-    def _errors(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """float32 [N]: squared norms of what the principal components leave of the features."""
+    def _errors(
+        self, pixels: NDArray[np.uint8], embeddings: NDArray[np.float32] | None
+    ) -> NDArray[np.float32] | None:
+        """float32 [N]: squared norms of what the principal components leave of the features, or of
+        the embeddings."""
         if self._mean is None or self._components is None:
             return None
         errors = np.empty(len(pixels), np.float32)
         for start in range(0, len(pixels), _CHUNK):
-            rest = self._spec.features(pixels[start : start + _CHUNK]) - self._mean
+            rows = slice(start, start + _CHUNK)
+            known = self._spec.features(pixels[rows]) if embeddings is None else embeddings[rows]
+            rest = known - self._mean
             rest -= (rest @ self._components.T) @ self._components
             errors[start : start + _CHUNK] = np.einsum("nf,nf->n", rest, rest)
         return errors
 
     def _classes(self, columns: Columns) -> tuple[ClassChange, ...]:
-        before, now = self.reference.proportions(), columns.proportions()
+        before, now = self.usual.proportions, columns.proportions()
         order = np.argsort(-np.abs(now - before), kind="stable")[:_CLASSES]
         return tuple(
             ClassChange(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
+from monitor.drift.recurrence import recurring
 from monitor.phrasing import percent
 
 
@@ -31,12 +32,14 @@ class KolmogorovSmirnov:
 
         It is the asymptotic one: the exact one takes longer with every image, and with ties neither
         is exact: both come out too large, not too small. SciPy tests only the column with the
-        largest distance, which has the smallest p-value, as all have as many images.
+        largest distance, which has the smallest p-value, as all have as many images. It is what
+        two windows make of it (``recurring``).
         """
         column = int(np.argmax([_distance(*pair) for pair in zip(old.T, new.T, strict=True)]))
         test: Any = ks_2samp(new[:, column], old[:, column], method="asymp")
+        p_value = recurring(float(test.pvalue), len(new), len(old), freedom=2)
         return cls(
-            p_value=min(1.0, float(test.pvalue) * old.shape[1]),
+            p_value=min(1.0, p_value * old.shape[1]),
             distance=float(test.statistic),
             column=column,
             higher=bool(test.statistic_sign < 0),

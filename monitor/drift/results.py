@@ -48,9 +48,9 @@ class DriftReport(Frozen):
     over several. ``p_value``: of all views, after Holm's correction; ``evidence``: of those whose
     effect is large enough, 1 if none is; the alarm rule uses it. Both are None if the state is
     unknown. ``threshold``: the adjusted p-value below which a view has changed. ``given``: images
-    of the window, of which ``images`` were compared with ``reference`` images, and ``searched``
-    were looked at for unusual ones. ``classes``: the most changed first; ``examples``: rows of the
-    window.
+    of the window, of which ``images`` were compared with ``reference`` images; ``searched``: as
+    many, older versions looked at more for unusual ones. ``classes``: the most changed first;
+    ``examples``: rows of the window.
     """
 
     state: State
@@ -77,14 +77,10 @@ class DriftReport(Frozen):
         """A sentence if not all of the window's images were compared; else empty."""
         if self.evidence is None or self.images == self.given:
             return ""
-        compared = (
+        return (
             f"Compared: {self.images:,} of the window's {self.given:,} images, with "
-            f"{self.reference:,} of the reference"
+            f"{self.reference:,} of the reference."
         )
-        if self.searched <= self.images:
-            return f"{compared}."
-        looked = "all" if self.searched == self.given else f"{self.searched:,}"
-        return f"{compared}; {looked} were looked at for unusual ones."
 
     def explained(self) -> Self:
         """With the reason and the examples that follow from the views."""

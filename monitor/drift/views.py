@@ -2,7 +2,9 @@
 
 A view gives one p-value. If it tests several columns, that is the smallest times their number
 (Bonferroni). It also gives the size of the change, a sentence about it, and the images that show it
-most; a p-value alone is small for any change if only the window is large.
+most; a p-value alone is small for any change if only the window is large. Each looks at all of a
+window, and its p-value is what two windows against one reference make of it
+(``monitor.drift.recurrence``).
 """
 
 from collections.abc import Callable, Sequence
@@ -14,9 +16,11 @@ from numpy.typing import NDArray
 from scipy.stats import chi2_contingency, fisher_exact
 
 from models.manifest import Label
+from monitor.drift.class_mix import ClassMix
 from monitor.drift.columns import Columns
 from monitor.drift.exceedances import Exceedances
 from monitor.drift.kolmogorov import KolmogorovSmirnov
+from monitor.drift.recurrence import recurring
 from monitor.drift.statistics import Statistic
 from monitor.phrasing import describe_proportion, percent
 
@@ -47,19 +51,19 @@ class Comparison:
 @dataclass(frozen=True)
 class View:
     """``minimum``: the effect that an alarm needs; ``unit``: what the effect measures; ``needs``:
-    a column that a reference may lack; ``whole``: whether it looks at all of a large window, where
-    the others get as many images as a reference of this size allows."""
+    a column that a reference may lack."""
 
     name: str
     unit: str
     minimum: float
     compare: Callable[[Columns, Columns], Comparison]
     needs: Literal["error", "strangeness"] | None = None
-    whole: bool = False
 
 
-def views(labels: Sequence[Label], statistics: Sequence[Statistic]) -> tuple[View, ...]:
-    """All five, for the classes and statistics that the columns have."""
+def views(
+    labels: Sequence[Label], statistics: Sequence[Statistic], usual: ClassMix
+) -> tuple[View, ...]:
+    """All five, for the classes and statistics that the columns have, and what is ``usual``."""
     distance = "Kolmogorov-Smirnov distance"
     return (
         View("outputs", distance, 0.1, lambda old, new: outputs(old, new, labels)),
@@ -67,7 +71,7 @@ def views(labels: Sequence[Label], statistics: Sequence[Statistic]) -> tuple[Vie
             "classes",
             "bias-corrected Cohen's w of the class proportions",
             0.2,
-            lambda old, new: classes(old, new, labels),
+            lambda _, new: classes(usual, new, labels),
         ),
         View("reconstruction", distance, 0.1, reconstruction, needs="error"),
         View("statistics", distance, 0.1, lambda old, new: image_statistics(old, new, statistics)),
@@ -77,7 +81,6 @@ def views(labels: Sequence[Label], statistics: Sequence[Statistic]) -> tuple[Vie
             0.02,
             unusual,
             needs="strangeness",
-            whole=True,
         ),
     )
 
@@ -98,7 +101,7 @@ def outputs(old: Columns, new: Columns, labels: Sequence[Label]) -> Comparison:
     return Comparison(test.p_value, test.distance, summary, test.examples(EXAMPLES))
 
 
-def classes(old: Columns, new: Columns, labels: Sequence[Label]) -> Comparison:
+def classes(usual: ClassMix, new: Columns, labels: Sequence[Label]) -> Comparison:
     """How often each class is predicted: chi-square over all, and Fisher's exact test of one
     against the others.
 
@@ -106,23 +109,16 @@ def classes(old: Columns, new: Columns, labels: Sequence[Label]) -> Comparison:
     detect a single class that disappears, since it measures that against the noise of all classes.
     Each of the two gets half of the error. Classes too rare for chi-square are pooled.
     """
-    counts = np.stack([new.counts(), old.counts()])
-    sizes = counts.sum(axis=1)
-    p_all, effect = _chi_square(counts)
-    now, before = counts / sizes[:, None]
-    pooled = counts.sum(axis=0) / sizes.sum()
-    spread = np.sqrt(pooled * (1 - pooled))
-    strength = np.divide(np.abs(now - before), spread, out=np.zeros_like(now), where=spread > 0)
-    ranked = np.argsort(-strength, kind="stable")[:FISHER_CLASSES]
-    singles = [
-        float(fisher_exact(np.stack([counts[:, index], sizes - counts[:, index]])).pvalue)
-        for index in ranked
-    ]
+    counts = new.counts()
+    p_all, effect = _chi_square(counts, usual)
+    apart = usual.distances(counts)
+    ranked = np.argsort(-np.abs(apart), kind="stable")[:FISHER_CLASSES]
+    singles = [_fisher(counts, usual, index) for index in ranked.tolist()]
     p_value = min(1.0, 2 * min(p_all, len(labels) * min(singles)))
     first = int(ranked[0])
-    summary = describe_proportion(labels[first], float(before[first]), float(now[first]))
-    more = now[first] > before[first]
-    examples = np.flatnonzero(new.predicted == first)[: EXAMPLES if more else 0]
+    before, now = float(usual.proportions[first]), float(counts[first] / len(new))
+    summary = describe_proportion(labels[first], before, now)
+    examples = np.flatnonzero(new.predicted == first)[: EXAMPLES if now > before else 0]
     return Comparison(p_value, effect, summary, examples)
 
 
@@ -168,23 +164,36 @@ def unusual(old: Columns, new: Columns) -> Comparison:
     return Comparison(p_value, found.excess, summary, order[: min(EXAMPLES, found.many)])
 
 
-def _chi_square(counts: NDArray[np.int64]) -> tuple[float, float]:
+def _chi_square(counts: NDArray[np.int64], usual: ClassMix) -> tuple[float, float]:
     """The p-value, and Cohen's w without its bias.
 
     Chance alone makes chi-square as large as its degrees of freedom, which are subtracted, as in
     Bergsma, A bias-correction for Cramér's V and Tschuprow's T (2013).
     """
-    sizes = counts.sum(axis=1, keepdims=True)
-    expected = counts.sum(axis=0) * sizes.min() / sizes.sum()
+    reference = float(usual.images.min())
+    table = np.stack([counts, usual.proportions * reference])
+    sizes = table.sum(axis=1, keepdims=True)
+    expected = table.sum(axis=0) * sizes.min() / sizes.sum()
     rare = expected < MIN_EXPECTED
-    table = np.hstack([counts[:, ~rare], counts[:, rare].sum(axis=1, keepdims=True)])
+    table = np.hstack([table[:, ~rare], table[:, rare].sum(axis=1, keepdims=True)])
     table = table[:, table.sum(axis=0) > 0]
     if table.shape[1] < 2:
         return 1.0, 0.0
     test = chi2_contingency(table, correction=False)
+    freedom = int(test.dof)
     balance = float(1 / (1 / sizes).sum())
-    effect = np.sqrt(max(0.0, float(test.statistic) - int(test.dof)) / balance)
-    return float(test.pvalue), float(effect)
+    effect = np.sqrt(max(0.0, float(test.statistic) - freedom) / balance)
+    p_value = recurring(float(test.pvalue), int(counts.sum()), reference, freedom)
+    return p_value, float(effect)
+
+
+def _fisher(counts: NDArray[np.int64], usual: ClassMix, index: int) -> float:
+    """Of this class against the others, and a reference of as many images as tell of it."""
+    now, images = int(counts[index]), int(counts.sum())
+    size = round(float(usual.images[index]))
+    before = round(float(usual.proportions[index]) * size)
+    once = float(fisher_exact([[now, images - now], [before, size - before]]).pvalue)
+    return recurring(once, images, size, freedom=1)
 
 
 def _errors(old: Columns, new: Columns) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

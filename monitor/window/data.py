@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from images.decoding import MAX_PIXELS
-from images.spec import ImageSpec
+from models.small import small_copies
 from monitor.window.images import DecodedImages, Failure, decode
-from monitor.window.version import MonitoredVersion
+from monitor.window.version import Inputs, MonitoredVersion
 from records.chunks import chunks
 from records.database import Database
 from records.windows import Record, answered_by, read, window
@@ -55,6 +55,20 @@ class WindowData:
     def total(self) -> int:
         """All records of the window, looked at or not."""
         return max(sum(self.answered.values()), len(self.records))
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """What the classifier takes of the predictions: embeddings, or pixels."""
+        if self.decoded.embeddings is None:
+            return self.pixels
+        places = {int(row): place for place, row in enumerate(self.decoded.rows)}
+        return self.decoded.embeddings[[places[int(row)] for row in self.rows]]
+
+    @property
+    def embeddings(self) -> NDArray[np.float32] | None:
+        """float32 [n, dimension], if the version has an extractor."""
+        inputs = self.inputs
+        return None if inputs.dtype == np.uint8 else inputs.astype(np.float32, copy=False)
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
@@ -127,21 +141,27 @@ def sampled(
 
 def load(database: Database, monitored: MonitoredVersion, records: Sequence[Record]) -> WindowData:
     """The images of records that were read without them. Raises DatabaseError."""
-    decoded = _decode(database, records, monitored.spec)
+    decoded = _decode(database, records, monitored)
     accepted = np.array([records[row].status == 200 for row in decoded.rows], dtype=bool)
     rows, pixels = decoded.rows[accepted], decoded.pixels[accepted]
     version = monitored.version.version
     own = np.array([records[row].version == version for row in rows], dtype=bool)
     outputs = np.empty((len(rows), len(monitored.labels)), np.float32)
-    outputs[own] = monitored.outputs([records[row] for row in rows[own]], pixels[own])
+    data = WindowData(records, decoded, rows, pixels, outputs, own)
+    inputs = data.inputs
+    outputs[own] = monitored.outputs([records[row] for row in rows[own]], inputs[own])
     if not own.all():
-        outputs[~own] = monitored.answers(pixels[~own], monitored.runtime)
-    return WindowData(records, decoded, rows, pixels, outputs, own)
+        outputs[~own] = monitored.answers(inputs[~own], monitored.runtime)
+    return data
 
 
-def _decode(database: Database, records: Sequence[Record], spec: ImageSpec) -> DecodedImages:
+def _decode(
+    database: Database, records: Sequence[Record], monitored: MonitoredVersion
+) -> DecodedImages:
     row_of = {record.id: row for row, record in enumerate(records)}
-    no_pixels = np.empty((0, spec.n_features), np.uint8)
+    spec, embedder = monitored.version.manifest.image_spec, monitored.embedder
+    no_pixels = np.empty((0, monitored.spec.n_features), np.uint8)
+    embeddings = [] if embedder is None else [np.empty((0, embedder.dimension), np.float32)]
     parts = [DecodedImages(no_pixels, np.empty(0, np.int64), np.empty((0, 2), np.int64))]
     failures: list[Failure] = []
     # A server with a higher limit has accepted images that this one's would not.
@@ -151,7 +171,11 @@ def _decode(database: Database, records: Sequence[Record], spec: ImageSpec) -> D
             chunk = read(connection, ids)
         part = decode(chunk, spec, max_pixels)
         rows = np.array([row_of[record.id] for record in chunk], dtype=np.int64)
-        parts.append(DecodedImages(part.pixels, rows[part.rows], part.sizes))
+        pixels = part.pixels
+        if embedder is not None:
+            embeddings.append(embedder.run(spec.features(pixels)))
+            pixels = small_copies(pixels, spec)
+        parts.append(DecodedImages(pixels, rows[part.rows], part.sizes))
         failures += [replace(failure, row=int(rows[failure.row])) for failure in part.failures]
     rows = np.concatenate([part.rows for part in parts])
     return DecodedImages(
@@ -160,4 +184,5 @@ def _decode(database: Database, records: Sequence[Record], spec: ImageSpec) -> D
         sizes=np.concatenate([part.sizes for part in parts]),
         failures=tuple(failures),
         without=len(records) - len(rows) - len(failures),
+        embeddings=np.concatenate(embeddings) if embeddings else None,
     )

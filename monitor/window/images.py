@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ImageError, TooLargeImageError
-from images.copies import original_size
 from images.decoding import MAX_PIXELS, examine
+from images.note import original_size
 from images.spec import ImageSpec
 from records.windows import Record
 
@@ -31,7 +31,8 @@ class DecodedImages:
     ``pixels``: uint8 [n, F], in the image spec's size; ``rows``: int64 [n], the index of each among
     the records; ``sizes``: int64 [n, 2], width and height that each file declares, before rotation
     by EXIF, or that the original of a copy had; ``without``: the number of records whose image was
-    not kept.
+    not kept. Of a version with an extractor, ``pixels`` are small copies (``models.small``), and
+    there are ``embeddings``: float32 [n, dimension].
     """
 
     pixels: NDArray[np.uint8]
@@ -39,6 +40,7 @@ class DecodedImages:
     sizes: NDArray[np.int64]
     failures: tuple[Failure, ...] = ()
     without: int = 0
+    embeddings: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -13,9 +13,12 @@ from errors import ImageError, MonitorError, RecordsError
 from images.decoding import read_pixels
 from images.spec import ImageSpec
 from labels import nfc, plain
+from models.extractor import Embedder
+from models.familiarity import Familiarity
+from models.honest import Honest
 from models.manifest import Label
 from models.neighbours import NEIGHBOURS, Neighbours
-from models.reference import COMPONENTS, Reference
+from models.reference import COMPONENTS, Reference, seen_spec
 from models.runtime import Runtime
 from models.version import Version
 from records.sources import Sample, from_path, read_file
@@ -23,6 +26,10 @@ from records.windows import Record
 
 _CHUNK = 256
 _MAX_IMAGES = 10_000
+
+
+Inputs = NDArray[np.uint8] | NDArray[np.float32]
+"""What a classifier takes of N images: their pixels in the image spec's size, or embeddings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +56,22 @@ class MonitoredVersion:
 
     @property
     def spec(self) -> ImageSpec:
-        return self.version.manifest.image_spec
+        """Of the pixels that are compared: of photos, small copies."""
+        return seen_spec(self.version.manifest)
+
+    @cached_property
+    def embedder(self) -> Embedder | None:
+        """What makes embeddings of the features of the version's own image spec."""
+        extractor = self.version.artifact.extractor()
+        return None if extractor is None else extractor.open()
+
+    @cached_property
+    def familiarity(self) -> Familiarity | None:
+        """How far photos are from those that were trained on, by their embeddings."""
+        if self.version.manifest.extractor is None:
+            return None
+        honest = Honest.load(self.version.artifact)
+        return None if honest is None else honest.familiarity
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -57,31 +79,21 @@ class MonitoredVersion:
 
     @cached_property
     def runtime(self) -> Runtime:
-        """The classifier itself, for predictions that were recorded without probabilities."""
-        return self.version.artifact.open()
+        """The classifier itself, for predictions that were recorded without probabilities. Of
+        photos it takes embeddings."""
+        return self.version.artifact.head()
 
     @cached_property
     def halves(self) -> tuple[Runtime, Runtime] | None:
         """Two copies of the classifier, each trained on half of the data."""
         return self.version.artifact.halves()
 
-    def inputs(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """float32 [N, F], what the classifier takes of uint8 [N, n_features]."""
-        extractor = self.version.artifact.extractor()
-        features = (
-            self.spec.features(pixels[start : start + _CHUNK])
-            for start in range(0, max(len(pixels), 1), _CHUNK)
-        )
-        if extractor is None:
-            return np.concatenate(list(features))
-        embedder = extractor.open()
-        return np.concatenate([embedder.run(part) for part in features])
+    def answers(self, inputs: Inputs, runtime: Runtime) -> NDArray[np.float32]:
+        """float32 [N, C], the outputs of the classifier, or of a half, for uint8 [N, F], or for
+        the embeddings of photos."""
+        return outputs_of(runtime, self.spec, inputs, len(self.labels))
 
-    def answers(self, pixels: NDArray[np.uint8], runtime: Runtime) -> NDArray[np.float32]:
-        """float32 [N, C], the outputs of the classifier, or of a half, for uint8 [N, F]."""
-        return outputs_of(runtime, self.spec, pixels, len(self.labels))
-
-    def outputs(self, records: Sequence[Record], pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def outputs(self, records: Sequence[Record], inputs: Inputs) -> NDArray[np.float32]:
         """float32 [N, C], what N requests with these images were answered.
 
         As recorded, or computed again where the version gives scores, which are not recorded.
@@ -93,7 +105,7 @@ class MonitoredVersion:
             outputs = np.frombuffer(joined, "<f4").astype(np.float32).reshape(-1, len(self.labels))
             # One NaN would make every test of the others meaningless.
             return np.nan_to_num(outputs)
-        return self.answers(pixels, self.runtime)
+        return self.answers(inputs, self.runtime)
 
 
 def _text(label: object) -> str:
@@ -104,12 +116,14 @@ def _text(label: object) -> str:
 
 
 def outputs_of(
-    runtime: Runtime, spec: ImageSpec, pixels: NDArray[np.uint8], classes: int
+    runtime: Runtime, spec: ImageSpec, inputs: Inputs, classes: int
 ) -> NDArray[np.float32]:
-    """float32 [N, classes] for uint8 [N, F]; the features of a few images at a time in memory."""
-    outputs = np.empty((len(pixels), classes), np.float32)
-    for start in range(0, len(pixels), _CHUNK):
-        features = spec.features(pixels[start : start + _CHUNK])
+    """float32 [N, classes] for uint8 [N, F], or for embeddings; the features of a few images at a
+    time in memory."""
+    outputs = np.empty((len(inputs), classes), np.float32)
+    for start in range(0, len(inputs), _CHUNK):
+        part = inputs[start : start + _CHUNK]
+        features = spec.features(part) if part.dtype == np.uint8 else part
         outputs[start : start + _CHUNK] = runtime.run(features).scores
     return outputs
 

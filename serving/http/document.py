@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from images.formats import FORMATS
-from serving.http.routes import ROUTES, Route
-from serving.http.schema import MAX_MODEL, MAX_REQUEST_ID, ErrorResponse, PredictForm
+from serving.http.route import Route
+from serving.http.routes import ROUTES
+from serving.http.schema import MAX_MODEL, MAX_REQUEST_ID, PredictForm
 
 _REF = "#/components/schemas/{model}"
 _SERVICE = "Service APIs"
@@ -30,6 +31,13 @@ _SCHEMES = {
 }
 # The first is no key at all: on a server that has none.
 _SECURITY: list[dict[str, list[str]]] = [{}, {"bearer": []}, {"header": []}, {"basic": []}]
+
+_HEADER_LENGTH: dict[str, Any] = {
+    "name": "Inference-Header-Content-Length",
+    "in": "header",
+    "description": "how many bytes of the body are JSON, if a tensor follows; 0 for an image alone",
+    "schema": {"type": "integer", "minimum": 0},
+}
 
 _RETRY = ("Retry-After", "seconds after which to try again", "integer")
 _HEADERS = {
@@ -68,8 +76,8 @@ def openapi(name: str, version: str, description: str) -> dict[str, Any]:
 
 def _schemas(routes: list[Route]) -> tuple[_Schemas, dict[str, Any]]:
     """The content of each request and response by a key, and the definitions that they refer to."""
-    types: dict[str, Any] = {"error": ErrorResponse}
-    types["form"] = PredictForm
+    types: dict[str, Any] = {"form": PredictForm}
+    types |= {f"{route.name} error": route.error for route in routes}
     types |= {f"{route.name} request": route.request for route in routes if route.request}
     types |= {f"{route.name} response": route.response for route in routes}
     found, definitions = TypeAdapter.json_schemas(
@@ -92,13 +100,19 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
         if route.takes_images:
             bodies |= {known.media_type: _BINARY for known in FORMATS}
             bodies["multipart/form-data"] = {"schema": schemas["form"]}
-            operation["parameters"] = _parameters(route)
+        if route.takes_tensors:
+            bodies["application/octet-stream"] = _BINARY
         operation["requestBody"] = {"required": True, "content": bodies}
+    parameters = _parameters(route)
+    if parameters:
+        operation["parameters"] = parameters
     kind = "text/plain" if route.response is str else "application/json"
     answer: dict[str, Any] = {
         "description": route.summary,
         "content": {kind: {"schema": schemas[f"{route.name} response"]}},
     }
+    if route.takes_tensors:
+        answer["content"]["application/octet-stream"] = _BINARY
     if route.headers:
         answer["headers"] = {name: _header(text, "string") for name, text in route.headers.items()}
     errors = {**route.errors, **_FAILED}
@@ -107,16 +121,24 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
         operation["security"] = _SECURITY
         operation["x-scope"] = route.scope
     operation["responses"] = {"200": answer} | {
-        str(status): _error(status, description, schemas["error"])
+        str(status): _error(status, description, schemas[f"{route.name} error"])
         for status, description in sorted(errors.items())
     }
     return operation
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
-    """What may be said of an image outside of the body."""
-    model = {"type": "string", "minLength": 1, "maxLength": MAX_MODEL}
-    in_path = {"name": "model", "in": "path", "required": True, "schema": model, "example": "clf"}
+    """What a path names, and what may be said of an image outside of the body."""
+    name = {"type": "string", "minLength": 1, "maxLength": MAX_MODEL}
+    in_path: list[dict[str, Any]] = [
+        {"name": known, "in": "path", "required": True, "schema": name, "example": example}
+        for known, example in (("model", "clf"), ("version", "champion"))
+        if f"{{{known}}}" in route.path
+    ]
+    if route.takes_tensors:
+        in_path.append(_HEADER_LENGTH)
+    if not route.takes_images:
+        return in_path
     request_id = {
         "name": "X-Request-ID",
         "in": "header",
@@ -143,7 +165,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         "schema": {"type": "boolean", "default": False},
     }
     return [
-        *([in_path] if "{model}" in route.path else []),
+        *in_path,
         request_id,
         probabilities,
         coverage,

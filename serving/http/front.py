@@ -6,7 +6,7 @@ label, a copy of the headers. The hot routes are answered here, without them; th
 too, which answer when traces are exported. Every other known route is passed on to BentoML.
 
 It also gives every error the one shape ``{"detail": "<one sentence>"}``, whatever shape BentoML or
-Starlette gave it.
+Starlette gave it. What is below ``/v2`` is answered here too, in the shapes of that protocol.
 """
 
 import contextlib
@@ -19,18 +19,25 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from errors import NotFoundError
+from errors import NotFoundError, RequestError, WrongMethodError
+from logs.lines import raised
+from serving.http import labelstudio
 from serving.http.cors import Cors
 from serving.http.drain import closing
+from serving.http.oip import asked, in_their_shape, is_below, oip_error
 from serving.http.reply import INTERNAL, Reply, error_reply
-from serving.http.routes import DOCUMENT, HOT, PREDICT, Route, model_in
+from serving.http.route import Route
+from serving.http.routes import DOCUMENT, HOT, PREDICT, is_console, model_in
 from serving.http.uploads import ORIGINAL_TYPE
 
 logger = logging.getLogger("pupila.front")
 
 _UNKNOWN = NotFoundError(f"Unknown path; {DOCUMENT.path} lists the known ones.")
+_UNKNOWN_OIP = NotFoundError(
+    f"Unknown path; {DOCUMENT.path} lists the known ones, and GET /v2 the protocol's extensions."
+)
 
 
 Answer = Callable[[Scope, Receive], Awaitable[Reply]]
@@ -45,7 +52,8 @@ class Front:
 
     ``answers``: what answers the hot routes, by their path; BentoML answers those that are missing.
     ``draining``: whether clients should send their next request elsewhere. ``cors``: which pages of
-    other sites may ask; by default none. ``admit`` is asked before the body is read.
+    other sites may ask; by default none. ``admit`` is asked before the body is read. ``console``:
+    answers what is below its path, to pages of no other site.
     """
 
     def __init__(
@@ -55,12 +63,14 @@ class Front:
         draining: Callable[[], bool] = lambda: False,
         cors: Cors | None = None,
         admit: Admit = lambda _: None,
+        console: ASGIApp | None = None,
     ) -> None:
         self._app = app
         self._answers = answers
         self._draining = draining
         self._cors = cors or Cors()
         self._admit = admit
+        self._console = console
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,19 +81,31 @@ class Front:
             if preflight is not None:
                 await preflight.send(self._closing(send))
                 return
-        if self._cors.allows_pages:
+        if self._cors.allows_pages and not is_console(scope["path"]):
             send = self._cors.marked(scope, send)
         refusal = self._admit(scope)
+        path = scope["path"]
         if refusal is not None:
-            with contextlib.suppress(RuntimeError, OSError):
-                await refusal.send(self._closing(send))
+            if is_below(path):
+                refusal = in_their_shape(refusal)
+            await self._send(refusal, send)
             return
-        route = HOT.get(scope["path"])
-        if route is None and (model := model_in(scope["path"])) is not None:
-            route = PREDICT
-            scope["path_params"] = {"model": model}
+        route = HOT.get(path)
+        if route is None:
+            if is_below(path):
+                await self._send(await self._oip(path, scope, receive), send)
+                return
+            if labelstudio.is_labelstudio(path):
+                await self._send(await self._labelstudio(path, scope, receive), send)
+                return
+            if (model := model_in(path)) is not None:
+                route = PREDICT
+                scope["path_params"] = {"model": model}
         if route is not None:
             await self._hot(route, scope, receive, send)
+        elif self._console is not None and is_console(scope["path"]):
+            with contextlib.suppress(RuntimeError, OSError):
+                await self._console(scope, receive, self._closing(send))
         elif self._is_known(scope) or self._is_known_without_slash(scope):
             await self._shaped(scope, receive, send)
         else:
@@ -97,13 +119,49 @@ class Front:
         """
         return closing(send) if self._draining() else send
 
+    async def _send(self, reply: Reply, send: Send) -> None:
+        # uvloop raises if the client has closed the connection.
+        with contextlib.suppress(RuntimeError, OSError):
+            await reply.send(self._closing(send))
+
+    async def _oip(self, path: str, scope: Scope, receive: Receive) -> Reply:
+        """The reply to what is below ``/v2``."""
+        found = asked(path)
+        if found is None:
+            return oip_error(_UNKNOWN_OIP)
+        return await self._door(found.route, found.model, scope, receive, oip_error)
+
+    async def _labelstudio(self, path: str, scope: Scope, receive: Receive) -> Reply:
+        """The reply to what is below ``/labelstudio``."""
+        found = labelstudio.asked(path)
+        if found is None:
+            return error_reply(_UNKNOWN)
+        return await self._door(found.route, found.model, scope, receive, error_reply)
+
+    async def _door(
+        self,
+        route: Route,
+        model: str,
+        scope: Scope,
+        receive: Receive,
+        refuse: Callable[[RequestError], Reply],
+    ) -> Reply:
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        if method != route.method:
+            reply = refuse(WrongMethodError(f"{scope['path']} accepts {route.method} only."))
+            reply.headers.append((b"allow", route.method.encode()))
+            return reply
+        scope["path_params"] = {"model": model}
+        try:
+            return await self._answers[route.path](scope, receive)
+        except Exception as error:  # noqa: BLE001 - it is logged
+            logger.error("%s %s failed", scope["method"], scope["path"], extra=raised(error))  # noqa: TRY400 - as text
+            return refuse(INTERNAL)
+
     async def _hot(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
         answer = self._answers.get(route.path)
         if answer is not None and scope["method"] == route.method:
-            reply = await answer(scope, receive)
-            # uvloop raises if the client has closed the connection.
-            with contextlib.suppress(RuntimeError, OSError):
-                await reply.send(self._closing(send))
+            await self._send(await answer(scope, receive), send)
             return
         scope["path"] = route.path
         # For some types BentoML would refuse the body, and log a traceback.
@@ -144,8 +202,8 @@ class Front:
 
         try:
             await self._app(scope, receive, shaped_send)
-        except Exception:
-            logger.exception("%s %s failed", scope["method"], scope["path"])
+        except Exception as error:
+            logger.error("%s %s failed", scope["method"], scope["path"], extra=raised(error))  # noqa: TRY400 - as text
             if started:
                 raise
             await error_reply(INTERNAL).send(self._closing(send))

@@ -1,6 +1,6 @@
 """Checks what clients send, in one pass; see ``serving.http.schema`` for the fields."""
 
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from errors import BadRequestError
 from models.manifest import Label
@@ -24,6 +24,19 @@ from serving.http.schema import MAX_ITEMS, MAX_LABELS
 
 # Fields without which there is no request: most have no others.
 _REQUIRED: Final = 3
+
+
+class Wants(Protocol):
+    """What a client asks for besides the label."""
+
+    @property
+    def probabilities(self) -> bool: ...
+    @property
+    def embedding(self) -> bool: ...
+    @property
+    def coverage(self) -> float | None: ...
+    @property
+    def known(self) -> bool: ...
 
 
 class Query(NamedTuple):

@@ -4,10 +4,11 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from dataclasses import replace
+from typing import Final
 
-from records.key import Scope
+from serving.http.labelstudio import LABELSTUDIO_ROUTES
+from serving.http.oip import OIP_ROUTES
 from serving.http.rollout_schema import (
     HistoryResponse,
     RolloutChange,
@@ -15,6 +16,7 @@ from serving.http.rollout_schema import (
     RolloutsResponse,
     RolloutStart,
 )
+from serving.http.route import BODY_ERRORS, DIGIT, VERSION_HEADER, Route
 from serving.http.schema import (
     BatchRequest,
     BatchResponse,
@@ -30,51 +32,6 @@ from serving.http.schema import (
     PredictResponse,
 )
 
-# A handwritten 8 as a PNG of 8x8 pixels.
-_DIGIT = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAU0lEQVR42gFIALf/AAANieGCBQAAAAAAx9rmwgsA"
-    "AgMKtswaIzUKAAAASvO77SgAAAYARf//Dg0OAAEw8Xuc0hAEAAAN/Rop/38AAAMAsffzqxQF8m8WK0GFXiAAAAAA"
-    "SUVORK5CYII="
-)
-
-
-@dataclass(frozen=True)
-class Route:
-    """One path and its method.
-
-    ``answered_by``: ``front`` for the hot routes, which bypass BentoML's middlewares and also work
-    without their trailing slash; ``catalog`` for our own pages; ``bentoml`` for what it brings.
-    ``takes_images``: the body may also be an image as it is, or a form.
-    ``request`` and ``response`` are types that pydantic makes a JSON schema of; a response of
-    ``str`` is plain text. ``scope``: what a key must allow; None for a route that never needs one.
-    ``errors``: what each status means here, beyond those of every route.
-    """
-
-    name: str
-    path: str
-    summary: str
-    answered_by: Literal["front", "catalog", "bentoml"]
-    scope: Scope | None
-    method: Literal["GET", "POST"] = "GET"
-    request: Any = None
-    example: Mapping[str, Any] | None = None
-    response: Any = str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    errors: Mapping[int, str] = field(default_factory=dict)
-    takes_images: bool = False
-    for_operators: bool = False
-    documented: bool = True
-
-
-_BODY_ERRORS: Final = {
-    400: "The request is not valid",
-    408: "The body did not arrive in time",
-    413: "The body is too large",
-    415: "The body has a Content-Encoding that is not supported",
-    503: "The server has no capacity, or cannot answer before the deadline",
-}
-_VERSION_HEADER: Final = {"X-Model-Version": "the version that answered"}
-
 PREDICT: Final = Route(
     "predict",
     "/predict/",
@@ -83,10 +40,10 @@ PREDICT: Final = Route(
     "predict",
     method="POST",
     request=PredictRequest,
-    example={"request_id": "123", "model": "clf", "image": _DIGIT},
+    example={"request_id": "123", "model": "clf", "image": DIGIT},
     response=PredictResponse | BatchResponse,
-    headers=_VERSION_HEADER,
-    errors=_BODY_ERRORS,
+    headers=VERSION_HEADER,
+    errors=BODY_ERRORS,
     takes_images=True,
 )
 PREDICT_MODEL: Final = replace(
@@ -95,7 +52,7 @@ PREDICT_MODEL: Final = replace(
     path="/predict/{model}",
     summary="Classify one image by a model that the path names",
     request=PredictModelRequest,
-    example={"request_id": "123", "image": _DIGIT},
+    example={"request_id": "123", "image": DIGIT},
 )
 PREDICT_BATCH: Final = Route(
     "predict_batch",
@@ -108,13 +65,13 @@ PREDICT_BATCH: Final = Route(
     example={
         "model": "clf",
         "items": [
-            {"request_id": "123", "image": _DIGIT},
+            {"request_id": "123", "image": DIGIT},
             {"request_id": "124", "image": "?"},
         ],
     },
     response=BatchResponse,
-    headers=_VERSION_HEADER,
-    errors=_BODY_ERRORS,
+    headers=VERSION_HEADER,
+    errors=BODY_ERRORS,
 )
 FEEDBACK: Final = Route(
     "feedback",
@@ -126,7 +83,7 @@ FEEDBACK: Final = Route(
     request=FeedbackRequest | FeedbackList | FeedbackItems,
     example={"request_id": "123", "label": 8},
     response=FeedbackResponse | FeedbackListResponse | list[FeedbackResponse | ItemError],
-    errors=_BODY_ERRORS
+    errors=BODY_ERRORS
     | {
         404: "The prediction was not kept",
         503: "The server has no capacity, or the database is unavailable",
@@ -192,7 +149,14 @@ ROLLOUT_ABORT: Final = replace(
     summary="End a rollout; the champion stays",
 )
 DOCUMENT: Final = Route("docs", "/docs.json", "This document", "catalog", None, documented=False)
-PAGE: Final = Route("page", "/", "This document, as a page", "catalog", None, documented=False)
+PAGE: Final = Route("page", "/docs", "This document, as a page", "catalog", None, documented=False)
+HOME: Final = Route(
+    "home", "/", "The console, or the page of this document", "catalog", None, documented=False
+)
+# It asks for a key by itself, on a page.
+CONSOLE: Final = Route(
+    "console", "/console/", "The console's pages", "console", None, documented=False
+)
 LIVEZ: Final = Route("livez", "/livez", "The process is alive", "bentoml", None, for_operators=True)
 HEALTHZ: Final = Route("healthz", "/healthz", "Same as /livez", "bentoml", None, for_operators=True)
 READYZ: Final = Route(
@@ -226,11 +190,15 @@ ROUTES: Final = (
     ROLLOUT_ABORT,
     DOCUMENT,
     PAGE,
+    HOME,
+    CONSOLE,
     LIVEZ,
     HEALTHZ,
     READYZ,
     METRICS,
     SCHEMA,
+    *OIP_ROUTES,
+    *LABELSTUDIO_ROUTES,
 )
 HOT: Final[Mapping[str, Route]] = {
     path: route
@@ -248,3 +216,8 @@ def model_in(path: str) -> str | None:
         return None
     name = path[len(prefix) :].removesuffix("/")
     return name if name and "/" not in name else None
+
+
+def is_console(path: str) -> bool:
+    """Whether the console answers it, where there is one."""
+    return path.startswith(CONSOLE.path) or path == CONSOLE.path[:-1]

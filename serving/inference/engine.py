@@ -36,6 +36,21 @@ class Prediction(NamedTuple):
     inputs: Features
 
 
+class Given(NamedTuple):
+    """What needs no decoding: the features that the version's image spec makes.
+
+    ``image``: a file that the spec makes them of too, for the record; empty if there is none.
+    """
+
+    features: Features
+    image: bytes = b""
+
+    @property
+    def content(self) -> bytes:
+        """What tells it apart from others."""
+        return self.image or self.features.tobytes()
+
+
 class Engine:
     """One version, ready to answer: its image spec, its classifier, its batcher."""
 
@@ -77,7 +92,7 @@ class Engine:
 
     async def predict(
         self,
-        image: bytes,
+        image: bytes | Given,
         probabilities: bool,
         expires: float,
         client_gone: Callable[[], bool],
@@ -92,7 +107,12 @@ class Engine:
         give, OverloadedError when there is not enough time, and ClientGoneError.
         """
         self.admit(probabilities, expires)
-        features = await self._decoder.features(image, self._spec, expires, client_gone, in_batch)
+        if isinstance(image, Given):
+            features = await self.features(image, expires, client_gone, in_batch)
+        else:
+            features = await self._decoder.features(
+                image, self._spec, expires, client_gone, in_batch
+            )
         answer = await self._batcher.submit(features, expires, client_gone)
         return self._prediction(answer, probabilities, features)
 
@@ -112,9 +132,15 @@ class Engine:
             )
 
     async def features(
-        self, image: bytes, expires: float, client_gone: Callable[[], bool], in_batch: bool = False
+        self,
+        image: bytes | Given,
+        expires: float,
+        client_gone: Callable[[], bool],
+        in_batch: bool = False,
     ) -> Features:
         """The first half of ``predict``, for whoever needs what the image is made of as well."""
+        if isinstance(image, Given):
+            return image.features
         return await self._decoder.features(image, self._spec, expires, client_gone, in_batch)
 
     async def classify(

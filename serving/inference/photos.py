@@ -11,7 +11,7 @@ from models.runtime import Runtime
 from models.version import Version
 from serving.inference.answers import Answers, key_of
 from serving.inference.decoder import Decoder, Features
-from serving.inference.engine import Engine, Prediction
+from serving.inference.engine import Engine, Given, Prediction
 from serving.inference.extractors import SharedExtractors
 from serving.inference.items import refused
 from serving.metrics import ANSWERS_REPEATED
@@ -42,11 +42,12 @@ class PhotoEngine(Engine):
         self.extractor = extractor.reference
         self._lanes = self._extractors.shared(extractor)
         artifact.check_embeddings(extractor, self._lanes.embedder)
+        self._lanes.embedder.shrink()
         return artifact.head(), extractor.manifest.dimension
 
     async def predict(
         self,
-        image: bytes,
+        image: bytes | Given,
         probabilities: bool,
         expires: float,
         client_gone: Callable[[], bool],
@@ -56,7 +57,7 @@ class PhotoEngine(Engine):
         if probabilities:
             self._check_probabilities()
         key = b""
-        if self._answers is not None:
+        if self._answers is not None and isinstance(image, bytes):
             key = await key_of(image)
             given = self._answers.get(key)
             if given is not None:
@@ -65,7 +66,7 @@ class PhotoEngine(Engine):
         self.admit(probabilities, expires)
         embedding = await self.features(image, expires, client_gone, in_batch)
         answer = await self._batcher.submit(embedding, expires, client_gone)
-        if self._answers is not None:
+        if self._answers is not None and key:
             self._answers.keep(key, answer, embedding)
         return self._prediction(answer, probabilities, embedding)
 
@@ -78,11 +79,17 @@ class PhotoEngine(Engine):
             raise refused(wait)
 
     async def features(
-        self, image: bytes, expires: float, client_gone: Callable[[], bool], in_batch: bool = False
+        self,
+        image: bytes | Given,
+        expires: float,
+        client_gone: Callable[[], bool],
+        in_batch: bool = False,
     ) -> Features:
         """The embedding of an image, float32 [dimension]."""
+        if isinstance(image, Given):
+            return await self._lanes.submit(image.features, None, expires, client_gone, in_batch)
         pixels = await self._decoder.pixels(image, self._spec, expires, client_gone, in_batch)
-        return await self._lanes.submit(pixels, self._spec, expires, client_gone)
+        return await self._lanes.submit(pixels, self._spec, expires, client_gone, in_batch)
 
     async def classify(
         self,

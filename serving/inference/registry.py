@@ -170,6 +170,23 @@ class Registry:
         newest = next(reversed(versions.values()))
         return versions.get(tag.partition(":")[2], newest).manifest.labels
 
+    def find(self, model: str) -> Version | None:
+        """The version that would answer for a model's name, version or alias; None if there is
+        none. Loads nothing."""
+        name, wanted = _parse(model)
+        versions = self.champions.versions.get(name)
+        if not versions:
+            return None
+        if wanted == CHAMPION:
+            wanted = self._champion(name).partition(":")[2]
+        elif wanted == CHALLENGER:
+            wanted = (self.champions.challenger(name) or "").partition(":")[2]
+        return versions.get(wanted)
+
+    def failure(self, version: Version) -> str | None:
+        """Why a version cannot answer; None if it can, even if it is loaded first."""
+        return self._engines.failure(version.tag)
+
     def _champion(self, name: str) -> str:
         """The version that answers, or would: else the newest one that has not failed to load."""
         tag = self._tags.get(name)

@@ -12,8 +12,10 @@ from starlette.types import Scope as RequestScope
 
 from errors import ForbiddenError, RequestError
 from records.key import Scope
+from serving.http.oip import asked, is_below
 from serving.http.reply import Reply, error_reply
-from serving.http.routes import METRICS, ROUTES, Route
+from serving.http.route import Route
+from serving.http.routes import METRICS, ROUTES
 from serving.keys.caller import CALLER
 from serving.keys.credentials import secret_in
 from serving.keys.keyring import MISSING, WRONG, Keyring
@@ -97,6 +99,11 @@ class Gate:
         if method == "OPTIONS":
             # Browsers ask it before they send the key; nothing answers it but what is allowed.
             return None
+        if is_below(path):
+            found_route = asked(path)
+            if found_route is None:
+                return _UNLISTED
+            return self._needs[found_route.route.method, found_route.route.path]
         parts = [part for part in path.split("/") if part]
         while parts:
             found = self._at("/" + "/".join(parts), method)

@@ -125,6 +125,15 @@ class Recorder:
             return None
         return self._keep(reservoir, index, made(engine, request_id, image, answer, said=said))
 
+    def counted(self, engine: Engine, answer: Answer, seconds: float | None = None) -> None:
+        """What is not an image got its label: counted like one, and never kept, since nobody could
+        look at it to label it."""
+        tally = (self._sinks.get(engine) or self._open(engine)).tally
+        tally.predictions[answer.label_index] += 1
+        if seconds is not None:
+            tally.durations.append(seconds)
+        self._ledger.leave_out(1)
+
     def rejected(
         self, engine: Engine, request_id: str | int | None, image: bytes, reason: str
     ) -> None:

@@ -16,7 +16,7 @@ from errors import ClientGoneError, OverloadedError, RejectedImageError
 from records.prediction import KeptPrediction
 from records.routing import CHALLENGER, Pair, Rollout
 from serving.inference.decoder import Features
-from serving.inference.engine import Engine, Prediction
+from serving.inference.engine import Engine, Given, Prediction
 from serving.recording.recorder import Recorder
 from serving.routing.attempts import Attempts, Outcome
 from serving.routing.breaker import Breaker
@@ -77,6 +77,9 @@ class Trial:
             and champion.extractor == challenger.extractor
         )
         """Whether both see the same features."""
+        # Of answers from memory, the challenger would seem slow: while it answers a share, neither
+        # gives any.
+        self._anew = bool(self._share) and champion.extractor is not None
         # Whoever was promised integers must not get strings.
         self._comparable = champion.manifest.label_type == challenger.manifest.label_type
         self._both_give = (
@@ -100,7 +103,7 @@ class Trial:
     async def answer(
         self,
         request_id: str | int | None,
-        image: bytes,
+        image: bytes | Given,
         probabilities: bool,
         expires: float,
         client_gone: Callable[[], bool],
@@ -111,17 +114,21 @@ class Trial:
     ) -> Tried:
         """As ``Engine.predict``, by one of the two; raises what the champion alone would raise.
 
+        What needs no decoding is of the champion's spec: a challenger with another is not asked.
+        Without an image there would be nothing to label where they disagree: no pairs of those.
         ``embedding``: whether the client gets it too, and so must get that of one extractor.
         ``coverage`` and ``known``: what it asks for besides, which not every version can say.
         """
         champion = self.champion
-        asked = (
-            (self.same_spec or not embedding)
-            and (not (coverage or known) or self.challenger.honesty.can(coverage, known))
-            and self._asks(request_id, image, probabilities)
-        )
+        can = not (coverage or known) or self.challenger.honesty.can(coverage, known)
         compares = self._shadow.chooses()
-        if not asked and not compares:
+        if isinstance(image, Given):
+            asked = can and self.same_spec and self._asks(request_id, image.content, probabilities)
+            compares = compares and self.same_spec and bool(image.image)
+        else:
+            can = can and (self.same_spec or not embedding)
+            asked = can and self._asks(request_id, image, probabilities)
+        if not (asked or compares or self._anew):
             prediction = await champion.predict(
                 image, probabilities, expires, client_gone, in_batch
             )
@@ -191,7 +198,7 @@ class Trial:
     async def _attempt(
         self,
         features: Features | None,
-        image: bytes,
+        image: bytes | Given,
         probabilities: bool,
         until: float,
         client_gone: Callable[[], bool],

@@ -103,6 +103,7 @@ def test_every_job_is_a_command(image: str, job: str) -> None:
     assert f"python -m {job}" in command("python", "-m", job, "--help")
 
 
+@pytest.mark.whole
 def test_every_recipe_trains_and_converts(image: str) -> None:
     recipes = ("svc", "forest", "boosting", "logistic", "mlp", "knn", "linear-svc")
     script = " && ".join(f"python -m train --name {name} --recipe {name}" for name in recipes)

@@ -28,6 +28,7 @@ def volume() -> Iterator[str]:
         docker("volume", "rm", name)
 
 
+@pytest.mark.whole
 def test_a_retraining_is_judged_and_its_rollout_begins(image: str, volume: str) -> None:
     options = (volume, "--cpus=1", "--memory=2g", *DUE)
     *lines, peak = command("sh", "-euc", SCRIPT, options=options).splitlines()

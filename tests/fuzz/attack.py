@@ -38,19 +38,23 @@ class Request(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What a server answered to many requests: how often each status, and the longest wait."""
+    """What a server answered to many requests: how often each status, and the longest wait.
+
+    ``name``: the only field of an error.
+    """
 
     statuses: Counter[int] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     longest: float = 0.0
+    name: str = "detail"
 
     def note(self, what: str, status: int, body: bytes, seconds: float) -> None:
         self.statuses[status] += 1
         self.longest = max(self.longest, seconds)
         if status >= 500:
             self.faults.append(f"{status}: {what}: {body[:200]!r}")
-        elif status >= 400 and list(orjson.loads(body)) != ["detail"]:
-            self.faults.append(f"{status} without a detail alone: {what}: {body[:200]!r}")
+        elif status >= 400 and list(orjson.loads(body)) != [self.name]:
+            self.faults.append(f"{status} without a {self.name} alone: {what}: {body[:200]!r}")
 
 
 def rss_mib(process: int) -> float:
@@ -59,9 +63,9 @@ def rss_mib(process: int) -> float:
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
-def attack(server: Server, requests: Iterable[Request]) -> Outcome:
+def attack(server: Server, requests: Iterable[Request], name: str = "detail") -> Outcome:
     """Send them from a few clients; each keeps its connection until the server closes it."""
-    outcome = Outcome()
+    outcome = Outcome(name=name)
     address = urlsplit(server.url)
 
     def send(share: list[Request]) -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from images.copies import copy_size, make_copy, original_size
+from images.copies import copy_size, make_copy
 from images.decoding import examine, image_size
+from images.note import original_size
 from images.spec import ImageSpec
 
 SPEC = ImageSpec.parse("rgb-64x64")
@@ -139,3 +140,32 @@ def test_a_copy_is_not_copied_again(color: Image.Image) -> None:
 def test_only_copies_have_an_original() -> None:
     assert original_size(encode(scene(width=64, height=64), "JPEG", comment=b"a copy")) is None
     assert original_size(b"") is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rgb-64x64:reduced",
+        "gray-28x28:reduced",
+        "rgb-112x112:crop=128:bicubic:reduced",
+        "rgb-64x64:letterbox:reduced",
+        "rgb-64x64:crop",
+    ],
+)
+def test_a_model_of_reduced_images_sees_them_but_for_the_loss(
+    photo: bytes, color: Image.Image, name: str
+) -> None:
+    spec = ImageSpec.parse(name)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for data in (photo, encode(color, "PNG", exif=exif, compress_level=1)):
+        copy = copied(data, spec)
+        sides, before = image_size(copy), image_size(data)
+        assert sides is not None
+        assert before is not None
+        assert min(sides) >= 512
+        assert original_size(copy) == before
+        off = differences(data, copy, spec)
+        assert off.mean() < 1.1
+        assert off.max() <= 10
+        assert make_copy(examine(copy), spec, MEMORY) is None

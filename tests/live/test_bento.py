@@ -87,11 +87,11 @@ def test_a_bento_packs_the_champions(built: Built) -> None:
 def test_a_bento_holds_what_the_jobs_need_and_nothing_else(built: Built) -> None:
     source = built.folder / "src"
     assert {path.name for path in source.iterdir()} == {
-        "bentofile.yaml", "cli.py", "cluster.py", "deploy", "errors.py", "images", "internals.py",
-        "internals_metrics.py", "internals_supervisor.py", "keys", "labels.py", "logs", "models",
-        "monitor", "pipeline", "records", "requirements", "rollout", "score", "service.py",
-        "serving", "settings.py", "settings_logs.py", "settings_records.py", "settings_rollout.py",
-        "settings_secrets.py", "sizes.py", "train",
+        "bentofile.yaml", "cli.py", "cluster.py", "console", "deploy", "errors.py", "features",
+        "images", "internals.py", "internals_metrics.py", "internals_supervisor.py", "keys",
+        "labels.py", "logs", "models", "monitor", "pipeline", "records", "requirements",
+        "rollout", "score", "service.py", "serving", "settings.py", "settings_logs.py",
+        "settings_records.py", "settings_rollout.py", "settings_secrets.py", "sizes.py", "train",
     }  # fmt: skip
     assert {path.name for path in (source / "deploy").iterdir()} == {"image"}
     assert {path.name for path in (source / "requirements").iterdir()} == {"image.txt"}

@@ -15,7 +15,8 @@ import pytest
 
 from models.store import Store
 from records.key import SCOPES
-from serving.http.routes import METRICS, ROUTES, Route
+from serving.http.route import Route
+from serving.http.routes import METRICS, ROUTES
 from tests.databases import postgres_server
 from tests.drafts import LinearDraft
 from tests.forking import command
@@ -85,11 +86,12 @@ def test_each_route_by_each_scope(keyed: Keyed, route: Route, scope: str) -> Non
         assert answer.status_code in (200, 400, 404)
         return
     assert answer.status_code == (401 if scope in ("none", "wrong") else 403)
-    assert list(answer.json()) == ["detail"]
+    name = "error" if route.answered_by == "v2" else "detail"
+    assert list(answer.json()) == [name]
     if answer.status_code == 401:
         assert answer.headers["www-authenticate"] == "Bearer"
     else:
-        assert answer.json() == {"detail": f"The key for-{scope} lacks the scope {route.scope}."}
+        assert answer.json() == {name: f"The key for-{scope} lacks the scope {route.scope}."}
     assert wrong not in answer.text
 
 

@@ -88,6 +88,7 @@ def test_an_export_to_nowhere(store: Store, tmp_path: Path) -> None:
 @pytest.mark.parametrize("created_at", ["2020-01-01T00:00:00", "9999-01-01T00:00:00Z"])
 def test_an_archive_from_no_possible_time(store: Store, tmp_path: Path, created_at: str) -> None:
     version = store.save(LinearDraft())
+    assert version.manifest.created_at
     path = version.path / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"created_at": created_at}))
     archive = export_version(store, version, tmp_path)

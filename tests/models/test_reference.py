@@ -57,6 +57,33 @@ def test_what_is_dumped_is_loaded(tmp_path: Path) -> None:
         np.testing.assert_array_equal(getattr(after, name), array)
 
 
+DATA = {
+    "name": "some",
+    "sha256": "0" * 64,
+    "images": 30,
+    "holdout": 6,
+    "classes": {str(label): label for label in range(10)},
+    "skipped": 0,
+    "seed": 0,
+}
+
+
+@pytest.mark.parametrize(
+    ("nearest", "expected"), [(10, list(range(10))), (6, None)], ids=["drawn", "not drawn"]
+)
+def test_a_holdout_drawn_at_random_knows_the_classes_of_all(
+    tmp_path: Path, nearest: int, expected: list[int] | None
+) -> None:
+    """Where training images count as ones held out, it was."""
+    content = reference(nearest=np.ones(nearest, np.float32)).dump()
+    artifact(tmp_path, content)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    rewrite_manifest(tmp_path, manifest | {"data": DATA})
+    found = Reference.load(read_artifact(tmp_path))
+    assert found is not None
+    assert (None if found.drawn_from is None else found.drawn_from.tolist()) == expected
+
+
 def test_what_was_not_computed_is_none(tmp_path: Path) -> None:
     without = reference(halves=None, sizes=None)
     after = Reference.load(artifact(tmp_path, without.dump()))

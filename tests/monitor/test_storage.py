@@ -6,19 +6,17 @@ from typing import Any
 
 import pytest
 
-from monitor.drift.results import DriftReport
 from monitor.frozen import Frozen
-from monitor.quality.quality import QualityReport
-from monitor.storage import AccuracyBody
+from monitor.storage import AccuracyBody, DriftBody, QualityBody
 from monitor.window.history import past_windows, reason_of, row_as_json
 from records.database import Database
 from records.reports import Kind, ReportRow, history, save
 from tests.servers import ROOT
 
 BODIES: dict[Kind, type[Frozen]] = {
-    "drift": DriftReport,
+    "drift": DriftBody,
     "accuracy": AccuracyBody,
-    "quality": QualityReport,
+    "quality": QualityBody,
 }
 OLD = json.loads((ROOT / "tests" / "data" / "old_reports.json").read_text())
 

@@ -9,6 +9,7 @@ from records import current
 from records.champions import promote
 from records.current import champions
 from records.database import Database
+from records.glance import last_decision
 from records.remembered import FILE, remember
 from records.routing import Routing
 from settings import Settings
@@ -47,6 +48,39 @@ def test_the_default_file_is_read(migrated_file: Path, home: Path) -> None:
     with Database.of(Settings(home=home)) as database:
         promote(database, "clf", "b", actor="ann", because="tests", answering=None)
     assert champions(Settings(home=home)) == {"clf": Routing("clf", "b")}
+
+
+def test_a_servers_memory_of_the_last_decision_spares_the_database(
+    migrated_file: Path, home: Path
+) -> None:
+    """It says who is champion without SQLAlchemy; of an earlier decision it does not."""
+    home.mkdir()
+    file = home / "records.db"
+    file.write_bytes(migrated_file.read_bytes())
+    chosen = Settings(home=home)
+    with Database.of(chosen) as database:
+        promote(database, "clf", "one", actor="me", because="first", answering=None)
+        decision = last_decision(file, 1.0)
+        assert decision
+        kept = {"clf": Routing("clf", "as remembered")}
+        remember(home / FILE, decision, kept)
+        assert champions(chosen) == kept
+        promote(database, "clf", "two", actor="me", because="second", answering="one")
+    assert champions(chosen)["clf"].champion == "two"
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", None], ids=["empty", "text", "absent"])
+def test_what_cannot_be_asked_at_a_glance_is_left_to_the_database(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    file = tmp_path / "records 100%.db"
+    if content is not None:
+        file.write_bytes(content)
+    assert last_decision(file, 1.0) is None
+
+
+def test_a_glance_sees_no_decision(migrated_file: Path) -> None:
+    assert last_decision(migrated_file, 1.0) == 0
 
 
 def test_a_database_without_tables_has_no_aliases(database_url: str, home: Path) -> None:

@@ -19,6 +19,7 @@ from records.writer import write
 from rollout.gate import gate
 from rollout.holdouts import Classes, production
 from rollout.page import render
+from rollout.starting import contract_faults
 from rollout.verdict import GateRule, GateVerdict
 from tests.drafts import DIGITS, LinearDraft
 from tests.drawing import png
@@ -118,6 +119,15 @@ def test_another_image_spec_cannot_read_the_holdout(store: Store, champion: Vers
     challenger = store.save(LinearDraft(spec=RGB))
     verdict = gate(champion, challenger, RULE)
     assert "is kept as digits, which" in verdict.notes[0]
+
+
+def test_one_that_decodes_large_images_otherwise_reads_the_holdout_all_the_same(
+    store: Store, champion: Version
+) -> None:
+    spec = champion.manifest.image_spec.model_copy(update={"decoding": "reduced"})
+    challenger = store.save(LinearDraft(spec=spec))
+    assert gate(champion, challenger, RULE).outcome == "passed"
+    assert not contract_faults(champion, challenger)
 
 
 def test_one_that_must_be_better_has_to_prove_it(store: Store, champion: Version) -> None:

@@ -52,6 +52,7 @@ def test_the_newest_report_of_each_kind_is_shown(records: RecordsConnection) -> 
     Gauges(records).read()
     assert gauge("state", "drift") == 2
     assert gauge("p_value", "drift") == 0.001
+    assert gauge("images", "drift") == 100
     assert gauge("state", "quality") == -1
     assert gauge("report_timestamp_seconds", "quality") == AT.timestamp()
 

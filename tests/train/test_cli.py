@@ -62,7 +62,7 @@ def test_training_saves_a_version_and_prints_its_tag(trained: Result) -> None:
     version = Store().champion("cli-shapes")
     assert f"Saved: {version.tag}\n" in trained.stdout
     assert version.manifest.labels == ("circle", "square", "triangle")
-    assert version.manifest.image_spec.name == "rgb-64x64"
+    assert version.manifest.image_spec.name == "rgb-64x64:reduced"
     assert version.manifest.data is not None
     assert version.manifest.data.name == "shapes"
 

@@ -9,7 +9,8 @@ import httpx2
 import pytest
 
 from serving.http.document import openapi
-from serving.http.routes import FEEDBACK, HOT, MODELS, PREDICT, PREDICT_BATCH, ROUTES, Route
+from serving.http.route import Route
+from serving.http.routes import FEEDBACK, HOT, MODELS, PREDICT, PREDICT_BATCH, ROUTES
 
 DOCUMENT = openapi("Pupila", "1", "")
 DIGIT8 = json.loads((Path("tests") / "data" / "predict_digit8.json").read_bytes())
@@ -84,5 +85,6 @@ def test_hot_routes_work_with_and_without_their_slash() -> None:
 
 def test_every_documented_route_is_served(in_process: httpx2.Client) -> None:
     for route in ROUTES:
-        answer = in_process.request(route.method, route.path)
-        assert answer.status_code not in (404, 405), route.path
+        path = route.path.replace("{model}", "clf").replace("{version}", "champion")
+        answer = in_process.request(route.method, path)
+        assert answer.status_code not in (404, 405), path

@@ -13,7 +13,8 @@ from starlette.types import Message
 
 from records.key import SCOPES, Scope
 from serving.http.front import Front
-from serving.http.routes import HOT, METRICS, ROUTES, Route
+from serving.http.route import Route
+from serving.http.routes import HOT, METRICS, ROUTES
 from serving.keys.caller import CALLER
 from serving.keys.gate import Gate
 from serving.keys.keyring import Keyring

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from images.copies import original_size
+from images.note import original_size
 from images.spec import ImageSpec
 from records.prediction import KeptPrediction
 from serving.recording.copier import SHARE, Copier

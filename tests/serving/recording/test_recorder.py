@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from errors import DatabaseError, RecordsError, SchemaError
-from images.copies import original_size
+from images.note import original_size
 from models.store import Store
 from serving.inference.batcher import Answer
 from serving.inference.engine import Engine

@@ -1,0 +1,229 @@
+"""Photos with a feature extractor: Pupila and its peers, and how near it comes to a bare loop.
+
+    python -m bench.photo_servers [--rounds 5] [--seconds 5] [--sizes "30 KB"] [--servers pupila]
+
+The servers take turns as in ``bench.serving``; each runs the same network in the same ONNX Runtime
+with one worker process, set up as its documentation advises. The loop decodes an image and runs
+network and classifier on one thread, in a process of its own: what is left to a server for all
+else. Pupila remembers no answers here (``PUPILA_CACHED_ANSWERS=0``), as the photos come again; what
+that would give is its own line. Memory and the time to the first answer are told, too. Linux only.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from bench.machine import heading
+from bench.measurement import Measurement, Measurements, Stage
+from bench.photo_material import SIZES
+from bench.plan import run
+from bench.process import ROOT, StartError
+from bench.runner import SETTLE_SECONDS, WARM_SECONDS, Runner, start
+from bench.servers import SERVERS, InstallError, Launch, Server
+from bench.table import markdown, stage_table
+
+PUPILA = "pupila"
+REMEMBERS = "remembers"
+PEERS = ("fastapi_memory", "litserve", "mlserver")
+NAMES = (PUPILA, REMEMBERS, *PEERS)
+
+
+def pupila(name: str, title: str, **settings: str) -> Server:
+    """Pupila with other settings."""
+    base = SERVERS[PUPILA]
+
+    def launch(binaries: Path, port: int, model: Path) -> Launch:
+        made = base.launch(binaries, port, model)
+        return Launch(made.command, {**made.settings, **settings})
+
+    return replace(base, name=name, title=title, launch=launch)
+
+
+CHOSEN = {
+    PUPILA: pupila(PUPILA, "Pupila", PUPILA_CACHED_ANSWERS="0"),
+    REMEMBERS: pupila(REMEMBERS, "Pupila, remembering answers"),
+    **{name: SERVERS[name] for name in PEERS},
+}
+
+
+def make_material(folder: Path) -> Path:
+    """The model's folder, filled by a process of its own."""
+    home = folder / "photos"
+    places = {"BENTOML_HOME": str(home / "home"), "PUPILA_HOME": str(home / "pupila")}
+    command = [sys.executable, "-m", "bench.photo_material", str(home)]
+    environment = os.environ | places | {"BENTOML_DO_NOT_TRACK": "True"}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    return home
+
+
+def loop(home: Path, size: str, seconds: float) -> float:
+    """Microseconds of processor time an image, decoded and classified in a bare loop."""
+    command = [sys.executable, "-m", "bench.photo_loop", str(home), size, str(seconds)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return float(json.loads(done.stdout))
+
+
+@contextlib.contextmanager
+def started(
+    names: list[str], home: Path, left_out: list[str]
+) -> Iterator[list[tuple[Runner, float]]]:
+    """The servers, frozen, each with the seconds until it answered."""
+    with contextlib.ExitStack() as stack:
+        runners = []
+        for name in names:
+            click.echo(f"starting {name}", err=True)
+            began = time.monotonic()
+            try:
+                runner = stack.enter_context(start(CHOSEN[name], home))
+            except (InstallError, StartError) as error:
+                left_out.append(f"{name} was left out: {error}")
+                click.echo(left_out[-1], err=True)
+                continue
+            runners.append((runner, time.monotonic() - began))
+            runner.tree.freeze()
+        yield runners
+
+
+def measured(
+    runner: Runner, home: Path, size: str, stage: Stage, seconds: float, number: int
+) -> Measurement:
+    runner.tree.thaw()
+    time.sleep(SETTLE_SECONDS)
+    try:
+        plan = runner.plan(stage.clients, seconds, warm=WARM_SECONDS)
+        result = run(replace(plan, images=str(home / f"{size}.json")), wait=600)
+        memory = runner.tree.memory_mib()
+        one = Measurement.of(size, runner.server.name, stage, number, result, memory)
+    finally:
+        runner.tree.freeze()
+    click.echo(
+        f"{size} round {number + 1}, {stage}, {one.server}: {one.rate:.3g}/s, "
+        f"p50 {one.p50_ms:.0f} ms, p99 {one.p99_ms:.0f}, {one.cpu_us:,.0f} µs, "
+        f"{one.wrong} not right {one.first_wrong}",
+        err=True,
+    )
+    return one
+
+
+def report(
+    found: Measurements,
+    loops: dict[str, list[float]],
+    cold: dict[str, float],
+    left_out: list[str],
+    arguments: str,
+) -> str:
+    titles = {name: server.title for name, server in CHOSEN.items()}
+    parts = [
+        heading("Photos with an extractor", ["python -m bench.photo_servers", arguments]),
+        (
+            "EfficientNet-Lite0 and logistic regression. Medians over "
+            f"{len({one.round for one in found})} rounds; one worker process each.\n"
+        ),
+        *(f"- {line}\n" for line in left_out),
+    ]
+    sizes = list(dict.fromkeys(one.model for one in found))
+    stages = sorted({one.stage for one in found}, key=lambda stage: stage.clients)
+    for size, stage in itertools.product(sizes, stages):
+        parts += [f"## {size}, {stage}\n", stage_table(found, size, stage, titles), ""]
+    parts += ["## What it must show\n", markdown(HEAD, claims(found, loops, stages)), ""]
+    rows = [[titles[name], f"{seconds:.1f}"] for name, seconds in cold.items()]
+    parts += ["## Start\n", markdown(("from the command to the first answer", "s"), rows), ""]
+    return "\n".join(parts)
+
+
+HEAD = ("photos", "clients", "", "measured", "target")
+
+
+def claims(
+    found: Measurements, loops: dict[str, list[float]], stages: list[Stage]
+) -> list[list[str]]:
+    rows = []
+    for size, stage in itertools.product(loops, stages):
+        mine = found.of(size, PUPILA, stage)
+        cpu = mine.median("cpu_us")
+        if cpu:
+            share = statistics.median(loops[size]) / cpu
+            rows.append([size, str(stage.clients), "a bare loop's time / ours", f"{share:.2f}"])
+            rows[-1].append("≥ 0.9")
+        ratios = [
+            ratio
+            for name in PEERS
+            if (ratio := mine.ratio(found.of(size, name, stage), "rate")) is not None
+        ]
+        if ratios:
+            rows.append([size, str(stage.clients), "requests/s / the best peer's"])
+            rows[-1] += [f"{min(ratios):.2f}", "≥ 1"]
+        p50, p99 = mine.median("p50_ms"), mine.median("p99_ms")
+        if p50 and p99:
+            target = "≤ 2" if stage.clients == max(one.clients for one in stages) else "–"
+            rows.append([size, str(stage.clients), "p99 / p50", f"{p99 / p50:.2f}", target])
+    return rows
+
+
+def listed(known: tuple[str, ...]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    def chosen(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
+        names = list(known) if value == "all" else value.split(",")
+        for name in names:
+            if name not in known:
+                raise click.BadParameter(f"{name!r} is none of {', '.join(known)}.")
+        return names
+
+    return chosen
+
+
+@click.command(context_settings={"show_default": True, "max_content_width": 100})
+@click.option("--servers", default="all", callback=listed(NAMES), help=", ".join(NAMES))
+@click.option("--sizes", default="all", callback=listed(tuple(SIZES)), help=", ".join(SIZES))
+@click.option("--clients", default="1,16", help="Numbers of clients at once.")
+@click.option("--rounds", default=5, type=click.IntRange(1))
+@click.option("--seconds", default=5.0, type=click.FloatRange(0.1), help="Of each measurement.")
+@click.option(
+    "--material",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    help="A folder that bench.photo_material has filled.",
+)
+@click.option(
+    "--output", default=ROOT / "bench" / "photo_servers.md", type=click.Path(path_type=Path)
+)
+def main(
+    servers: list[str],
+    sizes: list[str],
+    clients: str,
+    rounds: int,
+    seconds: float,
+    material: Path | None,
+    output: Path,
+) -> None:
+    """Compare servers of photos. Peers' libraries are installed under .bench/."""
+    stages = [Stage(int(number)) for number in clients.split(",")]
+    found, left_out = Measurements(), list[str]()
+    loops: dict[str, list[float]] = {size: [] for size in sizes}
+    with tempfile.TemporaryDirectory(prefix="pupila-bench-") as folder:
+        home = material or make_material(Path(folder))
+        with started(servers, home, left_out) as runners:
+            cold = {runner.server.name: seconds for runner, seconds in runners}
+            for number, size in itertools.product(range(rounds), sizes):
+                loops[size].append(loop(home, size, seconds))
+                for place in range(len(runners)):
+                    # Another goes first each time.
+                    runner, _ = runners[(place + number) % len(runners)]
+                    for stage in stages:
+                        found.append(measured(runner, home, size, stage, seconds, number))
+                text = report(found, loops, cold, left_out, " ".join(sys.argv[1:]))
+                output.write_text(text, encoding="utf-8")
+    click.echo(text)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m bench.photo_servers")

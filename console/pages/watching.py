@@ -1,0 +1,136 @@
+"""Watch: whether all is well with a model, why not, and what to do next."""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final, get_args
+
+from console import jobs
+from console.advice import steps
+from console.charts import bars, lines, whiskers
+from console.recent import RECENT
+from console.report import STATES, accuracies, newest
+from console.trend import Span, Trends
+from console.visit import Answer, NotHereError, Page, Redirect, Visit, link
+from records.candidates import waiting as open_labels
+from records.labelled import labelled_since
+from records.reports import history
+
+SPANS: Final[Mapping[Span, str]] = {"hour": "Hour", "day": "Day", "month": "Month"}
+_TRENDS: Final = Trends()
+_REPORTS: Final = 30
+_SHOWN: Final = 12
+# An infinite bound of a bucket: more than ten seconds.
+_LONGEST: Final = 10.0
+_NEWS_SECONDS: Final = 3600.0
+
+
+def show(visit: Visit) -> Answer:
+    listing = visit.model
+    if listing is None:
+        return Page("watch.html", {"listing": None})
+    words = visit.words
+    wanted = visit.query.get("span", "day")
+    span = next((one for one in get_args(Span) if one == wanted), "day")
+    settings = visit.server.settings
+    version = next((one for one, _ in listing.versions if one.tag == listing.champion), None)
+    with visit.server.records() as database:
+        name = listing.name
+        trend = RECENT(("trend", name, span), lambda: _TRENDS.trend(database, name, span))
+        rows = history(database, listing.name, limit=3)
+        accuracy_rows = history(database, listing.name, "accuracy", limit=_REPORTS)
+        waiting = RECENT(("open", name), lambda: open_labels(database, name))
+        fresh = (
+            labelled_since(database, listing.name, version.manifest.created_at) if version else 0
+        )
+    report = newest(rows, words)
+    starts = [one.start for one in trend.steps]
+    found = accuracies(accuracy_rows)
+    quantiles = [
+        [_milliseconds(one.quantile(share)) for one in trend.steps] for share in (0.5, 0.95)
+    ]
+    requests = sum(one.requests for one in trend.steps)
+    errors = sum(one.errors for one in trend.steps)
+    job = jobs.last(settings, "look", listing.name)
+    training = jobs.last(settings, "train", listing.name)
+    return Page(
+        "watch.html",
+        {
+            "listing": listing,
+            "report": report,
+            "states": STATES,
+            "age": _age(visit, report.at) if report else "",
+            "steps": steps(visit, listing, report, waiting, fresh),
+            "span": span,
+            "spans": [(name, words(title)) for name, title in SPANS.items()],
+            "missing": trend.missing,
+            "requests": requests,
+            "errors": errors,
+            "labels": sum(one.labels for one in trend.steps),
+            "traffic_plot": bars(
+                words,
+                words("Requests, and in red those that failed"),
+                starts,
+                [one.requests for one in trend.steps],
+                [one.errors for one in trend.steps],
+            ),
+            "latency_plot": lines(
+                words, words("Milliseconds within which a request was answered"), starts, quantiles
+            ),
+            "labels_plot": bars(
+                words, words("Labels"), starts, [one.labels for one in trend.steps]
+            ),
+            "accuracy_plot": whiskers(
+                words,
+                words("Accuracy with its interval, by report"),
+                found,
+                report.accuracy.get("reference") if report else None,
+            )
+            if found
+            else None,
+            "shown": report.shown[:_SHOWN] if report else [],
+            "small": version is not None
+            and max(version.manifest.image_spec.width, version.manifest.image_spec.height) <= 64,
+            "jobs": [one for one in (job, training) if one is not None and _is_news(one)],
+            "sentence": jobs.sentence,
+            "can_begin": visit.may("operate") and jobs.possible(),
+        },
+    )
+
+
+def begin(visit: Visit) -> Answer:
+    """Have the monitor look, or a version trained, in a process of its own."""
+    listing = visit.model
+    if listing is None:
+        raise NotHereError(404, "There is no such model.")
+    if not jobs.possible():
+        raise NotHereError(
+            409, "This machine has no scikit-learn: run the command where models are trained."
+        )
+    kind = visit.form.get("begins", "")
+    if kind == "look":
+        jobs.begin(visit.server.settings, "look", listing.name, visit.who)
+    elif kind == "train":
+        jobs.begin(visit.server.settings, "train", listing.name, visit.who)
+    else:
+        raise NotHereError(400, "There is no such command.")
+    return Redirect(link("watch", model=listing.name))
+
+
+def _is_news(job: jobs.Job) -> bool:
+    return job.running or (job.code is not None and time.time() - job.beat < _NEWS_SECONDS)
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else 1000 * min(seconds, _LONGEST)
+
+
+def _age(visit: Visit, at: datetime) -> str:
+    age = datetime.now(UTC) - at
+    if age < timedelta(hours=1):
+        minutes = max(1, round(age / timedelta(minutes=1)))
+        return visit.words.count(minutes, "{n} minute ago", "{n} minutes ago")
+    if age < timedelta(days=2):
+        hours = round(age / timedelta(hours=1))
+        return visit.words.count(hours, "{n} hour ago", "{n} hours ago")
+    return visit.words.count(age.days, "{n} day ago", "{n} days ago")

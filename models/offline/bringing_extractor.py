@@ -1,0 +1,169 @@
+"""An extractor from a file or by the name of the default one, with what was guessed about it."""
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal
+
+from errors import ConversionError, ModelError, first_line
+from images.spec import ImageSpec
+from images.spectext import IMAGENET_MEAN, IMAGENET_STD
+from models.extractor import MAX_GRAPH_BYTES, Extractor
+from models.extractor_operators import EXTRACTOR_OPERATORS
+from models.extractors import Extractors
+from models.files import read_regular
+from models.offline import lite0
+from models.offline.backbone import MAX_LICENSE_BYTES, TOLERANCE, Backbone, golden_pixels
+from models.offline.default_extractor import default_backbone
+from models.offline.graph_reader import Fact
+from models.offline.surgery import OUTPUT, Cut, Pool, cut
+from models.session import open_session
+from models.store import Store
+
+UNSTATED: Final = "not stated"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is known about a file; None is guessed. ``license`` and ``source`` are for people."""
+
+    name: str | None = None
+    image_spec: str | None = None
+    input_name: str | None = None
+    output: str | None = None
+    pool: Pool = "auto"
+    license: str | None = None
+    license_file: Path | None = None
+    source: str | None = None
+    tolerance: float = TOLERANCE
+
+
+@dataclass(frozen=True)
+class Brought:
+    """An extractor in the store, and what was found out about it."""
+
+    extractor: Extractor
+    facts: tuple[Fact, ...] = ()
+
+
+def chosen(store: Store, what: str) -> Brought:
+    """The extractor that a user names: one of the store, the default one, or an ONNX file, which is
+    added with what its graph says. Raises UnknownVersionError, or as ``bring`` does."""
+    path = Path(what)
+    if path.suffix == ".onnx":
+        return bring(store, path)
+    if what == lite0.NAME and not Extractors(store).all(what):
+        return bring_default(store)
+    return Brought(Extractors(store).get(what))
+
+
+def bring_default(store: Store) -> Brought:
+    """Raises ModelError if its package is not installed."""
+    backbone = default_backbone()
+    return Brought(Extractors(store).save(backbone.name, backbone.write))
+
+
+def bring(store: Store, path: Path, wish: Wish | None = None) -> Brought:
+    """Add the graph of an ONNX file.
+
+    Raises ConversionError for a graph that cannot be an extractor, ArtifactError for a file that is
+    not ONNX, ModelError for one that cannot be read, and SpecError.
+    """
+    wish = wish or Wish()
+    name = wish.name or _name_of(path)
+    Extractors(store).check_name(name)
+    try:
+        content = read_regular(path.resolve(), MAX_GRAPH_BYTES)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+    found = cut(content, wish.input_name, wish.output, wish.pool)
+    spec, reasons = _spec(found, wish.image_spec)
+    backbone = _checked_dimension(found, spec, name, wish)
+    backbone = _with_batch(backbone)
+    facts = [*found.facts, *reasons]
+    if backbone.batch == 1:
+        facts.append(Fact("batch", "1", "the graph takes one image at a time"))
+    return Brought(Extractors(store).save(name, backbone.write), tuple(facts))
+
+
+def _name_of(path: Path) -> str:
+    """The file's name in the form of a model's."""
+    text = re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._")[:63].strip("-._")
+    return text or "extractor"
+
+
+def _spec(found: Cut, text: str | None) -> tuple[ImageSpec, list[Fact]]:
+    order: Literal["CHW", "HWC"] = "CHW" if found.sides.layout == "NCHW" else "HWC"
+    if text is not None:
+        spec = ImageSpec.parse(text)
+        asked = (spec.order, spec.height, spec.width, spec.channels)
+        graph = (order, found.sides.height, found.sides.width, found.sides.channels)
+        fixed = any(fact.name == "size" and "shape" in fact.reason for fact in found.facts)
+        if asked[0] != order or (fixed and asked != graph) or asked[3] != found.sides.channels:
+            raise ConversionError(
+                f"The graph takes images of {found.sides.width}x{found.sides.height} with "
+                f"{found.sides.channels} channels as {order}, and {spec.name} makes others."
+            )
+        return spec, [Fact("image spec", spec.name, "asked for")]
+    raw = found.raw
+    usual = None if raw or found.sides.channels == 1 else (IMAGENET_MEAN, IMAGENET_STD)
+    spec = ImageSpec(
+        mode="RGB" if found.sides.channels == 3 else "L",
+        width=found.sides.width,
+        height=found.sides.height,
+        resize="bicubic",
+        order=order,
+        scale=255.0 if raw else 1.0,
+        mean=usual and usual[0],
+        std=usual and usual[1],
+        decoding="reduced",
+    )
+    why = "the graph scales them itself" if raw else "usual for networks of ImageNet"
+    return spec, [Fact("image spec", spec.name, f"guessed: {why}; stretched, bicubic")]
+
+
+def _checked_dimension(found: Cut, spec: ImageSpec, name: str, wish: Wish) -> Backbone:
+    """With the length of its embeddings, which one run tells."""
+    text = wish.license or UNSTATED
+    if wish.license_file is not None:
+        try:
+            content = read_regular(wish.license_file.resolve(), MAX_LICENSE_BYTES)
+            text = content.decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelError(f"{wish.license_file} is not a readable text file.") from error
+    return Backbone(
+        name=name,
+        graph=found.graph,
+        spec=spec,
+        layout=found.sides.layout,
+        input_name=found.input_name,
+        output_name=OUTPUT,
+        dimension=dimension_of(found, spec, name),
+        license=wish.license or UNSTATED,
+        license_text=text,
+        source=wish.source or UNSTATED,
+        input_type=found.input_type,
+        tolerance=wish.tolerance,
+    )
+
+
+def dimension_of(found: Cut, spec: ImageSpec, name: str) -> int:
+    """Raises ConversionError if the graph cannot run one image."""
+    features = spec.features(golden_pixels(spec)[:1]).reshape(-1, *spec.shape)
+    try:
+        session = open_session(found.graph, 1, EXTRACTOR_OPERATORS)
+        (output,) = session.run([OUTPUT], {found.input_name: features.astype(found.input_type)})
+    except Exception as error:
+        raise ConversionError(
+            f"The graph of {name} cannot run images of {spec.name}: {first_line(error)}."
+        ) from error
+    if output.ndim != 2 or len(output) != 1:
+        raise ConversionError(
+            f"The graph of {name} gives {list(output.shape)} for one image, and no embedding."
+        )
+    return int(output.shape[1])
+
+
+def _with_batch(backbone: Backbone) -> Backbone:
+    """The backbone for many images at once, or for one at a time if its graph takes no more."""
+    return backbone if backbone.takes_batches() else replace(backbone, batch=1)

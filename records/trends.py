@@ -1,0 +1,66 @@
+"""How many requests, errors and labels a model had, in steps of time."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from records.database import Database
+from records.schema import labels, traffic
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happened from ``start`` on, until the next step. ``statuses``: requests by HTTP status;
+    ``latencies``: by the upper bound of their bucket in seconds; ``labels``: that came."""
+
+    start: datetime
+    statuses: Mapping[int, int] = field(default_factory=dict)
+    latencies: Mapping[float, int] = field(default_factory=dict)
+    labels: int = 0
+
+    @property
+    def requests(self) -> int:
+        return sum(self.statuses.values())
+
+    @property
+    def errors(self) -> int:
+        """Those that were not answered as they should be."""
+        return sum(count for status, count in self.statuses.items() if status >= 400)
+
+    def quantile(self, share: float) -> float | None:
+        """Seconds within which that share of the requests was answered: the bound of a bucket."""
+        total = sum(self.latencies.values())
+        seen = 0
+        for bound, count in sorted(self.latencies.items()):
+            seen += count
+            if total and seen >= share * total:
+                return bound
+        return None
+
+
+def step(database: Database, model: str, start: datetime, end: datetime) -> Step:
+    """From ``start`` until before ``end``. Reads each minute's counts once; raises
+    DatabaseError."""
+    column = traffic.c
+    counted = (
+        select(column.kind, column.key, func.sum(column.count))
+        .where(column.minute >= start, column.minute < end, column.model == model)
+        .where(column.kind.in_(("status", "latency")))
+        .group_by(column.kind, column.key)
+    )
+    came = select(func.count()).where(
+        labels.c.model == model, labels.c.at >= start, labels.c.at < end
+    )
+    statuses: Counter[int] = Counter()
+    latencies: Counter[float] = Counter()
+    with database.reading() as connection:
+        for kind, key, count in connection.execute(counted):
+            if kind == "status":
+                statuses[int(key)] += int(count)
+            else:
+                latencies[float(key)] += int(count)
+        number = int(connection.execute(came).scalar_one())
+    return Step(start, dict(statuses), dict(latencies), number)

@@ -1,0 +1,1 @@
+"""The Open Inference Protocol: what its clients send, and how they are answered."""

@@ -1,0 +1,98 @@
+"""The real clients of the Open Inference Protocol, each in an environment and process of its own.
+
+``make clients-test`` makes the environments, and prints each call with its answer. With RECORD=1 it
+also writes down what the clients sent, which ``test_recorded.py`` sends again.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.environments import interpreter
+from tests.clients.proxy import recording
+from tests.servers import Server
+
+HERE = Path(__file__).parent
+IMAGE = HERE.parent / "data" / "digit8.jpg"
+
+pytestmark = pytest.mark.skipif(
+    "CLIENTS" not in os.environ, reason="make clients-test installs the clients"
+)
+
+REFUSED = {
+    "triton_http": {
+        "get_model_metadata(nothing)": "404",
+        "get_model_config(nothing)": "404",
+        "infer(nothing)": "404",
+        "infer, of no version": "404",
+        "infer, two inputs": "400",
+        "infer, photo of BYTES and shape [1]": "400",
+        "infer, image of UINT8 and shape [1, 8, 8, 1]": "400",
+        "infer, pixels of UINT8 and shape [1, 9, 9, 1]": "400",
+        "infer, features of FP32 and shape [1, 63]": "400",
+        "infer, features of FP64 and shape [1, 64]": "400",
+        "infer, features of FP32 and shape [1, 64]": "400",
+        "infer, image of BYTES and shape [1]": "400",
+        "infer, image of BYTES and shape [257]": "400",
+        "infer, an output that there is none of": "400",
+        "load_model(clf)": "404",
+        "unload_model(clf)": "404",
+        "get_inference_statistics()": "404",
+        "get_trace_settings()": "404",
+        "get_log_settings()": "404",
+        "get_system_shared_memory_status()": "404",
+    },
+    "kserve_rest": {
+        "infer(nothing)": "404",
+        "infer, a wrong name": "400",
+        "infer, a wrong shape": "400",
+        "infer, a wrong datatype": "400",
+        "infer, no image": "400",
+    },
+}
+
+
+def calls(name: str, address: str) -> dict[str, Any]:
+    """What a client's script prints: each call and its answer."""
+    done = subprocess.run(
+        [str(interpreter(name)), str(HERE / f"{name}.py"), address, str(IMAGE)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"call"')]
+    return {line["call"]: line["answer"] for line in lines}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_every_call_of_a_client(
+    name: str, server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with recording(server.url) as (address, kept):
+        found = calls(name, address if name == "triton_http" else f"http://{address}")
+    with capsys.disabled():
+        print(f"\n{name}: {len(found)} calls, {len(kept)} requests")
+        for call, answer in found.items():
+            print(f"  {call}\n    {json.dumps(answer)[:300]}")
+    if "RECORD" in os.environ:
+        text = json.dumps(kept, indent=1) + "\n"
+        (HERE / "recorded" / f"{name}.json").write_text(text, encoding="utf-8")
+    assert REFUSED[name].keys() <= found.keys()
+    for call, answer in found.items():
+        status = REFUSED[name].get(call)
+        if status is not None:
+            assert isinstance(answer, str), call
+            assert status in answer, (call, answer)
+        else:
+            assert not isinstance(answer, str), (call, answer)
+    labels = [answer["label"] for answer in found.values() if has_label(answer)]
+    assert labels.count([8]) >= 3
+
+
+def has_label(answer: Any) -> bool:
+    return isinstance(answer, dict) and "label" in answer

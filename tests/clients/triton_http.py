@@ -1,0 +1,103 @@
+"""Every call of ``tritonclient.http`` that concerns a server like ours; run by the interpreter of
+an environment of its own: ``python triton_http.py host:port image``. Prints JSON, a line a call."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tritonclient.http as http
+from tritonclient.utils import InferenceServerException
+
+client = http.InferenceServerClient(sys.argv[1])
+image = Path(sys.argv[2]).read_bytes()
+
+
+def tensor(name: str, content: Any, datatype: str, *, binary: bool = True) -> http.InferInput:
+    made = http.InferInput(name, list(content.shape), datatype)
+    made.set_data_from_numpy(content, binary_data=binary)
+    return made
+
+
+def said(value: Any) -> Any:
+    """As JSON has it."""
+    if isinstance(value, http.InferResult):
+        names = [output["name"] for output in value.get_response()["outputs"]]
+        return {name: said(value.as_numpy(name).tolist()) for name in names}
+    if isinstance(value, bytes):
+        return value.decode()
+    return [said(one) for one in value] if isinstance(value, list) else value
+
+
+def call(name: str, ask: Callable[[], Any]) -> None:
+    try:
+        answer = said(ask())
+    except InferenceServerException as error:
+        answer = f"{error.status()}: {error.message()}"
+    sys.stdout.write(json.dumps({"call": name, "answer": answer}) + "\n")
+
+
+files = tensor("image", np.array([image], object), "BYTES")
+pixels = tensor("pixels", np.full((2, 8, 8, 1), 7, np.uint8), "UINT8")
+features = tensor("features", np.full((1, 64), 0.5, np.float32), "FP32")
+numbers = tensor("features", np.full((1, 64), 0.5, np.float32), "FP32", binary=False)
+both = [
+    http.InferRequestedOutput("probabilities", binary_data=False, class_count=2),
+    http.InferRequestedOutput("label"),
+]
+
+call("is_server_live()", client.is_server_live)
+call("is_server_ready()", client.is_server_ready)
+call("get_server_metadata()", client.get_server_metadata)
+for model in ("clf", "nothing"):
+    call(f"is_model_ready({model})", lambda model=model: client.is_model_ready(model))
+    call(f"get_model_metadata({model})", lambda model=model: client.get_model_metadata(model))
+    call(f"get_model_config({model})", lambda model=model: client.get_model_config(model))
+    call(f"infer({model})", lambda model=model: client.infer(model, [files], request_id="1"))
+call("get_model_repository_index()", client.get_model_repository_index)
+call("infer, of a version", lambda: client.infer("clf", [files], "champion"))
+call("infer, of no version", lambda: client.infer("clf", [files], "7"))
+call("infer, outputs and classes", lambda: client.infer("clf", [files], outputs=both))
+for coding in ("gzip", "deflate"):
+    call(
+        f"infer, {coding}",
+        lambda coding=coding: client.infer(
+            "clf",
+            [files],
+            request_compression_algorithm=coding,
+            response_compression_algorithm=coding,
+        ),
+    )
+call("infer, pixels of two images", lambda: client.infer("clf", [pixels]))
+call("infer, features", lambda: client.infer("clf", [features]))
+call("infer, features in JSON", lambda: client.infer("clf", [numbers]))
+call("async_infer", lambda: client.async_infer("clf", [files]).get_result())
+call("infer, two inputs", lambda: client.infer("clf", [files, pixels]))
+for name, content, datatype in (
+    ("photo", np.array([image], object), "BYTES"),
+    ("image", np.zeros((1, 8, 8, 1), np.uint8), "UINT8"),
+    ("pixels", np.zeros((1, 9, 9, 1), np.uint8), "UINT8"),
+    ("features", np.zeros((1, 63), np.float32), "FP32"),
+    ("features", np.zeros((1, 64), np.float64), "FP64"),
+    ("features", np.full((1, 64), np.nan, np.float32), "FP32"),
+    ("image", np.array([b"\xff\xd8\xff"], object), "BYTES"),
+    ("image", np.array([b"x"] * 257, object), "BYTES"),
+):
+    call(
+        f"infer, {name} of {datatype} and shape {list(content.shape)}",
+        lambda name=name, content=content, datatype=datatype: client.infer(
+            "clf", [tensor(name, content, datatype)]
+        ),
+    )
+call(
+    "infer, an output that there is none of",
+    lambda: client.infer("clf", [files], outputs=[http.InferRequestedOutput("scores")]),
+)
+call("load_model(clf)", lambda: client.load_model("clf"))
+call("unload_model(clf)", lambda: client.unload_model("clf"))
+call("get_inference_statistics()", client.get_inference_statistics)
+call("get_trace_settings()", client.get_trace_settings)
+call("get_log_settings()", client.get_log_settings)
+call("get_system_shared_memory_status()", client.get_system_shared_memory_status)

@@ -1,0 +1,73 @@
+import shutil
+
+import pytest
+
+from errors import ArtifactError
+from models.archive import export_version, import_version
+from models.backup import backup_store, copy_versions
+from models.extractors import Extractors
+from models.store import Store
+from tests.extractors import photos, saved_extractor, saved_photos_version, tiny_graph
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "models")
+
+
+def answers(version):
+    pixels, _ = photos(20, seed=9)
+    spec = version.manifest.image_spec
+    return version.artifact.open().run(spec.features(pixels)).indices.tolist()
+
+
+def test_a_version_is_imported_with_its_extractor(store, tmp_path):
+    version = saved_photos_version(store)
+    path = export_version(store, version, tmp_path / "colors.bentomodel")
+    other = Store(tmp_path / "other" / "models")
+    imported = import_version(other, path)
+    assert imported.tag == version.tag
+    assert answers(imported) == answers(version)
+    assert [one.tag for one in Extractors(other).all()] == [version.artifact.extractor().tag]
+
+
+def test_an_extractor_that_is_there_already_stays(store, tmp_path):
+    version = saved_photos_version(store)
+    path = export_version(store, version, tmp_path)
+    other = Store(tmp_path / "other" / "models")
+    saved_extractor(other)
+    import_version(other, path)
+    assert len(Extractors(other).all()) == 1
+
+
+def test_nothing_is_left_of_a_file_with_another_extractor(store, tmp_path):
+    version = saved_photos_version(store)
+    path = export_version(store, version, tmp_path)
+    other = saved_photos_version(store, saved_extractor(store, graph=tiny_graph(seed=3)), "others")
+    wrong = tmp_path / "wrong"
+    wrong.mkdir()
+    # The other version's extractor in the place of this one's.
+    import lzma
+    import tarfile
+
+    for source, target in ((path, wrong / "a"), (export_version(store, other, wrong), wrong / "b")):
+        with lzma.open(source) as file, tarfile.open(fileobj=file) as archive:
+            archive.extractall(target, filter="data")
+    shutil.copy(wrong / "b" / "extractor.bentomodel", wrong / "a" / "extractor.bentomodel")
+    with tarfile.open(wrong / "c.bentomodel", "w:xz") as archive:
+        for member in sorted((wrong / "a").iterdir()):
+            archive.add(member, member.name)
+    empty = Store(tmp_path / "empty" / "models")
+    with pytest.raises(ArtifactError, match=r"an extractor that .* does not use"):
+        import_version(empty, wrong / "c.bentomodel")
+    assert empty.versions() == []
+    assert Extractors(empty).all() == []
+
+
+def test_a_backup_has_the_extractor(store, tmp_path):
+    version = saved_photos_version(store)
+    backup = backup_store(tmp_path / "backup", create=True)
+    assert copy_versions(store, backup).versions == (version.tag,)
+    restored = Store(tmp_path / "restored" / "models")
+    copy_versions(backup_store(tmp_path / "backup"), restored)
+    assert answers(restored.get("colors")) == answers(version)

@@ -1,0 +1,105 @@
+import pytest
+
+from errors import ArtifactError, ModelError, UnknownVersionError
+from models.extractor import EXTRACTOR, read_extractor
+from models.extractors import Extractors
+from models.packing import packed_tags
+from models.store import Store
+from tests.extractors import saved_extractor, saved_photos_version, tiny_backbone, tiny_graph
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "models")
+
+
+def test_a_prefix_of_a_version_is_enough(store):
+    extractor = saved_extractor(store)
+    name, version = extractor.tag.split(":")
+    assert Extractors(store).get(f"{name}:{version[:4]}").tag == extractor.tag
+    assert Extractors(store).get(name).tag == extractor.tag
+
+
+def test_an_unknown_one_is_named(store):
+    with pytest.raises(UnknownVersionError, match="no extractor 'tiny'"):
+        Extractors(store).get("tiny")
+
+
+def test_another_graph_is_another_version(store):
+    first = saved_extractor(store)
+    second = saved_extractor(store, graph=tiny_graph(seed=1))
+    assert first.tag != second.tag
+    assert len(Extractors(store).all("tiny")) == 2
+
+
+def test_it_is_not_removed_while_a_version_needs_it(store):
+    version = saved_photos_version(store)
+    extractors = Extractors(store)
+    with pytest.raises(ModelError, match=f"is needed by {version.tag}; delete"):
+        extractors.remove(extractors.get("tiny"))
+    store.delete(version)
+    extractors.remove(extractors.get("tiny"))
+    assert extractors.all() == []
+
+
+def test_a_model_and_an_extractor_do_not_share_a_name(store):
+    saved_photos_version(store, name="colors")
+    with pytest.raises(ModelError, match="is the name of a model"):
+        saved_extractor(store, "colors")
+    with pytest.raises(ModelError, match="is an extractor's name"):
+        saved_photos_version(store, name="tiny")
+
+
+def test_versions_are_found_without_looking_again(store):
+    version = saved_photos_version(store)
+    assert [one.tag for one in store.versions()] == [version.tag]
+    # The second look is one at folders' times, which the extractor's folder must not prevent.
+    assert [one.tag for one in store.versions()] == [version.tag]
+
+
+def test_a_manifest_that_was_changed_is_left_out(store, caplog):
+    extractor = saved_extractor(store)
+    path = extractor.path / EXTRACTOR
+    path.chmod(0o644)
+    path.write_text(path.read_text().replace("CC0-1.0", "MIT"))
+    assert Extractors(store).all() == []
+    assert "was changed or moved" in caplog.text
+
+
+def test_a_version_does_not_take_another_extractor(store):
+    version = saved_photos_version(store)
+    path = version.artifact.extractor().path / EXTRACTOR
+    path.chmod(0o644)
+    path.write_text(path.read_text().replace("CC0-1.0", "MIT"))
+    with pytest.raises(ArtifactError, match="needs the extractor tiny:"):
+        version.artifact.open()
+
+
+def test_a_bento_gets_the_extractor_once(store):
+    extractor = saved_extractor(store)
+    first = saved_photos_version(store, extractor)
+    other = saved_photos_version(store, extractor, name="others")
+    assert packed_tags(store) == (first.tag, other.tag, extractor.tag)
+
+
+def test_a_manifest_says_what_is_wrong_with_it(store):
+    extractor = saved_extractor(store)
+    path = extractor.path / EXTRACTOR
+    path.chmod(0o644)
+    path.write_text("{")
+    with pytest.raises(ArtifactError, match="does not follow schema 1"):
+        read_extractor(extractor.path)
+
+
+def test_a_graph_with_one_embedding_for_all_is_refused(store):
+    import numpy as np
+    from onnx import load_model_from_string, numpy_helper
+
+    from errors import ConversionError
+
+    model = load_model_from_string(tiny_graph())
+    for one in model.graph.initializer:
+        if one.name == "dense":
+            one.CopyFrom(numpy_helper.from_array(np.zeros((8, 12), np.float32), "dense"))
+    with pytest.raises(ConversionError, match="every image the same embedding"):
+        Extractors(store).save("tiny", tiny_backbone(graph=model.SerializeToString()).write)

@@ -1,0 +1,180 @@
+"""``python -m train --features``: from a folder and a network to a version all else can use."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from models.honest import Honest
+from models.manifest import Manifest
+from models.offline.comparison import compare
+from models.reference import Reference
+from models.store import Store
+from models.version import Version
+from monitor.drift.detector import DriftDetector, DriftSettings
+from monitor.window.version import MonitoredVersion
+from rollout import holdouts
+from tests.extractors import COLORS, DIMENSION, SPEC, photos, saved_photos_version, tiny_graph
+from train.__main__ import main
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 40 noisy images in each of three colors."""
+    folder = tmp_path_factory.mktemp("data") / "colors"
+    pixels, labels = photos(120, seed=1)
+    for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.reshape(16, 16, 3)).save(folder / label / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path) -> Result:
+    (data.parent / "photo-net.onnx").write_bytes(tiny_graph())
+    return run(
+        *("--data", str(data), "--features", str(data.parent / "photo-net.onnx")),
+        *("--name", "photo-colors", "--holdout", "0.5"),
+    )
+
+
+@pytest.fixture(scope="module")
+def version(trained: Result) -> Version:
+    assert trained.exit_code == 0, trained.output
+    return Store().versions("photo-colors")[-1]
+
+
+@pytest.fixture(scope="module")
+def manifest(version: Version) -> Manifest:
+    return version.manifest
+
+
+def test_it_says_which_network_it_uses(trained: Result) -> None:
+    assert "Features: photo-net:" in trained.stderr
+    assert "Looking at the images ..." in trained.stderr
+
+
+def test_the_manifest_names_the_extractor(manifest: Manifest) -> None:
+    assert manifest.extractor is not None
+    assert (manifest.extractor.name, manifest.extractor.dimension) == ("photo-net", DIMENSION)
+    assert manifest.recipe == "logistic-features"
+    assert manifest.without_halves is None
+
+
+def test_it_answers_right(version: Version) -> None:
+    pixels, labels = photos(60, seed=2)
+    spec = version.manifest.image_spec
+    outcome = version.artifact.open().run(spec.features(pixels))
+    found = [version.manifest.labels[index] for index in outcome.indices]
+    assert np.mean([one == label for one, label in zip(found, labels, strict=True)]) > 0.95
+
+
+def test_the_reference_has_small_copies_and_embeddings(version: Version) -> None:
+    reference = Reference.load(version.artifact)
+    assert reference is not None
+    assert reference.embeddings is not None
+    assert reference.digests is not None
+    assert reference.neighbours is None
+    assert len(reference.embeddings) == len(reference.digests) == len(reference) > 50
+    assert reference.halves is not None
+
+
+def test_what_is_known_is_told_by_embeddings(version: Version) -> None:
+    honest = Honest.load(version.artifact)
+    assert honest is not None
+    assert honest.familiarity is not None
+    assert honest.familiarity.spec is None
+
+
+def test_another_training_computes_no_embedding(data: Path, version: Version) -> None:
+    again = run(
+        *("--data", str(data), "--features", "photo-net", "--recipe", "knn"),
+        *("--name", "photo-colors", "--promote", "never"),
+    )
+    assert again.exit_code == 0, again.output
+    assert Store().versions("photo-colors")[-1].manifest.recipe == "knn-features"
+
+
+def test_versions_on_one_extractor_are_compared_by_embeddings(version: Version) -> None:
+    extractor = version.artifact.extractor()
+    other = saved_photos_version(Store(), extractor, name="photo-colors", seed=4)
+    found = compare(other, version)
+    assert (found.unknown, found.images) == (None, len(Reference.load(version.artifact) or ()))
+    holdout = holdouts.frozen(version, other)
+    assert isinstance(holdout, holdouts.Holdout)
+    assert holdout.champion.dtype == np.float32
+    Store().delete(other)
+
+
+def test_versions_on_different_ones_are_not(version: Version, tmp_path: Path) -> None:
+    other = saved_photos_version(Store(tmp_path / "models"), name="photo-colors")
+    assert "extractors differ" in (compare(other, version).unknown or "")
+    assert "kept as embeddings of photo-net" in str(holdouts.frozen(version, other))
+
+
+def test_the_monitor_sees_a_change_by_embeddings(version: Version) -> None:
+    monitored = MonitoredVersion.of(version)
+    assert monitored.reference is not None
+    detector = DriftDetector(DriftSettings(min_images=10)).fit(
+        monitored.reference, monitored.spec, monitored.labels, monitored.familiarity
+    )
+    extractor = version.artifact.extractor()
+    assert extractor is not None
+    embedder, spec = extractor.open(), version.manifest.image_spec
+
+    def state(pixels: np.ndarray) -> str:
+        embeddings = embedder.run(spec.features(pixels))
+        outputs = monitored.answers(embeddings, monitored.runtime)
+        return detector.compare(pixels, outputs, embeddings=embeddings).state
+
+    calm, _ = photos(60, seed=11)
+    assert state(calm) == "calm"
+    gray = np.random.default_rng(0).integers(90, 160, (60, SPEC.n_features), np.uint8)
+    assert state(gray) in ("warn", "alarm")
+
+
+def test_an_image_spec_beside_it_is_wrong_usage(data: Path) -> None:
+    result = run("--data", str(data), "--features", "photo-net", "--image-spec", "rgb-8x8")
+    assert result.exit_code == 2
+    assert "--image-spec is the extractor's" in result.stderr
+
+
+def test_an_unknown_network_is_one_sentence(data: Path) -> None:
+    result = run("--data", str(data), "--features", "nothing")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: The store has no extractor 'nothing'")
+
+
+def test_the_colors_are_those_of_the_folder(data: Path) -> None:
+    assert {path.name for path in data.iterdir()} == set(COLORS)
+
+
+def test_copies_and_a_curve_are_made_when_asked_for(data: Path, version: Version) -> None:
+    result = run(
+        *("--data", str(data), "--features", "photo-net", "--name", "photo-augmented"),
+        *("--augment", "--learning-curve", "--holdout", "0.5"),
+    )
+    assert result.exit_code == 0, result.output
+    (made,) = Store().versions("photo-augmented")
+    assert made.manifest.augmented == 4
+    assert "learning.png" in made.manifest.files
+    assert made.manifest.data is not None
+    assert made.manifest.data.images == 120
+
+
+def test_copies_are_for_photos(data: Path) -> None:
+    result = run("--data", str(data), "--augment")
+    assert result.exit_code == 2
+    assert "--augment needs --features" in result.stderr
+
+
+def test_a_recipe_for_photos_needs_them(data: Path) -> None:
+    result = run("--data", str(data), "--recipe", "lda")
+    assert result.exit_code == 2
+    assert "--recipe lda needs --features" in result.stderr

@@ -1,0 +1,106 @@
+"""The embeddings of a dataset: each computed once, on all processors."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.embedding_cache import EmbeddingCache
+from models.extractor import Embedder, Extractor
+from models.offline.comparison import image_digests
+from train.dataset import Dataset, OnProgress
+
+# Images of one pass: enough to keep a processor busy, few enough for progress that moves.
+_CHUNK: Final = 16
+
+
+def embedded(
+    dataset: Dataset,
+    extractor: Extractor,
+    on_progress: OnProgress | None = None,
+    cache: EmbeddingCache | None = None,
+) -> Dataset:
+    """The dataset with its ``embeddings``; those that the cache has are not computed.
+
+    Its image spec must be the extractor's. ``on_progress``: called with (done, total). Raises
+    ArtifactError if the extractor cannot be used.
+    """
+    if dataset.spec != extractor.manifest.image_spec:
+        raise ValueError("the images were read for another extractor")
+    cache = cache or EmbeddingCache(extractor)
+    return replace(dataset, embeddings=embeddings_of(dataset.pixels, extractor, cache, on_progress))
+
+
+def embeddings_of(
+    pixels: NDArray[np.uint8],
+    extractor: Extractor,
+    cache: EmbeddingCache,
+    on_progress: OnProgress | None = None,
+) -> NDArray[np.float32]:
+    """float32 [N, dimension] of uint8 [N, F]."""
+    notify = on_progress or (lambda _done, _total: None)
+    digests = image_digests(pixels)
+    found = np.empty((len(pixels), extractor.manifest.dimension), np.float32)
+    missing: dict[bytes, int] = {}
+    for row, digest in enumerate(digests):
+        known = cache.get(digest)
+        if known is not None:
+            found[row] = known
+        else:
+            missing.setdefault(digest, row)
+    rows = np.array(list(missing.values()), np.int64)
+    total = len(pixels)
+    notify(total - len(rows), total)
+    if not len(rows):
+        return found
+    done = total - len(rows)
+
+    def finished(count: int) -> None:
+        nonlocal done
+        done += count
+        notify(done, total)
+
+    # One that is damaged is found now, and not after the training.
+    _compute(pixels, rows, extractor.open(), found, finished)
+    cache.add(list(missing), found[rows])
+    for row, digest in enumerate(digests):
+        first = missing.get(digest, row)
+        if first != row:
+            found[row] = found[first]
+    return found
+
+
+def _compute(
+    pixels: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    embedder: Embedder,
+    found: NDArray[np.float32],
+    finished: Callable[[int], None],
+) -> None:
+    """Fill these rows of ``found``: several threads with one session, each on one processor, since
+    two threads in a session are slower than two passes beside each other."""
+    spec = embedder.manifest.image_spec
+    parts: Sequence[NDArray[np.int64]] = [
+        rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)
+    ]
+
+    def run(part: NDArray[np.int64]) -> int:
+        # One by one, which is as fast: what an image becomes must not depend on its neighbours.
+        for row in part:
+            found[row] = embedder.run(spec.features(pixels[row : row + 1]))[0]
+        return len(part)
+
+    with ThreadPoolExecutor(processors()) as pool:
+        for count in pool.map(run, parts):
+            finished(count)
+
+
+def processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
