@@ -101,11 +101,6 @@ class TrainingImages:
         self._blobs = self._root / "images"
         self._lists = self._root / "versions"
 
-    @property
-    def folder(self) -> Path:
-        """Where they are: beside the store."""
-        return self._root
-
     def keep(self, name: str, version: str, images: TrainingSet) -> None:
         """Keep the images of a version, whole or not at all.
 

@@ -67,6 +67,11 @@ def test_training_images_go_along(store: Store, kept: Store) -> None:
     assert (found.labels, found.sides) == (images.labels, images.sides)
 
 
+def beside(version: Version) -> Path:
+    """Where the training images are."""
+    return version.path.parents[2] / "pupila-training-images"
+
+
 def trained(store: Store, name: str) -> Version:
     pixels = np.arange(3 * 64, dtype=np.uint8).reshape(3, 64)
     images = TrainingSet(DIGITS, pixels, (0, 1, 2), ("train", "train", "holdout"))
@@ -77,7 +82,7 @@ def test_training_images_whose_list_cannot_be_read_are_told_each_time(
     store: Store, kept: Store
 ) -> None:
     broken, whole = trained(store, "a"), trained(store, "b")
-    (listed,) = store.training_images.folder.glob(f"versions/a/{broken.version}.json")
+    (listed,) = beside(broken).glob(f"versions/a/{broken.version}.json")
     listed.write_text("no list")
     for versions in ((broken.tag, whole.tag), ()):
         done = copy_versions(store, kept)
@@ -92,7 +97,7 @@ def test_a_missing_training_image_is_told_and_the_others_are_copied(
     store: Store, kept: Store
 ) -> None:
     version = trained(store, "a")
-    next(store.training_images.folder.glob("images/*/*")).unlink()
+    next(beside(version).glob("images/*/*")).unlink()
     (lost,) = copy_versions(store, kept).lost
     assert lost == f"{version.tag}: 1 of 3 are damaged or missing; the others were copied"
     found = kept.training_images.read("a", version.version)
@@ -110,7 +115,7 @@ def test_training_images_that_a_backup_lacks_are_copied_later(store: Store, kept
 
 def test_the_command_tells_of_lost_training_images_and_fails(store: Store, tmp_path: Path) -> None:
     version = trained(Store(), "backup-lost")
-    (listed,) = Store().training_images.folder.glob(f"versions/backup-lost/{version.version}.json")
+    (listed,) = beside(version).glob(f"versions/backup-lost/{version.version}.json")
     listed.write_text("no list")
     done = CliRunner().invoke(backup, [str(tmp_path / "kept"), "--name", "backup-lost"])
     assert done.exit_code == 1
