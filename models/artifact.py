@@ -234,7 +234,7 @@ class Artifact:
 def features_digest(features: NDArray[np.float32]) -> NDArray[np.uint8]:
     """SHA-256 of features, uint8 [32]: those of a photo take 600 KB."""
     little = np.ascontiguousarray(features, np.dtype("<f4"))
-    return np.frombuffer(hashlib.sha256(little).digest(), np.uint8)
+    return np.frombuffer(hashlib.sha256(little.data).digest(), np.uint8)
 
 
 def _equal_features(features: NDArray[np.float32], golden: dict[str, NDArray[Any]]) -> bool:

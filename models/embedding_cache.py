@@ -48,7 +48,7 @@ class EmbeddingCache:
             return None
         record = self._records[row]
         embedding = np.asarray(record["embedding"], np.float32)
-        return embedding if zlib.crc32(embedding) == int(record["check"]) else None
+        return embedding if zlib.crc32(embedding.tobytes()) == int(record["check"]) else None
 
     def add(self, digests: Sequence[bytes], embeddings: NDArray[np.float32]) -> None:
         """Append the embeddings, float32 [N, dimension], of images with these digests.
@@ -59,7 +59,7 @@ class EmbeddingCache:
         new = np.zeros(len(digests), self._record)
         new["digest"] = np.array(digests, f"V{DIGEST_BYTES}")
         new["embedding"] = embeddings
-        new["check"] = [zlib.crc32(row) for row in new["embedding"]]
+        new["check"] = [zlib.crc32(row.tobytes()) for row in new["embedding"]]
         if new.nbytes > self._limit:
             return
         with contextlib.suppress(OSError), self._locked():

@@ -38,7 +38,7 @@ class LearningCurve:
 
     def at(self, images: int) -> float:
         """The accuracy to expect of a training with so many."""
-        return 1 - min(1.0, self.factor * images**-self.exponent)
+        return 1 - min(1.0, float(self.factor * images**-self.exponent))
 
     @property
     def sentence(self) -> str:
