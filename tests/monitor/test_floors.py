@@ -11,7 +11,7 @@ from tests.test_layout import ROOT, Module, house, read
 FLOORS = (
     ("frozen", "phrasing", "proportions"),
     ("window",),
-    ("drift", "accuracy", "quality"),
+    ("drift", "accuracy", "familiar", "quality"),
     ("findings",),
     ("asking", "inspection", "storage"),
     ("report",),

@@ -152,7 +152,7 @@ def test_a_sample_is_said_to_be_one(
     assert looked in Document.of(found).text
     assert looked in " ".join(sentences(found, "drift"))
     assert "2,000 images looked at: " in one_line(found)
-    assert " of 83 images)" in one_line(found)
+    assert " of 1,000 images)" in one_line(found)
 
 
 def test_reports_are_kept(

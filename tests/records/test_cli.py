@@ -36,8 +36,8 @@ def call(run: CliRunner, *arguments: str, answer: str | None = None) -> Result:
 
 
 def test_migrate_reports_what_it_did(run: CliRunner) -> None:
-    assert call(run, "migrate").output.endswith(": schema 0004, new.\n")
-    assert call(run, "migrate").output.endswith(": schema 0004 already.\n")
+    assert call(run, "migrate").output.endswith(": schema 0005, new.\n")
+    assert call(run, "migrate").output.endswith(": schema 0005 already.\n")
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_an_old_schema_gives_way_to_the_newest_versions(
     (line,) = caplog.messages
     assert line == (
         "the newest versions are taken for the champions: "
-        f"{database.name} has schema 0002, but 0004 is needed: run python -m records migrate."
+        f"{database.name} has schema 0002, but 0005 is needed: run python -m records migrate."
     )
 
 

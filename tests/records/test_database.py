@@ -111,10 +111,10 @@ def test_processes_that_migrate_an_old_database_at_the_same_time_all_succeed(
         make_old(database)
     outputs = together(migrate, [(database_url,)] * 4)
     assert sorted(output.strip().rpartition("schema ")[2] for output in outputs) == [
-        "0004 already.",
-        "0004 already.",
-        "0004 already.",
-        "0004, was 0001.",
+        "0005 already.",
+        "0005 already.",
+        "0005 already.",
+        "0005, was 0001.",
     ]
 
 
@@ -178,10 +178,10 @@ def test_a_migration_that_fails_leaves_nothing(database_url: str) -> None:
 def test_processes_that_migrate_at_the_same_time_all_succeed(database_url: str) -> None:
     outputs = together(migrate, [(database_url,)] * 4)
     assert sorted(output.strip().rpartition("schema ")[2] for output in outputs) == [
-        "0004 already.",
-        "0004 already.",
-        "0004 already.",
-        "0004, new.",
+        "0005 already.",
+        "0005 already.",
+        "0005 already.",
+        "0005, new.",
     ]
 
 
