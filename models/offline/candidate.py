@@ -208,7 +208,11 @@ class Candidate:
         pixels = self.check_pixels[:GOLDEN_PHOTOS]
         digest = features_digest(self.spec.features(pixels))
         embeddings = self.check_embeddings[:GOLDEN_PHOTOS]
-        golden = {"pixels": pixels, "features_sha256": digest, "embeddings": embeddings}
+        golden: dict[str, NDArray[Any]] = {
+            "pixels": pixels,
+            "features_sha256": digest,
+            "embeddings": embeddings,
+        }
         return golden, embeddings
 
     def _check_features(self) -> NDArray[np.float32]:
