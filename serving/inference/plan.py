@@ -70,7 +70,9 @@ def measured(
     single = full = _cost(embedder, images[:1])
     batch = 1
     for size in _SIZES:
-        if size > min(max_batch_size, len(images)) or single.seconds * size > _LONGEST_SECONDS:
+        # By processor time, which a busy machine does not stretch.
+        longest = single.cpu_seconds * size
+        if size > min(max_batch_size, len(images)) or longest > _LONGEST_SECONDS:
             break
         cost = _cost(embedder, images[:size])
         if cost.cpu_seconds / size < full.cpu_seconds / batch * _WORTHWHILE:

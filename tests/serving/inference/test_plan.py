@@ -82,14 +82,14 @@ def test_a_batch_is_no_larger_than_the_setting_and_the_graph_allow() -> None:
 
 
 def test_a_slow_graph_is_not_tried_with_more() -> None:
-    slow = FakeEmbedder(waits=0.2)
+    slow = FakeEmbedder(each=0.08)
     plan_of(slow)
     assert slow.sizes == {1}
 
 
 def test_each_cpu_gets_a_lane_of_its_own() -> None:
     one = FakeEmbedder(waits=0.02)
-    chosen, plan = plan_of(one, FakeEmbedder(waits=0.02), cpus=2)
+    chosen, plan = plan_of(one, FakeEmbedder(waits=0.15), cpus=2)
     assert plan[:2] == (2, 1)
     assert chosen is cast("Embedder", one)
 
