@@ -156,7 +156,7 @@ class Pupila:
         WITHIN.bind(self.endpoints, CATALOG.app, admission, self.registry, self.records)
         # A trace is made by BentoML's layers, which the front would bypass.
         ANSWERS.update({} if TRACED else self.endpoints)
-        self.backend = Backend(*parts, self.records)
+        self.backend = Backend(*parts, self.records, WORKERS)
         ANSWERS.update(self.backend.answers())
         ANSWERS[INFER.path] = Infer(*parts)
         ANSWERS[INDEX.path] = Index(*parts[:3])

@@ -64,10 +64,8 @@ The same network and recipe, and photos that are stretched, cropped in the middl
 """
 
 FEW = """
-## Few photos a class
-
-Trained on so many photos of each class, or on three quarters of a class that has fewer; the rest is
-the test. Means over the seeds.
+*Few*: trained on so many photos of each class, or on three quarters of a class that has fewer; the
+rest is the test. Means over the seeds.
 """
 
 PLAIN: Final[Mapping[str, Callable[[], Any]]] = {

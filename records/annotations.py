@@ -18,35 +18,38 @@ SOURCE: Final = "labelstudio"
 
 def change(
     database: Database,
+    model: str,
     added: Sequence[NewLabel],
     deleted: Collection[str],
     classes_of: ClassesOf,
     key: str | None = None,
 ) -> tuple[list[Outcome], int]:
-    """Store labels and delete those with the remarks ``deleted``, all or none.
+    """Store labels of a model and delete those of its with the remarks ``deleted``, all or none.
 
     Returns the outcome of each, and how many were deleted. Raises DatabaseError or RecordsError.
     """
     with database.writing() as connection:
-        gone = _delete(connection, deleted, key)
+        gone = _delete(connection, model, deleted, key)
         return add_labels(connection, added, classes_of), gone
 
 
-def remarks(database: Database, beginning: str) -> set[str]:
-    """Those of all labels of annotations that begin like this."""
+def remarks(database: Database, model: str, beginning: str) -> set[str]:
+    """Those of a model's labels of annotations that begin like this."""
     found = select(labels.c.remark).where(
-        labels.c.source == SOURCE, labels.c.remark.startswith(beginning, autoescape=True)
+        labels.c.source == SOURCE,
+        labels.c.model == model,
+        labels.c.remark.startswith(beginning, autoescape=True),
     )
     with database.reading() as connection:
         return {str(remark) for remark in connection.execute(found.distinct()).scalars()}
 
 
-def _delete(connection: Connection, deleted: Collection[str], key: str | None) -> int:
+def _delete(connection: Connection, model: str, deleted: Collection[str], key: str | None) -> int:
     count = 0
     for chunk in chunks(sorted(deleted)):
         rows = connection.execute(
             select(labels.c.id, labels.c.prediction_id, labels.c.model, labels.c.label)
-            .where(labels.c.source == SOURCE, labels.c.remark.in_(chunk))
+            .where(labels.c.source == SOURCE, labels.c.model == model, labels.c.remark.in_(chunk))
             .order_by(labels.c.id)
         ).all()
         connection.execute(delete(labels).where(labels.c.id.in_([row.id for row in rows])))

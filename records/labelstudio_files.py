@@ -117,8 +117,8 @@ def reconcile(
     gone: set[str] = set()
     if not only_add:
         for project in projects:
-            gone |= remarks(database, f"project {project}, ") - present
-    outcomes, result.deleted = change(database, new, gone, lambda _: classes)
+            gone |= remarks(database, model, f"project {project}, ") - present
+    outcomes, result.deleted = change(database, model, new, gone, lambda _: classes)
     for outcome in outcomes:
         if outcome.status in ("unknown", "full"):
             result.unknown += 1

@@ -37,11 +37,14 @@ class Backend:
         admission: Admission,
         recorder: Recorder | None,
         records: RecordsConnection,
+        workers: int = 1,
     ) -> None:
         self._registry = registry
         self._default_model = settings.default_model
         self._images = TaskImages(settings)
-        self._webhook = Webhook(registry, settings, admission, recorder, records, self._images)
+        self._webhook = Webhook(
+            registry, settings, admission, recorder, records, self._images, workers
+        )
         self._answers: dict[str, Answer] = {
             HEALTH.path: self._getting(self._health),
             VERSIONS.path: self._getting(self._versions),

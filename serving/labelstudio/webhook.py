@@ -4,20 +4,32 @@ finds."""
 
 import asyncio
 import logging
+import math
+import time
 from typing import TYPE_CHECKING, Any, Final
 
-from errors import BadRequestError, RecordsError, RequestError
+from errors import (
+    BadRequestError,
+    ImageError,
+    OverloadedError,
+    RecordsError,
+    RejectedImageError,
+    RequestError,
+)
+from images.decoding import examine
 from records.labelstudio import choice_of, label_of, remark_of, request_id_of
 from serving.endpoint import ClientGone, Endpoint, Exchange
 from serving.http.fields import read_object
 from serving.http.labelstudio import WEBHOOK
 from serving.http.reply import Reply, json_reply
+from serving.http.schema import MAX_LABELS
 from serving.inference.admission import Admission
 from serving.inference.registry import Registry, model_name
 from serving.labelstudio.config import read_config
 from serving.labelstudio.images import TaskImages
 from serving.metrics import LABELS
 from serving.offloop import off_loop_if_large
+from serving.recording.allowance import Allowance
 from serving.recording.connection import RecordsConnection
 from serving.recording.recorder import Recorder
 from settings import Settings
@@ -31,6 +43,7 @@ MOST: Final = 256
 """Webhooks that wait to be written."""
 
 _PAUSES: Final = (0.0, 1.0, 5.0, 20.0)
+_REFUSED: Final = ("unknown", "full")
 _CREATED: Final = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_CREATED")
 _DELETED: Final = "ANNOTATIONS_DELETED"
 
@@ -81,8 +94,12 @@ class Webhook(Endpoint):
         recorder: Recorder | None,
         records: RecordsConnection,
         images: TaskImages,
+        workers: int = 1,
     ) -> None:
         super().__init__(settings, admission)
+        per_worker = settings.label_per_minute / workers
+        self._labels = Allowance(per_worker, time.monotonic(), MAX_LABELS)
+        self._max_pixels = settings.max_image_pixels
         self._registry = registry
         self._default_model = settings.default_model
         self._recorder = recorder
@@ -94,18 +111,40 @@ class Webhook(Endpoint):
         for task in self._writing:
             task.cancel()
 
-    async def answer(self, exchange: Exchange, body: bytes, _: ClientGone) -> Reply:
+    async def answer(
+        self,
+        exchange: Exchange,
+        body: bytes,
+        client_gone: ClientGone,  # noqa: ARG002 - an annotation is kept even if its client is gone
+    ) -> Reply:
         model = model_name(exchange.scope["path_params"]["model"] or self._default_model)
         exchange.require(model)
-        if self._registry.labels(model) is None:
+        classes = self._registry.labels(model)
+        if classes is None:
             raise BadRequestError("Invalid model name")
         change = Change(await off_loop_if_large(body, read_object, body))
         if change.is_empty:
             return json_reply({"status": "ignored"})
+        for _, choice in change.choices:
+            if type(label_of(choice, classes)) is not type(classes[0]):
+                raise BadRequestError(
+                    f"The choice {choice[:40]!r} cannot be a label of {model}, whose labels are "
+                    "integers."
+                )
+        count = max(1, len(change.choices))
+        now = time.monotonic()
+        wait = self._labels.wait(count, now)
+        if wait:
+            raise OverloadedError(
+                "More labels arrived in a minute than the server keeps; the next import has them.",
+                "capacity",
+                retry_after=math.ceil(wait),
+            )
+        self._labels.take(count)
         if len(self._writing) >= MOST:
             logger.warning("an annotation was left to the next import: %d wait already", MOST)
             return json_reply({"status": "left to the next import"})
-        exchange.charge(max(1, len(change.choices)))
+        exchange.charge(count)
         key = exchange.caller.key.name if exchange.caller is not None else None
         task = asyncio.create_task(self._write(change, model, key))
         self._writing.add(task)
@@ -121,8 +160,12 @@ class Webhook(Endpoint):
             await asyncio.sleep(pause)
             try:
                 await self._keep(change, model, key)
-            except (RecordsError, RequestError) as error:
+            except (RecordsError, OverloadedError) as error:
                 reason = str(error)
+            except RequestError as error:
+                # That of an image, which will not change.
+                logger.warning("an annotation's image cannot be kept: %s", error)
+                return
             except Exception:
                 logger.exception("an annotation was lost until the next import")
                 return
@@ -138,9 +181,13 @@ class Webhook(Endpoint):
             # The prediction was not kept, or never made: the label brings the image.
             with self._admission.bodies() as hold:
                 image = await self._images.load(change.source, hold)
+                try:
+                    await asyncio.to_thread(examine, image, self._max_pixels)
+                except ImageError as error:
+                    raise RejectedImageError(str(error)) from None
                 outcomes = await asyncio.to_thread(self._store, change, model, key, image)
         for outcome in outcomes:
-            LABELS.labels(outcome.status).inc()
+            LABELS.labels("refused" if outcome.status in _REFUSED else outcome.status).inc()
 
     def _store(self, change: Change, model: str, key: str | None, image: bytes) -> "list[Outcome]":
         from records.annotations import SOURCE
@@ -161,7 +208,7 @@ class Webhook(Endpoint):
             for remark, choice in change.choices
         ]
         with self._records.open() as database:
-            outcomes, _ = change_labels(database, labels, change.deleted, classes, key)
+            outcomes, _ = change_labels(database, model, labels, change.deleted, classes, key)
         return outcomes
 
 

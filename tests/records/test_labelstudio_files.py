@@ -80,7 +80,7 @@ def test_what_a_webhook_missed_is_found(kept: Database, tmp_path: Path) -> None:
     of_webhook = NewLabel("1", 3, "clf", source=SOURCE, remark="project 3, annotation 10")
     missed_deletion = NewLabel("2", 3, "clf", source=SOURCE, remark="project 3, annotation 20")
     elsewhere = NewLabel("3", 3, "clf", source=SOURCE, remark="project 33, annotation 30")
-    change(kept, [of_webhook, missed_deletion, elsewhere], [], lambda _: (3, 8))
+    change(kept, "clf", [of_webhook, missed_deletion, elsewhere], [], lambda _: (3, 8))
     label(kept, "4", 8)
     file = exported(tmp_path / "export.json", task(1, "3"), task(5, "8"))
     done = reconcile(kept, file, "clf", "image")
@@ -119,9 +119,11 @@ def test_an_image_that_the_export_brings(database: Database, tmp_path: Path) -> 
 
 
 def test_deletions_are_in_the_audit(kept: Database) -> None:
-    change(kept, [NewLabel("1", 3, "clf", source=SOURCE, remark="a")], [], lambda _: None)
-    change(kept, [], ["a", "unknown"], lambda _: None, "line-3")
-    assert remarks(kept, "") == set()
+    change(kept, "clf", [NewLabel("1", 3, "clf", source=SOURCE, remark="a")], [], lambda _: None)
+    change(kept, "pets", [], ["a"], lambda _: None)
+    assert remarks(kept, "clf", "") == {"a"}
+    change(kept, "clf", [], ["a", "unknown"], lambda _: None, "line-3")
+    assert remarks(kept, "clf", "") == set()
     newest = acts(kept)[0][1]
     assert (newest.actor, newest.action, newest.detail) == ("line-3", "unlabel", "3")
     with kept.reading() as connection:
