@@ -148,7 +148,7 @@ def test_what_is_no_export(database: Database, tmp_path: Path, content: str, sen
 
 def test_tasks_are_the_least_sure_without_a_label(kept: Database, tmp_path: Path) -> None:
     label(kept, "1", 8)
-    names = {"from_name": "digit", "to_name": "img", "key": "photo"}
+    names: dict[str, Any] = {"from_name": "digit", "to_name": "img", "key": "photo"}
     file = tmp_path / "tasks.json"
     assert write_tasks(kept, file, "clf", limit=3, **names) == 3
     tasks = json.loads(file.read_bytes())
