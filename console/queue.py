@@ -13,6 +13,8 @@ from records.database import Database
 from records.routing import Rollout
 
 _LOOKED_AT: Final = 240
+# Others label too, by other workers.
+_SECONDS: Final = 5.0
 # Two images for which a model's probabilities differ by less than this (Hellinger distance, from 0
 # to 1) are one scene to it: it has nothing more to learn from the second.
 _ALIKE: Final = 0.08
@@ -33,7 +35,9 @@ def queue(
     """The next images for whoever labels as ``source``."""
     rollout_id = None if rollout is None else rollout.id
     found = RECENT(
-        ("queue", model, rollout_id, source), lambda: _found(database, model, rollout_id, source)
+        ("queue", model, rollout_id, source),
+        lambda: _found(database, model, rollout_id, source),
+        _SECONDS,
     )
     once: dict[int, Candidate] = {}
     for one in found:
