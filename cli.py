@@ -5,9 +5,11 @@ Exit codes: 0 success, 1 a PupilaError or a file that cannot be used, 2 wrong us
 """
 
 import errno
+import io
 import logging
 import re
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,6 +41,8 @@ _OF_FILES: Final = {
     errno.ENOENT: "it does not exist",
     errno.ENOTDIR: "a part of its path is a file and no folder",
     errno.EISDIR: "it is a folder",
+    errno.ENAMETOOLONG: "its name is too long",
+    errno.ELOOP: "it is a link that leads in a circle",
     errno.EMFILE: "this process has too many files open",
     errno.ENFILE: "this machine has too many files open",
     errno.EIO: "the disk does not answer as it should",
@@ -62,6 +66,9 @@ def _configure() -> None:
 @contextmanager
 def _errors_reported(context: click.Context) -> Iterator[None]:
     Postponed.begin(_configure)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A folder's name may be no text: Linux takes any bytes.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         yield
     except PupilaError as error:
@@ -110,6 +117,12 @@ def _of_file(error: OSError) -> str | None:
 
 class Command(click.Command):
     """A click command that prints a PupilaError on stderr and exits with 1."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if any("\0" in one for one in args):
+            # No file and no name has one, and each library that meets it raises its own error.
+            raise click.UsageError("An argument has a NUL character: leave it out.", ctx)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         with _errors_reported(ctx):

@@ -49,7 +49,8 @@ class Settings(RecordSettings):
         default=None,
         ge=1,
         le=256,
-        description="server processes; by default one for each CPU available to the container",
+        description="server processes; by default one for each CPU available to the container, "
+        "but no more than its memory has room for",
     )
     default_model: str = Field(
         default="clf",

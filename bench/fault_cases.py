@@ -91,7 +91,12 @@ CASES = (
         plays.bad_version,
         ("PupilaVersionRefused",),
     ),
-    Case("expired key", "the clients' key expires", plays.expired_key, ("PupilaKeyExpires",)),
+    Case(
+        "expired key",
+        "the clients' key expires",
+        plays.expired_key,
+        ("PupilaKeyExpires", "PupilaUnauthorized"),
+    ),
     Case(
         "certificate expires",
         "within a day",

@@ -86,7 +86,7 @@ def _for_peers(folder: Path, version: Version, extractor: Extractor) -> None:
     assert spec.mean is not None  # noqa: S101 - the default extractor's has both
     assert spec.std is not None  # noqa: S101
     fields = {"labels": manifest.labels, "side": spec.width}
-    fields |= {"mean": spec.mean[0], "std": spec.std[0]}
+    fields |= {"mean": spec.mean[0], "std": spec.std[0], "crop": spec.fit == "crop"}
     (folder / "photos.json").write_text(json.dumps(fields))
     peers, runtime = PhotoClassifier.load(folder), version.artifact.open()
     for size, count in ASKED.items():

@@ -54,16 +54,30 @@ def environment(version: str, folder: Path) -> Path:
         subprocess.run(
             [uv, "venv", "-q", "--python", sys.executable, str(python.parent.parent)], check=True
         )
-        wanted = [f"scikit-learn=={version}", "numpy<2"]
+        # Wheels of the oldest were built with NumPy 1; those of 1.9 and later need 2.
+        old = tuple(map(int, version.split(".")[:2])) < (1, 9)
+        wanted = [f"scikit-learn=={version}", *(["numpy<2"] if old else [])]
         subprocess.run([uv, "pip", "install", "-q", "--python", str(python), *wanted], check=True)
     return python
 
 
+def made(version: str, folder: Path) -> Path:
+    """The folder with the pickles of that version, and ``home.npz``; made if it is not there."""
+    python = environment(version, folder)
+    pickles = folder / f"pickles-{version}"
+    if not (pickles / "home.npz").exists():
+        subprocess.run([str(python), str(HERE / "old_pickles.py"), str(pickles)], check=True)
+    return pickles
+
+
+def kind_of(path: Path, home: Any) -> str:
+    """What a pickle has, as ``old_pickles.py`` calls it."""
+    kinds = (key[7:] for key in home.files if key.startswith("labels:"))
+    return next(kind for kind in kinds if _stem(kind) == path.stem)
+
+
 def judged(path: Path, version: str, home: Any) -> Row:
-    name = path.stem
-    kind = next(
-        key[7:] for key in home.files if key.startswith("labels:") and _stem(key[7:]) == name
-    )
+    kind = kind_of(path, home)
     classes: frozenset[str] = frozenset()
     try:
         loaded = load(path)
@@ -98,6 +112,19 @@ def _differ(labels: NDArray[Any], scores: NDArray[Any], home: Any, kind: str) ->
     if kind.startswith("knn"):  # Points that are equally far.
         return int((wrong & ~close).sum() > len(wrong) // 100) * int(wrong.sum())
     return int(((wrong & ~close) | away).sum())
+
+
+def labels_that_differ(labels: NDArray[Any], home: Any, kind: str) -> int:
+    """Images with another label than at home, but for close calls."""
+    wrong = labels != home[f"labels:{kind}"]
+    theirs = np.asarray(home[f"scores:{kind}"])
+    if theirs.ndim == 1:
+        theirs = np.stack([-theirs, theirs], axis=1)
+    if theirs.shape[-1] < 2 or len(theirs) != len(labels):
+        return int(wrong.sum())
+    ordered = np.sort(theirs, axis=1)
+    close = ordered[:, -1] - ordered[:, -2] <= MARGIN * max(1.0, float(np.abs(theirs).max()))
+    return int((wrong & ~close).sum())
 
 
 def _stem(kind: str) -> str:
@@ -149,10 +176,7 @@ def main() -> None:
     folder = Path(tempfile.gettempdir()) / "skv"
     rows: list[Row] = []
     for version in arguments:
-        python = environment(version, folder)
-        pickles = folder / f"pickles-{version}"
-        if not (pickles / "home.npz").exists():
-            subprocess.run([str(python), str(HERE / "old_pickles.py"), str(pickles)], check=True)
+        pickles = made(version, folder)
         home = np.load(pickles / "home.npz")
         for path in sorted(pickles.glob("*.pkl")):
             row = judged(path, version, home)

@@ -12,7 +12,9 @@ import statistics
 import sys
 import tempfile
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,8 +25,10 @@ from bench.plan import Plan, Result, run
 from bench.process import ROOT
 from bench.table import markdown
 from models.store import Store
+from models.version import Version
 from records.database import Database
 from records.rollouts import finish, move, running, start
+from records.routing import Stage
 from settings import Settings
 from tests.servers import serve
 from tests.waiting import until
@@ -47,6 +51,75 @@ def rate(result: Result) -> float:
     return result.right / result.seconds
 
 
+@dataclass(frozen=True)
+class Decided:
+    """A rollout to measure: its stage, who answers what share, and how many images are paired."""
+
+    stage: Stage
+    share: float
+    shadow: float
+
+
+def measure(
+    home: Path,
+    champion: Version,
+    challenger: Version,
+    images: Path,
+    decided: Decided,
+    *,
+    rounds: int,
+    seconds: float,
+    connections: int = CONNECTIONS,
+    **settings: Any,
+) -> tuple[list[tuple[Result, Result]], dict[str, int]]:
+    """For each round the result with a rollout and without, in turns, and what became of the
+    challenger's share. ``home``: its store has both versions; ``settings``: of the server."""
+    found: list[tuple[Result, Result]] = []
+    database = Database.of(Settings(home=home / "pupila"), create=True)
+    database.prepare()
+    with closing(database), serve(home, workers=1, deadline_ms=1000, **settings) as server:
+        until(lambda: server.get("/readyz").status_code == 200, "ready")
+        trying = Trying(server, database, champion)
+        plan = Plan(
+            port=trying.port,
+            dialect="fields",
+            images=str(images),
+            connections=connections,
+            seconds=seconds,
+            warm=1.0,
+            root=server.process.pid,
+            mark="",
+        )
+
+        def with_rollout() -> Result:
+            begun = start(
+                database,
+                "clf",
+                challenger.version,
+                answering=champion.version,
+                shadow=decided.shadow,
+                rule={},
+                **WHO,
+            )
+            if decided.stage != "shadow":
+                move(database, begun, decided.stage, decided.share, **WHO)
+            until(lambda: trying.followed, "the worker follows")
+            result = run(plan)
+            finish(database, running(database, "clf"), "abort", **WHO)
+            until(lambda: trying.followed, "the worker follows")
+            return result
+
+        for number in range(rounds):
+            if number % 2:
+                without = run(plan)
+                found.append((with_rollout(), without))
+            else:
+                tried = with_rollout()
+                found.append((tried, run(plan)))
+            click.echo([f"{rate(one):,.0f}" for one in found[-1]], err=True)
+        return found, trying.attempts(challenger)
+
+
 @click.command(context_settings={"show_default": True, "max_content_width": 100})
 @click.option("--rounds", default=9, type=click.IntRange(1))
 @click.option("--seconds", default=3.0, type=click.FloatRange(0.1))
@@ -56,56 +129,21 @@ def rate(result: Result) -> float:
 def main(rounds: int, seconds: float, share: float, shadow: float, output: Path) -> None:
     """Compare a server with a rollout and without."""
     drafts = Drafts()
-    found: list[tuple[Result, Result]] = []
     with tempfile.TemporaryDirectory(prefix="pupila-bench-") as folder:
         home = Path(folder)
         store = Store(home / "models")
         challenger = store.save(drafts.champion())
         champion = store.save(drafts.champion())
         images(drafts, home / "images.json")
-        database = Database.of(Settings(home=home / "pupila"), create=True)
-        database.prepare()
-        with closing(database), serve(home, workers=1, deadline_ms=1000) as server:
-            until(lambda: server.get("/readyz").status_code == 200, "ready")
-            trying = Trying(server, database, champion)
-            plan = Plan(
-                port=trying.port,
-                dialect="fields",
-                images=str(home / "images.json"),
-                connections=CONNECTIONS,
-                seconds=seconds,
-                warm=1.0,
-                root=server.process.pid,
-                mark="",
-            )
-
-            def with_rollout() -> Result:
-                version = challenger.version
-                begun = start(
-                    database,
-                    "clf",
-                    version,
-                    answering=champion.version,
-                    shadow=shadow,
-                    rule={},
-                    **WHO,
-                )
-                move(database, begun, "canary", share, **WHO)
-                until(lambda: trying.followed, "the worker follows")
-                result = run(plan)
-                finish(database, running(database, "clf"), "abort", **WHO)
-                until(lambda: trying.followed, "the worker follows")
-                return result
-
-            for number in range(rounds):
-                if number % 2:
-                    without = run(plan)
-                    found.append((with_rollout(), without))
-                else:
-                    tried = with_rollout()
-                    found.append((tried, run(plan)))
-                click.echo([f"{rate(one):,.0f}" for one in found[-1]], err=True)
-            attempts = trying.attempts(challenger)
+        found, attempts = measure(
+            home,
+            champion,
+            challenger,
+            home / "images.json",
+            Decided("canary", share, shadow),
+            rounds=rounds,
+            seconds=seconds,
+        )
     ratios = [rate(tried) / rate(without) for tried, without in found]
     cpu = [
         (tried.server_cpu_seconds / tried.right) / (without.server_cpu_seconds / without.right)

@@ -21,6 +21,17 @@ def fields(**values: object) -> dict[str, Any]:
     return {"fields": values}
 
 
+def raised(error: BaseException | None) -> dict[str, Any]:
+    """The traceback as text, for ``extra``, in place of ``exc_info``; empty without an error.
+
+    A record that holds an exception holds the frames that it went through, and with them the bodies
+    and images of a request, for as long as anybody keeps the record.
+    """
+    if error is None:
+        return {}
+    return {"trace": "".join(traceback.format_exception(error)).rstrip()}
+
+
 class Lines(logging.Formatter):
     """What both forms share. ``always``: fields of every line, such as the worker's number."""
 
@@ -58,9 +69,9 @@ class Lines(logging.Formatter):
 
     def _traceback(self, record: logging.LogRecord) -> str:
         """Of the exception that the event is about; empty without one."""
-        if not record.exc_info or record.exc_info[0] is None:
-            return ""
-        text = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        text: str = getattr(record, "trace", "")
+        if not text and record.exc_info and record.exc_info[0] is not None:
+            text = "".join(traceback.format_exception(*record.exc_info)).rstrip()
         return self._masker.mask(text)[-_MAX_TRACEBACK:]
 
 

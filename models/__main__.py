@@ -144,8 +144,8 @@ def export(tag: str, path: Path) -> None:
 @click.option("--name", help="Model name of the new version; only for a pickle.")
 @click.option(
     "--image-spec",
-    help="How its training images became features: digits, gray-<W>x<H> or rgb-<W>x<H>; only for "
-    "a pickle.",
+    help="How its training images became features: digits, gray-<W>x<H>, rgb-<W>x<H>, each with "
+    "options such as :0-255; only for a pickle.  [default: what fits the folder of --check]",
 )
 @click.option("--trust", is_flag=True, help="Load the pickle, which can run any code.")
 @click.option(
@@ -199,7 +199,7 @@ def import_(path: Path, name: str | None, image_spec: str | None, trust: bool, *
 
         _print_imported(succeed(store, importing))
         return
-    if name is None or image_spec is None:
+    if name is None:
         raise click.UsageError("A pickle needs --name and --image-spec.")
     if not is_name(name):
         raise click.BadParameter(f"{RULE}.", param_hint="--name")
@@ -209,12 +209,17 @@ def import_(path: Path, name: str | None, image_spec: str | None, trust: bool, *
 
 
 def _import_pickle(
-    path: Path, name: str, image_spec: str, trust: bool, how: dict[str, Any]
+    path: Path, name: str, image_spec: str | None, trust: bool, how: dict[str, Any]
 ) -> None:
     from images.spec import ImageSpec
     from models.bringing import Pickle, bring, show
 
-    spec = ImageSpec.parse(image_spec)
+    spec = None if image_spec is None else ImageSpec.parse(image_spec)
+    if spec is None and how["check"] is None:
+        raise click.UsageError(
+            "A pickle needs --image-spec, since nothing in it says how images became its features; "
+            "or --check with a folder of labelled images, which tell the one that fits."
+        )
     show(path)
     if not trust:
         raise PickleError(
@@ -237,10 +242,13 @@ def _import_pickle(
         click.echo(f"Warning: {manifest.speed.warning}", err=True)
     _print_imported(saved, f" ({manifest.output}, {len(manifest.labels)} labels)")
     asked = version.name if saved.answers else version.tag
-    click.echo(
-        f'Request it with "model": "{asked}". Try a known image first: that {spec.name} is '
-        "how its training images became features cannot be checked here."
-    )
+    request = f'Request it with "model": "{asked}".'
+    if how["check"] is None:
+        request += (
+            f" Try a known image first: that {manifest.image_spec.name} is how its training images "
+            "became features cannot be checked here."
+        )
+    click.echo(request)
 
 
 def _print_imported(saved: "Succession", kind: str = "") -> None:

@@ -4,34 +4,14 @@ Versions never change, so that what was checked and signed is what answers. Whet
 a part of its manifest.
 """
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-import click
 
 from errors import ModelError
 from models.artifact import MANIFEST
 from models.coverage import most, needed, rank
-from models.manifest import Honesty, Manifest, content_digest
+from models.manifest import Honesty, Manifest, changed
 from models.version import Version
-
-USUAL: Final = 0.95
-
-
-def abstain_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``--abstain``, of every command that makes versions."""
-    return click.option(
-        "--abstain",
-        is_flag=False,
-        flag_value=USUAL,
-        type=click.FloatRange(0, 1, min_open=True, max_open=True),
-        metavar="[COVERAGE]",
-        help="Answer null where the image is not like those of the training, or the prediction set "
-        f"of this coverage ({USUAL} unless given) has not exactly one label.",
-    )(function)
 
 
 @dataclass(frozen=True)
@@ -61,10 +41,7 @@ class Abstaining:
         old = self.version.artifact
         for name in old.manifest.files:
             (folder / name).write_bytes(old.read(name))
-        changes = {"abstain": self.coverage, "parent": self.version.tag, "content": ""}
-        manifest = Manifest.model_validate(old.manifest.model_dump() | changes)
-        digest = content_digest(json.loads(manifest.model_dump_json()))
-        manifest = manifest.model_copy(update={"content": digest})
+        manifest = changed(old.manifest, abstain=self.coverage, parent=self.version.tag)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
         return manifest
 

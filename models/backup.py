@@ -17,6 +17,7 @@ from models.info import BENTOML_INFO, read_info
 from models.signature import SIGNATURE, TrustedKeys
 from models.store import Store
 from models.version import Version
+from settings import settings
 
 _MODELS = "models"
 
@@ -24,12 +25,14 @@ _MODELS = "models"
 @dataclass(frozen=True)
 class Copied:
     """Tags of the versions that were copied, of those that were there already, and of those among
-    the copied whose training images were copied too; ``faults``: why a version was not."""
+    both whose training images were copied; ``faults``: why a version was not; ``lost``: of which
+    versions the images were not, or not all, and why."""
 
     versions: tuple[str, ...]
     present: tuple[str, ...]
     images: tuple[str, ...]
     faults: tuple[str, ...]
+    lost: tuple[str, ...] = ()
 
 
 def backup_store(folder: Path, *, create: bool = False) -> Store:
@@ -52,9 +55,10 @@ def backup_store(folder: Path, *, create: bool = False) -> Store:
 
 def copy_versions(source: Store, target: Store, names: Sequence[str] = ()) -> Copied:
     """Copy the versions of these models, or of all, that ``target`` lacks, each checked against its
-    manifest. What cannot be copied is told, and the rest goes on. Raises ModelError."""
+    manifest, and the training images that it lacks. What cannot be copied is told, and the rest
+    goes on. Raises ModelError."""
     known = {version.tag: version for version in target.versions()}
-    copied, present, images, faults = [], [], [], []
+    copied, present, images, faults, lost = [], [], [], [], []
     for version in source.versions():
         if names and version.name not in names:
             continue
@@ -64,17 +68,21 @@ def copy_versions(source: Store, target: Store, names: Sequence[str] = ()) -> Co
                 _copy(version, target)
             elif (signature := _signature(version.path)) in (b"", _signature(copy.path)):
                 present.append(version.tag)
-                continue
             else:
                 target.attach(copy, SIGNATURE, signature)
         except (ModelError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             faults.append(f"{version.tag}: {str(reason).rstrip('.')}")
             continue
-        copied.append(version.tag)
-        if _copy_images(version, source, target):
-            images.append(version.tag)
-    return Copied(tuple(copied), tuple(present), tuple(images), tuple(faults))
+        if version.tag not in present:
+            copied.append(version.tag)
+        try:
+            if _copy_images(version, source, target):
+                images.append(version.tag)
+        except (ModelError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            lost.append(f"{version.tag}: {str(reason).rstrip('.')}")
+    return Copied(tuple(copied), tuple(present), tuple(images), tuple(faults), tuple(lost))
 
 
 def _copy(version: Version, target: Store) -> None:
@@ -100,12 +108,23 @@ def _copy(version: Version, target: Store) -> None:
 
 
 def _copy_images(version: Version, source: Store, target: Store) -> bool:
-    """Keep the images that a version was trained on, if there are any; says whether it did."""
-    found = source.training_images.read(version.name, version.version)
-    if found is None:
+    """Keep the images that a version was trained on, if there are any that the other store lacks;
+    says whether it did. Raises ModelError if any is lost, once the others are kept."""
+    own, others = source.training_images, target.training_images
+    if others.kept(version.name, version.version):
         return False
-    target.training_images.keep(version.name, version.version, found)
-    return target.training_images.kept(version.name, version.version)
+    found = own.read(version.name, version.version)
+    if found is None or not settings().training_images_bytes:
+        return False
+    others.keep(version.name, version.version, found)
+    if not others.kept(version.name, version.version):
+        raise ModelError("they could not be written, as the line above says")
+    if found.missing:
+        raise ModelError(
+            f"{found.missing:,} of {len(found) + found.missing:,} are damaged or missing; the "
+            "others were copied"
+        )
+    return True
 
 
 def _signature(folder: Path) -> bytes:

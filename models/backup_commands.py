@@ -48,9 +48,14 @@ def restore(folder: Path, names: tuple[str, ...]) -> None:
 def _print(done: "Copied", where: str) -> None:
     for fault in done.faults:
         click.echo(f"Not copied: {fault}.", err=True)
+    for fault in done.lost:
+        click.echo(f"Training images not copied: {fault}.", err=True)
     click.echo(
         f"Copied {cli.counted(len(done.versions), 'version')} {where}, "
         f"{len(done.images):,} with training images; {len(done.present):,} were there already."
     )
     if done.faults:
         raise ModelError(f"{cli.counted(len(done.faults), 'version')} could not be copied.")
+    if done.lost:
+        count = cli.counted(len(done.lost), "version")
+        raise ModelError(f"The training images of {count} could not all be copied.")

@@ -1,17 +1,18 @@
 """``python -m models import`` of a pickle: shown, loaded, proven, saved."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from errors import ConversionError, ParityError, PickleError
+from errors import ConversionError, ParityError, PickleError, SpecError
 from images.spec import ImageSpec
 from models.store import Store
 
 if TYPE_CHECKING:
+    from models.offline.pickles import LoadedPickle
     from models.offline.succession import Succession
     from models.unsaved import Unsaved
 
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 class Pickle:
     """A file, and how the user wants it served.
 
+    ``spec``: None to find the one that fits ``check``.
     ``version``: of the scikit-learn that is to convert it. ``check``: images with what the original
     said, or, if ``accuracy`` is given, with their true labels.
     """
 
     path: Path
     name: str
-    spec: ImageSpec
+    spec: ImageSpec | None
     backend: Literal["onnx", "sklearn"] = "onnx"
     entry: str | None = None
     version: str | None = None
@@ -49,15 +51,26 @@ def show(path: Path) -> None:
 
 
 def bring(store: Store, pickled: Pickle) -> "Succession":
-    """Load the pickle, which RUNS it, and save it as a version. Raises PupilaError."""
+    """Load the pickle, which RUNS it, and save it as a version. Raises PupilaError.
+
+    Without a spec, the one that fits the labelled images to check with is taken; with one that fits
+    them less than another, nothing is saved.
+    """
     from models.offline.checking import Checked, Known
     from models.offline.succession import save
 
-    known = None
-    if pickled.check is not None:
-        known = Known.read(pickled.check, pickled.spec, pickled.accuracy)
     with ExitStack() as stack:
-        unsaved = _elsewhere(stack, pickled) if pickled.version else _here(pickled)
+        loaded = None if pickled.version else _loaded(pickled)
+        if loaded is not None and pickled.check is not None and pickled.check.is_dir():
+            pickled = _fitted(pickled, loaded)
+        spec = _spec(pickled)
+        known = None
+        if pickled.check is not None:
+            known = Known.read(pickled.check, spec, pickled.accuracy)
+        if loaded is None:
+            unsaved = _elsewhere(stack, pickled, spec)
+        else:
+            unsaved = _here(pickled, spec, loaded)
         checked = Checked(unsaved, known) if known is not None else None
         try:
             saved = save(store, checked or unsaved)
@@ -67,10 +80,54 @@ def bring(store: Store, pickled: Pickle) -> "Succession":
             raise type(error)(_with_way_out(str(error), unsaved)) from error
     if checked is not None:
         click.echo(checked.said)
+    if saved.version.manifest.gives_probabilities:
+        sets = saved.version.manifest.honesty
+        click.echo(
+            "Its probabilities are as they were made, not calibrated here; "
+            + (
+                f"it gives prediction sets, by {sets.images:,} labelled images."
+                if sets is not None
+                else "for prediction sets, --check true labels with --accuracy."
+            )
+        )
     return saved
 
 
-def _elsewhere(stack: ExitStack, pickled: Pickle) -> "Unsaved":
+def _spec(pickled: Pickle) -> ImageSpec:
+    if pickled.spec is not None:
+        return pickled.spec
+    other = (
+        "" if pickled.version else ", or give --check a folder of labelled images, which tell it"
+    )
+    raise SpecError(
+        f"Nothing in {pickled.path.name} says how images became its features: name its "
+        f"--image-spec{other}."
+    )
+
+
+def _fitted(pickled: Pickle, loaded: "LoadedPickle") -> Pickle:
+    """With the spec that fits the images to check with. Raises SpecError."""
+    from models.offline.checking import SHARE
+    from models.offline.spec_search import MIN_IMAGES, read_labelled, search_spec, try_spec
+
+    assert pickled.check is not None  # noqa: S101 - for the type checker
+    images = read_labelled(pickled.check)
+    given = pickled.spec
+    if given is not None:
+        fit = try_spec(loaded.estimator, loaded.labels, images, given)
+        if fit is not None and fit.share < SHARE and len(images) >= MIN_IMAGES:
+            search_spec(loaded.estimator, loaded.labels, images, given).confirmed(given)
+        return pickled
+    fits = search_spec(loaded.estimator, loaded.labels, images)
+    pickled = replace(pickled, spec=fits.chosen())
+    click.echo(fits.told())
+    if pickled.accuracy is None and fits.best.share < SHARE:
+        # The labels are the true ones: they tell which spec fits, and not what the original says.
+        return replace(pickled, check=None)
+    return pickled
+
+
+def _elsewhere(stack: ExitStack, pickled: Pickle, spec: ImageSpec) -> "Unsaved":
     from models.offline.elsewhere import converted
 
     if pickled.backend == "sklearn":
@@ -80,29 +137,32 @@ def _elsewhere(stack: ExitStack, pickled: Pickle) -> "Unsaved":
         )
     click.echo(f"Converting it by scikit-learn {pickled.version}, in an environment of its own ...")
     unsaved, lines = stack.enter_context(
-        converted(
-            pickled.path, pickled.name, pickled.spec.name, pickled.entry, str(pickled.version)
-        )
+        converted(pickled.path, pickled.name, spec.name, pickled.entry, str(pickled.version))
     )
     for line in lines:
         click.echo(line)
     return unsaved
 
 
-def _here(pickled: Pickle) -> "Unsaved":
-    from models.offline.adoption import adopt
+def _loaded(pickled: Pickle) -> "LoadedPickle":
     from models.offline.pickles import load
-    from models.offline.provenance import check_proven, check_releases
 
     loaded = load(pickled.path, pickled.entry)
     for warning in loaded.warnings:
         click.echo(f"Warning: {warning}", err=True)
     if loaded.said:
         click.echo(loaded.said)
+    return loaded
+
+
+def _here(pickled: Pickle, spec: ImageSpec, loaded: "LoadedPickle") -> "Unsaved":
+    from models.offline.adoption import adopt
+    from models.offline.provenance import check_proven, check_releases
+
     if pickled.check is None:
         check_proven(pickled.path.name, loaded.estimator, loaded.foreign)
         check_releases(pickled.path, loaded.estimator)
-    candidate = adopt(loaded.estimator, pickled.name, pickled.spec, pickled.backend, loaded.labels)
+    candidate = adopt(loaded.estimator, pickled.name, spec, pickled.backend, loaded.labels)
     if pickled.backend == "onnx":
         click.echo("Converting it to ONNX and comparing the predictions of both ...")
     return candidate

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+import internals
 from errors import ArtifactError, first_line
 from images.spec import ImageSpec
 from models.extractor_operators import EXTRACTOR_OPERATORS
@@ -204,6 +205,14 @@ class Embedder:
             )
             found[rows] = output.reshape(len(part), self.dimension)
         return found
+
+    def shrink(self) -> None:
+        """Give back the memory that larger batches have taken: 65 MB of 190 after eight images of
+        EfficientNet-Lite0, which ONNX Runtime would keep."""
+        options = internals.silent_onnxruntime().RunOptions()
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        image = np.zeros((1, *self._shape), self._dtype)
+        self._session.run([self.manifest.output_name], {self.manifest.input_name: image}, options)
 
 
 def difference(found: NDArray[np.float32], golden: NDArray[np.float32]) -> float:

@@ -14,7 +14,7 @@ import click
 
 import cli
 from errors import ModelError, RolloutError, UnknownVersionError
-from models.abstaining import Abstaining, abstain_option
+from models.abstention import abstain_option
 from models.names import RULE, is_name
 from records.routing import Decision
 
@@ -58,7 +58,10 @@ def promote(tag: str, because: str, abstain: float | None) -> None:
 
     name, version, answering = _chosen(tag)
     if abstain is not None:
-        version = _abstaining(f"{name}:{version}", abstain)
+        copy = _abstaining(f"{name}:{version}", abstain)
+        if copy != version:
+            # A rollback leads to the original where that answered.
+            version, answering = copy, answering or version
     with _database() as database:
         decision = make_champion(
             database, name, version, actor=COMMAND_LINE, because=because, answering=answering
@@ -169,6 +172,8 @@ def _chosen(tag: str) -> tuple[str, str, str | None]:
 
 def _abstaining(tag: str, coverage: float) -> str:
     """The version that a copy of this one was saved as; itself if it abstains so."""
+    from models.abstaining import Abstaining
+
     store = open_store()
     version = store.get(tag)
     if version.manifest.abstain == coverage:

@@ -219,6 +219,11 @@ class Manifest(_Frozen):
     without_estimator: str | None = Field(
         default=None, description="why a version with a graph has no estimator.skops"
     )
+    augmented: int = Field(
+        default=0,
+        description="copies of each training image, mirrored, cropped or recolored, that it was "
+        "trained on, too",
+    )
     calibration: Calibration | None = Field(
         default=None, description="None for a version whose probabilities are as they were"
     )
@@ -267,3 +272,10 @@ def content_digest(fields: Mapping[str, Any]) -> str:
     kept = {name: value for name, value in fields.items() if name not in _NOT_CONTENT}
     canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def changed(manifest: Manifest, **changes: Any) -> Manifest:
+    """A copy with other values, validated again, and the digest of its content."""
+    found = Manifest.model_validate(manifest.model_dump() | changes)
+    digest = content_digest(json.loads(found.model_dump_json()))
+    return found.model_copy(update={"content": digest})

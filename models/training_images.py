@@ -213,8 +213,6 @@ class TrainingImages:
     def _image(
         self, entry: _Entry, spec: ImageSpec
     ) -> tuple[NDArray[np.uint8] | None, bytes | None]:
-        # With Pillow, which no command that only reads versions needs.
-
         with contextlib.suppress(OSError, ImageError):
             content = read_regular(self._blob(entry.sha256))
             if hashlib.sha256(content).hexdigest() != entry.sha256:

@@ -10,6 +10,7 @@ from monitor.accuracy.harm import HarmReport
 from monitor.accuracy.labelled import LABELS_BACK, RECENT, AccuracyReport
 from monitor.drift.alarm import AlarmVerdict
 from monitor.drift.results import DriftReport
+from monitor.familiar import FamiliarReport
 from monitor.phrasing import capitalized, enumerated
 from monitor.quality.quality import QualityReport
 from monitor.window.data import WindowData
@@ -42,6 +43,7 @@ class Findings:
     accuracy: AccuracyReport
     labels_since: datetime
     harm: HarmReport
+    familiar: FamiliarReport
     asked: int = 0
 
     @cached_property

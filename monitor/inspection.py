@@ -17,6 +17,7 @@ from monitor.accuracy.labelled import (
 from monitor.drift.alarm import AlarmRule
 from monitor.drift.detector import DriftDetector, DriftSettings
 from monitor.drift.results import DriftReport
+from monitor.familiar import look
 from monitor.findings import Findings
 from monitor.proportions import Proportion
 from monitor.quality.quality import check_quality
@@ -92,6 +93,7 @@ def inspect(
         accuracy=accuracy,
         labels_since=labels_since,
         harm=harm,
+        familiar=look(monitored, data),
     )
 
 
@@ -176,6 +178,7 @@ def _labelled(
         limit=_MAX_LABELLED,
         labelled=True,
         with_images=False,
+        by_chance=True,
     )
 
 

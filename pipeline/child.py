@@ -24,6 +24,7 @@ from pipeline.order import Answer, Order, data_name
 from records.database import Database
 from records.leases import holder
 from settings import settings
+from train.augmenting import Variants, variants_of
 from train.dataset import Split
 from train.embedding import embedded
 from train.fit import train_parts
@@ -73,26 +74,32 @@ def retrain(database: Database, store: Store, order: Order) -> tuple[Version, st
         accept_new_classes=order.accept_new_classes,
     )
     parts, whole = data.split(data_name(order.retraining))
+    seed = manifest.data.seed if manifest.data else 0
     extractor = champion.artifact.extractor()
+    variants: Variants | None = None
     if extractor is not None:
         recipe = for_features(recipe)
         parts = Split(embedded(parts.train, extractor), embedded(parts.holdout, extractor))
+        if manifest.augmented:
+            variants = variants_of(parts.train, extractor, seed)
     click.echo(f"Training {recipe} on {len(parts.train):,} images ...", err=True)
     result = train_parts(
         parts,
         whole,
         recipe,
         champion.name,
-        seed=manifest.data.seed if manifest.data else 0,
+        seed=seed,
         parameters=manifest.parameters if recipe == manifest.recipe else {},
         plan=order.plan,
         backend=manifest.backend,
         parent=champion.tag,
         extractor=extractor,
+        variants=variants,
         abstain=manifest.abstain,
     )
     click.echo("Converting, checking and saving ...", err=True)
     candidate = _with_sizes(result.candidate, champion)
+    candidate = replace(candidate, augmented=manifest.augmented)
     version = store.save(Guarded(candidate, database, order.lease, order.owner), images=data.images)
     _track(version, order)
     accuracy = result.metrics.accuracy.value

@@ -15,11 +15,11 @@ from models.embedding_cache import EmbeddingCache
 from models.extractor import Extractor
 from models.manifest import Label
 from models.offline.likeness import Likeness
-from pipeline.noise import MAX_PROPORTION, out_of_fold, suspects
 from pipeline.production import LeftOut, Reason, Sample
 from pipeline.sampling import sample
 from pipeline.sides import held_out
 from train.embedding import embeddings_of
+from train.noise import MAX_PROPORTION, out_of_fold, suspects
 from train.recipes import for_features
 
 MIN_OF_NEW_CLASS = 5

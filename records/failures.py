@@ -1,7 +1,9 @@
 """Database errors as one sentence, without SQL, values or passwords."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy.exc import (
@@ -33,6 +35,21 @@ _MEANINGS: Final = (
 )
 
 
+# What SQLite says of a full disk, too, where it cannot make a file beside the database's.
+_UNSURE: Final = "disk I/O error"
+# A page of the database, with its log.
+_LEAST_BYTES: Final = 64 * 1024
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk that has the folder has no room for anything; False if that is unknown."""
+    try:
+        disk = os.statvfs(folder)
+    except (OSError, ValueError):
+        return False
+    return disk.f_bavail * disk.f_frsize < _LEAST_BYTES or (disk.f_files > 0 and not disk.f_favail)
+
+
 @contextmanager
 def translated_errors(name: str) -> Iterator[None]:
     """Raises DatabaseError for what may succeed later, RecordsError for what never can."""
@@ -61,6 +78,8 @@ def _failure(name: str, error: DBAPIError) -> RecordsError:
     if "no such table" in message or getattr(error.orig, "sqlstate", None) == "42P01":
         return SchemaError(f"{name} lacks a table: run python -m records migrate.")
     meaning = next((meaning for part, meaning in _MEANINGS if part in message), message)
+    if _UNSURE in message and is_full(Path(name).parent):
+        meaning = _FULL
     kind = DiskFullError if meaning is _FULL else DatabaseError
     return kind(f"The database {name} cannot be used: {meaning}.")
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, distinct, func, select
+from sqlalchemy import ColumnElement, distinct, func, or_, select
 
 from records.database import Database
 from records.requests import Drawn
@@ -70,7 +70,7 @@ def not_asked(
 ) -> list[int]:
     """The ids of a version's predictions, from ``start`` until before ``end``, that have an image
     and whose label nobody asked for: with a label, too, since a random sample must not leave out
-    those that somebody complained of."""
+    those that somebody complained of; but without those kept only since their image is unknown."""
     column = predictions.c
     asked = select(label_requests.c.prediction_id).where(
         label_requests.c.prediction_id == column.id
@@ -87,6 +87,7 @@ def not_asked(
             column.origin == "traffic",
             image.exists(),
             ~asked.exists(),
+            or_(column.weight.is_not(None), column.known.is_(None), column.known.is_(True)),
         )
         .order_by(column.id)
     )

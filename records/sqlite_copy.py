@@ -7,16 +7,18 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, cast
 
 from sqlalchemy.exc import DBAPIError
 
-from errors import DatabaseError, RecordsError
+from errors import DatabaseError, DiskFullError, RecordsError
 from records.contents import Contents, Progress, counted
 from records.database import COMMAND_SECONDS, Database
+from records.engines import file_exists
+from records.failures import is_full
 from records.succession import Succession
 
 _PAGES: Final = 2000
@@ -43,8 +45,11 @@ def read(database: Database, path: Path, progress: Progress) -> Contents:
     """Make the database what the file holds. Raises RecordsError and DatabaseError."""
     file = cast("Path", database.file)
     backup = _checked(path)
-    database.create_file()
-    with _failures(file), TemporaryDirectory(dir=file.parent, prefix=".restore-") as folder:
+    with (
+        _created(database, file),
+        _failures(file),
+        TemporaryDirectory(dir=file.parent, prefix=".restore-") as folder,
+    ):
         prepared = Path(folder) / file.name
         shutil.copyfile(path, prepared)
         with Database(f"sqlite:///{prepared}") as copy:
@@ -57,6 +62,22 @@ def read(database: Database, path: Path, progress: Progress) -> Contents:
             # One write transaction of the database: others read what was there until it ends.
             _copy(source, driver, progress)
     return backup
+
+
+@contextmanager
+def _created(database: Database, file: Path) -> Iterator[None]:
+    """With a file of the database. One that is made for this is gone if it fails: an empty database
+    would be taken for one that has lost its records."""
+    new = not file_exists(file)
+    database.create_file()
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            # Unless somebody has begun to use it.
+            if new and file.stat().st_size == 0:
+                file.unlink()
+        raise
 
 
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection, progress: Progress) -> None:
@@ -104,6 +125,8 @@ def _failures(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if is_full(path.parent):
+            raise DiskFullError(f"{path} cannot be written: the disk is full.") from None
         raise DatabaseError(f"{path} cannot be written: {error}.") from None
     except OSError as error:
         raise RecordsError(f"{path} cannot be written: {error.strerror or error}.") from None

@@ -65,13 +65,15 @@ def window(
     status: int | None = 200,
     origins: Collection[str] = ("traffic",),
     with_images: bool = True,
+    by_chance: bool = False,
 ) -> list[Record]:
     """The predictions from ``start`` until before ``end``, in the order in which they were kept.
 
     If there are more than ``limit``, a uniform sample of them, the same for the same seed, with
     unchanged weights. ``or_roles``: also those of any version that answered in one of these roles.
     ``labelled``: only those with a label, including those whose sources
-    disagree. ``status`` None: rejected requests too. Raises DatabaseError.
+    disagree. ``status`` None: rejected requests too. ``by_chance``: without those that were kept
+    only because their image is unknown. Raises DatabaseError.
     """
     chosen = conditions(
         model,
@@ -84,6 +86,8 @@ def window(
         status=status,
         origins=origins,
     )
+    if by_chance:
+        chosen.append(kept_by_chance())
     with database.reading() as connection:
         ids: Sequence[int] = list(
             connection.execute(
@@ -95,6 +99,12 @@ def window(
         return read(connection, ids, with_images=with_images)
 
 
+def kept_by_chance() -> ColumnElement[bool]:
+    """A condition: the prediction was not kept only because its image is unknown."""
+    column = predictions.c
+    return or_(column.weight.is_not(None), column.known.is_(None), column.known.is_(True))
+
+
 def answered_by(
     database: Database,
     model: str,
@@ -104,10 +114,12 @@ def answered_by(
     start: datetime | None = None,
     end: datetime | None = None,
 ) -> dict[str, int]:
-    """How many kept requests each version has answered, accepted or not. Raises DatabaseError."""
+    """How many requests each version has answered, accepted or not, of those that were kept by
+    chance. Raises DatabaseError."""
     chosen = conditions(
         model, version=version, or_roles=or_roles, start=start, end=end, origins=("traffic",)
     )
+    chosen.append(kept_by_chance())
     column = predictions.c.version
     statement = select(column, func.count()).where(*chosen).group_by(column).order_by(column)
     with database.reading() as connection:

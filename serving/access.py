@@ -12,7 +12,7 @@ from secrets import token_hex
 from typing import Final
 
 from errors import PupilaError
-from logs.lines import fields
+from logs.lines import fields, raised
 from settings import Settings
 
 logger = logging.getLogger("pupila.access")
@@ -68,7 +68,7 @@ class AccessLog:
             return trace
         level = logging.WARNING if status == HTTPStatus.SERVICE_UNAVAILABLE else logging.ERROR
         unexpected = error if not isinstance(error, PupilaError) else None
-        logger.log(level, "request failed", exc_info=unexpected, extra=about)
+        logger.log(level, "request failed", extra=about | raised(unexpected))
         return trace
 
     def _allow(self) -> bool:

@@ -91,3 +91,23 @@ def test_a_command_logs_warnings_unless_told_otherwise(
 
     result = CliRunner().invoke(telling)
     assert [json.loads(line)["event"] for line in result.stderr.splitlines()] == events
+
+
+def test_an_argument_with_a_nul_is_one_sentence() -> None:
+    @click.command(cls=cli.Command)
+    @click.argument("path")
+    def taking(path: str) -> None:
+        raise AssertionError(path)
+
+    result = CliRunner().invoke(taking, ["a\0b"])
+    assert result.exit_code == 2
+    assert result.stderr.endswith("Error: An argument has a NUL character: leave it out.\n")
+
+
+def test_a_name_that_is_no_text_is_printed() -> None:
+    @click.command(cls=cli.Command)
+    def printing() -> None:
+        click.echo("to \udcff")
+
+    result = CliRunner().invoke(printing)
+    assert (result.exit_code, result.stdout) == (0, "to \\udcff\n")

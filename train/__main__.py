@@ -9,15 +9,13 @@ from click.core import ParameterSource
 
 import cli
 from errors import ModelError
-from models.abstaining import abstain_option
+from models.abstention import abstain_option
 from models.names import RULE, is_name
 from train.data_options import DataChoice, data_options
-from train.options import RECIPES, check_search, quantize_options, search_plan
+from train.options import RECIPES, check_search, search_plan
+from train.photo_options import PhotoChoice, photo_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from models.extractor import Extractor
     from models.offline.succession import Succession
     from train.auto_recipe import Choice
     from train.dataset import Dataset
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
 PROMOTE = ("always", "better", "never")
 
 _STAGES = {"search": "Searching", "fit": "Fitting", "calibrate": "Calibrating"}
-_EMBEDDING = "Looking at the images"
-_QUANTIZING = "Turning the extractor into int8"
-_EMBEDDING_AGAIN = "Looking at the images in int8"
 _SAVING = "Converting, checking and saving"
 
 
@@ -51,13 +46,7 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     help="What to train; auto takes svc, or where that would take minutes, forest or logistic; "
     "with --features logistic, and there is lda, too.",
 )
-@click.option(
-    "--features",
-    metavar="NAME|FILE.onnx",
-    help="Train on what this network makes of the images: efficientnet-lite0, one that python -m "
-    "features has added, or a file. The way for photos, of which a few a class are enough.",
-)
-@quantize_options
+@photo_options
 @click.option("--name", default="clf", callback=_name, help="The model's name in the store.")
 @click.option(
     "--image-spec",
@@ -116,7 +105,6 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
 @abstain_option
 def main(
     recipe_name: str,
-    features: str | None,
     name: str,
     image_spec: str | None,
     holdout: float,
@@ -127,8 +115,6 @@ def main(
     dask: str | None,
     backend: Literal["onnx", "sklearn"],
     promote: Literal["always", "better", "never"] | None,
-    quantize: bool,
-    max_loss: float,
     abstain: float | None,
     **chosen: Any,
 ) -> None:
@@ -137,33 +123,36 @@ def main(
     If a check fails, nothing is saved. To train on a folder named digits, write ./digits.
     """
     check_search(candidates, halving=halving, workers=workers, dask=dask)
-    if quantize and features is None:
-        raise click.UsageError("--quantize needs --features: it makes the network smaller.")
+    photo = PhotoChoice.taken(chosen)
+    if recipe_name == "lda" and photo.features is None:
+        raise click.UsageError("--recipe lda needs --features: it is for photos.")
 
     from rich.console import Console
 
     from train.dataset import split
     from train.fit import train_parts
-    from train.photos import chosen_extractor
     from train.progress import progress
     from train.report import print_report
 
     # A wrong plan is reported before the images are read.
     plan = search_plan(candidates, halving=halving, workers=workers, dask=dask, resume=True)
-    extractor = None if features is None else chosen_extractor(features, image_spec, _say)
-    if extractor is not None:
+    extractor = None
+    if photo.features is not None:
+        from train.photos import chosen_extractor
+
+        extractor = chosen_extractor(photo.features, image_spec, _say)
         image_spec = extractor.manifest.image_spec.name
     with progress() as advance:
         dataset = DataChoice(**chosen).load(
             image_spec, lambda done, total: advance("Loading", done, total)
         )
         _print_notes(dataset)
+        photos = None
         if extractor is not None:
-            from train.embedding import embedded
+            from train.photos import Photos
 
-            dataset = embedded(
-                dataset, extractor, lambda done, total: advance(_EMBEDDING, done, total)
-            )
+            photos = Photos(extractor, photo, seed, advance, _say)
+            dataset = photos.prepared(dataset, recipe_name)
         source = click.get_current_context().get_parameter_source("holdout")
         if dataset.held is not None and source is not ParameterSource.DEFAULT:
             _say("--holdout is not used, as the data say what is held out.")
@@ -183,48 +172,15 @@ def main(
             drawn=dataset.held is None,
             abstain=abstain,
         )
-        if extractor is not None and quantize:
-            result = _quantized(fit, dataset, extractor, max_loss, holdout, seed, advance)
+        if photos is None:
+            result = fit(parts, dataset)
         else:
-            result = fit(parts, dataset, extractor=extractor)
+            result = photos.trained(fit, dataset, lambda one: split(one, holdout, seed))
         advance.expect(_SAVING, choice.effort.save)
         saved = _save(result, promote, advance)
     console = Console(highlight=False, markup=False)
     print_report(console, result.metrics, dataset.skipped, result.findings)
     _print_version(result, saved)
-
-
-def _quantized(
-    fit: "Callable[..., TrainingResult]",
-    dataset: "Dataset",
-    extractor: "Extractor",
-    max_loss: float,
-    holdout: float,
-    seed: int,
-    advance: "Advance",
-) -> "TrainingResult":
-    """Trained on embeddings in float, and in int8, of which the latter stays if it is as good."""
-    from models.lineage import open_store
-    from train.dataset import split
-    from train.quantizing import in_int8, quantized_if_as_good
-
-    def train(dataset: "Dataset", extractor: "Extractor") -> "TrainingResult":
-        return fit(split(dataset, holdout, seed), dataset, extractor=extractor)
-
-    advance(_QUANTIZING, 0, 1)
-    # First: an extractor that cannot be quantized is found before the training.
-    small = in_int8(open_store(), extractor, split(dataset, holdout, seed).train.pixels)
-    advance(_QUANTIZING, 1, 1)
-    return quantized_if_as_good(
-        train(dataset, extractor),
-        dataset,
-        open_store(),
-        extractor,
-        small,
-        max_loss=max_loss,
-        train=train,
-        on_progress=lambda done, total: advance(_EMBEDDING_AGAIN, done, total),
-    )
 
 
 def _check_store() -> None:
@@ -254,12 +210,13 @@ def _choose(train: "Dataset", recipe: str) -> "Choice":
     """The recipe for what is trained on, once what it takes is told."""
     from train.auto_recipe import choose
     from train.effort import Size
-    from train.recipes import for_features
 
     rarest = min(train.counts.values())
     if train.embeddings is not None:
+        from train.photos import recipe_of
+
         size = Size(len(train), train.embeddings.shape[1], len(train.labels))
-        choice = choose(size, for_features("logistic" if recipe == "auto" else recipe))
+        choice = choose(size, recipe_of(recipe))
     else:
         size = Size(len(train), train.spec.n_features, len(train.labels))
         choice = choose(size, recipe, rarest=rarest)

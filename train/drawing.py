@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.image import BboxImage
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox, TransformedBbox
 from numpy.typing import NDArray
@@ -62,6 +63,23 @@ class Drawing:
         """Pale lines, each from one point to another."""
         lines = LineCollection(segments, colors=_GRID, linewidths=0.6, transform=self._inches)
         self._figure.add_artist(lines)
+
+    def curve(
+        self, points: Sequence[tuple[float, float]], *, dashed: bool = False, dots: bool = False
+    ) -> None:
+        """A line from point to point."""
+        across, up = zip(*points, strict=True)
+        line = Line2D(
+            across,
+            up,
+            color=INK,
+            linewidth=1.0 if dashed else 1.8,
+            linestyle="--" if dashed else "-",
+            marker="o" if dots else "",
+            markersize=4,
+            transform=self._inches,
+        )
+        self._figure.add_artist(line)
 
     def png(self) -> bytes:
         buffer = io.BytesIO()

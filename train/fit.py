@@ -10,13 +10,13 @@ from sklearn.calibration import CalibratedClassifierCV
 from threadpoolctl import threadpool_limits
 
 from errors import RecipeError, first_line
-from models.abstaining import check_abstention
 from models.extractor import Extractor
 from models.manifest import DataFingerprint, Metrics
 from models.offline.candidate import Candidate
 from models.offline.comparison import image_digests
 from models.training_images import TrainingSet
 from settings import settings
+from train.augmenting import Variants, with_variants
 from train.calibration import bare, is_poor
 from train.confusion import confusion_picture
 from train.data_size import DataSize
@@ -24,7 +24,7 @@ from train.dataset import Dataset, Split, split
 from train.effort import Size, checked_images
 from train.evaluate import calibration_error, evaluate
 from train.halves import fit_halves
-from train.honesty import judging, servable
+from train.honesty import judging, may_abstain, servable
 from train.mistakes import mistakes_picture
 from train.recipes import Recipe, recipe
 from train.reference import images_of, reference_of, reference_rows
@@ -91,6 +91,7 @@ def train(
     parent: str | None = None,
     on_stage: OnStage | None = None,
     on_note: Callable[[str], None] | None = None,
+    abstain: float | None = None,
 ) -> TrainingResult:
     """Train the recipe on everything but the holdout, and evaluate it on the holdout.
 
@@ -111,6 +112,7 @@ def train(
         on_stage=on_stage,
         on_note=on_note,
         drawn=dataset.held is None,
+        abstain=abstain,
     )
 
 
@@ -129,19 +131,22 @@ def train_parts(
     on_note: Callable[[str], None] | None = None,
     drawn: bool = False,
     extractor: Extractor | None = None,
+    variants: Variants | None = None,
     abstain: float | None = None,
 ) -> TrainingResult:
     """``train`` with a split that was made elsewhere, of the ``whole`` that the version names.
 
     ``parameters``: of the recipe, unless there is a ``plan`` to search; ``drawn``: whether the
     holdout was drawn at random from the same images. It may lack a class of the training set, but
-    has no other. ``extractor``: what made the embeddings of both parts, if they have some.
+    has no other. ``extractor``: what made the embeddings of both parts, if they have some;
+    ``variants``: copies of the training photos, which are trained on, too.
     ``abstain``: the coverage by which the version is to abstain; raises ModelError if the holdout
     is too small for it.
     """
     chosen = recipe(recipe_name)
     notify = on_stage or (lambda _stage, _done, _total: None)
-    features, targets = parts.train.features(), parts.train.targets
+    fitted = parts.train if variants is None else with_variants(parts.train, variants)
+    features, targets = fitted.features(), fitted.targets
     searched = None
     if plan is not None:
         searched = search(
@@ -155,7 +160,7 @@ def train_parts(
             dask=plan.dask,
             on_progress=lambda done, total: notify("search", done, total),
             on_note=on_note,
-            groups=parts.train.groups,
+            groups=fitted.groups,
             journals=settings().home / "searches" if plan.resume else None,
         )
     values = dict(parameters or {}) if searched is None else searched.winner.parameters
@@ -164,7 +169,7 @@ def train_parts(
             chosen,
             features,
             targets,
-            parts.train.groups,
+            fitted.groups,
             seed,
             lambda done, total: notify("search", done, total),
         )
@@ -180,7 +185,7 @@ def train_parts(
             ) from error
         notify("fit", 1, 1)
         notify("calibrate", 0, 1)
-        calibrated = servable(chosen, base, parts.train, features, seed)
+        calibrated = servable(chosen, base, fitted, features, seed)
         if calibrated is not None:
             estimator = calibrated.estimator
         elif base is not estimator:
@@ -198,6 +203,7 @@ def train_parts(
         if calibrated is None:
             findings.append(WITHOUT_CALIBRATION)
     metrics = evaluate(labels, truth, probabilities)
+    features, targets = parts.train.features(), parts.train.targets
     given = whole.held is not None
     if is_guessing(metrics):
         findings += on_accuracy(metrics, _circumstances(parts, estimator, features, given=given))
@@ -205,8 +211,7 @@ def train_parts(
     rows = reference_rows(parts, seed)
     space = whole.spec if extractor is None else None
     honest = judging(features, held_features[rows], probabilities[rows], truth[rows], space, seed)
-    if abstain is not None:
-        check_abstention(f"The new version of {name}", honest.record, abstain)
+    may_abstain(honest, f"The new version of {name}", abstain)
     checked = checked_images(chosen.name, Size(len(targets), features.shape[1], len(labels)))
     candidate = Candidate(
         name=name,

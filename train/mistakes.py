@@ -57,32 +57,51 @@ def mistakes_picture(
     """
     worst = worst_mistakes(truth, probabilities)
     total = int((probabilities.argmax(axis=1) != truth).sum())
-    names = [shortened(label, _MAX_CAPTION) for label in labels]
-    columns = min(SHEET_COLUMNS, max(len(worst), 3))
-    rows = -(-len(worst) // SHEET_COLUMNS)
+    tiles = [
+        (
+            pixels[one.row],
+            (str(labels[one.truth]), str(labels[one.predicted]), f"{one.confidence:.1%}"),
+        )
+        for one in worst
+    ]
+    title, subtitle = f"No mistakes on {len(truth):,} images", "nothing to show"
+    if total:
+        shown = f", {len(worst)} shown" if total > len(worst) else ""
+        count = f"{total:,} {'mistake' if total == 1 else 'mistakes'}"
+        title, subtitle = f"{count} on {len(truth):,} images", f"most confident first{shown}"
+    longest = max(len(shortened(label, _MAX_CAPTION)) for label in labels)
+    return sheet(tiles, ("true: ", "predicted: ", "confidence: "), spec, title, subtitle, longest)
+
+
+def sheet(
+    tiles: Sequence[tuple[NDArray[np.uint8], tuple[str, str, str]]],
+    captions: tuple[str, str, str],
+    spec: ImageSpec,
+    title: str,
+    subtitle: str,
+    longest: int = _MAX_CAPTION,
+) -> bytes:
+    """A contact sheet of at most 24 images, uint8 [F], each above three lines that begin with
+    ``captions``; ``longest``: letters of the longest label."""
+    shown = tiles[:SHEET_IMAGES]
+    columns = min(SHEET_COLUMNS, max(len(shown), 3))
+    rows = -(-len(shown) // SHEET_COLUMNS)
     gap, caption = 0.22, 0.62
-    tile = 1.8 if max(map(len, names)) > _MAX_CAPTION // 2 else 1.35
+    tile = 1.8 if longest > _MAX_CAPTION // 2 else 1.35
     height = TITLE_INCHES + rows * (tile + caption) + 0.1
     with reproducible():
         drawing = Drawing(columns * (tile + gap) + gap, height)
-        if total:
-            shown = f", {len(worst)} shown" if total > len(worst) else ""
-            count = f"{total:,} {'mistake' if total == 1 else 'mistakes'}"
-            drawing.title(gap, f"{count} on {len(truth):,} images", f"most confident first{shown}")
-        else:
-            drawing.title(gap, f"No mistakes on {len(truth):,} images", "nothing to show")
-        for number, mistake in enumerate(worst):
+        drawing.title(gap, title, subtitle)
+        for number, (pixels, texts) in enumerate(shown):
             row, column = divmod(number, SHEET_COLUMNS)
             left = gap + column * (tile + gap)
             bottom = height - TITLE_INCHES - row * (tile + caption) - tile
-            drawing.image(left, bottom, tile, tile, _in_color(pixels[mistake.row], spec))
-            captions = (
-                (f"true: {names[mistake.truth]}", INK),
-                (f"predicted: {names[mistake.predicted]}", "#b3261e"),
-                (f"confidence: {mistake.confidence:.1%}", "#616e7c"),
-            )
-            for line, (text, color) in enumerate(captions):
-                drawing.text(left, bottom - 0.17 - 0.15 * line, text, color=color, fontsize=8)
+            drawing.image(left, bottom, tile, tile, _in_color(pixels, spec))
+            colors = (INK, "#b3261e", "#616e7c")
+            for line, (name, text) in enumerate(zip(captions, texts, strict=True)):
+                short = shortened(text, _MAX_CAPTION)
+                at = bottom - 0.17 - 0.15 * line
+                drawing.text(left, at, f"{name}{short}", color=colors[line], fontsize=8)
         return drawing.png()
 
 

@@ -1,12 +1,33 @@
-"""Training on photos: which extractor, told to the person who trains."""
+"""Training on photos: what is done besides, and told to the person who trains."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import click
 
 from models.extractor import Extractor
 from models.lineage import open_store
 from models.offline.bringing_extractor import chosen
+from train.augmenting import COPIES, variants_of
+from train.dataset import Dataset, Split
+from train.embedding import embedded
+from train.fit import TrainingResult
+from train.learning import learning_curve
+from train.near import NearDuplicates
+from train.outlook import Outlook
+from train.photo_options import PhotoChoice
+from train.progress import Advance
+from train.quantizing import in_int8, quantized_if_as_good
+from train.recipes import for_features
+
+_EMBEDDING = "Looking at the images"
+_EMBEDDING_AGAIN = "Looking at the images in int8"
+_COPIES = "Looking at copies"
+_CURVE = "Training on fewer"
+_QUANTIZING = "Quantizing"
+
+SUSPECTS = "suspects.png"
+LEARNING = "learning.png"
 
 
 def chosen_extractor(
@@ -29,3 +50,111 @@ def chosen_extractor(
         f"(license: {manifest.license})."
     )
     return brought.extractor
+
+
+def recipe_of(name: str) -> str:
+    """That for embeddings, of a name that ``--recipe`` takes."""
+    return for_features("logistic" if name == "auto" else name)
+
+
+@dataclass
+class Photos:
+    """A training on the embeddings of ``extractor``."""
+
+    extractor: Extractor
+    choice: PhotoChoice
+    seed: int
+    advance: Advance
+    say: Callable[[str], None]
+    _pictures: dict[str, bytes] = field(default_factory=dict)
+
+    def prepared(self, dataset: Dataset, recipe: str) -> Dataset:
+        """With embeddings, and near-duplicates in groups; what looks wrong is said."""
+        dataset = embedded(
+            dataset, self.extractor, lambda done, total: self.advance(_EMBEDDING, done, total)
+        )
+        if dataset.embeddings is None:
+            raise ValueError("no embeddings")
+        near = NearDuplicates.of(dataset.embeddings)
+        if near.photos and dataset.held is None:
+            self.say(
+                f"{near.photos:,} photos are nearly like another one; those of one scene stay "
+                "together, all trained on or all held out."
+            )
+            dataset = replace(dataset, groups=near.applied(dataset))
+        outlook = Outlook.of(dataset, recipe_of(recipe), self.seed)
+        if outlook is not None:
+            for note in outlook.notes(dataset):
+                self.say(note)
+            picture = outlook.picture(dataset)
+            if picture is not None:
+                self._pictures[SUSPECTS] = picture
+        return dataset
+
+    def trained(
+        self,
+        fit: Callable[..., TrainingResult],
+        dataset: Dataset,
+        split: Callable[[Dataset], Split],
+    ) -> TrainingResult:
+        """What ``fit`` makes of it, with the pictures."""
+        parts = split(dataset)
+        if self.choice.quantize:
+            result = self._quantized(fit, dataset, split)
+        elif self.choice.augment:
+            variants = variants_of(
+                parts.train,
+                self.extractor,
+                self.seed,
+                lambda done, total: self.advance(_COPIES, done, total),
+            )
+            result = fit(parts, dataset, extractor=self.extractor, variants=variants)
+            result = replace(result, candidate=replace(result.candidate, augmented=COPIES))
+        else:
+            result = fit(parts, dataset, extractor=self.extractor)
+        if self.choice.learning_curve:
+            result = self._with_curve(result, parts)
+        pictures = {**result.candidate.pictures, **self._pictures}
+        return replace(result, candidate=replace(result.candidate, pictures=pictures))
+
+    def _with_curve(self, result: TrainingResult, parts: Split) -> TrainingResult:
+        curve = learning_curve(
+            parts,
+            result.candidate.recipe or "",
+            result.candidate.parameters,
+            self.seed,
+            lambda done, total: self.advance(_CURVE, done, total),
+        )
+        if curve is None:
+            finding = "There is no learning curve: a class has too few photos to train on fewer."
+        else:
+            finding = curve.sentence
+            self._pictures[LEARNING] = curve.picture()
+        return replace(result, findings=(*result.findings, finding))
+
+    def _quantized(
+        self,
+        fit: Callable[..., TrainingResult],
+        dataset: Dataset,
+        split: Callable[[Dataset], Split],
+    ) -> TrainingResult:
+        """Trained on embeddings in float, and in int8, of which the latter stays if it is as
+        good."""
+
+        def train(dataset: Dataset, extractor: Extractor) -> TrainingResult:
+            return fit(split(dataset), dataset, extractor=extractor)
+
+        self.advance(_QUANTIZING, 0, 1)
+        # First: an extractor that cannot be quantized is found before the training.
+        small = in_int8(open_store(), self.extractor, split(dataset).train.pixels)
+        self.advance(_QUANTIZING, 1, 1)
+        return quantized_if_as_good(
+            train(dataset, self.extractor),
+            dataset,
+            open_store(),
+            self.extractor,
+            small,
+            max_loss=self.choice.max_loss,
+            train=train,
+            on_progress=lambda done, total: self.advance(_EMBEDDING_AGAIN, done, total),
+        )

@@ -17,12 +17,20 @@ from PIL import Image
 
 class PhotoClassifier:
     def __init__(
-        self, extractor: Any, head: Any, labels: list[int | str], side: int, mean: float, std: float
+        self,
+        extractor: Any,
+        head: Any,
+        labels: list[int | str],
+        side: int,
+        mean: float,
+        std: float,
+        crop: bool,
     ) -> None:
         self.extractor = extractor
         self.head = head
         self.labels = labels
         self.side, self.mean, self.std = side, np.float32(mean), np.float32(std)
+        self.crop = crop
         self._names = [session.get_inputs()[0].name for session in (extractor, head)]
 
     @classmethod
@@ -38,17 +46,16 @@ class PhotoClassifier:
         return cls(*sessions, **fields)
 
     def pixels(self, image: str) -> NDArray[np.float32]:
-        """float32 [3, side, side] of an image in base64: the middle square, resized."""
+        """float32 [3, side, side] of an image in base64: resized, all or its middle square."""
         with Image.open(io.BytesIO(base64.b64decode(image))) as opened:
             picture = opened.convert("RGB")
         width, height = picture.size
-        edge = min(width, height)
-        left, top = (width - edge) / 2, (height - edge) / 2
-        picture = picture.resize(
-            (self.side, self.side),
-            Image.Resampling.BICUBIC,
-            box=(left, top, left + edge, top + edge),
-        )
+        box = (0.0, 0.0, float(width), float(height))
+        if self.crop:
+            edge = min(width, height)
+            left, top = (width - edge) / 2, (height - edge) / 2
+            box = (left, top, left + edge, top + edge)
+        picture = picture.resize((self.side, self.side), Image.Resampling.BICUBIC, box=box)
         values = (np.asarray(picture, np.float32) - self.mean) / self.std
         return values.transpose(2, 0, 1)
 

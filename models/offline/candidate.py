@@ -40,6 +40,7 @@ from models.manifest import (
     Parity,
     Quantization,
     Speed,
+    changed,
     content_digest,
 )
 from models.offline import parity
@@ -93,6 +94,7 @@ class Candidate:
     extractor: Extractor | None = None
     quantization: Quantization | None = None
     check_embeddings: NDArray[np.float32] | None = None
+    augmented: int = 0
 
     def __post_init__(self) -> None:
         if (self.extractor is None) != (self.check_embeddings is None):
@@ -146,6 +148,7 @@ class Candidate:
             parent=self.parent,
             without_halves=without_halves,
             without_estimator=without_estimator,
+            augmented=self.augmented,
             calibration=self.calibration,
             honesty=None if self.honest is None else self.honest.record,
             abstain=self.abstain,
@@ -163,10 +166,8 @@ class Candidate:
         if self.honest is not None:
             files[HONEST] = self.honest.dump()
         hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
-        manifest = _changed(manifest, files=hashes)
-        manifest = _changed(
-            manifest, content=content_digest(json.loads(manifest.model_dump_json()))
-        )
+        manifest = changed(manifest, files=hashes)
+        manifest = changed(manifest, content=content_digest(json.loads(manifest.model_dump_json())))
         for name, content in files.items():
             (folder / name).write_bytes(content)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
@@ -237,11 +238,6 @@ def libraries() -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = installed(name)
     return found
-
-
-def _changed(manifest: Manifest, **changes: Any) -> Manifest:
-    """A copy with other values, validated again, which ``model_copy`` does not do."""
-    return Manifest.model_validate(manifest.model_dump() | changes)
 
 
 def _npz(**arrays: NDArray[Any]) -> bytes:

@@ -4,6 +4,7 @@ Nothing else shows that a classifier of another scikit-learn, or with another im
 it did where it was made.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import ImageError, ParityError, PickleError, first_line
-from images.decoding import read_pixels
 from images.spec import ImageSpec
-from labels import nfc, plain
-from models.artifact import read_artifact
+from labels import plain
+from models.artifact import MANIFEST, read_artifact
+from models.coverage import Coverage
 from models.files import load_arrays
-from models.manifest import Label, Manifest
+from models.honest import HONEST, Honest
+from models.manifest import Label, Manifest, changed
+from models.offline.spec_search import read_labelled
 from models.runtime import Outcome
 from models.unsaved import Unsaved
 
@@ -27,7 +30,6 @@ SHARE: Final = 0.99
 CLOSE: Final = 0.005
 """Of an accuracy that was stated."""
 _DIFFERENCE: Final = 1e-3
-_MAX_BYTES: Final = 20 * 2**20
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,16 @@ class Known:
             _compare(self.probabilities, manifest, outcome)
         return f"{share:.1%} of {count} labels are the original's."
 
+    def honest(self, manifest: Manifest, outcome: Outcome) -> Honest | None:
+        """What prediction sets are made with, if the labels are true ones, which it was not trained
+        on as far as its owner says. What it was trained on, and so what it knows, nobody says."""
+        if self.accuracy is None or not manifest.gives_probabilities:
+            return None
+        of = {str(label): place for place, label in enumerate(manifest.labels)}
+        truth = np.array([of[str(label)] for label in self.labels], np.int64)
+        rows = np.random.default_rng(0).permutation(len(truth))
+        return Honest(Coverage.of(outcome.scores[rows], truth[rows]), None)
+
 
 @dataclass
 class Checked:
@@ -98,25 +110,31 @@ class Checked:
     def write(self, folder: Path) -> Manifest:
         """Raises ParityError if it does not; the store then keeps nothing."""
         manifest = self.unsaved.write(folder)
-        runtime = read_artifact(folder).open()
-        self.said = self.known.check(manifest, runtime.run(self.known.features))
-        return manifest
+        outcome = read_artifact(folder).open().run(self.known.features)
+        self.said = self.known.check(manifest, outcome)
+        honest = self.known.honest(manifest, outcome)
+        return manifest if honest is None else _with(honest, folder, manifest)
+
+
+def _with(honest: Honest, folder: Path, manifest: Manifest) -> Manifest:
+    """The version in a folder, with that as well."""
+    content = honest.dump()
+    files = manifest.files | {HONEST: hashlib.sha256(content).hexdigest()}
+    manifest = changed(manifest, files=files, honesty=honest.record)
+    (folder / HONEST).write_bytes(content)
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
+    return manifest
 
 
 def _of_folder(folder: Path, spec: ImageSpec) -> Known:
     rows: list[NDArray[np.uint8]] = []
     labels: list[Label] = []
-    for inner in sorted(one for one in folder.iterdir() if one.is_dir()):
-        if inner.name.startswith("."):
+    for image, label in read_labelled(folder):
+        try:
+            rows.append(image.pixels(spec))
+        except ImageError:
             continue
-        for file in sorted(one for one in inner.iterdir() if one.is_file()):
-            if file.name.startswith(".") or file.stat().st_size > _MAX_BYTES:
-                continue
-            try:
-                rows.append(read_pixels(file.read_bytes(), spec))
-            except ImageError:
-                continue
-            labels.append(nfc(inner.name))
+        labels.append(label)
     if not rows:
         raise PickleError(
             f"{folder} has no images to check with: put them into one sub-folder for each label."

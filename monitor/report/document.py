@@ -10,6 +10,7 @@ from monitor.accuracy.harm import HarmReport
 from monitor.accuracy.labelled import AccuracyReport
 from monitor.drift.alarm import AlarmVerdict
 from monitor.drift.results import DriftReport
+from monitor.familiar import FamiliarReport
 from monitor.findings import Findings
 from monitor.frozen import Frozen
 from monitor.phrasing import enumerated
@@ -49,7 +50,8 @@ class Document(Frozen):
     for and have not come; ``records``: looked at, of those ``recorded``, and
     how many of the latter each version ``answered``; ``inherited``: the version that answered when
     the images began to differ, if it was another one; ``looked_at``: a sentence if that was not
-    all, or not this version's alone, else empty; ``examples``, ``label_first`` and ``faulty``: the
+    all, or not this version's alone, else empty; ``familiar``: images that are not known, and
+    answers that were null; ``examples``, ``label_first`` and ``faulty``: the
     predictions that the reports refer to, the most telling first.
     """
 
@@ -77,6 +79,7 @@ class Document(Frozen):
     without_labels: str = ""
     asked: int = 0
     harm: HarmReport
+    familiar: FamiliarReport
     examples: tuple[ListedPrediction, ...]
     label_first: tuple[ListedPrediction, ...]
     faulty: dict[CheckName, tuple[ListedPrediction, ...]]
@@ -117,6 +120,7 @@ class Document(Frozen):
             without_labels=findings.without_labels,
             asked=findings.asked,
             harm=findings.harm,
+            familiar=findings.familiar,
             examples=_listed(data.record(index) for index in findings.drift.examples),
             label_first=_listed(data.record(index) for index in findings.harm.label_first),
             faulty={

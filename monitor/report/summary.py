@@ -62,6 +62,8 @@ def sentences(findings: Findings, kind: Kind) -> Iterator[str]:
     if kind == "drift":
         yield findings.drift.reason
         yield from context(findings)
+        if findings.familiar.reason:
+            yield findings.familiar.reason
     elif kind == "quality":
         yield findings.quality.reason
     else:

@@ -134,6 +134,7 @@ def sampled(
         limit=min(maximum, fitting),
         status=None,
         with_images=False,
+        by_chance=True,
     )
     return load(database, monitored, records)
 

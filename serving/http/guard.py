@@ -7,9 +7,14 @@ times that: each change writes to the neighbours in the queue, which are in no c
 """
 
 import asyncio
+import logging
 from enum import IntEnum
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+from logs.lines import fields
+
+logger = logging.getLogger("pupila.connections")
 
 
 class State(IntEnum):
@@ -52,6 +57,9 @@ class Limits(NamedTuple):
 _FREE = 16
 _MORE = 64
 
+# Between two lines about that.
+_TOLD_SECONDS: Final = 60.0
+
 
 class Guard:
     """Closes the connections that are late, and the oldest idle ones when there are too many."""
@@ -61,6 +69,7 @@ class Guard:
         self._loop = loop
         self._open: dict[Guarded, None] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._told = float("-inf")
         self.now = loop.time()
         """The time of the last check: to ask for it at each change would cost more than the rest.
         So a connection may get half a second more than it is allowed."""
@@ -77,12 +86,25 @@ class Guard:
         limit = self._limits.connections
         excess = len(self._open) + 1 - (limit - limit // _FREE)
         if excess > 0:
+            self._tell(limit)
             self._make_room(excess + limit // _MORE)
         self._open[connection] = None
         return len(self._open) <= limit
 
     def forget(self, connection: Guarded) -> None:
         self._open.pop(connection, None)
+
+    def _tell(self, limit: int) -> None:
+        """Once a minute: whoever looks for clients that are cut off finds the reason."""
+        now = self._loop.time()
+        if now - self._told < _TOLD_SECONDS:
+            return
+        self._told = now
+        logger.warning(
+            "hardly any connection is left, so idle ones are closed for new ones: raise "
+            "PUPILA_MAX_CONNECTIONS, or the limit of open files that lowers it",
+            extra=fields(open=len(self._open), allowed=limit),
+        )
 
     def _make_room(self, count: int) -> None:
         idle = [connection for connection in self._open if connection.state is State.IDLE]

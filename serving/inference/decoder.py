@@ -39,6 +39,10 @@ THREADS = 2
 _NEWEST = 0.1
 _LEAST_PACE = 0.1
 
+# How many times longer than its processor time decoding takes where the machine has others to
+# serve; more is a moment's, and no reason to refuse what comes after it.
+_MOST_SLOWNESS = 8.0
+
 Features = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 Make = Callable[[Pixels], NDArray[Any]]
@@ -58,6 +62,7 @@ class Decoder:
         self._budget = Budget(max_bytes, THREADS)
         self._threads = ThreadPoolExecutor(THREADS, "decode")
         self._pace = 1.0
+        self._slowness = 1.0
         self._turn_seconds = 0.0
         self._later_turns: deque[asyncio.Future[None]] = deque()
 
@@ -173,7 +178,8 @@ class Decoder:
                 f"{_mib(self._budget.limit)} MiB"
             )
         cost = cost._replace(seconds=cost.seconds * self._pace)
-        wait = self._budget.expected_wait
+        # Others on the machine take their part of the processors.
+        wait = self._budget.expected_wait * self._slowness
         if wait > expires - time.monotonic():
             raise OverloadedError(
                 "The server is busy decoding other images; try again.",
@@ -194,10 +200,13 @@ class Decoder:
     def _decode(
         self, encoded: Encoded, spec: ImageSpec, make: Make | None, expected: float
     ) -> NDArray[Any]:
-        started = time.thread_time()
+        began, started = time.perf_counter(), time.thread_time()
         features = (make or spec.features)(encoded.pixels(spec))
-        ratio = (time.thread_time() - started) / expected
-        self._pace = max(_LEAST_PACE, self._pace * (1 + _NEWEST * (ratio - 1)))
+        seconds, spent = time.perf_counter() - began, time.thread_time() - started
+        self._pace = max(_LEAST_PACE, self._pace * (1 + _NEWEST * (spent / expected - 1)))
+        if spent > 0:
+            slowness = min(_MOST_SLOWNESS, max(1.0, seconds / spent))
+            self._slowness += _NEWEST * (slowness - self._slowness)
         return features
 
 

@@ -51,8 +51,11 @@ class _Passed(NamedTuple):
 class Lanes:
     """Runs batches of images through an extractor, as many at a time as the plan has lanes.
 
-    Each image succeeds or fails alone, as in a classifier's ``Batcher``. Whoever lets go of it last
-    ends its threads.
+    Each image succeeds or fails alone, as in a classifier's ``Batcher``. Those of large requests
+    have a queue of their own, and while both have some, the queues take turns: 256 images in one
+    request would otherwise have everybody else refused.
+
+    Whoever lets go of it last ends its threads.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class Lanes:
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(plan.lanes, "embed")
         self._queue = Queue[_Photo]()
+        self._of_batches = Queue[_Photo]()
+        self._batches_turn = False
         self._free = plan.lanes
         self._running = 0
         self._starting = False
@@ -80,23 +85,21 @@ class Lanes:
 
     @property
     def expected_wait(self) -> float:
-        """Seconds until an image that arrives now has its embedding, estimated; 0 while a lane is
-        free, however slow it was: it would otherwise never be found to be fast again."""
+        """Seconds until a single image that arrives now has its embedding, estimated; 0 while a
+        lane is free, however slow it was: it would otherwise never be found to be fast again."""
+        singles, others = len(self._queue), len(self._of_batches)
+        return self._wait(singles + min(singles + 1, others))
+
+    def _wait(self, ahead: int) -> float:
         if self._free:
             return 0.0
         plan = self._plan
-        batches, rest = divmod(len(self._queue) + 1, plan.batch)
-        ahead = batches * self._pace.expect(plan.batch) + self._pace.expect(rest)
+        batches, rest = divmod(ahead + 1, plan.batch)
+        seconds = batches * self._pace.expect(plan.batch) + self._pace.expect(rest)
         # On average, half of what runs now is over.
         return self._pace.expect(self._running // plan.lanes) / 2 + max(
-            ahead / plan.lanes, self.expected_seconds
+            seconds / plan.lanes, self.expected_seconds
         )
-
-    def admit(self, expires: float) -> None:
-        """Raises OverloadedError if an image that arrives now cannot have its embedding in time."""
-        wait = self.expected_wait
-        if time.monotonic() + wait > expires:
-            raise refused(wait)
 
     async def submit(
         self,
@@ -104,9 +107,10 @@ class Lanes:
         spec: ImageSpec | None,
         expires: float,
         client_gone: Callable[[], bool] = stays,
+        in_batch: bool = False,
     ) -> Embedding:
         """The embedding of an image, float32 [dimension]: of its pixels, uint8 [n_features], or,
-        without a ``spec``, of its features.
+        without a ``spec``, of its features. ``in_batch``: its request has more.
 
         ``expires`` is in the seconds of ``time.monotonic``; raises OverloadedError once it has
         passed, or at once if it will, and ClientGoneError if ``client_gone`` after a long wait.
@@ -115,10 +119,13 @@ class Lanes:
         now = time.monotonic()
         if now >= expires:
             raise expired()
-        self.admit(expires)
+        everything = len(self._queue) + len(self._of_batches)
+        wait = self._wait(everything) if in_batch else self.expected_wait
+        if now + wait > expires:
+            raise refused(wait)
         item = _Photo(image, loop.create_future(), client_gone, now, expires, spec=spec)
         item.watch()
-        self._queue.append(item)
+        (self._of_batches if in_batch else self._queue).append(item)
         self._start_soon(loop)
         try:
             return await item.future
@@ -134,10 +141,10 @@ class Lanes:
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._starting = False
-        while self._free and self._queue:
+        while self._free and (waiting := len(self._queue) + len(self._of_batches)):
             # Two images and two free lanes: one for each.
-            share = math.ceil(len(self._queue) / self._free)
-            items, waited = self._queue.take(min(share, self._plan.batch))
+            share = math.ceil(waiting / self._free)
+            items, waited = self._take(min(share, self._plan.batch))
             if not items:
                 return
             self._metrics.began(len(items), waited)
@@ -149,6 +156,17 @@ class Lanes:
             self._free -= 1
             self._running += len(items)
             passing.add_done_callback(partial(self._passed, loop, items))
+
+    def _take(self, most: int) -> tuple[list[_Photo], float]:
+        first, second = self._queue, self._of_batches
+        if self._batches_turn:
+            first, second = second, first
+        self._batches_turn = not self._batches_turn
+        items, waited = first.take(most)
+        if len(items) < most:
+            more, also_waited = second.take(most - len(items))
+            items, waited = items + more, max(waited, also_waited)
+        return items, waited
 
     def _pass(self, items: Sequence[_Photo]) -> _Passed:
         started = time.perf_counter()
@@ -188,7 +206,8 @@ class Lanes:
         self._start(loop)
 
     def _fail(self, items: Sequence[_Photo]) -> None:
-        for item in (*items, *self._queue):
+        for item in (*items, *self._queue, *self._of_batches):
             if not item.future.done():
                 item.future.set_exception(RuntimeError(_STOPPING))
         self._queue.clear()
+        self._of_batches.clear()

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import internals
 from settings import Settings
@@ -35,6 +35,31 @@ _MOUNT: Final = re.compile(r"^\S+ \S+ \S+ (\S+) (\S+) .* - (cgroup2?) \S+ (\S+)$
 _KILLS: Final = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 
 
+# What a worker takes at rest (bench/sizing.md) with the records that wait, and the supervisor.
+_WORKER_BYTES: Final = (145 + 32) * 2**20
+_SUPERVISOR_BYTES: Final = 80 * 2**20
+
+
+class Workers(NamedTuple):
+    """How many a server has, and what decided that, in words."""
+
+    count: int
+    because: str
+
+
+def workers(settings: Settings, root: Path = Path("/"), cpus: int | None = None) -> Workers:
+    """As many as the setting says; else one for each CPU, but no more than there is memory for
+    beside what images and large bodies may take: the kernel would end one after the other."""
+    if settings.workers is not None:
+        return Workers(settings.workers, "PUPILA_WORKERS")
+    cpus, limit = cpus or internals.available_cpus(), memory_limit(root)
+    free = limit * (1 - _DECODE_SHARE - 2 * _HELD_SHARE) - _SUPERVISOR_BYTES
+    possible = max(1, int(free / _WORKER_BYTES))
+    if possible < cpus:
+        return Workers(possible, f"{limit // 2**20} MiB of memory")
+    return Workers(cpus, f"{cpus} CPU{'s' if cpus > 1 else ''}")
+
+
 def decode_bytes(settings: Settings, root: Path = Path("/")) -> int:
     """Bytes that all decoding of a worker may take at once: the setting, or else the smaller of
     160 MiB and a worker's part of a quarter of the container's memory."""
@@ -52,8 +77,7 @@ def held_bytes(settings: Settings, root: Path = Path("/")) -> int:
 
 
 def _part(settings: Settings, root: Path, share: float) -> int:
-    workers = settings.workers or internals.available_cpus()
-    return int(memory_limit(root) * share / workers)
+    return int(memory_limit(root) * share / workers(settings, root).count)
 
 
 def give_back_large_blocks() -> None:

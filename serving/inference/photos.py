@@ -42,6 +42,7 @@ class PhotoEngine(Engine):
         self.extractor = extractor.reference
         self._lanes = self._extractors.shared(extractor)
         artifact.check_embeddings(extractor, self._lanes.embedder)
+        self._lanes.embedder.shrink()
         return artifact.head(), extractor.manifest.dimension
 
     async def predict(
@@ -86,9 +87,9 @@ class PhotoEngine(Engine):
     ) -> Features:
         """The embedding of an image, float32 [dimension]."""
         if isinstance(image, Given):
-            return await self._lanes.submit(image.features, None, expires, client_gone)
+            return await self._lanes.submit(image.features, None, expires, client_gone, in_batch)
         pixels = await self._decoder.pixels(image, self._spec, expires, client_gone, in_batch)
-        return await self._lanes.submit(pixels, self._spec, expires, client_gone)
+        return await self._lanes.submit(pixels, self._spec, expires, client_gone, in_batch)
 
     async def classify(
         self,

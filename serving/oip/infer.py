@@ -14,6 +14,7 @@ from serving.http.oip import INFER, oip_error
 from serving.http.parser import ImageItem
 from serving.http.reply import Reply
 from serving.inference.engine import Engine, Given, Prediction
+from serving.inference.honesty import Said
 from serving.offloop import LARGE_BYTES, off_loop
 from serving.oip.answer import Answered, answer, outputs_of
 from serving.oip.given import given
@@ -68,10 +69,12 @@ class Infer(Classifying):
             exchange, trial, asked.id, image, _Wants(probabilities), expires, client_gone
         )
         engine = exchange.engine
+        said = exchange.said
+        label = None if said is not None and said.abstains else prediction.label
         return answer(
             asked,
             outputs,
-            [Answered(prediction.label, prediction.answer.scores, engine.manifest)],
+            [Answered(label, prediction.answer.scores, engine.manifest)],
             engine.version.name,
             engine.version.version,
             engine.header,
@@ -106,7 +109,7 @@ class Infer(Classifying):
         return answer(
             asked,
             outputs,
-            [_answered(engine, outcome) for outcome in answers],
+            [_answered(engine, *pair) for pair in zip(answers, said, strict=True)],
             version.name,
             version.version,
             answered_by(engine, answers),
@@ -164,8 +167,11 @@ def _asks_for_probabilities(outputs: Sequence[Output]) -> bool:
     return any(output.name == PROBABILITIES for output in outputs)
 
 
-def _answered(engine: Engine, outcome: Prediction | Tried | RequestError) -> Answered:
+def _answered(
+    engine: Engine, outcome: Prediction | Tried | RequestError, said: Said | None
+) -> Answered:
     assert not isinstance(outcome, RequestError)  # noqa: S101 - raised before
     if isinstance(outcome, Tried):
         engine, outcome = outcome.engine, outcome.prediction
-    return Answered(outcome.label, outcome.answer.scores, engine.manifest)
+    label = None if said is not None and said.abstains else outcome.label
+    return Answered(label, outcome.answer.scores, engine.manifest)

@@ -35,6 +35,8 @@ _MAX_RANK: Final = 4
 _LENGTH: Final = struct.Struct("<I")
 _LENGTH_BYTES: Final = 4
 _TOP: Final = 255
+# What nearly every request has.
+_ONE_IMAGE: Final = ([1], [1, 1])
 _DTYPES: Final[Mapping[str, np.dtype[Any]]] = {"FP32": np.dtype("<f4"), "UINT8": np.dtype(np.uint8)}
 
 
@@ -106,6 +108,9 @@ def _wrong_datatype(name: str, datatype: Any) -> BadRequestError:
 
 
 def _shape(name: str, shape: Any) -> tuple[int, ...]:
+    # True and 1.0 are equal to 1.
+    if name == IMAGE and shape in _ONE_IMAGE and type(shape[0]) is int is type(shape[-1]):
+        return (1,)
     if (
         type(shape) is not list
         or not 1 <= len(shape) <= _MAX_RANK
@@ -180,9 +185,12 @@ def _files(images: int, binary: bytes) -> list[bytes]:
 
 
 def _file(content: bytes, number: int, images: int) -> bytes:
+    # An image's first bytes decide it: this looks no further.
+    if not content.isascii():
+        return content
     if not content:
         raise numbered(BadRequestError("Image data is required"), number, images)
-    if is_recognized(content) or not content.isascii():
+    if is_recognized(content):
         return content
     return _decoded(content.decode("ascii"), number, images)
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from logs.lines import CommandLines, JsonLines, TextLines, fields
+from logs.lines import CommandLines, JsonLines, TextLines, fields, raised
 from logs.masking import Masker
 
 
 def record(event: str, *arguments: object, error: bool = False, **about: object) -> Any:
-    raised = sys.exc_info() if error else None
-    made = logging.LogRecord("pupila.x", logging.WARNING, "", 0, event, arguments, raised)
+    info = sys.exc_info() if error else None
+    made = logging.LogRecord("pupila.x", logging.WARNING, "", 0, event, arguments, info)
     made.created = 1_800_000_000.25
     made.__dict__.update(fields(**about) if about else {})
     return made
@@ -76,3 +76,19 @@ def test_text_is_for_reading() -> None:
 
 def test_a_command_says_it_as_it_says_its_errors() -> None:
     assert CommandLines().format(record("it is odd")) == "Warning: it is odd"
+
+
+def test_a_traceback_as_text_is_one_like_any_other() -> None:
+    kept = record("it failed")
+    try:
+        int("x")
+    except ValueError as error:
+        kept.__dict__.update(raised(error))
+    assert kept.exc_info is None
+    line = json.loads(JsonLines().format(kept))
+    assert line["error"] == "ValueError: invalid literal for int() with base 10: 'x'"
+    assert line["traceback"].startswith("Traceback (most recent call last):\n")
+
+
+def test_without_an_error_there_is_no_traceback() -> None:
+    assert raised(None) == {}

@@ -16,6 +16,8 @@ from models.signature import PrivateKey, TrustedKeys
 from tests.bad_graphs import REFUSED, large_memory
 from tests.drafts import LinearDraft, rewrite_manifest
 
+DATA = Path(__file__).parents[1] / "data"
+
 
 @pytest.fixture
 def artifact(tmp_path: Path) -> Artifact:
@@ -256,3 +258,14 @@ def test_a_version_is_used_only_if_a_trusted_key_signed_it(artifact: Artifact) -
     assert asked.open(), "what was refused is tried again"
     with pytest.raises(ArtifactError, match=r"or its manifest was altered after"):
         read_artifact(change(artifact, created_at="2020-01-01T00:00:00Z").path, trusted).open()
+
+
+def test_a_manifest_of_version_0_1_reads_and_hashes_as_it_did(tmp_path: Path) -> None:
+    written = (DATA / "manifest_0.1.json").read_bytes()
+    (tmp_path / "manifest.json").write_bytes(written)
+    found = read_artifact(tmp_path)
+    assert found.content == found.manifest.content != ""
+    spec = found.manifest.image_spec
+    assert spec.name == "rgb-5x4:lanczos:0-2"
+    assert spec.decoding == "full"
+    assert spec.model_dump(mode="json") == json.loads(written)["image_spec"]

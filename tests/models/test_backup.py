@@ -3,14 +3,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from errors import ModelError
 from models.artifact import GRAPH
 from models.backup import backup_store, copy_versions
+from models.backup_commands import backup
 from models.signature import SIGNATURE, PrivateKey
 from models.signing import sign
 from models.store import Store
 from models.training_images import TrainingSet
+from models.version import Version
 from tests.drafts import DIGITS, LinearDraft
 
 
@@ -62,6 +65,63 @@ def test_training_images_go_along(store: Store, kept: Store) -> None:
     assert found is not None
     assert np.array_equal(found.pixels, pixels)
     assert (found.labels, found.sides) == (images.labels, images.sides)
+
+
+def beside(version: Version) -> Path:
+    """Where the training images are."""
+    return version.path.parents[2] / "pupila-training-images"
+
+
+def trained(store: Store, name: str) -> Version:
+    pixels = np.arange(3 * 64, dtype=np.uint8).reshape(3, 64)
+    images = TrainingSet(DIGITS, pixels, (0, 1, 2), ("train", "train", "holdout"))
+    return store.save(LinearDraft(name), images)
+
+
+def test_training_images_whose_list_cannot_be_read_are_told_each_time(
+    store: Store, kept: Store
+) -> None:
+    broken, whole = trained(store, "a"), trained(store, "b")
+    (listed,) = beside(broken).glob(f"versions/a/{broken.version}.json")
+    listed.write_text("no list")
+    for versions in ((broken.tag, whole.tag), ()):
+        done = copy_versions(store, kept)
+        assert (done.versions, done.faults) == (versions, ())
+        assert done.images == ((whole.tag,) if versions else ())
+        (lost,) = done.lost
+        assert lost.startswith(f"{broken.tag}: ")
+        assert "cannot be read as a list of training images" in lost
+
+
+def test_a_missing_training_image_is_told_and_the_others_are_copied(
+    store: Store, kept: Store
+) -> None:
+    version = trained(store, "a")
+    next(beside(version).glob("images/*/*")).unlink()
+    (lost,) = copy_versions(store, kept).lost
+    assert lost == f"{version.tag}: 1 of 3 are damaged or missing; the others were copied"
+    found = kept.training_images.read("a", version.version)
+    assert found is not None
+    assert len(found) == 2
+
+
+def test_training_images_that_a_backup_lacks_are_copied_later(store: Store, kept: Store) -> None:
+    version = trained(store, "a")
+    copy_versions(store, kept)
+    kept.training_images.drop("a", version.version)
+    done = copy_versions(store, kept)
+    assert (done.versions, done.present, done.images) == ((), (version.tag,), (version.tag,))
+
+
+def test_the_command_tells_of_lost_training_images_and_fails(store: Store, tmp_path: Path) -> None:
+    version = trained(Store(), "backup-lost")
+    (listed,) = beside(version).glob(f"versions/backup-lost/{version.version}.json")
+    listed.write_text("no list")
+    done = CliRunner().invoke(backup, [str(tmp_path / "kept"), "--name", "backup-lost"])
+    assert done.exit_code == 1
+    assert f"Training images not copied: {version.tag}: " in done.stderr
+    assert "Copied 1 version to" in done.stdout
+    assert "The training images of 1 version could not all be copied." in done.stderr
 
 
 def test_a_damaged_version_is_told_and_the_rest_is_copied(store: Store, kept: Store) -> None:

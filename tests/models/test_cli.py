@@ -7,15 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
 
 from models.__main__ import main
 from models.manifest import Speed
 from models.store import Store
 from tests.drafts import LinearDraft, MeasuringStore
+from tests.drawing import png
 
 PICKLE = "tests/data/clf.pickle"
 
@@ -169,9 +172,57 @@ def test_a_pickle_of_another_size(own: Store, run: Run) -> None:
     assert own.versions() == []
 
 
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """100 digits, in a folder for each label."""
+    folder = tmp_path_factory.mktemp("labelled")
+    digits = load_digits()
+    for row in range(500, 600):
+        inner = folder / str(digits.target[row])
+        inner.mkdir(exist_ok=True)
+        pixels = np.rint(digits.images[row] / 16 * 255).astype(np.uint8)
+        (inner / f"{row}.png").write_bytes(png(pixels))
+    return folder
+
+
+def test_labelled_images_tell_the_image_spec(
+    own: Store, tmp_path: Path, run: Run, labelled: Path
+) -> None:
+    features, targets = load_digits(return_X_y=True)
+    raw = np.rint(features[:500] / 16 * 255)
+    path = tmp_path / "raw.pickle"
+    path.write_bytes(pickle.dumps(SVC().fit(raw, targets[:500])))
+    named = ("import", str(path), "--name", "raw", "--check", str(labelled), "--trust")
+
+    wrong = run(*named, "--image-spec", "gray-8x8")
+    assert wrong.exit_code == 1
+    assert "give --image-spec gray-8x8:0-255" in wrong.stderr
+    assert own.versions() == []
+
+    found = run(*named)
+    assert found.exit_code == 0, found.output
+    assert "Of 100 labelled images it has right: 9" in found.stdout
+    assert "cannot be checked here" not in found.stdout
+    (version,) = own.versions()
+    assert version.manifest.image_spec.name == "gray-8x8:0-255"
+
+
+def test_the_digits_that_a_pickle_was_trained_on_tell_its_image_spec(
+    own: Store, run: Run, labelled: Path
+) -> None:
+    result = run("import", PICKLE, "--name", "old", "--check", str(labelled), "--trust")
+    assert result.exit_code == 0, result.output
+    (version,) = own.versions()
+    assert version.manifest.image_spec.name == "digits"
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (
+            ("import", PICKLE, "--name", "x"),
+            "A pickle needs --image-spec, since nothing in it says",
+        ),
         (("import", "x.bentomodel", "--name", "x"), "'x.bentomodel' does not exist"),
         (("import", PICKLE), "A pickle needs --name and --image-spec."),
         (("import", PICKLE, "--name", "x", "--image-spec", "big"), "Image spec 'big' is not valid"),

@@ -19,6 +19,7 @@ from records.rollouts import finish, move, pause, running, start
 from records.routing import Routing
 from settings import settings
 from tests.drafts import LinearDraft, holdout
+from tests.honesty import honest_draft
 
 Run = Callable[..., Result]
 WHY = ("--because", "tests say so")
@@ -320,3 +321,41 @@ def test_an_import_that_is_certainly_worse_does_not_answer(
     assert store.champion("clf") == first
     again = run("import", str(file))
     assert again.stderr == f"Error: {worse.tag} is already in the store.\n"
+
+
+def test_a_copy_that_abstains_is_promoted(run: Run, store: Store, database: Database) -> None:
+    plain = store.save(LinearDraft(honest=honest_draft()))
+    done = run("promote", plain.tag, *WHY, "--abstain", "0.9")
+    assert done.exit_code == 0
+    copy = store.champion("clf")
+    assert copy.version != plain.version
+    assert (copy.manifest.abstain, copy.manifest.parent) == (0.9, plain.tag)
+    assert copy.manifest.files == plain.manifest.files
+    copy.artifact.verify()
+    assert copy.artifact.manifest.content == copy.artifact.content
+    # Asked for once more, it is that one.
+    run("promote", copy.tag, *WHY, "--abstain", "0.9")
+    assert len(store.versions("clf")) == 2
+    run("rollback", "clf")
+    assert history(database, "clf")[0].after == plain.version
+
+
+@pytest.mark.parametrize(
+    ("draft", "coverage", "sentence"),
+    [
+        (LinearDraft(), "0.9", "has no thresholds for prediction sets, so it cannot abstain"),
+        (
+            LinearDraft(honest=honest_draft()),
+            "0.999",
+            "250 images, which state coverages up to 0.996: to abstain by 0.999 needs 999.",
+        ),
+    ],
+)
+def test_one_that_cannot_abstain_is_not_promoted(
+    run: Run, store: Store, draft: LinearDraft, coverage: str, sentence: str
+) -> None:
+    version = store.save(draft)
+    done = run("promote", version.tag, *WHY, "--abstain", coverage)
+    assert done.exit_code == 1
+    assert sentence in " ".join(done.output.split())
+    assert len(store.versions("clf")) == 1

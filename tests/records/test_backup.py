@@ -208,3 +208,27 @@ def test_a_database_of_another_program_is_no_backup(database: Database, tmp_path
 def test_a_file_that_is_missing_is_named(database: Database, tmp_path: Path) -> None:
     with pytest.raises(RecordsError, match=r"missing cannot be read: No such file or directory\."):
         restore(database, tmp_path / "missing")
+
+
+def test_a_first_restore_that_fails_leaves_no_database(tmp_path: Path) -> None:
+    with Database(f"sqlite:///{tmp_path}/records.db", create=True) as full:
+        full.prepare()
+        keep(full, *(row(str(number)) for number in range(20)))
+        back_up(full, tmp_path / "saved")
+    # More than one step of the copy.
+    with closing(sqlite3.connect(tmp_path / "saved")) as saved:
+        saved.execute("CREATE TABLE much AS SELECT zeroblob(10000000)")
+
+    def interrupted(_percent: int) -> None:
+        raise KeyboardInterrupt
+
+    file = tmp_path / "new" / "records.db"
+    with (
+        Database(f"sqlite:///{file}", create=True) as empty,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        restore(empty, tmp_path / "saved", progress=interrupted)
+    assert list(file.parent.iterdir()) == []
+    with Database(f"sqlite:///{file}", create=True) as again:
+        restore(again, tmp_path / "saved")
+        assert len(ids(again)) == 20

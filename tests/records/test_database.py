@@ -13,9 +13,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
 
-from errors import DatabaseError, RecordsError, SchemaError
+from errors import DatabaseError, DiskFullError, RecordsError, SchemaError
 from records.database import Database
+from records.failures import translated_errors
 from records.migrations import upgrade
 from records.schema import COMPATIBLE, REVISION, SCHEMA_TABLE, VERSION_TABLE, metadata
 from records.windows import window
@@ -469,3 +471,32 @@ def test_a_password_of_its_own_is_added_where_the_url_has_none() -> None:
     assert password("postgresql://pupila@host/pupila") == "p@:/ss"
     assert password("postgresql://pupila:other@host/pupila") == "other"
     assert password("sqlite:////folder/file.db") is None
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_what_sqlite_calls_an_io_error_is_a_full_disk_where_it_is_full(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small") as folder:
+        error = OperationalError("INSERT", {}, sqlite3.OperationalError("disk I/O error"))
+        with (
+            pytest.raises(DatabaseError, match="cannot be used: disk I/O error"),
+            translated_errors(str(folder / "records.db")),
+        ):
+            raise error
+        with contextlib.suppress(OSError), (folder / "rest").open("wb") as rest:
+            rest.write(bytes(1_000_000))
+        with (
+            pytest.raises(DiskFullError, match="the disk is full; run python -m records prune"),
+            translated_errors(str(folder / "records.db")),
+        ):
+            raise error

@@ -50,8 +50,11 @@ def failing() -> Exception:
     return InternalError("It failed.")
 
 
-# Of any other error, the test's log keeps the traceback.
-@pytest.mark.parametrize("error", [full, failing])
+def unexpected() -> Exception:
+    return RuntimeError("nobody thought of this")
+
+
+@pytest.mark.parametrize("error", [full, failing, unexpected])
 async def test_what_a_failed_request_held_is_free_at_once(
     error: Callable[[], Exception],
 ) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from numpy.typing import NDArray
 from PIL import Image
 
 from models.honest import Honest
@@ -128,7 +129,7 @@ def test_the_monitor_sees_a_change_by_embeddings(version: Version) -> None:
     assert extractor is not None
     embedder, spec = extractor.open(), version.manifest.image_spec
 
-    def state(pixels: np.ndarray) -> str:
+    def state(pixels: NDArray[np.uint8]) -> str:
         embeddings = embedder.run(spec.features(pixels))
         outputs = monitored.answers(embeddings, monitored.runtime)
         return detector.compare(pixels, outputs, embeddings=embeddings).state
@@ -153,3 +154,28 @@ def test_an_unknown_network_is_one_sentence(data: Path) -> None:
 
 def test_the_colors_are_those_of_the_folder(data: Path) -> None:
     assert {path.name for path in data.iterdir()} == set(COLORS)
+
+
+def test_copies_and_a_curve_are_made_when_asked_for(data: Path, version: Version) -> None:
+    result = run(
+        *("--data", str(data), "--features", "photo-net", "--name", "photo-augmented"),
+        *("--augment", "--learning-curve", "--holdout", "0.5"),
+    )
+    assert result.exit_code == 0, result.output
+    (made,) = Store().versions("photo-augmented")
+    assert made.manifest.augmented == 4
+    assert "learning.png" in made.manifest.files
+    assert made.manifest.data is not None
+    assert made.manifest.data.images == 120
+
+
+def test_copies_are_for_photos(data: Path) -> None:
+    result = run("--data", str(data), "--augment")
+    assert result.exit_code == 2
+    assert "--augment needs --features" in result.stderr
+
+
+def test_a_recipe_for_photos_needs_them(data: Path) -> None:
+    result = run("--data", str(data), "--recipe", "lda")
+    assert result.exit_code == 2
+    assert "--recipe lda needs --features" in result.stderr

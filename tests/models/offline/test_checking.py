@@ -10,6 +10,8 @@ from sklearn.linear_model import LogisticRegression
 
 from errors import ParityError, PickleError
 from images.spec import ImageSpec
+from models.artifact import read_artifact
+from models.honest import Honest
 from models.offline.adoption import adopt
 from models.offline.checking import Checked, Known
 
@@ -99,3 +101,25 @@ def test_what_cannot_be_compared_is_refused(
 ) -> None:
     with pytest.raises(PickleError, match=reason):
         Known.read(saved(tmp_path, **arrays), SPEC)
+
+
+def test_true_labels_make_prediction_sets(tmp_path: Path) -> None:
+    path = saved(tmp_path, pixels=ASKED, labels=DIGITS.target[300:400])
+    right = float((DIGITS.target[300:400] == SAID).mean())
+    written(tmp_path, Known.read(path, SPEC, right))
+    artifact = read_artifact(tmp_path / "version")
+    artifact.verify()
+    honest = Honest.load(artifact)
+    assert honest is not None
+    assert honest.coverage is not None
+    assert honest.familiarity is None
+    assert artifact.manifest.honesty == honest.record
+    assert (artifact.manifest.honesty.images, artifact.manifest.calibration) == (100, None)
+    probabilities = MODEL.predict_proba(SPEC.features(ASKED))
+    truth = probabilities[np.arange(100), DIGITS.target[300:400]]
+    assert honest.coverage.scores == pytest.approx(np.sort(1 - truth), abs=1e-5)
+
+
+def test_its_own_predictions_make_none(tmp_path: Path) -> None:
+    written(tmp_path, Known.read(saved(tmp_path, pixels=ASKED, labels=SAID), SPEC))
+    assert read_artifact(tmp_path / "version").manifest.honesty is None

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
+import pytest
+
 from serving.http.guard import Guard, Limits, State
 
 LIMITS = Limits(head_seconds=10, body_seconds=11, idle_seconds=75, connections=16)
@@ -113,3 +115,21 @@ def test_a_guard_without_connections_asks_for_no_more_checks() -> None:
     assert clock.due == []
     guarded.admit(connection)
     assert len(clock.due) == 1
+
+
+def test_that_connections_run_out_is_one_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    guarded = guard(clock)
+    for _ in range(15):
+        guarded.admit(Connection())
+    assert caplog.records == []
+    for expected in (1, 1, 2):
+        if expected == 2:
+            clock.go_on(60)
+            for _ in range(15):
+                guarded.admit(Connection())
+        guarded.admit(Connection())
+        assert len(caplog.records) == expected
+    assert caplog.records[0].levelname == "WARNING"
+    assert "PUPILA_MAX_CONNECTIONS" in caplog.text
+    assert vars(caplog.records[0])["fields"] == {"open": 15, "allowed": 16}

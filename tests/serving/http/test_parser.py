@@ -302,3 +302,17 @@ def test_any_feedback_is_taken_or_refused_with_a_sentence(body: bytes) -> None:
         assert str(error)  # noqa: PT017 - both outcomes are right
     else:
         assert query.items
+
+
+def test_what_else_is_asked_of_a_label() -> None:
+    plain = Query("1", "clf", b"hello", probabilities=False)
+    assert parse(coverage=0.95, known=True) == plain._replace(coverage=0.95, known=True)
+    assert parse(coverage=None) == plain
+    assert parse_batch(batch(coverage=0.9)).coverage == 0.9
+    assert parse_batch(batch(known=True)).known
+
+
+@pytest.mark.parametrize("coverage", [0, 1, 1.5, -0.1, True, "0.9", [], 10**30])
+def test_a_coverage_is_a_proportion(coverage: object) -> None:
+    with pytest.raises(BadRequestError, match=r"coverage must be a number between 0 and 1, not "):
+        parse(coverage=coverage)

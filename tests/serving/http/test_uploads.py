@@ -141,3 +141,20 @@ def test_json_and_the_query(query: bytes, sent: dict[str, Any], probabilities: b
 def test_what_is_refused(asked: Scope, body: bytes, why: str) -> None:
     with pytest.raises(BadRequestError, match=why):
         parse_upload(asked, body, "default")
+
+
+@pytest.mark.parametrize("text", [b"x", b"nan", b"2", b"1e999", b"-0.5", "½".encode()])
+def test_a_coverage_in_a_form_is_a_proportion(text: bytes) -> None:
+    with pytest.raises(BadRequestError, match="coverage must be a number between 0 and 1, not "):
+        one(scope(TYPE), form(FILE, MODEL, b'name="coverage"\r\n\r\n' + text))
+
+
+def test_a_coverage_and_whether_it_is_known() -> None:
+    wanted = (b'name="coverage"\r\n\r\n0.9', b'name="known"\r\n\r\ntrue')
+    query = one(scope(TYPE), form(FILE, MODEL, *wanted))
+    assert (query.coverage, query.known) == (0.9, True)
+    bare = one(scope(model="clf", query=b"coverage=0.9&known=1"), JPEG)
+    assert (bare.coverage, bare.known) == (0.9, True)
+    both = several(scope(TYPE, "clf"), FILE, FILE, *wanted)
+    assert (both.coverage, both.known) == (0.9, True)
+    assert one(scope(TYPE), form(FILE, MODEL)).coverage is None

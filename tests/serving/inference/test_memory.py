@@ -8,10 +8,12 @@ import pytest
 from serving.inference.memory import (
     MAX_DECODE_BYTES,
     MAX_HELD_BYTES,
+    Workers,
     decode_bytes,
     held_bytes,
     killed_for_memory,
     memory_limit,
+    workers,
 )
 from settings import Settings
 
@@ -100,3 +102,29 @@ def test_what_the_kernel_has_killed_is_counted(
     root = tree(tmp_path, group, mounts, {name: "oom 9\nunder_oom 0\noom_kill 3\n"})
     assert killed_for_memory(root) == 3
     assert killed_for_memory(tmp_path / "elsewhere") == 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "cpus", "expected"),
+    [
+        (512 * MIB, 8, Workers(1, "512 MiB of memory")),
+        (1024 * MIB, 8, Workers(3, "1024 MiB of memory")),
+        (100 * MIB, 1, Workers(1, "1 CPU")),
+        (2**40, 8, None),
+    ],
+)
+def test_there_are_no_more_workers_than_memory_for_them(
+    tmp_path: Path, limit: int, cpus: int, expected: Workers | None
+) -> None:
+    root = tree(tmp_path, "0::/\n", GROUP_2, {"memory.max": str(limit)})
+    found = workers(Settings(), root, cpus)
+    if expected is None:
+        # As many as the CPUs, or as this machine has memory for.
+        assert 1 <= found.count <= cpus
+    else:
+        assert found == expected
+
+
+def test_workers_that_were_asked_for_are_not_counted(tmp_path: Path) -> None:
+    root = tree(tmp_path, "0::/\n", GROUP_2, {"memory.max": str(64 * MIB)})
+    assert workers(Settings(workers=7), root) == Workers(7, "PUPILA_WORKERS")

@@ -127,3 +127,11 @@ def test_the_last_window_always_ends() -> None:
     for _ in range(10):
         crowd(sampler)
         assert len(sampler.close(0.0, last=True)) >= 3
+
+
+def test_unknown_images_have_a_part_of_their_own() -> None:
+    sampler = Sampler[int](60, 1.0, 0.0, Random(0))
+    crowd(sampler, 10_000)
+    offer(sampler.unknown, range(3))
+    sampled = sampler.close(0.5)
+    assert [one.weight for one in sampled].count(1.0) >= 3

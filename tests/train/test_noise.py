@@ -1,12 +1,19 @@
 """Confident learning, against counts by hand and planted errors."""
 
 import numpy as np
+import pytest
 
-from pipeline.noise import out_of_fold, suspects
-from pipeline.pool import Pool
-from pipeline.production import Sample
-from tests.monitor.production import DIGITS, NOON
-from train.dataset import Dataset
+from images.spec import ImageSpec
+from train.dataset import Dataset, split
+from train.digits import load_digits
+from train.noise import out_of_fold, suspects
+
+DIGITS = ImageSpec.parse("digits")
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return split(load_digits(DIGITS), 0.5, seed=3).train
 
 
 def test_an_image_that_counts_for_another_class_is_suspect() -> None:
@@ -30,9 +37,9 @@ def test_a_class_without_images_is_counted_for_by_none() -> None:
     assert not suspects(probabilities, given)[0].any()
 
 
-def test_planted_errors_of_digits_are_found(digits: tuple[Dataset, Dataset]) -> None:
+def test_planted_errors_of_digits_are_found(digits: Dataset) -> None:
     rng = np.random.default_rng(0)
-    data = digits[0]
+    data = digits
     given = data.indices.copy()
     wrong = rng.permutation(len(given))[: round(0.03 * len(given))]
     given[wrong] = (given[wrong] + rng.integers(1, 10, len(wrong))) % 10
@@ -44,19 +51,7 @@ def test_planted_errors_of_digits_are_found(digits: tuple[Dataset, Dataset]) -> 
     assert (likeliest[wrong] == data.indices[wrong]).mean() >= 0.8
 
 
-def test_a_classifier_that_doubts_many_labels_is_not_believed(
-    digits: tuple[Dataset, Dataset],
-) -> None:
-    rng = np.random.default_rng(0)
-    rows = enumerate(zip(digits[0].pixels[:300], rng.integers(0, 3, 300), strict=True))
-    pool = Pool([Sample(str(row), pixels, int(label), NOON) for row, (pixels, label) in rows])
-    reason = pool.without_suspects("logistic", {}, DIGITS, 0)
-    assert reason is not None
-    assert "too weak" in reason
-    assert len(pool.samples) == 300
-
-
-def test_a_class_with_too_few_images_cannot_be_checked(digits: tuple[Dataset, Dataset]) -> None:
+def test_a_class_with_too_few_images_cannot_be_checked(digits: Dataset) -> None:
     given = np.array([0] * 10 + [1] * 3)
-    features = DIGITS.features(digits[0].pixels[:13])
+    features = DIGITS.features(digits.pixels[:13])
     assert out_of_fold("logistic", {}, features, given, 0) is None

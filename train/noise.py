@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from train.data_size import DataSize
+from train.folds import most_folds, stratified
 from train.recipes import recipe
 
 FOLDS = 5
@@ -68,20 +68,24 @@ def out_of_fold(
     features: NDArray[np.float32],
     given: NDArray[np.int64],
     seed: int,
+    groups: NDArray[Any] | None = None,
 ) -> NDArray[np.float64] | None:
     """float64 [N, C], from classifiers of the recipe that were fitted to the other folds.
 
     ``features``: float32 [N, F]; ``given``: int64 [N], labels from 0 to C - 1, each of which
-    occurs. None if a class has too few images to be in two folds. Raises RecipeError.
+    occurs; ``groups``: [N], each within one fold. None if a class has too few images to be in two
+    folds. Raises RecipeError.
     """
     rarest = int(np.bincount(given).min())
     # In the rest of two folds, a class of three may have one image, too few for a calibration.
-    folds = min(FOLDS, rarest // 2)
+    folds = min(FOLDS, rarest // 2, most_folds(FOLDS, given, groups))
     if folds < 2:
         return None
     chosen = recipe(recipe_name)
     result = np.zeros((len(given), int(given.max()) + 1))
-    splits = StratifiedKFold(folds, shuffle=True, random_state=seed).split(features, given)
+    splits = stratified(folds, given, groups, seed)
+    if any(len(np.unique(given[rest])) < result.shape[1] for rest, _ in splits):
+        return None
     with threadpool_limits(1, user_api="blas"):
         for rest, fold in splits:
             estimator = chosen.build(seed, DataSize.of(given[rest])).set_params(**parameters)

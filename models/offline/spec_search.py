@@ -1,0 +1,229 @@
+"""Which image spec a classifier was trained with: the one with which it has labelled images right.
+
+A pickle does not say how images became its features. Of a classifier of raw pixels, 94.5 % of the
+digits are right with ``gray-8x8:0-255``, and 17.8 % with pixels from 0 to 1; so a few dozen images
+tell most specs apart.
+"""
+
+import math
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from errors import ImageError, SpecError
+from images.decoding import Encoded, examine
+from images.spec import MAX_SIDE, ImageSpec
+from labels import nfc
+from models.manifest import Label
+from models.offline.adoption import found_by_search
+from models.offline.classes import label_values
+from models.offline.spec_fits import Fit, Fits
+
+MIN_IMAGES: Final = 50
+MAX_IMAGES: Final = 400
+_MAX_BYTES: Final = 20 * 2**20
+_LIKE: Final = 0.1
+"""By how much the logarithm of a spec's aspect may differ from that of the images."""
+
+# Of a probability, so that one image does not decide.
+_LEAST: Final = 1e-6
+
+_TINY: Final = ImageSpec.parse("gray-1x1:reduced")
+
+# What comes first is taken where there is no difference.
+_RANGES: Final = ("0-1", "0-255", "-1-1", "1-0", "255-0", "0-16:round", "0-16")
+_COLORS: Final = ("rgb", "bgr")
+_FILTERS: Final = ("box", "bilinear", "bicubic", "lanczos", "nearest")
+
+
+class LabelledImage(NamedTuple):
+    image: Encoded
+    label: Label
+
+
+def read_labelled(folder: Path) -> list[LabelledImage]:
+    """The readable images of a folder with a sub-folder for each label; at most 20 MiB a file."""
+    found = []
+    for inner in sorted(one for one in folder.iterdir() if one.is_dir()):
+        if inner.name.startswith("."):
+            continue
+        for file in sorted(one for one in inner.iterdir() if one.is_file()):
+            if file.name.startswith(".") or file.stat().st_size > _MAX_BYTES:
+                continue
+            try:
+                found.append(LabelledImage(examine(file.read_bytes()), nfc(inner.name)))
+            except ImageError:
+                continue
+    return found
+
+
+def search_spec(
+    estimator: Any,
+    labels: Sequence[Label] | None,
+    images: Sequence[LabelledImage],
+    given: ImageSpec | None = None,
+) -> Fits:
+    """Try all specs that give as many features as the classifier expects: ranges and orders first,
+    then how an image of other proportions or size is fitted.
+
+    ``labels``: in the order of its classes, if an encoder has them. Of more than 400 images, some
+    of each label. ``given``: a spec to try as well. Raises SpecError for too few images, or if no
+    spec gives so many features.
+    """
+    if len(images) < MIN_IMAGES:
+        raise SpecError(
+            f"There are {len(images)} labelled images, and {MIN_IMAGES} are needed to tell which "
+            "image spec fits."
+        )
+    trial, truth = _trial(estimator, labels, images)
+    firsts = [*([given] if given else []), *_first(trial.expected, trial.aspect())]
+    tried = [fit for spec in firsts if (fit := trial.of(spec)) is not None]
+    if not tried:
+        raise SpecError(
+            f"No image spec of the images' proportions gives the {trial.expected} features that "
+            "the classifier expects: name the right one with --image-spec."
+        )
+    chance = Counter(truth.tolist()).most_common(1)[0][1] / len(truth)
+    best = Fits.of(tried, chance).best
+    tried += [fit for spec in _second(best.spec, trial.images) if (fit := trial.of(spec))]
+    return Fits.of(tried, chance)
+
+
+def try_spec(
+    estimator: Any, labels: Sequence[Label] | None, images: Sequence[LabelledImage], spec: ImageSpec
+) -> Fit | None:
+    """What the classifier says with this spec; None if it says nothing. Raises SpecError."""
+    if not images:
+        return None
+    trial, _ = _trial(estimator, labels, images)
+    return trial.of(spec) if trial.expected == spec.n_features else None
+
+
+def _trial(
+    estimator: Any, labels: Sequence[Label] | None, images: Sequence[LabelledImage]
+) -> tuple["_Trial", NDArray[np.int64]]:
+    estimator = found_by_search(estimator)
+    rows = np.unique(np.linspace(0, len(images) - 1, min(MAX_IMAGES, len(images))).astype(int))
+    sample = [images[row] for row in rows if _is_readable(images[row].image)]
+    words = [str(label) for label in labels or label_values(estimator.classes_)]
+    truth = np.array([_index(words, str(one.label)) for one in sample])
+    return _Trial(estimator, [one.image for one in sample], truth), truth
+
+
+def _is_readable(image: Encoded) -> bool:
+    try:
+        image.pixels(_TINY)
+    except ImageError:
+        return False
+    return True
+
+
+def _index(words: list[str], word: str) -> int:
+    try:
+        return words.index(word)
+    except ValueError:
+        raise SpecError(
+            f"The images to check with have the label {word!a}, which is none of the "
+            f"classifier's: {', '.join(words[:10])}."
+        ) from None
+
+
+class _Trial:
+    """Pixels are kept for the specs that differ only in what is made of them."""
+
+    def __init__(self, estimator: Any, images: Sequence[Encoded], truth: NDArray[np.int64]) -> None:
+        self.images = images
+        self.expected = int(estimator.n_features_in_)
+        self._estimator = estimator
+        self._classes = np.asarray(estimator.classes_)
+        self._truth = truth
+        self._pixels: dict[ImageSpec, NDArray[np.uint8]] = {}
+
+    def aspect(self) -> float:
+        """The logarithm of width over height, the median of the images as stored."""
+        sizes = [(one.header.width, one.header.height) for one in self.images]
+        return float(np.median([math.log(width / height) for width, height in sizes]))
+
+    def of(self, spec: ImageSpec) -> Fit | None:
+        """None for one with which the classifier says nothing."""
+        plain = ImageSpec(
+            mode=spec.mode,
+            width=spec.width,
+            height=spec.height,
+            resize=spec.resize,
+            fit=spec.fit,
+            shortest=spec.shortest,
+            decoding=spec.decoding,
+        )
+        if plain not in self._pixels:
+            self._pixels[plain] = np.stack([image.pixels(plain) for image in self.images])
+        pixels = self._pixels[plain]
+        features = spec.features(pixels)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                predicted = np.asarray(self._estimator.predict(features)).reshape(-1)
+                loss = self._loss(features)
+            said = np.array([int(np.flatnonzero(self._classes == one)[0]) for one in predicted])
+        except Exception:  # noqa: BLE001 - it is not the spec
+            return None
+        return Fit(spec, said, said == self._truth, loss)
+
+    def _loss(self, features: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        if not hasattr(self._estimator, "predict_proba"):
+            return None
+        probabilities = np.asarray(self._estimator.predict_proba(features), np.float64)
+        true = probabilities[np.arange(len(features)), self._truth]
+        return np.asarray(-np.log(np.maximum(true, _LEAST)))
+
+
+def _first(n_features: int, aspect: float) -> Iterator[ImageSpec]:
+    for width, height in _sides(n_features, aspect):
+        # The transpose of one row is itself.
+        for order in ("hwc", "whc") if min(width, height) > 1 else ("hwc",):
+            for range_ in _RANGES:
+                yield ImageSpec.parse(f"gray-{width}x{height}:{range_}:{order}")
+    if n_features % 3:
+        return
+    for width, height in _sides(n_features // 3, aspect):
+        for color in _COLORS:
+            for order in ("hwc", "chw", "whc", "cwh"):
+                for range_ in (*_RANGES, "imagenet"):
+                    yield ImageSpec.parse(f"{color}-{width}x{height}:{range_}:{order}")
+
+
+def _second(best: ImageSpec, images: Sequence[Encoded]) -> Iterator[ImageSpec]:
+    sizes = {(one.header.width, one.header.height) for one in images}
+    if sizes <= {(best.width, best.height)}:
+        return
+    proportions = {round(width * best.height / height, 6) for width, height in sizes}
+    fits: list[dict[str, Any]] = [{}]
+    if proportions != {float(best.width)}:
+        # Networks are mostly trained on seven eighths.
+        wider = round(max(best.width, best.height) * 8 / 7)
+        fits += [{"fit": "crop"}, {"fit": "crop", "shortest": wider}, {"fit": "letterbox"}]
+    for fit in fits:
+        for resize in _FILTERS:
+            changed = best.model_copy(update={**fit, "resize": resize})
+            if changed != best:
+                yield changed
+
+
+def _sides(pixels: int, aspect: float) -> list[tuple[int, int]]:
+    """Width and height: a square, and what is closest to the images' proportions."""
+    side = math.isqrt(pixels)
+    found = [(side, side)] if side * side == pixels and side <= MAX_SIDE else []
+    pairs = [
+        (width, pixels // width)
+        for width in range(1, min(pixels, MAX_SIDE) + 1)
+        if pixels % width == 0 and pixels // width <= MAX_SIDE
+    ]
+    near = [(abs(math.log(width / height) - aspect), (width, height)) for width, height in pairs]
+    if near and min(near)[0] < _LIKE and min(near)[1] not in found:
+        found.append(min(near)[1])
+    return found
