@@ -83,7 +83,7 @@ def _place(one: Candidate) -> NDArray[np.float32] | None:
     if one.probabilities is None or len(one.probabilities) % 4:
         return None
     values = np.frombuffer(one.probabilities, "<f4")
-    return np.sqrt(np.clip(np.nan_to_num(values), 0.0, 1.0)).astype(np.float32)
+    return np.asarray(np.sqrt(np.clip(np.nan_to_num(values), 0.0, 1.0)), np.float32)
 
 
 def _mixed(
