@@ -35,7 +35,7 @@ def queue(
     """The next images for whoever labels as ``source``."""
     rollout_id = None if rollout is None else rollout.id
     found = RECENT(
-        ("queue", database.name, model, rollout_id, source),
+        ("queue", str(database.url), model, rollout_id, source),
         lambda: _found(database, model, rollout_id, source),
         _SECONDS,
     )
