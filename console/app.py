@@ -195,7 +195,7 @@ def rendered(visit: Visit, page: Page) -> Content:
     return Content(render(visit, page).encode(), "text/html; charset=utf-8", status=page.status)
 
 
-def _failure(visit: Visit, status: int, text: str) -> Answer:
+def _failure(visit: Visit, status: int, text: str) -> Content:
     if visit.wants_json:
         return Content(json.dumps({"detail": text}).encode(), "application/json", status=status)
     return rendered(visit, Page("failure.html", {"text": text, "status": status}, status))

@@ -13,6 +13,8 @@ from records.database import Database
 from records.routing import Rollout
 
 _LOOKED_AT: Final = 240
+# Others label too, by other workers.
+_SECONDS: Final = 5.0
 # Two images for which a model's probabilities differ by less than this (Hellinger distance, from 0
 # to 1) are one scene to it: it has nothing more to learn from the second.
 _ALIKE: Final = 0.08
@@ -33,7 +35,9 @@ def queue(
     """The next images for whoever labels as ``source``."""
     rollout_id = None if rollout is None else rollout.id
     found = RECENT(
-        ("queue", model, rollout_id, source), lambda: _found(database, model, rollout_id, source)
+        ("queue", str(database.url), model, rollout_id, source),
+        lambda: _found(database, model, rollout_id, source),
+        _SECONDS,
     )
     once: dict[int, Candidate] = {}
     for one in found:
@@ -79,7 +83,7 @@ def _place(one: Candidate) -> NDArray[np.float32] | None:
     if one.probabilities is None or len(one.probabilities) % 4:
         return None
     values = np.frombuffer(one.probabilities, "<f4")
-    return np.sqrt(np.clip(np.nan_to_num(values), 0.0, 1.0)).astype(np.float32)
+    return np.asarray(np.sqrt(np.clip(np.nan_to_num(values), 0.0, 1.0)), np.float32)
 
 
 def _mixed(

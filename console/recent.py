@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-SECONDS: Final = 5.0
+SECONDS: Final = 20.0
 _MOST: Final = 256
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, Row, Select, Text, func, select, type_coerce
+from sqlalchemy import Connection, Select, Text, func, select, type_coerce
 
 from records.chunks import chunks
 from records.database import Database
@@ -182,7 +182,7 @@ def doubted(database: Database, model: str, limit: int, but: str) -> list[Candid
         .order_by(newest.c.id.desc())
         .limit(2 * limit)
     )
-    found: dict[int, Row[tuple[object, ...]]] = {}
+    found: dict[int, Any] = {}
     with database.reading() as connection:
         for row in connection.execute(statement):
             found.setdefault(row.id, row)
@@ -199,9 +199,7 @@ def _found(
         return [_candidate(row, why) for row in _newest(connection, model, rows)]
 
 
-def _newest(
-    connection: Connection, model: str, rows: Iterable[Row[tuple[object, ...]]]
-) -> list[Row[tuple[object, ...]]]:
+def _newest(connection: Connection, model: str, rows: Iterable[Any]) -> list[Any]:
     """Without those whose request id was used again: a label would be that of the later one."""
     listed = list(rows)
     last: set[int] = set()
@@ -228,7 +226,7 @@ def _asked_why(drawn: str) -> Why:
     return next((why for why in known if why == drawn), "random")
 
 
-def _candidate(row: Row[tuple[object, ...]], why: Why, given: Label | None = None) -> Candidate:
+def _candidate(row: Any, why: Why, given: Label | None = None) -> Candidate:
     return Candidate(
         row.id,
         row.request_id,

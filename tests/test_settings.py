@@ -79,7 +79,8 @@ SECRETS = [name for name, field in Settings.model_fields.items() if not field.re
 
 def test_what_may_hold_a_password_is_a_secret() -> None:
     assert set(SECRETS) == {
-        "console_secret", "database_url", "database_password", "webhook_url", "mlflow_tracking_uri"
+        "console_secret", "database_url", "database_password", "labelstudio_token", "webhook_url",
+        "mlflow_tracking_uri",
     }  # fmt: skip
 
 

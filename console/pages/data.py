@@ -121,13 +121,16 @@ def _class(visit: Visit, listing: Listing) -> Answer:
     page = min(max(1, page), _LAST_PAGE)
     by_label = visit.query.get("by") == "label"
     with visit.server.records() as database:
-        found = of_class(
-            database,
-            listing.name,
-            label,
-            by_label=by_label,
-            skip=(page - 1) * _PAGE,
-            limit=_PAGE + 1,
+        found = RECENT(
+            ("class", listing.name, str(label), by_label, page),
+            lambda: of_class(
+                database,
+                listing.name,
+                label,
+                by_label=by_label,
+                skip=(page - 1) * _PAGE,
+                limit=_PAGE + 1,
+            ),
         )
     return Page(
         "class.html",

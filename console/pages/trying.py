@@ -74,11 +74,13 @@ def classify(visit: Visit) -> Answer:
         other = next((v for v, _ in listing.versions if v.tag == listing.challenger), None)
         if other is not None:
             challenger = _asked(visit, other.tag, other, data, f"{request_id}-challenger")
+    shown: Picture | None = None
+    sight: Picture | None = None
     try:
         shown = picture(data, _SIDE)
         sight = seen(data, version.manifest.image_spec, visit.server.settings.max_image_pixels)
     except ImageError:
-        shown = sight = None
+        shown = None
     return _page(
         visit,
         status=200 if not champion.error else 400,

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final, get_args
+from typing import Final
 
 from console import jobs
 from console.advice import steps
@@ -31,7 +31,7 @@ def show(visit: Visit) -> Answer:
         return Page("watch.html", {"listing": None})
     words = visit.words
     wanted = visit.query.get("span", "day")
-    span = next((one for one in get_args(Span) if one == wanted), "day")
+    span: Span = next((one for one in SPANS if one == wanted), "day")
     settings = visit.server.settings
     version = next((one for one, _ in listing.versions if one.tag == listing.champion), None)
     with visit.server.records() as database:

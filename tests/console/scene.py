@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -58,7 +59,7 @@ def kept(server: Server, number: int) -> bool:
 
 
 @contextmanager
-def site(trained: Path, home: Path, sent: int = SENT, **settings: object) -> Iterator[Server]:
+def site(trained: Path, home: Path, sent: int = SENT, **settings: Any) -> Iterator[Server]:
     """A server with a trained version that answers, and an older one."""
     (home / "models").mkdir(parents=True)
     Store(home / "models").save(LinearDraft(seed=3, created_at=datetime(2026, 1, 31, tzinfo=UTC)))

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from console.pages.table import ROUTES
 from models.store import Store
@@ -114,8 +114,8 @@ def test_a_file_may_have_any_name(server: Server, chromium: Browser, tmp_path: P
     with window(chromium, server.url) as page:
         page.goto("/console/try")
         for text in (HOSTILE[0], HOSTILE[6], HOSTILE[7], "$(touch x)'\"`.png"):
-            content = {"name": text, "mimeType": "image/jpeg", "buffer": image(text)}
-            page.set_input_files("#image", files=[content])  # type: ignore[list-item]
+            content: FilePayload = {"name": text, "mimeType": "image/jpeg", "buffer": image(text)}
+            page.set_input_files("#image", files=[content])
             expect(page.locator("figcaption").first).to_be_visible()
             unharmed(page)
 
@@ -123,8 +123,8 @@ def test_a_file_may_have_any_name(server: Server, chromium: Browser, tmp_path: P
 def test_an_svg_is_no_image(server: Server, chromium: Browser) -> None:
     with window(chromium, server.url, java_script_enabled=False) as page:
         page.goto("/console/try")
-        content = {"name": "x.svg", "mimeType": "image/svg+xml", "buffer": SVG}
-        page.set_input_files("#image", files=[content])  # type: ignore[list-item]
+        content: FilePayload = {"name": "x.svg", "mimeType": "image/svg+xml", "buffer": SVG}
+        page.set_input_files("#image", files=[content])
         page.locator("button.send").click()
         expect(page.locator(".notice.alarm")).to_contain_text("Invalid image data")
     answer = server.get(f"/console/image/{len(HOSTILE) + 1}")

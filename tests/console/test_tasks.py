@@ -249,14 +249,16 @@ def test_a_trial_is_watched_paused_and_ended(server: Server, chromium: Browser) 
         rollout.locator("summary").click()
         pause = page.locator("form.action", has=page.locator('input[value="pause"]'))
         pause.locator('input[name="because"]').fill("holidays")
-        pause.locator("button").click()
+        with page.expect_navigation():
+            pause.locator("button").click()
         until(lambda: "paused" in _reloaded(page).inner_text(), "the pause")
         # By the keyboard alone.
         tab_to(page, "#rollout summary")
         page.keyboard.press("Enter")
         tab_to(page, 'form:has(input[value="abort"]) input[name="because"]')
         page.keyboard.type("seen enough")
-        page.keyboard.press("Enter")
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
         until(lambda: bool(page.reload()) and rollout.count() == 0, "the end of the trial")
         expect(page.locator(".history")).to_contain_text("seen enough")
 
