@@ -43,6 +43,7 @@ from serving.http.front import Answer, Front
 from serving.http.guard import Limits
 from serving.http.oip import INDEX, INFER
 from serving.http.protocol import HEAD_SECONDS, HttpProtocol
+from serving.http.raw import Raw
 from serving.http.routes import FEEDBACK, PREDICT, PREDICT_BATCH
 from serving.http.schema import (
     BatchRequest,
@@ -57,6 +58,7 @@ from serving.inference.registry import Registry
 from serving.keys.gate import Gate
 from serving.keys.keyring import Keyring
 from serving.keys.watch import KeyWatch, opening
+from serving.labelstudio.backend import Backend
 from serving.metrics import EXEMPLARS
 from serving.oip.infer import Infer
 from serving.oip.metadata import Index, Metadata
@@ -111,27 +113,6 @@ internals.leave_out_unused()
 internals.use_http_protocol("serving.http.protocol:HttpProtocol")
 
 
-class Unread:
-    """A request that BentoML takes for parsed fields: one, named ``request``."""
-
-    model_fields = ("request",)
-
-    def __init__(self, request: Request) -> None:
-        self.request = request
-
-
-class Raw:
-    """Passes the request itself to the method whose fields the class describes.
-
-    BentoML would choose a parser by ``Content-Type`` (a form's, for ``curl -d``) and log a
-    traceback for each invalid body; an endpoint reads every body as JSON and answers in a sentence.
-    """
-
-    @classmethod
-    async def from_http_request(cls, request: Request, serde: object) -> Unread:  # noqa: ARG003 - BentoML's signature
-        return Unread(request)
-
-
 class PredictInput(Raw, PredictRequest, bentoml.IODescriptor):
     """The fields of a prediction, for BentoML's clients."""
 
@@ -175,6 +156,8 @@ class Pupila:
         WITHIN.bind(self.endpoints, CATALOG.app, admission, self.registry, self.records)
         # A trace is made by BentoML's layers, which the front would bypass.
         ANSWERS.update({} if TRACED else self.endpoints)
+        self.backend = Backend(*parts, self.records, WORKERS)
+        ANSWERS.update(self.backend.answers())
         ANSWERS[INFER.path] = Infer(*parts)
         ANSWERS[INDEX.path] = Index(*parts[:3])
         ANSWERS.update(Metadata(self.registry, release, lambda: DRAIN.begun).answers())
@@ -215,6 +198,7 @@ class Pupila:
         await self.running.enter_async_context(beating())
         self.running.callback(self.records.close)
         self.running.callback(self.labels.close)
+        self.running.callback(self.backend.close)
         keys = KeyWatch(SETTINGS, self.records, KEYRING, WORKERS)
         await self.running.enter_async_context(keys.running())
         routing = RoutingWatch(SETTINGS, self.records, self.registry)

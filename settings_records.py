@@ -36,8 +36,8 @@ class RecordSettings(LogSettings):
         default=1.0,
         ge=0,
         le=1,
-        description="proportion of predictions to store; does not apply to rejected images and to "
-        "predictions with low confidence",
+        description="proportion of predictions to store; does not apply to rejected images, to "
+        "predictions with low confidence, and to images that are found to be unknown",
     )
     record_per_minute: int = Field(
         default=600,
@@ -88,6 +88,31 @@ class RecordSettings(LogSettings):
         description="limit of bytes of images that come with labels per minute, over all workers; "
         "more get 503",
     )
+
+    labelstudio_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s@]+(/\S*)?$",
+        description="where Label Studio is, for the images that were uploaded to it",
+    )
+    labelstudio_token: str | None = Field(
+        default=None,
+        repr=False,
+        description="access token of a user of Label Studio, sent there with each image's request",
+    )
+    labelstudio_hosts: str = Field(
+        default="",
+        description="other hosts that images of Label Studio's tasks may be fetched from, such as "
+        "`images.example.com, 203.0.113.7:9000`; by default none",
+    )
+    labelstudio_private: bool = Field(
+        default=False,
+        description="whether these hosts may have addresses of private networks",
+    )
+
+    @property
+    def labelstudio_allowed_hosts(self) -> list[str]:
+        """``labelstudio_hosts``, one by one."""
+        return [host.strip() for host in self.labelstudio_hosts.split(",") if host.strip()]
 
     @field_validator("record_disk", mode="before")
     @classmethod

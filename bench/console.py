@@ -3,14 +3,15 @@
     python -m bench.console [--records 1000000] [--rounds 7]
 
 First each page over a database of so many records, in processor time of the worker: the first visit
-after a start, and the median of later ones. Then predictions, one after the other, with and without
-ten clients that load the pages in turn, interleaved: the processor time of the thread that answers
-predictions, for one of them. Linux only.
+after a start, and the median of later ones. Then predictions, over some connections, with and
+without ten clients that load the pages in turn, interleaved: the processor time of the thread that
+answers predictions, for one of them. Linux only.
 """
 
 import contextlib
 import os
 import shutil
+import socket
 import statistics
 import sys
 import tempfile
@@ -40,6 +41,8 @@ PAGES = (
     "data?class=3", "data?class=3&by=label",
 )  # fmt: skip
 CLIENTS = 10
+CONNECTIONS = 8
+WARM_SECONDS = 0.5
 _TICKS = os.sysconf("SC_CLK_TCK")
 _BODY = (ROOT / "tests" / "data" / "predict_digit8.json").read_bytes()
 
@@ -163,16 +166,35 @@ def visitors(server: Server, pause: float) -> Iterator[list[int]]:
 
 
 def a_prediction(server: Server, seconds: float) -> tuple[float, float]:
-    """Microseconds of the event loop's thread for each, and of a client's waiting."""
+    """Microseconds of the event loop's thread for each, and how many there are in a second."""
     (worker,) = server.workers()
-    with client(server) as asking:
-        asking.post("/predict/", content=_BODY)
-        before, began, count = thread_seconds(worker), time.monotonic(), 0
-        while time.monotonic() - began < seconds:
-            asking.post("/predict/", content=_BODY).raise_for_status()
-            count += 1
-        spent = thread_seconds(worker) - before
-        return 1e6 * spent / count, 1e6 * (time.monotonic() - began) / count
+    host, port = "127.0.0.1", int(server.url.rpartition(":")[2])
+    head = f"POST /predict/ HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(_BODY)}\r\n\r\n"
+    request = head.encode() + _BODY
+    ended = threading.Event()
+    counts = [0] * CONNECTIONS
+
+    def ask(number: int) -> None:
+        with socket.create_connection((host, port)) as connection:
+            while not ended.is_set():
+                connection.sendall(request)
+                # The answer is small, and comes in one piece.
+                if not connection.recv(65_536).startswith(b"HTTP/1.1 200"):
+                    raise click.ClickException("A prediction was not answered.")
+                counts[number] += 1
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    time.sleep(WARM_SECONDS)
+    before, began, count = thread_seconds(worker), time.monotonic(), sum(counts)
+    time.sleep(seconds)
+    spent, done = thread_seconds(worker) - before, sum(counts) - count
+    took = time.monotonic() - began
+    ended.set()
+    for thread in threads:
+        thread.join()
+    return 1e6 * spent / done, done / took
 
 
 @click.command(context_settings={"show_default": True, "max_content_width": 100})

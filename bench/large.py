@@ -14,6 +14,7 @@ import contextlib
 import http.client
 import io
 import json
+import os
 import signal
 import statistics
 import subprocess
@@ -34,14 +35,21 @@ from PIL import Image
 from bench.machine import heading
 from bench.process import ROOT, Tree, free_port, running
 from bench.table import markdown, number
-from images.spec import ImageSpec
-from models.store import Store
-from tests.drafts import LinearDraft
 
 SPEC: Final = "rgb-224x224"
 SIDES: Final = (4000, 3000)
 PHOTOS: Final = 4
 WARM_SECONDS: Final = 2.0
+
+_SAVE: Final = """
+import sys
+from pathlib import Path
+from images.spec import ImageSpec
+from models.store import Store
+from tests.drafts import LinearDraft
+draft = LinearDraft(name="photos", spec=ImageSpec.parse(sys.argv[2]))
+Store(Path(sys.argv[1])).save(draft)
+"""
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,13 @@ def bodies() -> list[bytes]:
 @contextlib.contextmanager
 def serving(served: Served, home: Path) -> Iterator[tuple[Tree, int]]:
     """The server's processes, and its port."""
-    Store(home / "models").save(LinearDraft(name="photos", spec=ImageSpec.parse(served.spec)))
+    # By the state that is to read it: an older one does not know later fields.
+    subprocess.run(
+        [sys.executable, "-c", _SAVE, str(home / "models"), served.spec],
+        cwd=served.folder,
+        env={**os.environ, "PYTHONPATH": str(served.folder)},
+        check=True,
+    )
     port = free_port()
     command = [sys.executable, "-m", "bentoml", "serve", str(served.folder)]
     settings = {
@@ -208,13 +222,15 @@ def table(found: dict[tuple[str, int], list[Run]], base: str) -> str:
     rows = []
     for (title, busy), runs in found.items():
         seconds = sorted(second for run in runs for second in run.seconds)
-        ratios = [run.rate / one.rate for run, one in zip(runs, found[base, busy], strict=True)]
+        # Of a server that has refused all of a turn there is no ratio.
+        both = zip(runs, found[base, busy], strict=True)
+        ratios = [run.rate / one.rate for run, one in both if one.rate]
         rows.append(
             [
                 title,
                 str(busy),
                 number(statistics.median(run.rate for run in runs)),
-                f"{statistics.median(ratios):.2f}",
+                f"{statistics.median(ratios):.2f}" if ratios else "–",
                 str(sum(run.refused for run in runs)),
                 str(len(seconds)),
                 f"{statistics.median(seconds):.2f}",

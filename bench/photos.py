@@ -57,11 +57,15 @@ cross-validation, over several seeds, with the 95 % interval of photos drawn aga
 included. *plain*: what a notebook would do with the same embeddings.
 """
 
-FEW = """
-## Few photos a class
+FITTED = """
+## How photos fit into the network's square
 
-Trained on so many photos of each class, or on three quarters of a class that has fewer; the rest is
-the test. Means over the seeds.
+The same network and recipe, and photos that are stretched, cropped in the middle, or put on white.
+"""
+
+FEW = """
+*Few*: trained on so many photos of each class, or on three quarters of a class that has fewer; the
+rest is the test. Means over the seeds.
 """
 
 PLAIN: Final[Mapping[str, Callable[[], Any]]] = {
@@ -189,6 +193,26 @@ def tables(name: str, folder: Path, store: Store, seeds: int) -> list[str]:
     ]
 
 
+def fitted(folder: Path, store: Store, seeds: int) -> str:
+    """Accuracies of the default extractor by how photos are made to fit."""
+    extractor = bring_default(store).extractor
+    usual, embedder = extractor.manifest.image_spec, extractor.open()
+    ways: dict[str, dict[str, Any]] = {
+        "stretched": {"fit": "stretch"},
+        "cropped": {"fit": "crop"},
+        "cropped from 256": {"fit": "crop", "shortest": 256},
+        "letterbox, white": {"fit": "letterbox", "fill": 255},
+    }
+    rows = []
+    for name, fields in ways.items():
+        click.echo(f"{name} ...", err=True)
+        data = load_folder(folder, ImageSpec.model_validate(usual.model_dump() | fields))
+        features = embedder.run(data.features())
+        found = crossed(by_recipe("logistic-features"), features, data.targets, seeds)
+        rows.append([name, *found.cells])
+    return markdown(("", "accuracy", "balanced"), rows)
+
+
 @click.command()
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(1))
 @click.option(
@@ -206,6 +230,7 @@ def main(seeds: int, folder: Path, output: Path) -> None:
     with tempfile.TemporaryDirectory() as store, threadpool_limits(1, user_api="blas"):
         for name, path in sets.items():
             text += tables(name, path, Store(Path(store) / "models"), seeds)
+        text += [FITTED, fitted(sets["on white"], Store(Path(store) / "models"), seeds)]
     output.write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
     click.echo(f"Wrote {output}.")
 

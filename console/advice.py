@@ -22,6 +22,16 @@ def steps(
     ]
 
 
+def _faulty(report: Report) -> bool:
+    """Changed images change the predicted classes too, which is not a second fault."""
+    changed = report.state_of("drift") in ("warn", "alarm")
+    return any(
+        check.get("state") in ("warn", "alarm")
+        and not (changed and check.get("name") == "class imbalance")
+        for check in report.checks
+    )
+
+
 def _steps(
     visit: Visit, listing: Listing, report: Report | None, waiting: int, fresh: int
 ) -> Iterator[Step]:
@@ -39,8 +49,7 @@ def _steps(
             words("The monitor has not looked at this model yet."), words("Look now"), begins="look"
         )
     else:
-        quality = report.state_of("quality")
-        if quality in ("warn", "alarm"):
+        if _faulty(report):
             yield Step(
                 words("Look at the images that were found: a client or a camera may be at fault."),
                 words("See them"),
@@ -73,7 +82,8 @@ def _steps(
             to_label,
         )
     enough = visit.server.settings.retrain_new_labels or _FRESH
-    if rollout is None and fresh >= enough:
+    worse = report is not None and report.accuracy.get("state") in ("warn", "alarm")
+    if rollout is None and fresh >= enough and not worse:
         yield Step(
             words(
                 "{n} labels came since the last training: a new version may be better.",

@@ -20,6 +20,7 @@ from console.door import Door, Visitor, header
 from console.export import send_export
 from console.language import preferred, words
 from console.pages.table import ROUTES, Route
+from console.recent import RECENT
 from console.rendering import render
 from console.server import Server
 from console.session import Session
@@ -109,6 +110,7 @@ class Console:
             return _failure(visit, 500, visit.words("The server failed; its log has the reason."))
 
     async def _on_thread(self, route: Route, visit: Visit) -> Answer:
+        """What it changed is seen by whoever looks next, even if they looked meanwhile."""
         if self._waiting >= _MOST_WAITING:
             raise NotHereError(503, "Too many pages are asked for at once: try again.")
         self._waiting += 1
@@ -118,6 +120,8 @@ class Console:
             )
         finally:
             self._waiting -= 1
+            if visit.scope["method"] == "POST":
+                RECENT.clear()
 
     async def _with_form(self, visit: Visit, session: Session, receive: Receive) -> Visit:
         """With the fields and files of its form. Raises NotHereError unless a page of ours has sent

@@ -151,6 +151,8 @@ def _missing(
             found.append(
                 words("{n} of {m} images were compared.", n=number(compared), m=number(rule.pairs))
             )
+            if more:
+                found.append(words("A gain is not shown yet: {about}.", about=about))
         elif more == 0:
             pass
         elif differing > rule.changed * compared:

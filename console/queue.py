@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from console.recent import RECENT
 from records.candidates import Candidate, asked, disagreements, doubted, unknown, unsure
 from records.database import Database
 from records.routing import Rollout
@@ -30,18 +31,27 @@ def queue(
     limit: int,
 ) -> list[Candidate]:
     """The next images for whoever labels as ``source``."""
-    found = asked(database, model, _LOOKED_AT)
-    if rollout is not None:
-        found += disagreements(database, model, rollout.id, _LOOKED_AT)
-    found += unknown(database, model, _LOOKED_AT)
-    found += unsure(database, model, _LOOKED_AT)
-    found += doubted(database, model, _LOOKED_AT // 4, source)
+    rollout_id = None if rollout is None else rollout.id
+    found = RECENT(
+        ("queue", model, rollout_id, source), lambda: _found(database, model, rollout_id, source)
+    )
     once: dict[int, Candidate] = {}
     for one in found:
         if one.id not in skipped:
             once.setdefault(one.id, one)
     kinds = [spread([one for one in once.values() if one.why == why]) for why in SHARES]
     return _mixed(kinds, list(SHARES.values()), limit)
+
+
+def _found(
+    database: Database, model: str, rollout_id: int | None, source: str
+) -> Sequence[Candidate]:
+    found = asked(database, model, _LOOKED_AT)
+    if rollout_id is not None:
+        found += disagreements(database, model, rollout_id, _LOOKED_AT)
+    found += unknown(database, model, _LOOKED_AT)
+    found += unsure(database, model, _LOOKED_AT)
+    return found + doubted(database, model, _LOOKED_AT // 4, source)
 
 
 def spread(candidates: Sequence[Candidate]) -> list[Candidate]:

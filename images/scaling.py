@@ -69,7 +69,8 @@ class Scaling:
     def features(self, pixels: NDArray[np.uint8], channels: int) -> Floats:
         """float32, row by row in memory, of uint8; ``channels``: the axis that has them."""
         if self._linear is not None:
-            return self._linear.apply(pixels.astype(np.float32, order="C"), channels)
+            values: Floats = pixels.astype(np.float32, order="C")
+            return self._linear.apply(values, channels)
         result = np.empty(pixels.shape, np.float32)
         for channel, table in enumerate(self.tables):
             at = (slice(None),) * channels + (channel,)

@@ -134,6 +134,7 @@ class Artifact:
 
         Raises ArtifactError if it is missing, or another one than the version was trained with.
         """
+        self._checked  # noqa: B018 - raises
         wanted = self.manifest.extractor
         if wanted is None:
             return None

@@ -72,14 +72,15 @@ class EmbeddingCache:
                 file.write(new.tobytes())
 
     def _read(self) -> NDArray[np.void]:
+        """All records, mapped and not read: the file only grows, or is unlinked as a whole."""
         try:
-            # Read, not mapped: another process may cut the file off.
-            content = self._path.read_bytes()
+            count = self._path.stat().st_size // self._record.itemsize
             os.utime(self._path)
+            if not count:
+                return np.zeros(0, self._record)
+            records = np.memmap(self._path, self._record, "r", shape=(count,))
         except OSError:
             return np.zeros(0, self._record)
-        count = len(content) // self._record.itemsize
-        records = np.frombuffer(content, self._record, count)
         self._rows = {digest.tobytes(): row for row, digest in enumerate(records["digest"])}
         return records
 

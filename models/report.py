@@ -81,7 +81,7 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
         ("estimator", manifest.estimator),
         ("recipe", manifest.recipe or "-"),
         ("parameters", ", ".join(f"{k}={v}" for k, v in manifest.parameters.items()) or "-"),
-        ("image spec", manifest.image_spec.name),
+        ("image spec", manifest.image_spec.name + _extractor(manifest)),
         ("labels", ", ".join(map(str, manifest.labels))),
         ("output", manifest.output),
         ("backend", manifest.backend),
@@ -107,6 +107,15 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
         ("parent", manifest.parent or "-"),
         ("content", manifest.content[:12] or "-"),
     ]
+
+
+def _extractor(manifest: Manifest) -> str:
+    """What stands before the classifier of photos, and how many copies it was trained on."""
+    used = manifest.extractor
+    if used is None:
+        return ""
+    copies = f", and {manifest.augmented} copies of each image" if manifest.augmented else ""
+    return f"; {used.dimension:,} numbers by {used.name}:{used.version}{copies}"
 
 
 def _calibration(manifest: Manifest) -> str:

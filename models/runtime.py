@@ -1,10 +1,11 @@
 """Runs a version's graph: the only code that computes predictions in production."""
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from images.spec import ImageSpec
 from models.extractor import Embedder
 from models.session import open_session
 
@@ -46,6 +47,14 @@ class OnnxRuntime:
             return Outcome(outputs[0], outputs[1])
         scores = outputs[0]
         return Outcome(scores, scores.argmax(axis=1))
+
+
+def inputs_of(spec: ImageSpec, values: NDArray[Any]) -> NDArray[np.float32]:
+    """What a classifier takes of images: of pixels, uint8 [N, F], the spec's features; embeddings,
+    floats [N, dimension], are it already."""
+    if values.dtype == np.uint8:
+        return spec.features(values)
+    return values.astype(np.float32, copy=False)
 
 
 def head_of(runtime: "Runtime") -> "Runtime":

@@ -24,7 +24,7 @@ from pipeline.order import Answer, Order, data_name
 from records.database import Database
 from records.leases import holder
 from settings import settings
-from train.augmenting import variants_of
+from train.augmenting import Variants, variants_of
 from train.dataset import Split
 from train.embedding import embedded
 from train.fit import train_parts
@@ -75,7 +75,8 @@ def retrain(database: Database, store: Store, order: Order) -> tuple[Version, st
     )
     parts, whole = data.split(data_name(order.retraining))
     seed = manifest.data.seed if manifest.data else 0
-    extractor, variants = champion.artifact.extractor(), None
+    extractor = champion.artifact.extractor()
+    variants: Variants | None = None
     if extractor is not None:
         recipe = for_features(recipe)
         parts = Split(embedded(parts.train, extractor), embedded(parts.holdout, extractor))

@@ -11,6 +11,7 @@ import click
 import cli
 from errors import RecordsError
 from records.backup_commands import backup, restore
+from records.labelstudio_commands import labelstudio
 from records.prediction import Origin
 from records.routing import Alias
 from records.units import Age, Moment, Since, Size, start_of
@@ -34,7 +35,7 @@ def main() -> None:
     """
 
 
-for command in (backup, restore):
+for command in (backup, restore, labelstudio):
     main.add_command(command)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, Text, func, select, type_coerce
 
 from records.chunks import chunks
 from records.database import Database
@@ -165,29 +165,29 @@ def doubted(database: Database, model: str, limit: int, but: str) -> list[Candid
     one too: another person should look."""
     column = labels.c
     newest = (
-        select(*_COLUMNS, column.label.label("given"), column.source)
-        .select_from(labels.join(predictions))
-        .where(column.model == model, predictions.c.image_bytes > 0)
+        select(column.id, column.prediction_id, column.label.label("given"))
+        .where(column.model == model)
         .order_by(column.at.desc(), column.id.desc())
         .limit(_LOOKED_AT)
+        .subquery()
+    )
+    own = labels.alias()
+    by_them = select(own.c.id).where(own.c.prediction_id == predictions.c.id, own.c.source == but)
+    said = type_coerce(predictions.c.label, Text)
+    statement = (
+        select(*_COLUMNS, newest.c.given)
+        .join(newest, newest.c.prediction_id == predictions.c.id)
+        .where(predictions.c.image_bytes > 0, predictions.c.confidence >= _SURE)
+        .where(said != type_coerce(newest.c.given, Text), ~by_them.exists())
+        .order_by(newest.c.id.desc())
+        .limit(2 * limit)
     )
     found: dict[int, Row[tuple[object, ...]]] = {}
-    own: set[int] = set()
     with database.reading() as connection:
-        for row in connection.execute(newest):
+        for row in connection.execute(statement):
             found.setdefault(row.id, row)
-            if row.source == but:
-                own.add(row.id)
-        rows = [
-            row
-            for row in found.values()
-            if row.id not in own
-            and row.label is not None
-            and row.given != row.label
-            and (row.confidence or 0.0) >= _SURE
-        ]
-        rows.sort(key=lambda row: -row.confidence)
-        newest_rows = _newest(connection, model, rows[:limit])
+        rows = sorted(found.values(), key=lambda row: -row.confidence)[:limit]
+        newest_rows = _newest(connection, model, rows)
         return [_candidate(row, "doubted", row.given) for row in newest_rows]
 
 

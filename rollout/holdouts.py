@@ -15,7 +15,7 @@ from labels import label_key
 from models.manifest import Label, Manifest
 from models.offline.likeness import Likeness
 from models.reference import Reference
-from models.runtime import Runtime, head_of
+from models.runtime import Runtime, head_of, inputs_of
 from models.store import Store
 from models.version import Version
 from records.chunks import chunks
@@ -74,7 +74,9 @@ def frozen(champion: Version, challenger: Version) -> Holdout | str:
         )
     labels = champion.manifest.labels
     embeddings = reference.embeddings
-    inputs = reference.pixels if embeddings is None else embeddings.astype(np.float32)
+    inputs: Inputs = reference.pixels
+    if embeddings is not None:
+        inputs = embeddings.astype(np.float32)
     return Holdout(
         FROZEN,
         tuple(labels[index] for index in reference.labels),
@@ -186,12 +188,11 @@ def answers(
     manifest = version.manifest
     scores = np.empty((len(inputs), len(manifest.labels)), np.float32)
     indices = np.empty(len(inputs), np.int64)
+    taking = runtime if inputs.dtype == np.uint8 else head_of(runtime)
     for start in range(0, len(inputs), _BATCH):
         part = slice(start, start + _BATCH)
-        if inputs.dtype == np.uint8:
-            scores[part], indices[part] = runtime.run(manifest.image_spec.features(inputs[part]))
-        else:
-            scores[part], indices[part] = head_of(runtime).run(inputs[part])
+        features = inputs_of(manifest.image_spec, inputs[part])
+        scores[part], indices[part] = taking.run(features)
     own = classes.indices(manifest.labels)
     finite: NDArray[np.bool_] = np.asarray(np.isfinite(scores).all(axis=1))
     predicted = np.where(finite, own[indices], -1)

@@ -10,7 +10,6 @@ from sklearn.calibration import CalibratedClassifierCV
 from threadpoolctl import threadpool_limits
 
 from errors import RecipeError, first_line
-from models.abstaining import check_abstention
 from models.extractor import Extractor
 from models.manifest import DataFingerprint, Metrics
 from models.offline.candidate import Candidate
@@ -25,7 +24,7 @@ from train.dataset import Dataset, Split, split
 from train.effort import Size, checked_images
 from train.evaluate import calibration_error, evaluate
 from train.halves import fit_halves
-from train.honesty import judging, servable
+from train.honesty import judging, may_abstain, servable
 from train.mistakes import mistakes_picture
 from train.recipes import Recipe, recipe
 from train.reference import images_of, reference_of, reference_rows
@@ -92,6 +91,7 @@ def train(
     parent: str | None = None,
     on_stage: OnStage | None = None,
     on_note: Callable[[str], None] | None = None,
+    abstain: float | None = None,
 ) -> TrainingResult:
     """Train the recipe on everything but the holdout, and evaluate it on the holdout.
 
@@ -112,6 +112,7 @@ def train(
         on_stage=on_stage,
         on_note=on_note,
         drawn=dataset.held is None,
+        abstain=abstain,
     )
 
 
@@ -210,8 +211,7 @@ def train_parts(
     rows = reference_rows(parts, seed)
     space = whole.spec if extractor is None else None
     honest = judging(features, held_features[rows], probabilities[rows], truth[rows], space, seed)
-    if abstain is not None:
-        check_abstention(f"The new version of {name}", honest.record, abstain)
+    may_abstain(honest, f"The new version of {name}", abstain)
     checked = checked_images(chosen.name, Size(len(targets), features.shape[1], len(labels)))
     candidate = Candidate(
         name=name,

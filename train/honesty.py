@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from errors import ConversionError
 from images.spec import ImageSpec
+from models.abstaining import check_abstention
 from models.coverage import Coverage
 from models.familiarity import Familiarity
 from models.honest import Honest
@@ -51,3 +52,10 @@ def judging(
         Coverage.of(probabilities.astype(np.float32), truth),
         Familiarity.of(trained, held, spec, seed),
     )
+
+
+def may_abstain(honest: Honest, who: str, coverage: float | None) -> None:
+    """Raises ModelError if so few images were held out that they do not state the coverage by which
+    a version is to abstain; None: it never does."""
+    if coverage is not None:
+        check_abstention(who, honest.record, coverage)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from console.pages.trying import champion_of, label_of
+from console.recent import RECENT
 from console.report import CHECKS, STATES, newest
 from console.server import Listing
 from console.visit import Answer, Export, NotHereError, Page, Redirect, Visit, link
@@ -33,9 +34,10 @@ def show(visit: Visit) -> Answer:
         return _class(visit, listing)
     version = champion_of(listing)
     with visit.server.records() as database:
-        counts = class_counts(database, listing.name)
-        number = kept(database, listing.name, _MOST_KEPT)
-        groups = duplicates(database, listing.name, _GROUPS)
+        name = listing.name
+        counts = RECENT(("counts", name), lambda: class_counts(database, name))
+        number = RECENT(("kept", name), lambda: kept(database, name, _MOST_KEPT))
+        groups = RECENT(("duplicates", name), lambda: duplicates(database, name, _GROUPS))
         rows = history(database, listing.name, "quality", limit=1)
     report = newest(rows, visit.words)
     names: list[Label] = [*version.manifest.labels]

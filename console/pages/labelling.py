@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from console.pages.trying import champion_of, label_of
 from console.queue import queue
+from console.recent import RECENT
 from console.visit import Answer, Content, NotHereError, Page, Redirect, Visit, link
 from models.manifest import Label
 from records.candidates import Candidate
@@ -26,7 +27,7 @@ WHY: Final = {
     "monitor": "The monitor suspects harm",
     "random": "Drawn at random, to measure the accuracy",
     "unknown": "Unlike the images of the training",
-    "unsure": "The model is unsure",
+    "unsure": "Of those that the model is least sure of",
     "doubted": "Labelled before, but the model is sure it is something else",
 }
 
@@ -39,13 +40,15 @@ def show(visit: Visit) -> Answer:
     skipped = _numbers(visit.query.get("skip", ""))
     with visit.server.records() as database:
         rollout = listing.rollout
-        found = queue(database, listing.name, rollout, visit.source, set(skipped), _BATCH)
+        last = _number(visit.query.get("last", ""))
+        without = {*skipped, *([last] if last is not None else [])}
+        found = queue(database, listing.name, rollout, visit.source, without, _BATCH)
         back = _number(visit.query.get("back", ""))
         again = find(database, back) if back is not None else None
         if visit.wants_json:
             items = [_item(visit, one) for one in found]
             return Content(json.dumps({"items": items}).encode(), "application/json")
-        people = labellers(database, listing.name)
+        people = RECENT(("people", listing.name), lambda: labellers(database, listing.name))
     if again is not None and again.model == listing.name:
         found = [_again(again), *(one for one in found if one.id != again.id)]
     labels = version.manifest.labels
@@ -59,7 +62,7 @@ def show(visit: Visit) -> Answer:
             "small": max(version.manifest.image_spec.width, version.manifest.image_spec.height)
             <= 64,
             "skip": ",".join(map(str, skipped)),
-            "last": _number(visit.query.get("last", "")),
+            "last": last,
             "people": people,
             "people_today": people.today.get(visit.source, 0),
         },

@@ -73,6 +73,7 @@ def show(visit: Visit) -> Answer:
             "listing": listing,
             "versions": versions[:_LISTED],
             "more": max(0, len(versions) - _LISTED),
+            "other": next((one.version for one in versions if one.tag != listing.champion), ""),
             "evidence": evidence,
             "decisions": decisions,
             "actions": ACTIONS,

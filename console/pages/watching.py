@@ -8,6 +8,7 @@ from typing import Final, get_args
 from console import jobs
 from console.advice import steps
 from console.charts import bars, lines, whiskers
+from console.recent import RECENT
 from console.report import STATES, accuracies, newest
 from console.trend import Span, Trends
 from console.visit import Answer, NotHereError, Page, Redirect, Visit, link
@@ -34,10 +35,11 @@ def show(visit: Visit) -> Answer:
     settings = visit.server.settings
     version = next((one for one, _ in listing.versions if one.tag == listing.champion), None)
     with visit.server.records() as database:
-        trend = _TRENDS.trend(database, listing.name, span)
+        name = listing.name
+        trend = RECENT(("trend", name, span), lambda: _TRENDS.trend(database, name, span))
         rows = history(database, listing.name, limit=3)
         accuracy_rows = history(database, listing.name, "accuracy", limit=_REPORTS)
-        waiting = open_labels(database, listing.name)
+        waiting = RECENT(("open", name), lambda: open_labels(database, name))
         fresh = (
             labelled_since(database, listing.name, version.manifest.created_at) if version else 0
         )

@@ -149,11 +149,12 @@ if (labelling) {
   async function more() {
     if (asking) return;
     asking = true;
+    let again = 1000;
     try {
       const without = [...skipped, ...outbox.map((one) => one.id), ...items.map((one) => one.id), ...done.slice(-60).map((one) => one.id)];
       const query = new URLSearchParams({ model: say.model, skip: without.slice(-380).join(",") });
       const answer = await fetch(`/console/label?${query}`, { headers: { Accept: "application/json" } });
-      if (!answer.ok) return;
+      if (!answer.ok) throw new Error(answer.status);
       const fresh = (await answer.json()).items.filter((one) => !known.has(String(one.id)));
       const empty = !items.length;
       for (const one of fresh) {
@@ -161,7 +162,12 @@ if (labelling) {
         items.push({ id: String(one.id), why: one.why, at: one.at });
       }
       if (fresh.length && empty) show();
-    } catch (error) { /* the next label asks again */ } finally { asking = false; }
+      again = items.length ? 0 : 5000;
+    } catch (error) { /* asked again below */ } finally {
+      asking = false;
+      // Nothing is left, or the server is away: what comes next is shown by itself.
+      if (again) setTimeout(more, again);
+    }
   }
 
   // One after the other, in order, until the server says that it is in the database.

@@ -40,6 +40,7 @@ from models.manifest import (
     Parity,
     Quantization,
     Speed,
+    changed,
     content_digest,
 )
 from models.offline import parity
@@ -165,10 +166,8 @@ class Candidate:
         if self.honest is not None:
             files[HONEST] = self.honest.dump()
         hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
-        manifest = _changed(manifest, files=hashes)
-        manifest = _changed(
-            manifest, content=content_digest(json.loads(manifest.model_dump_json()))
-        )
+        manifest = changed(manifest, files=hashes)
+        manifest = changed(manifest, content=content_digest(json.loads(manifest.model_dump_json())))
         for name, content in files.items():
             (folder / name).write_bytes(content)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
@@ -239,11 +238,6 @@ def libraries() -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = installed(name)
     return found
-
-
-def _changed(manifest: Manifest, **changes: Any) -> Manifest:
-    """A copy with other values, validated again, which ``model_copy`` does not do."""
-    return Manifest.model_validate(manifest.model_dump() | changes)
 
 
 def _npz(**arrays: NDArray[Any]) -> bytes:

@@ -9,13 +9,14 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from math import comb
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from errors import ModelError
 from models.reference import Reference
+from models.runtime import inputs_of
 from models.version import Version
 
 LEVEL: Final = 0.01
@@ -100,7 +101,8 @@ def compare(
         if reference is None:
             return HoldoutComparison(tag, unknown="it has no holdout")
         fresh = np.array([one not in trained_on for one in _digests(reference)])
-        inputs = (reference.pixels if reference.embeddings is None else reference.embeddings)[fresh]
+        kept: NDArray[Any] | None = reference.embeddings
+        inputs = (reference.pixels if kept is None else kept)[fresh]
         if not len(inputs):
             return HoldoutComparison(tag, unknown="all images of its holdout were trained on")
         truth = np.array(old.labels, object)[reference.labels[fresh]]
@@ -136,15 +138,12 @@ def _digests(reference: Reference) -> list[bytes]:
     return [one.tobytes() for one in reference.digests]
 
 
-def _answers(
-    version: Version, inputs: NDArray[np.uint8] | NDArray[np.float16]
-) -> NDArray[np.object_]:
+def _answers(version: Version, inputs: NDArray[Any]) -> NDArray[np.object_]:
     """The labels for uint8 [N, F], or for embeddings; the features of a few images at a time in
     memory."""
     runtime, spec = version.artifact.head(), version.manifest.image_spec
     indices = []
     for start in range(0, len(inputs), _CHUNK):
-        part = inputs[start : start + _CHUNK]
-        features = spec.features(part) if part.dtype == np.uint8 else part.astype(np.float32)
+        features = inputs_of(spec, inputs[start : start + _CHUNK])
         indices.append(runtime.run(features).indices)
     return np.array(version.manifest.labels, object)[np.concatenate(indices)]

@@ -61,9 +61,9 @@ def sentences(findings: Findings, kind: Kind) -> Iterator[str]:
     """What was found about one of the questions."""
     if kind == "drift":
         yield findings.drift.reason
+        yield from context(findings)
         if findings.familiar.reason:
             yield findings.familiar.reason
-        yield from context(findings)
     elif kind == "quality":
         yield findings.quality.reason
     else:

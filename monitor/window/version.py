@@ -19,7 +19,7 @@ from models.honest import Honest
 from models.manifest import Label
 from models.neighbours import NEIGHBOURS, Neighbours
 from models.reference import COMPONENTS, Reference, seen_spec
-from models.runtime import Runtime
+from models.runtime import Runtime, inputs_of
 from models.version import Version
 from records.sources import Sample, from_path, read_file
 from records.windows import Record
@@ -122,8 +122,7 @@ def outputs_of(
     time in memory."""
     outputs = np.empty((len(inputs), classes), np.float32)
     for start in range(0, len(inputs), _CHUNK):
-        part = inputs[start : start + _CHUNK]
-        features = spec.features(part) if part.dtype == np.uint8 else part
+        features = inputs_of(spec, inputs[start : start + _CHUNK])
         outputs[start : start + _CHUNK] = runtime.run(features).scores
     return outputs
 

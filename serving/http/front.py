@@ -21,8 +21,9 @@ from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from errors import NotFoundError, WrongMethodError
+from errors import NotFoundError, RequestError, WrongMethodError
 from logs.lines import raised
+from serving.http import labelstudio
 from serving.http.cors import Cors
 from serving.http.drain import closing
 from serving.http.oip import asked, in_their_shape, is_below, oip_error
@@ -94,6 +95,9 @@ class Front:
             if is_below(path):
                 await self._send(await self._oip(path, scope, receive), send)
                 return
+            if labelstudio.is_labelstudio(path):
+                await self._send(await self._labelstudio(path, scope, receive), send)
+                return
             if (model := model_in(path)) is not None:
                 route = PREDICT
                 scope["path_params"] = {"model": model}
@@ -125,17 +129,34 @@ class Front:
         found = asked(path)
         if found is None:
             return oip_error(_UNKNOWN_OIP)
+        return await self._door(found.route, found.model, scope, receive, oip_error)
+
+    async def _labelstudio(self, path: str, scope: Scope, receive: Receive) -> Reply:
+        """The reply to what is below ``/labelstudio``."""
+        found = labelstudio.asked(path)
+        if found is None:
+            return error_reply(_UNKNOWN)
+        return await self._door(found.route, found.model, scope, receive, error_reply)
+
+    async def _door(
+        self,
+        route: Route,
+        model: str,
+        scope: Scope,
+        receive: Receive,
+        refuse: Callable[[RequestError], Reply],
+    ) -> Reply:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        if method != found.route.method:
-            reply = oip_error(WrongMethodError(f"{path} accepts {found.route.method} only."))
-            reply.headers.append((b"allow", found.route.method.encode()))
+        if method != route.method:
+            reply = refuse(WrongMethodError(f"{scope['path']} accepts {route.method} only."))
+            reply.headers.append((b"allow", route.method.encode()))
             return reply
-        scope["path_params"] = {"model": found.model}
+        scope["path_params"] = {"model": model}
         try:
-            return await self._answers[found.route.path](scope, receive)
-        except Exception:
-            logger.exception("%s %s failed", scope["method"], path)
-            return oip_error(INTERNAL)
+            return await self._answers[route.path](scope, receive)
+        except Exception as error:  # noqa: BLE001 - it is logged
+            logger.error("%s %s failed", scope["method"], scope["path"], extra=raised(error))  # noqa: TRY400 - as text
+            return refuse(INTERNAL)
 
     async def _hot(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
         answer = self._answers.get(route.path)

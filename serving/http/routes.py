@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from serving.http.labelstudio import LABELSTUDIO_ROUTES
 from serving.http.oip import OIP_ROUTES
 from serving.http.rollout_schema import (
     HistoryResponse,
@@ -197,6 +198,7 @@ ROUTES: Final = (
     METRICS,
     SCHEMA,
     *OIP_ROUTES,
+    *LABELSTUDIO_ROUTES,
 )
 HOT: Final[Mapping[str, Route]] = {
     path: route

@@ -108,7 +108,8 @@ def _wrong_datatype(name: str, datatype: Any) -> BadRequestError:
 
 
 def _shape(name: str, shape: Any) -> tuple[int, ...]:
-    if name == IMAGE and shape in _ONE_IMAGE:
+    # True and 1.0 are equal to 1.
+    if name == IMAGE and shape in _ONE_IMAGE and type(shape[0]) is int is type(shape[-1]):
         return (1,)
     if (
         type(shape) is not list

@@ -77,6 +77,9 @@ class Trial:
             and champion.extractor == challenger.extractor
         )
         """Whether both see the same features."""
+        # Of answers from memory, the challenger would seem slow: while it answers a share, neither
+        # gives any.
+        self._anew = bool(self._share) and champion.extractor is not None
         # Whoever was promised integers must not get strings.
         self._comparable = champion.manifest.label_type == challenger.manifest.label_type
         self._both_give = (
@@ -125,7 +128,7 @@ class Trial:
         else:
             can = can and (self.same_spec or not embedding)
             asked = can and self._asks(request_id, image, probabilities)
-        if not asked and not compares:
+        if not (asked or compares or self._anew):
             prediction = await champion.predict(
                 image, probabilities, expires, client_gone, in_batch
             )

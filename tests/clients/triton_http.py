@@ -4,6 +4,7 @@ an environment of its own: ``python triton_http.py host:port image``. Prints JSO
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,10 @@ call("is_server_live()", client.is_server_live)
 call("is_server_ready()", client.is_server_ready)
 call("get_server_metadata()", client.get_server_metadata)
 for model in ("clf", "nothing"):
-    call(f"is_model_ready({model})", lambda model=model: client.is_model_ready(model))
-    call(f"get_model_metadata({model})", lambda model=model: client.get_model_metadata(model))
-    call(f"get_model_config({model})", lambda model=model: client.get_model_config(model))
-    call(f"infer({model})", lambda model=model: client.infer(model, [files], request_id="1"))
+    call(f"is_model_ready({model})", partial(client.is_model_ready, model))
+    call(f"get_model_metadata({model})", partial(client.get_model_metadata, model))
+    call(f"get_model_config({model})", partial(client.get_model_config, model))
+    call(f"infer({model})", partial(client.infer, model, [files], request_id="1"))
 call("get_model_repository_index()", client.get_model_repository_index)
 call("infer, of a version", lambda: client.infer("clf", [files], "champion"))
 call("infer, of no version", lambda: client.infer("clf", [files], "7"))
@@ -63,7 +64,8 @@ call("infer, outputs and classes", lambda: client.infer("clf", [files], outputs=
 for coding in ("gzip", "deflate"):
     call(
         f"infer, {coding}",
-        lambda coding=coding: client.infer(
+        partial(
+            client.infer,
             "clf",
             [files],
             request_compression_algorithm=coding,
@@ -87,9 +89,7 @@ for name, content, datatype in (
 ):
     call(
         f"infer, {name} of {datatype} and shape {list(content.shape)}",
-        lambda name=name, content=content, datatype=datatype: client.infer(
-            "clf", [tensor(name, content, datatype)]
-        ),
+        partial(client.infer, "clf", [tensor(name, content, datatype)]),
     )
 call(
     "infer, an output that there is none of",

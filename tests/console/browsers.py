@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 PATIENCE = 30_000
@@ -85,4 +85,5 @@ def picture(page: Page, name: str) -> None:
     """A picture for the documentation, if they are wanted."""
     if PICTURES:
         FOLDER.mkdir(parents=True, exist_ok=True)
+        page.evaluate("scrollTo(0, 0)")
         page.screenshot(path=str(FOLDER / f"{name}.png"))

@@ -89,7 +89,6 @@ def test_no_page_runs_what_was_sent(server: Server, chromium: Browser) -> None:
         page.on("dialog", lambda dialog: pytest.fail(dialog.message))
         for path in ("try", "label", "watch", "versions", "data"):
             page.goto(f"/console/{path}")
-            page.wait_for_load_state("networkidle")
             unharmed(page)
         page.goto("/console/data")
         for link in page.locator("tbody a").all()[:3]:

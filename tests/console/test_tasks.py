@@ -2,18 +2,19 @@
 
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from sqlalchemy import func, select
 
 from records.audit import acts
 from records.decisions import history
 from records.schema import labels, predictions
-from tests.console.browsers import browser, overflows, picture, serious, tab_to, window
-from tests.console.scene import digit, records, site
+from tests.console.browsers import PATIENCE, browser, overflows, picture, serious, tab_to, window
+from tests.console.scene import digit, records, send, site
 from tests.servers import Server
 from tests.waiting import until
 
@@ -120,21 +121,25 @@ def test_what_is_no_image_is_said_so(server: Server, chromium: Browser, tmp_path
         expect(page.locator(".notice.alarm")).to_contain_text("Invalid image data: ")
 
 
-def test_label_by_the_keyboard(server: Server, chromium: Browser) -> None:
+def test_label_by_the_keyboard(
+    server: Server, chromium: Browser, record_property: Callable[[str, object], None]
+) -> None:
     """While the worker is killed: none that was acknowledged is lost."""
     before = labelled(server)
     with window(chromium, server.url) as page:
         page.goto("/console/label")
         picture(page, "label")
         count = int(page.locator("#progress").get_attribute("data-count") or 0)
+        began = time.monotonic()
         for number in range(LABELS):
             # The next image is there at once, whatever the network does.
-            expect(page.locator("#picture")).to_be_visible()
+            expect(page.locator("#picture")).to_be_visible(timeout=PATIENCE)
             page.keyboard.press(str(number % 10))
             if number == LABELS // 2:
                 (worker,) = server.workers()
                 os.kill(worker, 9)
-        expect(page.locator("#saving")).to_have_text("all saved")
+        expect(page.locator("#saving")).to_have_text("all saved", timeout=PATIENCE)
+        record_property("labels a minute", round(60 * LABELS / (time.monotonic() - began)))
         expect(page.locator("#lost")).to_be_hidden()
         expect(page.locator("#progress")).to_contain_text(f"{count + LABELS} labelled")
         page.keyboard.press("Backspace")
@@ -222,12 +227,43 @@ def test_put_another_version_live_and_go_back(server: Server, chromium: Browser)
         page.keyboard.press("Enter")
         expect(page.locator(".history")).to_contain_text("it was not")
         until(lambda: champion(page) == first, "the first champion again")
-        picture(page, "versions")
         page.goto(f"/console/versions/clf/{first}")
         picture(page, "version")
     with records(server) as database:
         done = [(one.action, one.actor) for one in history(database, "clf", limit=2)]
     assert done == [("rollback", "loopback"), ("promote", "loopback")]
+
+
+def test_a_trial_is_watched_paused_and_ended(server: Server, chromium: Browser) -> None:
+    with window(chromium, server.url) as page:
+        page.goto("/console/versions")
+        older = page.locator("tbody th a").last.inner_text()
+        body = {"model": "clf", "challenger": older, "because": "for comparison", "shadow": 1.0}
+        assert server.post("/rollouts/start", json=body).status_code == 200
+        rollout = page.locator("#rollout")
+        until(lambda: bool(page.reload()) and rollout.count() == 1, "the rollout on every worker")
+        send(server, SENT, SENT + 40)
+        expect(rollout.locator(".stages li.now")).to_have_text("Shadow")
+        expect(rollout).to_contain_text("more labels on disagreements would show it")
+        picture(page, "versions")
+        rollout.locator("summary").click()
+        pause = page.locator("form.action", has=page.locator('input[value="pause"]'))
+        pause.locator('input[name="because"]').fill("holidays")
+        pause.locator("button").click()
+        until(lambda: "paused" in _reloaded(page).inner_text(), "the pause")
+        # By the keyboard alone.
+        tab_to(page, "#rollout summary")
+        page.keyboard.press("Enter")
+        tab_to(page, 'form:has(input[value="abort"]) input[name="because"]')
+        page.keyboard.type("seen enough")
+        page.keyboard.press("Enter")
+        until(lambda: bool(page.reload()) and rollout.count() == 0, "the end of the trial")
+        expect(page.locator(".history")).to_contain_text("seen enough")
+
+
+def _reloaded(page: Page) -> Locator:
+    page.reload()
+    return page.locator("#rollout")
 
 
 def test_decide_on_a_phone(server: Server, chromium: Browser) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -70,6 +70,7 @@ def test_a_line_fits_into_a_letterbox() -> None:
     assert place(5000, 1, ImageSpec.parse("gray-20x20:letterbox")).size == (20, 1)
 
 
+@settings(deadline=None)
 @given(
     width=SIDES,
     height=SIDES,

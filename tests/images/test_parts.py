@@ -1,6 +1,6 @@
 import io
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from images.parts import Parts
@@ -8,6 +8,7 @@ from images.parts import Parts
 DATA = bytes(range(200))
 
 
+@settings(deadline=None)
 @given(
     cuts=st.lists(st.integers(0, 200), min_size=2, max_size=8),
     steps=st.lists(

@@ -64,6 +64,8 @@ NOT_RUN = {
     "python -m pipeline": "runs until it is stopped",
     "curl": "asks the stack that Compose started, or a server with keys",
     "python -m records prune": "would delete what other pages count",
+    "python -m models import": "needs images of one's own; tests/models/test_cli.py runs it",
+    "python -m records labelstudio": "needs the export of a project; tests/records has some",
     "python -m keys": "would close the server that all pages ask; tests/live/test_keys.py runs it",
 }
 

@@ -1,43 +1,53 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from models.embedding_cache import EmbeddingCache
+from models.extractor import Extractor
 from models.store import Store
 from tests.extractors import DIMENSION, saved_extractor
 
 
 @pytest.fixture
-def extractor(tmp_path):
+def extractor(tmp_path: Path) -> Extractor:
     return saved_extractor(Store(tmp_path / "models"))
 
 
-def digest(number):
+def digest(number: int) -> bytes:
     return number.to_bytes(16, "big")
 
 
-def rows(count):
+def rows(count: int) -> NDArray[np.float32]:
     return np.arange(count * DIMENSION, dtype=np.float32).reshape(count, DIMENSION)
 
 
-def test_what_was_added_is_found_later(extractor, tmp_path):
+def test_what_was_added_is_found_later(extractor: Extractor, tmp_path: Path) -> None:
     EmbeddingCache(extractor, tmp_path).add([digest(1), digest(2)], rows(2))
     found = EmbeddingCache(extractor, tmp_path)
-    np.testing.assert_array_equal(found.get(digest(2)), rows(2)[1])
+    known = found.get(digest(2))
+    assert known is not None
+    np.testing.assert_array_equal(known, rows(2)[1])
     assert found.get(digest(3)) is None
 
 
-def test_a_record_that_was_cut_off_does_not_hide_others(extractor, tmp_path):
+def test_a_record_that_was_cut_off_does_not_hide_others(
+    extractor: Extractor, tmp_path: Path
+) -> None:
     EmbeddingCache(extractor, tmp_path).add([digest(1), digest(2)], rows(2))
     (path,) = tmp_path.glob("*.cache")
     path.write_bytes(path.read_bytes()[:-5])
     EmbeddingCache(extractor, tmp_path).add([digest(3)], rows(1))
     found = EmbeddingCache(extractor, tmp_path)
     assert found.get(digest(2)) is None
-    np.testing.assert_array_equal(found.get(digest(1)), rows(2)[0])
-    np.testing.assert_array_equal(found.get(digest(3)), rows(1)[0])
+    for number, expected in ((1, rows(2)[0]), (3, rows(1)[0])):
+        known = found.get(digest(number))
+        assert known is not None
+        np.testing.assert_array_equal(known, expected)
 
 
-def test_a_damaged_record_is_as_if_it_were_not_there(extractor, tmp_path):
+def test_a_damaged_record_is_as_if_it_were_not_there(extractor: Extractor, tmp_path: Path) -> None:
     EmbeddingCache(extractor, tmp_path).add([digest(1)], rows(1) + 1)
     (path,) = tmp_path.glob("*.cache")
     content = bytearray(path.read_bytes())
@@ -46,7 +56,7 @@ def test_a_damaged_record_is_as_if_it_were_not_there(extractor, tmp_path):
     assert EmbeddingCache(extractor, tmp_path).get(digest(1)) is None
 
 
-def test_it_stays_within_its_limit(extractor, tmp_path):
+def test_it_stays_within_its_limit(extractor: Extractor, tmp_path: Path) -> None:
     size = 16 + 4 + 4 * DIMENSION
     cache = EmbeddingCache(extractor, tmp_path, limit=3 * size)
     for number in range(10):
@@ -56,7 +66,9 @@ def test_it_stays_within_its_limit(extractor, tmp_path):
     assert EmbeddingCache(extractor, tmp_path).get(digest(9)) is not None
 
 
-def test_a_folder_that_cannot_be_written_costs_nothing(extractor, tmp_path):
+def test_a_folder_that_cannot_be_written_costs_nothing(
+    extractor: Extractor, tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
     EmbeddingCache(extractor, tmp_path / "file").add([digest(1)], rows(1))
     assert EmbeddingCache(extractor, tmp_path / "file").get(digest(1)) is None

@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -7,31 +8,35 @@ from models.archive import export_version, import_version
 from models.backup import backup_store, copy_versions
 from models.extractors import Extractors
 from models.store import Store
+from models.version import Version
 from tests.extractors import photos, saved_extractor, saved_photos_version, tiny_graph
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "models")
 
 
-def answers(version):
+def answers(version: Version) -> list[int]:
     pixels, _ = photos(20, seed=9)
     spec = version.manifest.image_spec
-    return version.artifact.open().run(spec.features(pixels)).indices.tolist()
+    indices: list[int] = version.artifact.open().run(spec.features(pixels)).indices.tolist()
+    return indices
 
 
-def test_a_version_is_imported_with_its_extractor(store, tmp_path):
+def test_a_version_is_imported_with_its_extractor(store: Store, tmp_path: Path) -> None:
     version = saved_photos_version(store)
     path = export_version(store, version, tmp_path / "colors.bentomodel")
     other = Store(tmp_path / "other" / "models")
     imported = import_version(other, path)
     assert imported.tag == version.tag
     assert answers(imported) == answers(version)
-    assert [one.tag for one in Extractors(other).all()] == [version.artifact.extractor().tag]
+    extractor = version.artifact.extractor()
+    assert extractor is not None
+    assert [one.tag for one in Extractors(other).all()] == [extractor.tag]
 
 
-def test_an_extractor_that_is_there_already_stays(store, tmp_path):
+def test_an_extractor_that_is_there_already_stays(store: Store, tmp_path: Path) -> None:
     version = saved_photos_version(store)
     path = export_version(store, version, tmp_path)
     other = Store(tmp_path / "other" / "models")
@@ -40,7 +45,7 @@ def test_an_extractor_that_is_there_already_stays(store, tmp_path):
     assert len(Extractors(other).all()) == 1
 
 
-def test_nothing_is_left_of_a_file_with_another_extractor(store, tmp_path):
+def test_nothing_is_left_of_a_file_with_another_extractor(store: Store, tmp_path: Path) -> None:
     version = saved_photos_version(store)
     path = export_version(store, version, tmp_path)
     other = saved_photos_version(store, saved_extractor(store, graph=tiny_graph(seed=3)), "others")
@@ -64,7 +69,7 @@ def test_nothing_is_left_of_a_file_with_another_extractor(store, tmp_path):
     assert Extractors(empty).all() == []
 
 
-def test_a_backup_has_the_extractor(store, tmp_path):
+def test_a_backup_has_the_extractor(store: Store, tmp_path: Path) -> None:
     version = saved_photos_version(store)
     backup = backup_store(tmp_path / "backup", create=True)
     assert copy_versions(store, backup).versions == (version.tag,)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from errors import ArtifactError, ModelError, UnknownVersionError
@@ -9,30 +11,30 @@ from tests.extractors import saved_extractor, saved_photos_version, tiny_backbon
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "models")
 
 
-def test_a_prefix_of_a_version_is_enough(store):
+def test_a_prefix_of_a_version_is_enough(store: Store) -> None:
     extractor = saved_extractor(store)
     name, version = extractor.tag.split(":")
     assert Extractors(store).get(f"{name}:{version[:4]}").tag == extractor.tag
     assert Extractors(store).get(name).tag == extractor.tag
 
 
-def test_an_unknown_one_is_named(store):
+def test_an_unknown_one_is_named(store: Store) -> None:
     with pytest.raises(UnknownVersionError, match="no extractor 'tiny'"):
         Extractors(store).get("tiny")
 
 
-def test_another_graph_is_another_version(store):
+def test_another_graph_is_another_version(store: Store) -> None:
     first = saved_extractor(store)
     second = saved_extractor(store, graph=tiny_graph(seed=1))
     assert first.tag != second.tag
     assert len(Extractors(store).all("tiny")) == 2
 
 
-def test_it_is_not_removed_while_a_version_needs_it(store):
+def test_it_is_not_removed_while_a_version_needs_it(store: Store) -> None:
     version = saved_photos_version(store)
     extractors = Extractors(store)
     with pytest.raises(ModelError, match=f"is needed by {version.tag}; delete"):
@@ -42,7 +44,7 @@ def test_it_is_not_removed_while_a_version_needs_it(store):
     assert extractors.all() == []
 
 
-def test_a_model_and_an_extractor_do_not_share_a_name(store):
+def test_a_model_and_an_extractor_do_not_share_a_name(store: Store) -> None:
     saved_photos_version(store, name="colors")
     with pytest.raises(ModelError, match="is the name of a model"):
         saved_extractor(store, "colors")
@@ -50,14 +52,16 @@ def test_a_model_and_an_extractor_do_not_share_a_name(store):
         saved_photos_version(store, name="tiny")
 
 
-def test_versions_are_found_without_looking_again(store):
+def test_versions_are_found_without_looking_again(store: Store) -> None:
     version = saved_photos_version(store)
     assert [one.tag for one in store.versions()] == [version.tag]
     # The second look is one at folders' times, which the extractor's folder must not prevent.
     assert [one.tag for one in store.versions()] == [version.tag]
 
 
-def test_a_manifest_that_was_changed_is_left_out(store, caplog):
+def test_a_manifest_that_was_changed_is_left_out(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     extractor = saved_extractor(store)
     path = extractor.path / EXTRACTOR
     path.chmod(0o644)
@@ -66,23 +70,25 @@ def test_a_manifest_that_was_changed_is_left_out(store, caplog):
     assert "was changed or moved" in caplog.text
 
 
-def test_a_version_does_not_take_another_extractor(store):
+def test_a_version_does_not_take_another_extractor(store: Store) -> None:
     version = saved_photos_version(store)
-    path = version.artifact.extractor().path / EXTRACTOR
+    extractor = version.artifact.extractor()
+    assert extractor is not None
+    path = extractor.path / EXTRACTOR
     path.chmod(0o644)
     path.write_text(path.read_text().replace("CC0-1.0", "MIT"))
     with pytest.raises(ArtifactError, match="needs the extractor tiny:"):
         version.artifact.open()
 
 
-def test_a_bento_gets_the_extractor_once(store):
+def test_a_bento_gets_the_extractor_once(store: Store) -> None:
     extractor = saved_extractor(store)
     first = saved_photos_version(store, extractor)
     other = saved_photos_version(store, extractor, name="others")
     assert packed_tags(store) == (first.tag, other.tag, extractor.tag)
 
 
-def test_a_manifest_says_what_is_wrong_with_it(store):
+def test_a_manifest_says_what_is_wrong_with_it(store: Store) -> None:
     extractor = saved_extractor(store)
     path = extractor.path / EXTRACTOR
     path.chmod(0o644)
@@ -91,7 +97,7 @@ def test_a_manifest_says_what_is_wrong_with_it(store):
         read_extractor(extractor.path)
 
 
-def test_a_graph_with_one_embedding_for_all_is_refused(store):
+def test_a_graph_with_one_embedding_for_all_is_refused(store: Store) -> None:
     import numpy as np
     from onnx import load_model_from_string, numpy_helper
 

@@ -4,7 +4,7 @@ from images.spec import ImageSpec
 from models.small import small_copies, small_spec
 
 
-def test_blocks_are_means():
+def test_blocks_are_means() -> None:
     spec = ImageSpec.parse("rgb-64x96:imagenet:chw")
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (3, spec.n_features), np.uint8)
@@ -16,7 +16,7 @@ def test_blocks_are_means():
     assert (found == expected).mean() > 0.99
 
 
-def test_small_images_stay_as_they_are():
+def test_small_images_stay_as_they_are() -> None:
     spec = ImageSpec.parse("gray-8x8")
     pixels = np.arange(128, dtype=np.uint8).reshape(2, 64)
     np.testing.assert_array_equal(small_copies(pixels, spec), pixels)

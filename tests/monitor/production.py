@@ -56,7 +56,8 @@ def keep(
     manifest = version.manifest
     scores = version.artifact.open().run(manifest.image_spec.features(pixels)).scores
     names = list(ids or (f"{prefix}-{row}" for row in range(len(pixels))))
-    start = at - HOUR
+    start, spec = at - HOUR, manifest.image_spec
+    shape = (spec.height, spec.width, spec.channels)[: 2 if spec.channels == 1 else 3]
     rows = [
         KeptPrediction(
             request_id=name,
@@ -70,7 +71,7 @@ def keep(
             confidence=float(output.max()),
             probabilities=output.astype("<f4").tobytes() if manifest.gives_probabilities else None,
             weight=weight,
-            image=png(image.reshape(manifest.image_spec.height, manifest.image_spec.width)),
+            image=png(image.reshape(shape)),
         )
         for row, (name, image, output) in enumerate(zip(names, pixels, scores, strict=True))
     ]

@@ -83,7 +83,12 @@ def test_training_prints_where_the_pictures_are(trained: Result) -> None:
 def test_output_is_plain_without_a_terminal(trained: Result) -> None:
     # On a busy machine, a step that takes long has further lines.
     steps = [line for line in trained.stderr.splitlines() if ": " not in line]
-    assert steps == ["Loading ...", "Fitting ...", "Converting, checking and saving ..."]
+    assert steps == [
+        "Loading ...",
+        "Fitting ...",
+        "Calibrating ...",
+        "Converting, checking and saving ...",
+    ]
     assert "\x1b" not in trained.stdout
     report = trained.stdout.partition("Checked:")[0]
     assert max(len(line) for line in report.splitlines() if "broken" not in line) <= 80

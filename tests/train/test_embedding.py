@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from models.embedding_cache import EmbeddingCache
+from models.extractor import Extractor
 from models.store import Store
 from tests.extractors import SPEC, photos, saved_extractor
 from train.dataset import Dataset
@@ -9,33 +12,40 @@ from train.embedding import embedded
 
 
 @pytest.fixture(scope="module")
-def extractor(tmp_path_factory):
+def extractor(tmp_path_factory: pytest.TempPathFactory) -> Extractor:
     return saved_extractor(Store(tmp_path_factory.mktemp("store") / "models"))
 
 
 @pytest.fixture
-def dataset():
+def dataset() -> Dataset:
     pixels, labels = photos(50)
     # Two copies of the first image.
     pixels[10] = pixels[20] = pixels[0]
     return Dataset(pixels, np.array(labels), "photos", SPEC)
 
 
-def test_they_are_what_the_extractor_gives_alone(extractor, dataset, tmp_path):
+def test_they_are_what_the_extractor_gives_alone(
+    extractor: Extractor, dataset: Dataset, tmp_path: Path
+) -> None:
     found = embedded(dataset, extractor, cache=EmbeddingCache(extractor, tmp_path))
     embedder = extractor.open()
+    assert found.embeddings is not None
     for row in range(len(dataset)):
         alone = embedder.run(SPEC.features(dataset.pixels[row : row + 1]))[0]
         np.testing.assert_array_equal(found.embeddings[row], alone)
     assert found.features() is found.embeddings
 
 
-def test_those_that_are_kept_are_not_computed_again(extractor, dataset, tmp_path):
-    first, second = [], []
+def test_those_that_are_kept_are_not_computed_again(
+    extractor: Extractor, dataset: Dataset, tmp_path: Path
+) -> None:
+    first: list[tuple[int, int]] = []
+    second: list[tuple[int, int]] = []
     embedded(dataset, extractor, lambda *at: first.append(at), EmbeddingCache(extractor, tmp_path))
     again = embedded(
         dataset, extractor, lambda *at: second.append(at), EmbeddingCache(extractor, tmp_path)
     )
+    assert again.embeddings is not None
     # Two of fifty are copies.
     assert first[0] == (2, 50)
     assert first[-1] == (50, 50)
@@ -43,7 +53,9 @@ def test_those_that_are_kept_are_not_computed_again(extractor, dataset, tmp_path
     np.testing.assert_array_equal(again.embeddings[10], again.embeddings[0])
 
 
-def test_rows_take_their_embeddings_along(extractor, dataset, tmp_path):
+def test_rows_take_their_embeddings_along(
+    extractor: Extractor, dataset: Dataset, tmp_path: Path
+) -> None:
     found = embedded(dataset, extractor, cache=EmbeddingCache(extractor, tmp_path))
     part = found.take(np.array([3, 1]))
-    np.testing.assert_array_equal(part.features(), found.embeddings[[3, 1]])
+    np.testing.assert_array_equal(part.features(), found.features()[[3, 1]])

@@ -117,7 +117,7 @@ def test_the_same_seed_writes_the_same_content(digits: Dataset, tmp_path: Path, 
 
 
 def test_the_reference_is_capped(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("train.fit.REFERENCE_IMAGES", 50)
+    monkeypatch.setattr("train.reference.REFERENCE_IMAGES", 50)
     candidate = train(digits, "logistic").candidate
     assert candidate.reference is not None
     assert candidate.reference.pixels.shape == candidate.check_pixels.shape == (50, 64)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from numpy.typing import NDArray
 from PIL import Image
 
 from models.honest import Honest
@@ -128,7 +129,7 @@ def test_the_monitor_sees_a_change_by_embeddings(version: Version) -> None:
     assert extractor is not None
     embedder, spec = extractor.open(), version.manifest.image_spec
 
-    def state(pixels: np.ndarray) -> str:
+    def state(pixels: NDArray[np.uint8]) -> str:
         embeddings = embedder.run(spec.features(pixels))
         outputs = monitored.answers(embeddings, monitored.runtime)
         return detector.compare(pixels, outputs, embeddings=embeddings).state

@@ -6,7 +6,7 @@ import pytest
 from errors import ArtifactError
 from models.extractor import Embedder, difference
 from models.extractors import Extractors
-from models.offline.backbone import golden_pixels
+from models.offline.backbone import Backbone, golden_pixels
 from models.offline.bringing_extractor import chosen
 from models.offline.default_extractor import default_backbone
 from models.offline.lite0 import lite0
@@ -16,11 +16,11 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 
 
 @pytest.fixture(scope="module")
-def backbone():
+def backbone() -> Backbone:
     return default_backbone()
 
 
-def test_embeddings_are_those_of_torch(backbone):
+def test_embeddings_are_those_of_torch(backbone: Backbone) -> None:
     # bench/lite0_reference.py made them.
     with np.load(DATA / "lite0.npz") as reference:
         expected = reference["embeddings"]
@@ -29,7 +29,7 @@ def test_embeddings_are_those_of_torch(backbone):
     assert difference(found, expected) < 1e-5
 
 
-def test_it_is_added_once_by_its_name(tmp_path):
+def test_it_is_added_once_by_its_name(tmp_path: Path) -> None:
     store = Store(tmp_path / "models")
     first = chosen(store, "efficientnet-lite0").extractor
     assert chosen(store, "efficientnet-lite0").extractor.tag == first.tag
@@ -38,6 +38,6 @@ def test_it_is_added_once_by_its_name(tmp_path):
     assert b"Apache License" in first.read("license.txt")
 
 
-def test_weights_of_another_network_are_refused():
+def test_weights_of_another_network_are_refused() -> None:
     with pytest.raises(ArtifactError, match="not those of EfficientNet-Lite0"):
         lite0({"_conv_stem.weight": np.zeros((32, 3, 5, 5), np.float32)})

@@ -1,17 +1,28 @@
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, load_model_from_string, numpy_helper
 
 from errors import ArtifactError, ConversionError
 from images.spec import ImageSpec
-from models.offline.bringing_extractor import Wish, bring
+from models.offline.bringing_extractor import Brought, Wish, bring
 from models.offline.graph_reader import Sides
-from models.offline.surgery import OUTPUT, cut
+from models.offline.surgery import OUTPUT, Cut, cut
 from models.store import Store
 from tests.extractors import tiny_graph
 
 
-def network(head, layout="NCHW", sides=(16, 16), batch="N", kind=TensorProto.FLOAT, before=()):
+def network(
+    head: Sequence[Any],
+    layout: str = "NCHW",
+    sides: tuple[int, int] = (16, 16),
+    batch: str | int = "N",
+    kind: int = TensorProto.FLOAT,
+    before: Sequence[Any] = (),
+) -> bytes:
     """A convolution and ``head``, nodes from "places", [N, 8, 16, 16], to "out"."""
     random = np.random.default_rng(0)
     weights = {
@@ -39,10 +50,11 @@ def network(head, layout="NCHW", sides=(16, 16), batch="N", kind=TensorProto.FLO
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return model.SerializeToString()
+    content: bytes = model.SerializeToString()
+    return content
 
 
-def classifier():
+def classifier() -> list[Any]:
     return [
         helper.make_node("GlobalAveragePool", ["places"], ["pooled"]),
         helper.make_node("Flatten", ["pooled"], ["flat"]),
@@ -51,11 +63,11 @@ def classifier():
     ]
 
 
-def facts(found):
+def facts(found: Cut) -> dict[str, str]:
     return {fact.name: fact.value for fact in found.facts}
 
 
-def test_the_classifier_is_cut_off():
+def test_the_classifier_is_cut_off() -> None:
     found = cut(network(classifier()))
     assert facts(found)["output"] == "flat"
     kept = {one.name for one in load_model_from_string(found.graph).graph.initializer}
@@ -63,7 +75,7 @@ def test_the_classifier_is_cut_off():
     assert found.sides == Sides("NCHW", 16, 16, 3)
 
 
-def test_a_projection_without_a_bias_is_no_classifier():
+def test_a_projection_without_a_bias_is_no_classifier() -> None:
     head = [
         helper.make_node("GlobalAveragePool", ["places"], ["pooled"]),
         helper.make_node("Flatten", ["pooled"], ["flat"]),
@@ -72,17 +84,17 @@ def test_a_projection_without_a_bias_is_no_classifier():
     assert facts(cut(network(head)))["output"] == "out"
 
 
-def test_any_tensor_can_be_the_output():
+def test_any_tensor_can_be_the_output() -> None:
     found = cut(network(classifier()), output="places")
     assert facts(found) | {"output": "places", "pooling": "the mean over places"} == facts(found)
 
 
-def test_an_unknown_tensor_is_named():
+def test_an_unknown_tensor_is_named() -> None:
     with pytest.raises(ConversionError, match="no tensor 'nothing'; its outputs are out"):
         cut(network(classifier()), output="nothing")
 
 
-def test_the_first_token_is_taken():
+def test_the_first_token_is_taken() -> None:
     head = [
         helper.make_node("Flatten", ["places"], ["flat"], axis=2),
         helper.make_node("Squeeze", ["flat"], ["squeezed"]),
@@ -102,29 +114,29 @@ def test_the_first_token_is_taken():
     assert facts(cut(model.SerializeToString(), pool="mean"))["pooling"] == "the mean of all tokens"
 
 
-def test_channels_last_are_seen():
+def test_channels_last_are_seen() -> None:
     found = cut(network(classifier(), layout="NHWC"))
     assert found.sides == Sides("NHWC", 16, 16, 3)
 
 
-def test_bytes_are_taken_as_they_are():
+def test_bytes_are_taken_as_they_are() -> None:
     before = [helper.make_node("Cast", ["image"], ["scaled"], to=TensorProto.FLOAT)]
     found = cut(network(classifier(), kind=TensorProto.UINT8, before=before))
     assert (found.raw, found.input_type) == (True, "uint8")
 
 
-def test_a_graph_that_scales_gets_raw_values():
+def test_a_graph_that_scales_gets_raw_values() -> None:
     before = [helper.make_node("Mul", ["image", "scale"], ["scaled"])]
     assert cut(network(classifier(), before=before)).raw
     assert not cut(network(classifier())).raw
 
 
-def test_a_file_that_is_not_onnx_is_refused():
+def test_a_file_that_is_not_onnx_is_refused() -> None:
     with pytest.raises(ArtifactError, match="not valid ONNX"):
         cut(b"nothing of the kind")
 
 
-def test_weights_in_another_file_are_refused():
+def test_weights_in_another_file_are_refused() -> None:
     model = load_model_from_string(network(classifier()))
     tensor = model.graph.initializer[0]
     tensor.ClearField("raw_data")
@@ -134,7 +146,7 @@ def test_weights_in_another_file_are_refused():
         cut(model.SerializeToString())
 
 
-def test_loops_are_refused():
+def test_loops_are_refused() -> None:
     body = helper.make_graph([], "body", [], [])
     head = [*classifier()[:2], helper.make_node("Loop", ["", ""], ["out"], body=body)]
     head.append(helper.make_node("Identity", ["flat"], ["kept"]))
@@ -142,13 +154,13 @@ def test_loops_are_refused():
         cut(network([*head, helper.make_node("Add", ["flat", "out"], ["sum"])]), output="sum")
 
 
-def bring_file(tmp_path, content, **wish):
+def bring_file(tmp_path: Path, content: bytes, **wish: Any) -> Brought:
     path = tmp_path / "My Net.onnx"
     path.write_bytes(content)
     return bring(Store(tmp_path / "models"), path, Wish(**wish))
 
 
-def test_a_file_becomes_an_extractor(tmp_path):
+def test_a_file_becomes_an_extractor(tmp_path: Path) -> None:
     found = bring_file(tmp_path, network(classifier()), license="MIT", source="me")
     manifest = found.extractor.manifest
     assert (manifest.name, manifest.dimension, manifest.output_name) == ("my-net", 8, OUTPUT)
@@ -156,7 +168,7 @@ def test_a_file_becomes_an_extractor(tmp_path):
     assert found.extractor.open().dimension == 8
 
 
-def test_a_graph_for_one_image_runs_one_at_a_time(tmp_path):
+def test_a_graph_for_one_image_runs_one_at_a_time(tmp_path: Path) -> None:
     head = [
         helper.make_node("GlobalAveragePool", ["places"], ["pooled"]),
         helper.make_node("Reshape", ["pooled", "one"], ["out"]),
@@ -170,17 +182,17 @@ def test_a_graph_for_one_image_runs_one_at_a_time(tmp_path):
     assert found.extractor.open().run(spec.features(pixels)).shape == (3, 8)
 
 
-def test_an_image_spec_of_another_size_is_refused(tmp_path):
+def test_an_image_spec_of_another_size_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="takes images of 16x16"):
         bring_file(tmp_path, network(classifier()), image_spec="rgb-32x32:chw")
 
 
-def test_an_image_spec_of_another_order_is_refused(tmp_path):
+def test_an_image_spec_of_another_order_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="takes images of 16x16 with 3 channels as CHW"):
         bring_file(tmp_path, network(classifier()), image_spec="rgb-16x16")
 
 
-def test_noise_in_a_batch_is_refused(tmp_path):
+def test_noise_in_a_batch_is_refused(tmp_path: Path) -> None:
     # The mean over the batch: an image in company has another embedding than alone.
     head = [
         helper.make_node("GlobalAveragePool", ["places"], ["pooled"]),
@@ -192,5 +204,5 @@ def test_noise_in_a_batch_is_refused(tmp_path):
         bring_file(tmp_path, network(head))
 
 
-def test_the_tiny_one_of_the_tests_can_be_brought(tmp_path):
+def test_the_tiny_one_of_the_tests_can_be_brought(tmp_path: Path) -> None:
     assert bring_file(tmp_path, tiny_graph(), output="embedding").extractor.manifest.dimension == 12

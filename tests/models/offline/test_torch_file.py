@@ -1,6 +1,7 @@
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from models.offline.torch_file import read_weights
 DATA = Path(__file__).resolve().parents[2] / "data"
 
 
-def test_tensors_are_those_of_torch():
+def test_tensors_are_those_of_torch() -> None:
     # Saved by torch 2.13 with _use_new_zipfile_serialization=False: views, strides out of order.
     found = read_weights(DATA / "weights.pth")
     with np.load(DATA / "weights.npz") as expected:
@@ -22,7 +23,7 @@ def test_tensors_are_those_of_torch():
 
 
 class Harmful:
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return os.mkdir, ("made-by-a-pickle",)
 
 
@@ -33,7 +34,9 @@ def written(path: Path, weights: bytes) -> Path:
     return path
 
 
-def test_anything_but_tensors_is_refused_and_not_run(tmp_path, monkeypatch):
+def test_anything_but_tensors_is_refused_and_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     path = written(tmp_path / "bad.pth", pickle.dumps({"a": Harmful()}, 2))
     with pytest.raises(ArtifactError, match="more than tensors"):
@@ -41,14 +44,14 @@ def test_anything_but_tensors_is_refused_and_not_run(tmp_path, monkeypatch):
     assert not (tmp_path / "made-by-a-pickle").exists()
 
 
-def test_entries_that_are_no_tensors_are_refused(tmp_path):
+def test_entries_that_are_no_tensors_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "bad.pth", pickle.dumps({"a": 1}, 2))
     with pytest.raises(ArtifactError, match="more than tensors"):
         read_weights(path)
 
 
 @pytest.mark.parametrize("cut", [0, 10, 100, 700, -1])
-def test_a_file_that_was_cut_off_is_refused(tmp_path, cut):
+def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, cut: int) -> None:
     content = (DATA / "weights.pth").read_bytes()
     path = tmp_path / "cut.pth"
     path.write_bytes(content[:cut])
@@ -56,7 +59,7 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path, cut):
         read_weights(path)
 
 
-def test_a_tensor_outside_of_its_storage_is_refused(tmp_path):
+def test_a_tensor_outside_of_its_storage_is_refused(tmp_path: Path) -> None:
     content = (DATA / "weights.pth").read_bytes()
     # The strides of "plain", (3, 1), in the operations of the pickle: 300 where 3 was.
     assert content.count(b"K\x03K\x01\x86") >= 1

@@ -102,7 +102,7 @@ def test_several_threads_for_one_image_if_that_is_faster() -> None:
 
 
 def test_there_are_not_more_lanes_than_memory_is_for() -> None:
-    _, plan = plan_of(FakeEmbedder(), FakeEmbedder(waits=0.05), cpus=100)
+    _, plan = plan_of(FakeEmbedder(), FakeEmbedder(waits=0.01), cpus=100)
     assert plan[0] == MAX_LANES
 
 

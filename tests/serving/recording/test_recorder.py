@@ -110,7 +110,7 @@ async def test_all_are_counted_and_some_kept(tmp_path: Path, engine: Engine) -> 
         recorder.failed(None, 400)
         recorder.took(engine, 0.002)
     [(kept, weight)] = rows(tmp_path, "select count(*), sum(weight) from predictions")
-    assert kept == 30
+    assert kept == 24
     assert weight == pytest.approx(1000)
     counts = rows(tmp_path, "select model, kind, key, sum(count) from traffic group by 1, 2, 3")
     assert set(counts) == {

@@ -1,0 +1,118 @@
+"""Labels tasks before people do, with the probability, by which Label Studio can sort them."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from errors import BadRequestError, OverloadedError, RequestError
+from records.labelstudio import Task, read_tasks
+from serving.classifying import Classifying, Item
+from serving.endpoint import ClientGone, Exchange
+from serving.http.fields import read_object
+from serving.http.labelstudio import PRELABEL
+from serving.http.parser import ImageItem
+from serving.http.reply import Reply, json_reply
+from serving.inference.admission import Admission
+from serving.inference.engine import Engine, Prediction
+from serving.inference.honesty import Said
+from serving.inference.registry import Registry
+from serving.labelstudio.config import Config, read_config
+from serving.labelstudio.images import TaskImages
+from serving.offloop import off_loop_if_large
+from serving.recording.recorder import Recorder
+from serving.responses import said_of_all
+from serving.routing.trial import Tried
+from settings import Settings
+
+_NOTHING: Final[dict[str, Any]] = {"result": [], "score": 0.0}
+
+
+class _Wants(NamedTuple):
+    """Nothing but the label."""
+
+    probabilities: bool = False
+    embedding: bool = False
+    coverage: float | None = None
+    known: bool = False
+
+
+class PreLabel(Classifying):
+    """As many results as tasks; one without a label for a task whose image cannot be read."""
+
+    route = PRELABEL
+
+    def __init__(
+        self,
+        registry: Registry,
+        settings: Settings,
+        admission: Admission,
+        recorder: Recorder | None,
+        images: TaskImages,
+    ) -> None:
+        super().__init__(registry, settings, admission, recorder)
+        self._images = images
+
+    async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:
+        model: str = exchange.scope["path_params"]["model"] or self._default_model
+        exchange.require(model)
+        fields = await off_loop_if_large(body, read_object, body)
+        config = read_config(fields.get("label_config"))
+        tasks = read_tasks(fields, config.key)
+        exchange.charge(len(tasks))
+        with self._admission.bodies() as hold:
+            loading = [self._item(task, hold) for task in tasks]
+            items: list[Item] = list(await asyncio.gather(*loading))
+            with self._admission.slots(len(items)):
+                # From now on: what fetching takes is not the server's.
+                expires = self._expires()
+                trial = self._trials.get(model) if self._trials else None
+                engine = exchange.engine = (
+                    await self._engine(model, expires) if trial is None else trial.champion
+                )
+                answers = await self._each(engine, trial, items, _Wants(), expires, client_gone)
+            said = await said_of_all(engine, answers, _Wants())
+            self._record_items(engine, items, answers, said)
+        results = [_result(config, engine, *pair) for pair in zip(answers, said, strict=True)]
+        return json_reply({"results": results, "model_version": engine.version.tag})
+
+    async def _item(self, task: Task, hold: Callable[[int], None]) -> ImageItem:
+        if isinstance(task.source, BadRequestError):
+            return ImageItem(None, task.source)
+        try:
+            return ImageItem(task.request_id, await self._images.load(task.source, hold))
+        except OverloadedError:
+            raise
+        except BadRequestError as error:
+            return ImageItem(task.request_id, error)
+
+
+def _result(
+    config: Config,
+    engine: Engine,
+    answer: Prediction | Tried | RequestError,
+    said: Said | None,
+) -> dict[str, Any]:
+    """``score``: the probability of the label, for the tasks that are least sure to come first."""
+    if isinstance(answer, RequestError):
+        return {**_NOTHING, "model_version": engine.version.tag}
+    if isinstance(answer, Tried):
+        engine, answer = answer.engine, answer.prediction
+    scores, index = answer.answer
+    score = float(scores[index]) if engine.manifest.gives_probabilities else 0.0
+    found: dict[str, Any] = {
+        "result": [],
+        "score": score,
+        "model_version": engine.version.tag,
+    }
+    choice = config.choices.get(str(answer.label))
+    if choice is not None and not (said is not None and said.abstains):
+        found["result"].append(
+            {
+                "from_name": config.from_name,
+                "to_name": config.to_name,
+                "type": "choices",
+                "value": {"choices": [choice]},
+                "score": score,
+            }
+        )
+    return found
