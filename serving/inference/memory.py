@@ -43,7 +43,7 @@ _SUPERVISOR_BYTES: Final = 80 * 2**20
 class Workers(NamedTuple):
     """How many a server has, and what decided that, in words."""
 
-    count: int
+    number: int
     because: str
 
 
@@ -77,7 +77,7 @@ def held_bytes(settings: Settings, root: Path = Path("/")) -> int:
 
 
 def _part(settings: Settings, root: Path, share: float) -> int:
-    return int(memory_limit(root) * share / workers(settings, root).count)
+    return int(memory_limit(root) * share / workers(settings, root).number)
 
 
 def give_back_large_blocks() -> None:

@@ -120,7 +120,7 @@ def test_there_are_no_more_workers_than_memory_for_them(
     found = workers(Settings(), root, cpus)
     if expected is None:
         # As many as the CPUs, or as this machine has memory for.
-        assert 1 <= found.count <= cpus
+        assert 1 <= found.number <= cpus
     else:
         assert found == expected
 
