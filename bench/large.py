@@ -217,8 +217,8 @@ def checkout(against: str) -> Iterator[Path]:
 
 
 def table(found: dict[tuple[str, int], list[Run]], base: str) -> str:
-    head = ("", "neighbours", "a second", "ratio", "refused", "of", "p50 s", "longest s")
-    head = (*head, "CPU ms each", "peak MiB")
+    first = ("", "neighbours", "a second", "ratio", "refused", "of", "p50 s", "longest s")
+    head = (*first, "CPU ms each", "peak MiB")
     rows = []
     for (title, busy), runs in found.items():
         seconds = sorted(second for run in runs for second in run.seconds)

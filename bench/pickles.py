@@ -72,7 +72,7 @@ def made(version: str, folder: Path) -> Path:
 
 def kind_of(path: Path, home: Any) -> str:
     """What a pickle has, as ``old_pickles.py`` calls it."""
-    kinds = (key[7:] for key in home.files if key.startswith("labels:"))
+    kinds: list[str] = [key[7:] for key in home.files if key.startswith("labels:")]
     return next(kind for kind in kinds if _stem(kind) == path.stem)
 
 

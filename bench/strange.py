@@ -50,7 +50,9 @@ def ways(
 
     def mahalanobis(inputs: Floats) -> NDArray[np.floating]:
         away = [inputs - mean for mean in means.values()]
-        return np.min([np.einsum("ij,jk,ik->i", one, precision, one) for one in away], axis=0)
+        found = [np.einsum("ij,jk,ik->i", one, precision, one) for one in away]
+        nearest: NDArray[np.floating] = np.min(found, axis=0)
+        return nearest
 
     def unexplained(inputs: Floats) -> NDArray[np.floating]:
         back = analysis.inverse_transform(analysis.transform(inputs))

@@ -101,7 +101,7 @@ def measure(
                 rule={},
                 **WHO,
             )
-            if decided.stage != "shadow":
+            if decided.stage == "canary":
                 move(database, begun, decided.stage, decided.share, **WHO)
             until(lambda: trying.followed, "the worker follows")
             result = run(plan)

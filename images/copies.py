@@ -105,8 +105,9 @@ def _stretched(encoded: Encoded, spec: ImageSpec, max_bytes: int) -> Image.Image
     if encoded.cost(larger, by).bytes > max_bytes:
         return None
     if by == 2:
-        return encoded.reduced(by).resize(tuple(size), Image.Resampling.BOX)
-    return Image.frombytes(larger.mode, tuple(size), encoded.pixels(larger).tobytes())
+        return encoded.reduced(by).resize((size.width, size.height), Image.Resampling.BOX)
+    pixels = encoded.pixels(larger).tobytes()
+    return Image.frombytes(larger.mode, (size.width, size.height), pixels)
 
 
 def _is_twice(encoded: Encoded, size: Size) -> bool:

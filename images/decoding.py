@@ -7,7 +7,7 @@ if the size differs. Where the spec says so, a large one is decoded at a reduced
 
 import io
 from collections.abc import Callable
-from typing import Final, NamedTuple, TypeVar
+from typing import IO, Final, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -222,7 +222,8 @@ def _decode_jpeg(
 ) -> Made:
     """What is made of a JPEG; ``by`` and ``gray``: of ``jpeg.draft``."""
     try:
-        with Image.open(Parts(data, frame.parts), formats=("JPEG",)) as image:
+        parts = cast("IO[bytes]", Parts(data, frame.parts))
+        with Image.open(parts, formats=("JPEG",)) as image:
             _check_sides(image, frame)
             jpeg.draft(image, by, gray)
             image.load()

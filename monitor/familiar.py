@@ -62,7 +62,7 @@ def _unknown(monitored: MonitoredVersion, data: WindowData) -> tuple[float | Non
 
 
 def _abstained(data: WindowData) -> float | None:
-    own = [data.record(index) for index in np.flatnonzero(data.own)]
+    own = [data.record(int(index)) for index in np.flatnonzero(data.own)]
     said = [(record.abstained, record.weight or 1.0) for record in own]
     known = [(bool(abstained), weight) for abstained, weight in said if abstained is not None]
     if not known:

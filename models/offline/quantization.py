@@ -93,7 +93,8 @@ def compared(
 def _chosen(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Of all of them, evenly: sets are often sorted by class."""
     count = min(CALIBRATED, len(pixels))
-    return pixels[np.linspace(0, len(pixels) - 1, count).astype(int)]
+    chosen: NDArray[np.uint8] = pixels[np.linspace(0, len(pixels) - 1, count).astype(int)]
+    return chosen
 
 
 def _int8(extractor: Extractor, pixels: NDArray[np.uint8]) -> bytes:

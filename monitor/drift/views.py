@@ -192,7 +192,8 @@ def _fisher(counts: NDArray[np.int64], usual: ClassMix, index: int) -> float:
     now, images = int(counts[index]), int(counts.sum())
     size = round(float(usual.images[index]))
     before = round(float(usual.proportions[index]) * size)
-    once = float(fisher_exact([[now, images - now], [before, size - before]]).pvalue)
+    table = np.array([[now, images - now], [before, size - before]])
+    once = float(fisher_exact(table).pvalue)
     return recurring(once, images, size, freedom=1)
 
 

@@ -44,7 +44,9 @@ async def main() -> None:
     client = InferenceRESTClient(RESTConfig(protocol="v2", verify=False))
 
     def infer(*inputs: InferInput, model: str = "clf", **more: Any) -> Awaitable[Any]:
-        return client.infer(url, InferRequest(model, list(inputs), "1", **more), model_name=model)
+        request = InferRequest(model, list(inputs), "1", **more)
+        answer: Awaitable[Any] = client.infer(url, request, model_name=model)
+        return answer
 
     in_json = InferInput("image", [1], "BYTES", [text], {"content_type": "base64"})
     pixels = np.full((1, 8, 8, 1), 7, np.uint8)

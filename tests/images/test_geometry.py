@@ -42,7 +42,7 @@ def as_torchvision(image: Image.Image, shortest: int, kept: int, filter_: int) -
     the offset of the middle to an integer, half to even."""
     width, height = image.size
     shorter = min(width, height)
-    size = tuple(shortest * side // shorter for side in (width, height))
+    size = (shortest * width // shorter, shortest * height // shorter)
     left, top = (round((side - kept) / 2) for side in size)
     return np.asarray(image.resize(size, filter_).crop((left, top, left + kept, top + kept)))
 

@@ -113,4 +113,5 @@ def test_a_prediction_by_its_number(database: Database) -> None:
     assert found is not None
     assert (found.request_id, found.model, found.rollout_id) == ("r1", "clf", None)
     assert image_of(database, 1) == ("clf", digit(1)[0])
-    assert find(database, 2) is image_of(database, 2) is None
+    assert find(database, 2) is None
+    assert image_of(database, 2) is None

@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from asyncio import Task
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -61,6 +62,10 @@ def photo(value: int) -> NDArray[np.uint8]:
 
 def later(seconds: float = PATIENCE_SECONDS) -> float:
     return time.monotonic() + seconds
+
+
+def _note(order: list[int], value: int, _task: object) -> None:
+    order.append(value)
 
 
 def submit(lanes: Lanes, value: int, expires: float | None = None, **more: Any) -> Task[Embedding]:
@@ -188,7 +193,7 @@ async def test_the_images_of_a_large_request_take_turns_with_the_others() -> Non
     await asyncio.sleep(0)
     waiting += [submit(lanes, value) for value in (11, 12)]
     for task, value in zip(waiting, (1, 2, 3, 4, 5, 11, 12), strict=True):
-        task.add_done_callback(lambda _, value=value: order.append(value))
+        task.add_done_callback(partial(_note, order, value))
     await asyncio.sleep(0)
     embedder.may_run.set()
     await asyncio.gather(first, *waiting)
