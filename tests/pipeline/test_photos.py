@@ -79,7 +79,7 @@ def test_a_candidate_is_trained_on_the_same_extractor_and_judged(place: Place) -
     assert challenger.manifest.recipe == "logistic-features"
     verdict = gate(place.champion, challenger, GateRule(), place.database, place.store)
     assert {one.name for one in verdict.holdouts} == {"the champion's holdout", "production"}
-    assert verdict.outcome != "refuse"
+    assert verdict.outcome != "refused"
 
 
 def test_a_window_is_inspected(place: Place) -> None:
