@@ -102,7 +102,7 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
             bodies["multipart/form-data"] = {"schema": schemas["form"]}
         if route.takes_tensors:
             bodies["application/octet-stream"] = _BINARY
-        operation["requestBody"] = {"required": True, "content": bodies}
+        operation["requestBody"] = {"required": not route.body_optional, "content": bodies}
     parameters = _parameters(route)
     if parameters:
         operation["parameters"] = parameters

@@ -106,6 +106,7 @@ INDEX: Final = replace(
     request=IndexRequest,
     example={"ready": True},
     response=list[IndexEntry],
+    body_optional=True,
     errors=BODY_ERRORS,
 )
 

@@ -36,6 +36,7 @@ class Route:
     errors: Mapping[int, str] = field(default_factory=dict)
     takes_images: bool = False
     takes_tensors: bool = False
+    body_optional: bool = False
     for_operators: bool = False
     documented: bool = True
     error: Any = ErrorResponse
