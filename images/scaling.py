@@ -85,5 +85,5 @@ scaling = cache(Scaling)
 @cache
 def plain_table(white: float, rounding: Rounding) -> Floats:
     """float32 [256]: the feature of each value where black is 0 and nothing else is said."""
-    (table,) = Scaling(0.0, white, rounding, None, None, 1).tables
+    table: Floats = Scaling(0.0, white, rounding, None, None, 1).tables[0]
     return table

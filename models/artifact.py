@@ -21,7 +21,6 @@ from models.extractor import Embedder, Extractor, read_extractor
 from models.files import load_arrays, open_regular, read_regular, size_of
 from models.limits import limited_memory
 from models.manifest import Label, Manifest, content_digest
-from models.roots import extractor_paths
 from models.runtime import Composed, OnnxRuntime, Runtime
 from models.signature import TrustedKeys
 
@@ -138,6 +137,9 @@ class Artifact:
         wanted = self.manifest.extractor
         if wanted is None:
             return None
+        # Here, since a cluster's workers get this module without the settings.
+        from models.roots import extractor_paths
+
         for path in extractor_paths(self.path.parent.parent, wanted.name, wanted.version):
             extractor = read_extractor(path)
             if extractor.sha256 == wanted.sha256:

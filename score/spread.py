@@ -38,17 +38,27 @@ MODULES = (
     "images/costs.py",
     "images/decoding.py",
     "images/formats.py",
+    "images/geometry.py",
     "images/header.py",
     "images/jpeg.py",
+    "images/note.py",
+    "images/parts.py",
     "images/rendering.py",
+    "images/scaling.py",
     "images/spec.py",
+    "images/specfields.py",
+    "images/spectext.py",
     "models/__init__.py",
     "models/artifact.py",
+    "models/extractor.py",
+    "models/extractor_operators.py",
     "models/files.py",
     "models/graph.py",
     "models/limits.py",
     "models/manifest.py",
+    "models/names.py",
     "models/runtime.py",
+    "models/session.py",
     "models/signature.py",
     "score/__init__.py",
     "score/scorer.py",
@@ -68,6 +78,11 @@ class DaskEngine:
             raise ClusterError(
                 f"{version.tag} was saved with --backend sklearn, so it can only be used on this "
                 "machine: leave --dask out."
+            )
+        if version.manifest.extractor is not None:
+            raise ClusterError(
+                f"{version.tag} has a feature extractor, which workers do not get, so it can only "
+                "be used on this machine: leave --dask out."
             )
         self._kit = pack(version)
         self._address = address

@@ -102,6 +102,11 @@ def become(command: dict[str, Any], descriptors: list[int]) -> int:
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
     os.closerange(_DESCRIPTORS, max(descriptors) + 1)
+    # As Python opens them: those of this process may know where in a file they are.
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(  # noqa: SIM115
+        2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
+    )
     os.chdir(command["folder"])
     os.environ.clear()
     os.environ |= command["environment"]

@@ -345,7 +345,9 @@ def test_the_catalog(client: httpx2.Client) -> None:
 
 def test_the_document_names_every_route(client: httpx2.Client) -> None:
     document = client.get("/docs.json").json()
-    assert set(document["paths"]) == {
+    others = {path for path in document["paths"] if path.startswith(("/v2", "/labelstudio"))}
+    assert len(others) > 10
+    assert set(document["paths"]) - others == {
         "/predict/", "/predict/{model}", "/predict/batch/", "/feedback/", "/models", "/livez",
         "/healthz", "/readyz", "/metrics", "/rollouts/", "/rollouts/history", "/rollouts/start",
         "/rollouts/pause", "/rollouts/resume", "/rollouts/promote", "/rollouts/abort",
