@@ -155,8 +155,8 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     coverage = {
         "name": "coverage",
         "in": "query",
-        "description": "adds the labels of which one is right with this probability",
-        "schema": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "example": 0.95},
+        "description": "adds the labels of which one is right with this probability, such as 0.95",
+        "schema": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
     }
     known = {
         "name": "known",
