@@ -46,6 +46,9 @@ NEVER_LOADED = (
     # A format that requests may not have.
     "PIL/_avif*",
     "pillow.libs/libavif*",
+    # Languages of source code, which rich colors on request: nothing of ours requests it.
+    "pygments/lexers/[a-z]*",
+    "pygments/lexers/_*_builtins.py",
     # For NumPy's own tests alone.
     "numpy/_core/_simd*",
     # Lists of files as they were.

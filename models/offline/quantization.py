@@ -98,12 +98,18 @@ def _chosen(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _int8(extractor: Extractor, pixels: NDArray[np.uint8]) -> bytes:
-    from onnxruntime.quantization import (
-        CalibrationMethod,
-        QuantFormat,
-        QuantType,
-        quantize_static,
-    )
+    try:
+        from onnxruntime.quantization import (
+            CalibrationMethod,
+            QuantFormat,
+            QuantType,
+            quantize_static,
+        )
+    except ImportError:
+        raise ConversionError(
+            "ONNX Runtime has no quantization tools here, as in the container image: train with "
+            "--quantize where scripts/install photos was run."
+        ) from None
 
     # It warns of a step that would have to be done before, and tells what it does, on the root.
     silent = logging.getLogger()

@@ -27,7 +27,8 @@ WRITE = os.environ.get("WRITE_DOCS") == "1"
 
 # What one reader reads in a row, on one server; a page that counts requests has its own.
 IN_A_ROW = ["README.md", "README.es.md"]
-IN_A_ROW += ["docs/ask.md", "docs/errors.md", "docs/bring-a-model.md"]
+IN_A_ROW += ["docs/ask.md", "docs/errors.md", "docs/bring-a-model.md", "docs/honest.md"]
+IN_A_ROW += ["docs/clients.md", "docs/oip.md", "docs/labelstudio.md"]
 
 # Readers at a time: most of the time is Python's imports.
 READERS = 3
@@ -64,6 +65,7 @@ NOT_RUN = {
     "python -m pipeline": "runs until it is stopped",
     "curl": "asks the stack that Compose started, or a server with keys",
     "python -m records prune": "would delete what other pages count",
+    "python -m models promote": "needs two versions; tests/models/test_lineage.py has some",
     "python -m models import": "needs images of one's own; tests/models/test_cli.py runs it",
     "python -m records labelstudio": "needs the export of a project; tests/records has some",
     "python -m keys": "would close the server that all pages ask; tests/live/test_keys.py runs it",
