@@ -11,20 +11,19 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from errors import OverloadedError, RequestError
 from models.manifest import Label
 from records.prediction import KeptPrediction
-from records.routing import CHALLENGER, CHAMPION, Pair
+from records.routing import CHALLENGER, CHAMPION, Pair, Rollout
 from serving.inference.batcher import Answer
 from serving.inference.decoder import Features
 from serving.inference.engine import Engine, Prediction
 from serving.recording.recorder import Recorder
+from serving.routing.attempts import Attempts
+from serving.routing.breaker import Breaker
 from settings import Settings
-
-if TYPE_CHECKING:
-    from serving.routing.trial import Trial
 
 logger = logging.getLogger("pupila.routing")
 
@@ -54,11 +53,24 @@ class Job:
     kept: KeptPrediction | None
 
 
+class OnTrial(Protocol):
+    """What a shadow has to know of the trial that it belongs to."""
+
+    rollout: Rollout
+    champion: Engine
+    challenger: Engine
+    breaker: Breaker
+    attempts: Attempts
+    same_spec: bool
+
+    def fault_of(self, prediction: Prediction) -> str | None: ...
+
+
 class Shadow:
     """The shadow of one rollout in one worker. Without a recorder nobody would see it: it does
     nothing."""
 
-    def __init__(self, trial: "Trial", settings: Settings, recorder: Recorder | None) -> None:
+    def __init__(self, trial: OnTrial, settings: Settings, recorder: Recorder | None) -> None:
         rollout = trial.rollout
         self._trial = trial
         self._recorder = recorder
