@@ -122,6 +122,9 @@ def test_the_command_tells_of_lost_training_images_and_fails(store: Store, tmp_p
     assert f"Training images not copied: {version.tag}: " in done.stderr
     assert "Copied 1 version to" in done.stdout
     assert "The training images of 1 version could not all be copied." in done.stderr
+    # Other tests have this store, too.
+    listed.unlink()
+    Store().delete(version)
 
 
 def test_a_damaged_version_is_told_and_the_rest_is_copied(store: Store, kept: Store) -> None:

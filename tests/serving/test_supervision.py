@@ -10,6 +10,14 @@ from errors import SettingsError
 from internals_supervisor import WorkerEnd
 from serving.supervision import Supervision, refuse_address, refuse_certificate, signal_name
 
+
+@pytest.fixture(autouse=True)
+def by_default(caplog: pytest.LogCaptureFixture) -> None:
+    """As without a configuration, whatever others in this process have set up."""
+    caplog.set_level(logging.WARNING, "pupila")
+    caplog.set_level(logging.WARNING, "pupila.supervisor")
+
+
 NO_PEM = "a file is not in the form PEM, or the key's password is wrong"
 MOUNT = "31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n"
 

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from tests.serving.oip.asking import infer, tensor
+from tests.waiting import until
 
 
 def asked(client: httpx2.Client, name: str, images: int = 1) -> str:
@@ -55,4 +56,5 @@ def test_they_are_counted(client: httpx2.Client) -> None:
 
     before = answered()
     asked(client, "features")
-    assert answered() == before + 1
+    # Counted once the answer is sent.
+    until(lambda: answered() == before + 1, "the count")
