@@ -14,7 +14,6 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from errors import ArtifactError, first_line
 from models.extractor import Embedder, Extractor, read_extractor
@@ -22,6 +21,7 @@ from models.files import load_arrays, open_regular, read_regular, size_of
 from models.limits import limited_memory
 from models.manifest import Label, Manifest, content_digest
 from models.runtime import Composed, OnnxRuntime, Runtime
+from models.schema import parsed
 from models.signature import TrustedKeys
 
 MANIFEST = "manifest.json"
@@ -256,19 +256,8 @@ def read_artifact(path: Path, trusted: TrustedKeys | None = None) -> Artifact:
     Raises ArtifactError if there is no manifest, or one of another schema.
     """
     text = _read_manifest(path)
-    try:
-        manifest = Manifest.model_validate_json(text)
-        content = content_digest(json.loads(text))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ArtifactError(
-            f"{MANIFEST} of {path.name} does not follow schema 1: {where}: {first['msg'].lower()}."
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ArtifactError(
-            f"{MANIFEST} of {path.name} does not follow schema 1: {first_line(error)}."
-        ) from error
+    manifest, fields = parsed(Manifest, text, f"{MANIFEST} of {path.name}")
+    content = content_digest(fields)
     sha256 = hashlib.sha256(text).hexdigest()
     return Artifact(path, manifest, sha256, content, trusted or TrustedKeys())
 

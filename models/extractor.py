@@ -8,7 +8,6 @@ pydantic.
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 import internals
 from errors import ArtifactError, first_line
@@ -27,6 +26,7 @@ from models.files import load_arrays, read_regular
 from models.limits import limited_memory
 from models.manifest import MAX_DIMENSION, ExtractorReference, FileName, Sha256
 from models.names import NAME
+from models.schema import digest, parsed
 from models.session import CPU, open_session
 
 EXTRACTOR: Final = "extractor.json"
@@ -240,20 +240,8 @@ def read_extractor(path: Path) -> Extractor:
             f"{path.parent.name}:{path.name} has no readable {EXTRACTOR}, so it is not an "
             "extractor."
         ) from error
-    try:
-        manifest = ExtractorManifest.model_validate_json(text)
-        sha256 = content_of(json.loads(text))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ArtifactError(
-            f"{EXTRACTOR} of {path.name} does not follow schema 1: {where}: {first['msg'].lower()}."
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ArtifactError(
-            f"{EXTRACTOR} of {path.name} does not follow schema 1: {first_line(error)}."
-        ) from error
-    return Extractor(path, manifest, sha256)
+    manifest, fields = parsed(ExtractorManifest, text, f"{EXTRACTOR} of {path.name}")
+    return Extractor(path, manifest, content_of(fields))
 
 
 # Two machines that add the same extractor may differ in these.
@@ -262,9 +250,7 @@ _NOT_CONTENT: Final = frozenset({"created_at", "libraries"})
 
 def content_of(fields: Mapping[str, Any]) -> str:
     """SHA-256 of the fields of a manifest, as its JSON has them, without date and libraries."""
-    kept = {name: value for name, value in fields.items() if name not in _NOT_CONTENT}
-    canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return digest(fields, _NOT_CONTENT)
 
 
 def version_of(sha256: str) -> str:

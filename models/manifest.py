@@ -1,6 +1,5 @@
 """The manifest: a version's metadata, in a JSON file next to its other files."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
@@ -9,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from images.spec import ImageSpec
 from models.names import NAME
+from models.schema import digest
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -269,13 +269,11 @@ def content_digest(fields: Mapping[str, Any]) -> str:
     Those of the file, not of a ``Manifest``: a field that is added later has a default there, and
     the digests of older versions would no longer fit.
     """
-    kept = {name: value for name, value in fields.items() if name not in _NOT_CONTENT}
-    canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return digest(fields, _NOT_CONTENT)
 
 
 def changed(manifest: Manifest, **changes: Any) -> Manifest:
     """A copy with other values, validated again, and the digest of its content."""
     found = Manifest.model_validate(manifest.model_dump() | changes)
-    digest = content_digest(json.loads(found.model_dump_json()))
-    return found.model_copy(update={"content": digest})
+    content = content_digest(json.loads(found.model_dump_json()))
+    return found.model_copy(update={"content": content})

@@ -58,6 +58,7 @@ MODULES = (
     "models/manifest.py",
     "models/names.py",
     "models/runtime.py",
+    "models/schema.py",
     "models/session.py",
     "models/signature.py",
     "score/__init__.py",

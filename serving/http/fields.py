@@ -106,18 +106,12 @@ def request_id_of(fields: dict[str, Any]) -> str | int:
     )
 
 
-def probabilities_of(fields: dict[str, Any]) -> bool:
-    probabilities = fields.get("probabilities", False)
-    if type(probabilities) is not bool:
-        raise _wrong("probabilities must be true or false", probabilities)
-    return probabilities
-
-
-def embedding_of(fields: dict[str, Any]) -> bool:
-    embedding = fields.get("embedding", False)
-    if type(embedding) is not bool:
-        raise _wrong("embedding must be true or false", embedding)
-    return embedding
+def flag_of(fields: dict[str, Any], name: str) -> bool:
+    """Whether the field is true; raises BadRequestError if it is neither that nor false."""
+    flag = fields.get(name, False)
+    if type(flag) is not bool:
+        raise _wrong(f"{name} must be true or false", flag)
+    return flag
 
 
 def coverage_of(fields: dict[str, Any]) -> float | None:
@@ -128,13 +122,6 @@ def coverage_of(fields: dict[str, Any]) -> float | None:
         given = coverage if type(coverage) in (int, float) else _TYPES[type(coverage)]
         raise BadRequestError(f"coverage must be a number between 0 and 1, not {given}.")
     return coverage
-
-
-def known_of(fields: dict[str, Any]) -> bool:
-    known = fields.get("known", False)
-    if type(known) is not bool:
-        raise _wrong("known must be true or false", known)
-    return known
 
 
 def label_of(fields: dict[str, Any]) -> Label:

@@ -7,14 +7,12 @@ from models.manifest import Label
 from serving.http.base64text import decode_base64
 from serving.http.fields import (
     coverage_of,
-    embedding_of,
+    flag_of,
     image_of,
     items_of,
-    known_of,
     label_of,
     model_of,
     not_an_object,
-    probabilities_of,
     read_json,
     read_object,
     request_id_of,
@@ -116,8 +114,8 @@ def query_of(fields: dict[str, Any]) -> Query:
     request_id = request_id_of(fields)
     if len(fields) == _REQUIRED:
         return Query(request_id, model, decode_base64(image), probabilities=False)
-    probabilities, embedding = probabilities_of(fields), embedding_of(fields)
-    coverage, known = coverage_of(fields), known_of(fields)
+    probabilities, embedding = flag_of(fields, "probabilities"), flag_of(fields, "embedding")
+    coverage, known = coverage_of(fields), flag_of(fields, "known")
     return Query(
         request_id,
         model,
@@ -140,10 +138,10 @@ def parse_batch(body: bytes) -> BatchQuery:
     return BatchQuery(
         model,
         [_image_item(item) for item in items],
-        probabilities_of(fields),
-        embedding=embedding_of(fields),
+        flag_of(fields, "probabilities"),
+        embedding=flag_of(fields, "embedding"),
         coverage=coverage_of(fields),
-        known=known_of(fields),
+        known=flag_of(fields, "known"),
     )
 
 
