@@ -26,7 +26,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a scheduler; its workers start in a folder without our modules."""
     home = tmp_path_factory.mktemp("elsewhere")
     with LocalCluster(  # type: ignore[no-untyped-call]
-        n_workers=0, processes=True, dashboard_address=None, host="127.0.0.1"
+        n_workers=0, processes=True, dashboard_address=":0", host="127.0.0.1"
     ) as scheduler:
         address = str(scheduler.scheduler_address)
         options = (
