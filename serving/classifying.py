@@ -102,15 +102,7 @@ class Classifying(Endpoint):
                 raise item.image
             if trial is not None:
                 return await trial.answer(
-                    item.request_id,
-                    item.image,
-                    wants.probabilities,
-                    expires,
-                    client_gone,
-                    in_batch=True,
-                    embedding=wants.embedding,
-                    coverage=wants.coverage,
-                    known=wants.known,
+                    item.request_id, item.image, wants, expires, client_gone, in_batch=True
                 )
             return await engine.predict(
                 item.image, wants.probabilities, expires, client_gone, in_batch=True
@@ -138,14 +130,7 @@ class Classifying(Endpoint):
                 prediction = await engine.predict(image, wants.probabilities, expires, client_gone)
             else:
                 tried = exchange.tried = await trial.answer(
-                    request_id,
-                    image,
-                    wants.probabilities,
-                    expires,
-                    client_gone,
-                    embedding=wants.embedding,
-                    coverage=wants.coverage,
-                    known=wants.known,
+                    request_id, image, wants, expires, client_gone
                 )
                 engine = exchange.engine = tried.engine
                 prediction = tried.prediction

@@ -15,6 +15,7 @@ import numpy as np
 from errors import ClientGoneError, OverloadedError, RejectedImageError
 from records.prediction import KeptPrediction
 from records.routing import CHALLENGER, Pair, Rollout
+from serving.http.parser import Wants
 from serving.inference.decoder import Features
 from serving.inference.engine import Engine, Given, Prediction
 from serving.recording.recorder import Recorder
@@ -104,29 +105,27 @@ class Trial:
         self,
         request_id: str | int | None,
         image: bytes | Given,
-        probabilities: bool,
+        wants: Wants,
         expires: float,
         client_gone: Callable[[], bool],
         in_batch: bool = False,
-        embedding: bool = False,
-        coverage: float | None = None,
-        known: bool = False,
     ) -> Tried:
         """As ``Engine.predict``, by one of the two; raises what the champion alone would raise.
 
         What needs no decoding is of the champion's spec: a challenger with another is not asked.
         Without an image there would be nothing to label where they disagree: no pairs of those.
-        ``embedding``: whether the client gets it too, and so must get that of one extractor.
-        ``coverage`` and ``known``: what it asks for besides, which not every version can say.
+        An embedding must be that of one extractor, and not every version can say what else a client
+        may want.
         """
         champion = self.champion
+        probabilities, coverage, known = wants.probabilities, wants.coverage, wants.known
         can = not (coverage or known) or self.challenger.honesty.can(coverage, known)
         compares = self._shadow.chooses()
         if isinstance(image, Given):
             asked = can and self.same_spec and self._asks(request_id, image.content, probabilities)
             compares = compares and self.same_spec and bool(image.image)
         else:
-            can = can and (self.same_spec or not embedding)
+            can = can and (self.same_spec or not wants.embedding)
             asked = can and self._asks(request_id, image, probabilities)
         if not (asked or compares or self._anew):
             prediction = await champion.predict(
