@@ -72,6 +72,7 @@ from serving.rollouts import Rollouts
 from serving.routing.trials import Trials
 from serving.routing.watch import RoutingWatch
 from serving.supervision import Supervision, give_up, refuse_address, refuse_certificate
+from serving.tracing.lifecycle import refuse_tracing, tracing
 from serving.unsupported import refuse_unsupported
 from serving.within import Within
 from settings import settings
@@ -183,6 +184,7 @@ class Pupila:
                 refuse_address(*address)
             refuse_certificate(*internals.serving_certificate())
             refuse_providers(SETTINGS.chosen_providers)
+            refuse_tracing(SETTINGS, traced=TRACED)
             prepare(SETTINGS)
             logger.info("%s", opening(SETTINGS))
         except (KeysError, RecordsError, SettingsError) as error:
@@ -196,6 +198,8 @@ class Pupila:
         FACTS.certificate = internals.certificate_expiry()
         DRAIN.listen()
         await self.running.enter_async_context(beating())
+        traces = tracing(SETTINGS, release(), internals.worker_number())
+        await self.running.enter_async_context(traces)
         self.running.callback(self.records.close)
         self.running.callback(self.labels.close)
         self.running.callback(self.backend.close)

@@ -96,6 +96,10 @@ RECORDS_CURRENT = Gauge(
     "When every worker last had nothing left to write, in seconds since 1970; 0 without records",
     multiprocess_mode="livemin",
 )
+SPANS_EXPORTED = Counter("pupila_spans_exported", "Spans of traces that a collector took")
+SPANS_DROPPED = Counter(
+    "pupila_spans_dropped", "Spans of traces that no collector got", ("reason",)
+)
 TRAFFIC_LOST = Counter(
     "pupila_traffic_lost", "Answers whose count did not reach the database", ("reason",)
 )
@@ -136,6 +140,8 @@ for _reason in ("capacity", "deadline", "expired", "keys", "loading", "records")
     REJECTED.labels(_reason)
 for _reason in DROPPED:
     RECORDS_DROPPED.labels(_reason)
+for _reason in ("full", "failed", "refused", "stopped"):
+    SPANS_DROPPED.labels(_reason)
 for _reason in LOST:
     TRAFFIC_LOST.labels(_reason)
 for _reason in ("SIGKILL", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGTERM", "oom", "exit"):
@@ -300,6 +306,7 @@ class ExtractorMetrics:
     """The metrics of one extractor, looked up once. ``tag``: its name and version."""
 
     def __init__(self, tag: str) -> None:
+        self.tag = tag
         self._size = observing(EXTRACTOR_BATCH_SIZE.labels(tag))
         self._waited = observing(EXTRACTOR_QUEUE_SECONDS.labels(tag))
         self._busy = adding(EXTRACTOR_BUSY.labels(tag))
