@@ -70,11 +70,11 @@ def collecting(port: int = 0) -> Iterator[FakeCollector]:
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["Content-Length"]))
             request = ExportTraceServiceRequest.FromString(content)
-            with contextlib.suppress(OSError):
-                fake.answer(self)
             fake.paths.append(self.path)
             fake.headers.append({name.lower(): value for name, value in self.headers.items()})
             fake.requests.append(request)
+            with contextlib.suppress(OSError):
+                fake.answer(self)
 
         def log_message(self, *_: object) -> None:
             """Nothing."""
