@@ -155,7 +155,7 @@ class Pupila:
         FACTS.bind(self.registry)
         ROLLOUTS.bind(self.registry, self.records)
         WITHIN.bind(self.endpoints, CATALOG.app, admission, self.registry, self.records)
-        # A trace is made by BentoML's layers, which the front would bypass.
+        # Traces of BentoML's own are made by its layers, which the front would bypass.
         ANSWERS.update({} if TRACED else self.endpoints)
         self.backend = Backend(*parts, self.records, WORKERS)
         ANSWERS.update(self.backend.answers())

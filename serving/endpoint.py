@@ -118,6 +118,8 @@ class Endpoint(ABC):
         if trace is not None and tracer is not None:
             named = traceparent(trace.trace_id, trace.span_id, sampled=trace.sampled)
             reply.headers.append((b"traceparent", named))
+            if trace.sampled:
+                metrics.logged(path, bound, trace.trace_id, seconds)
             tracer.end(
                 trace,
                 scope,

@@ -276,7 +276,8 @@ class VersionMetrics:
         return took(seconds)
 
     def logged(self, route: str, bound: float, trace_id: str, seconds: float) -> None:
-        """A request that was answered has a line in the log: an example of its bucket."""
+        """A request that was answered has a line in the log, or a trace: an example of its
+        bucket."""
         EXEMPLARS.put((*self._labels, route), bound, trace_id, seconds)
 
     def prepare(self, route: str) -> None:

@@ -6,6 +6,7 @@ The only module that needs the extra ``tracing``; it is imported where there is 
 import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -113,7 +114,13 @@ def _spans(trace: Trace) -> Iterator[Span]:
 
 
 def _attributes(about: Mapping[str, str | int | float | bool]) -> list[KeyValue]:
-    return [KeyValue(key=_text(name), value=_value(value)) for name, value in about.items()]
+    return [_attribute(name, value) for name, value in about.items()]
+
+
+# Most are the same in all traces, and making one is most of the work. Types count: True equals 1.
+@lru_cache(maxsize=1024, typed=True)
+def _attribute(name: str, value: str | float | bool) -> KeyValue:
+    return KeyValue(key=_text(name), value=_value(value))
 
 
 def _value(value: str | float | bool) -> AnyValue:

@@ -33,7 +33,7 @@ def test_what_can_be_traced_is_not_refused() -> None:
 
 
 def test_two_traces_of_a_request_are_refused() -> None:
-    with pytest.raises(SettingsError, match="and BentoML's setting tracing.exporter_type are both"):
+    with pytest.raises(SettingsError, match="exporter_type are both set: unset one"):
         refuse_tracing(Settings(tracing_endpoint="http://localhost:4318"), traced=True)
 
 
