@@ -77,20 +77,20 @@ class LogSettings(RolloutSettings):
         "collector; by default those of the machine",
     )
 
-    @field_validator("tracing_headers", "tracing_attributes")
+    @field_validator("tracing_attributes")
     @classmethod
-    def _pairs(cls, text: str) -> str:
-        for pair in _parts(text):
-            if not _PAIR.fullmatch(pair) or not unquote(pair).isprintable():
-                raise PydanticCustomError(
-                    "pairs", "Input should be a list such as name=value, other=value"
-                )
+    def _attributes(cls, text: str) -> str:
+        if not _are_pairs(text):
+            raise PydanticCustomError(
+                "pairs", "Input should be a list such as name=value, other=value"
+            )
         return text
 
     @property
-    def sent_headers(self) -> dict[str, str]:
-        """``tracing_headers``, one by one."""
-        return _pairs(self.tracing_headers)
+    def sent_headers(self) -> dict[str, str] | None:
+        """``tracing_headers``, one by one; None if they are not so written, which pydantic would
+        say with the secret in its sentence."""
+        return _pairs(self.tracing_headers) if _are_pairs(self.tracing_headers) else None
 
     @property
     def traced_attributes(self) -> dict[str, str]:
@@ -100,6 +100,10 @@ class LogSettings(RolloutSettings):
 
 def _parts(text: str) -> list[str]:
     return [part for part in (item.strip() for item in text.split(",")) if part]
+
+
+def _are_pairs(text: str) -> bool:
+    return all(_PAIR.fullmatch(part) and unquote(part).isprintable() for part in _parts(text))
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -62,8 +62,14 @@ async def tracing(settings: Settings, release: str, worker: int | None) -> Async
 
 def _collector(settings: Settings, endpoint: str) -> Collector:
     """Raises SettingsError for what can never be asked."""
+    headers = settings.sent_headers
+    if headers is None:
+        raise SettingsError(
+            "PUPILA_TRACING_HEADERS is no list such as name=value, other=value, with %20 for a "
+            "blank and %2C for a comma."
+        )
     try:
-        return Collector(endpoint, settings.sent_headers, settings.tracing_ca_file)
+        return Collector(endpoint, headers, settings.tracing_ca_file)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         name, value = "PUPILA_TRACING_ENDPOINT", endpoint

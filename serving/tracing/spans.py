@@ -52,7 +52,8 @@ class Spans:
         spans = [span for trace in traces for span in _spans(trace)]
         scoped = ScopeSpans(scope=self._scope, spans=spans, schema_url=_SCHEMA)
         whole = ResourceSpans(resource=self._resource, scope_spans=[scoped], schema_url=_SCHEMA)
-        return ExportTraceServiceRequest(resource_spans=[whole]).SerializeToString()
+        content: bytes = ExportTraceServiceRequest(resource_spans=[whole]).SerializeToString()
+        return content
 
 
 def rejected(answer: bytes) -> int:

@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from models.store import Store
 from tests.collector import FakeCollector, about, collecting
 from tests.drafts import LinearDraft
-from tests.servers import NO_TLS, Server, serve
+from tests.servers import NO_TLS, Server, free_port, serve
 from tests.waiting import PATIENCE_SECONDS, until
 
 IMAGE = base64.b64encode(Path("tests/data/digit8.jpg").read_bytes()).decode()
@@ -231,3 +231,33 @@ def test_the_metrics_count_the_spans(traced: Traced) -> None:
     counted = f"pupila_spans_exported_total {float(len(collector.spans))}"
     until(lambda: counted in server.get("/metrics").text, counted)
     assert 'pupila_spans_dropped_total{reason="full"} 0.0' in server.get("/metrics").text
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that traces only who asks for it, while its collector is away."""
+    home = tmp_path_factory.mktemp("home")
+    Store(home / "models").save(LinearDraft(answer=8))
+    endpoint = f"http://127.0.0.1:{free_port()}"
+    with serve(home, tracing_endpoint=endpoint, tracing_ratio=0, log_format="json") as server:
+        yield server
+
+
+def test_nobody_is_traced_at_a_ratio_of_0(alone: Server) -> None:
+    response = ask(alone)
+    assert response.status_code == 200
+    assert "traceparent" not in response.headers
+
+
+def test_a_collector_that_is_away_is_one_line_in_the_log(alone: Server) -> None:
+    def lines() -> list[str]:
+        found = [json.loads(line) for line in alone.log.read_text().splitlines()]
+        return [line["event"] for line in found if line["logger"] == "pupila.tracing"]
+
+    for number in range(20):
+        response = ask(alone, traceparent=f"00-{number + 1:032x}-00f067aa0ba902b7-01")
+        assert response.json() == {"request_id": "one", "prediction": 8}
+    until(lines, "the line")
+    away = "traces are not exported for now: it cannot be reached: Connection refused"
+    assert lines() == [away]
+    assert "pupila_spans_exported_total 0.0" in alone.get("/metrics").text
