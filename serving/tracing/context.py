@@ -13,7 +13,7 @@ _NO_TRACE: Final = b"0" * 32
 _NO_SPAN: Final = b"0" * 16
 
 _MEMBER: Final = re.compile(
-    r"(?P<key>[a-z0-9][_0-9a-z\-*/]{0,255}|[a-z0-9][_0-9a-z\-*/]{0,240}@[a-z0-9][_0-9a-z\-*/]{0,13})"
+    r"(?P<key>[a-z0-9][_0-9a-z\-*/]{0,255}|[a-z0-9][_0-9a-z\-*/]{0,240}@[a-z][_0-9a-z\-*/]{0,13})"
     r"=[ -+\--<>-~]{0,255}[!-+\--<>-~]"
 )
 _MOST_MEMBERS: Final = 32
@@ -38,7 +38,7 @@ def parent_of(headers: Iterable[tuple[bytes, bytes]]) -> Parent | None:
         if name == b"traceparent":
             if given is not None:
                 return None
-            given = value
+            given = value.strip(b" \t")
         elif name == b"tracestate":
             states.append(value)
     found = None if given is None else _PARENT.fullmatch(given)

@@ -22,6 +22,10 @@ def test_the_caller_s_span(flags: str, sampled: bool) -> None:
     assert found == Parent(TRACE_ID, SPAN_ID, sampled, "")
 
 
+def test_blanks_around_it_are_none_of_it() -> None:
+    assert parent(f" 00-{TRACE_ID}-{SPAN_ID}-01\t ") == Parent(TRACE_ID, SPAN_ID, True, "")
+
+
 @pytest.mark.parametrize("rest", ["", "-", "-what-comes-later"])
 def test_a_later_version_is_read_as_far_as_it_is_known(rest: str) -> None:
     found = parent(f"cc-{TRACE_ID}-{SPAN_ID}-01{rest}")
@@ -45,7 +49,6 @@ def test_a_later_version_is_read_as_far_as_it_is_known(rest: str) -> None:
         f"00-{TRACE_ID}-{'0' * 16}-01",
         f"00-{TRACE_ID[1:]}-{SPAN_ID}-01",
         f"00-{TRACE_ID}-{SPAN_ID}-0x",
-        f" 00-{TRACE_ID}-{SPAN_ID}-01",
         f"00_{TRACE_ID}_{SPAN_ID}_01",
         "ÿ" * 55,
     ],
@@ -73,6 +76,12 @@ def test_two_of_them_name_nobody() -> None:
         (("rojo=1,rojo=2",), ""),
         (("rojo=1=2",), ""),
         (("rojo=ÿ",), ""),
+        *(((f"{key}=1",), "") for key in ("foo@", "@foo", "foo@@bar", "foo@bar@baz", "foo@1")),
+        ((f"{'z' * 256}=1",), f"{'z' * 256}=1"),
+        ((f"{'z' * 257}=1",), ""),
+        ((f"{'t' * 241}@{'v' * 14}=1",), f"{'t' * 241}@{'v' * 14}=1"),
+        ((f"{'t' * 242}@v=1",), ""),
+        ((f"t@{'v' * 15}=1",), ""),
         (
             (",".join(f"k{number}=v" for number in range(32)),),
             ",".join(f"k{n}=v" for n in range(32)),
