@@ -120,9 +120,12 @@ class Front:
         return closing(send) if self._draining() else send
 
     async def _send(self, reply: Reply, send: Send) -> None:
-        # uvloop raises if the client has closed the connection.
-        with contextlib.suppress(RuntimeError, OSError):
+        # Not ``contextlib.suppress``, which costs each request half a microsecond.
+        try:  # noqa: SIM105
             await reply.send(self._closing(send))
+        except (RuntimeError, OSError):
+            # uvloop raises if the client has closed the connection.
+            pass
 
     async def _oip(self, path: str, scope: Scope, receive: Receive) -> Reply:
         """The reply to what is below ``/v2``."""
