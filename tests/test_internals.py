@@ -165,9 +165,19 @@ def test_uvicorn_s_protocol_is_made_as_drain_makes_it() -> None:
     assert hasattr(ServerState(), "connections")
 
 
-def test_uvicorn_s_send_is_a_method_of_what_has_the_transport() -> None:
-    assert "transport" in inspect.signature(RequestResponseCycle.__init__).parameters
+@pytest.mark.parametrize(
+    "name",
+    [
+        "access_log", "body", "default_headers", "disconnected", "flow", "keep_alive",
+        "message_event", "more_body", "on_response", "response_complete", "response_started",
+        "scope", "transport", "waiting_for_100_continue",
+    ],
+)  # fmt: skip
+def test_uvicorn_s_request_has(name: str) -> None:
+    source = inspect.getsource(RequestResponseCycle.__init__)
+    assert f"self.{name} =" in source or f"self.{name}:" in source
     assert asyncio.iscoroutinefunction(RequestResponseCycle.send)
+    assert asyncio.iscoroutinefunction(RequestResponseCycle.receive)
 
 
 def test_no_server_is_found_outside_of_uvicorn() -> None:
