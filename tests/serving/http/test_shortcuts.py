@@ -40,7 +40,7 @@ class Connection(asyncio.Transport):
 
 def request(
     method: str = "POST", keep_alive: bool = True, body: bytes = b"", complete: bool = True
-) -> tuple[RequestResponseCycle, Connection, list[str]]:
+) -> tuple[Any, Connection, list[str]]:
     """One as uvicorn's protocol makes it, its connection, and what was called at its end."""
     connection = Connection()
     ends: list[str] = []
@@ -65,7 +65,7 @@ def request(
     return cycle, connection, ends
 
 
-async def by_messages(cycle: RequestResponseCycle, status: int, headers: Headers) -> None:
+async def by_messages(cycle: Any, status: int, headers: Headers) -> None:
     await cycle.send({"type": "http.response.start", "status": status, "headers": list(headers)})
     await cycle.send({"type": "http.response.body", "body": BODY, "more_body": False})
 
