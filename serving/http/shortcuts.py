@@ -50,17 +50,20 @@ def send_now(send: Send, status: int, headers: Sequence[tuple[bytes, bytes]], bo
         return False
     parts = [STATUS_LINE[status]]
     length = b""
+    keep_alive, closes = cycle.keep_alive, False
     for name, value in [*cycle.default_headers, *headers]:
         if name == b"content-length":
             length = value
+        elif name == b"connection" and value == b"close":
+            keep_alive, closes = False, True
         elif name in (b"connection", b"transfer-encoding"):
             return False
         parts += (name, b": ", value, b"\r\n")
-    ends = len(parts) // 4 + 2
-    parts.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+    if not keep_alive and not closes:
+        parts += (b"connection", b": ", b"close", b"\r\n")
+    parts.append(b"\r\n")
     head = b"".join(parts)
-    if not cycle.keep_alive:
-        ends += 1
+    ends = len(parts) // 4 + 2
     # A line break in a header would begin another: uvicorn has the words for that.
     if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
         return False
@@ -68,9 +71,10 @@ def send_now(send: Send, status: int, headers: Sequence[tuple[bytes, bytes]], bo
         return False
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
+    cycle.keep_alive = keep_alive
     cycle.transport.write(head + body)
     cycle.message_event.set()
-    if not cycle.keep_alive:
+    if not keep_alive:
         cycle.transport.close()
     cycle.on_response()
     return True

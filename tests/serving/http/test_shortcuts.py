@@ -85,13 +85,25 @@ def test_an_answer_is_the_same_in_one_write(status: int, keep_alive: bool) -> No
     assert short.message_event.is_set()
 
 
+@pytest.mark.parametrize("keep_alive", [True, False])
+def test_an_answer_may_close_its_connection(keep_alive: bool) -> None:
+    headers = [LENGTH, (b"connection", b"close")]
+    short, connection, _ = request(keep_alive=keep_alive)
+    assert send_now(short.send, 413, headers, BODY)
+    long, expected, _ = request(keep_alive=keep_alive)
+    asyncio.run(by_messages(long, 413, headers))
+    assert connection.written == [b"".join(expected.written)]
+    assert connection.closed
+    assert not short.keep_alive
+
+
 @pytest.mark.parametrize(
     "headers",
     [
         [LENGTH, (b"x-a", b"b\r\nx-c: d")],
         [LENGTH, (b"x-a", b"b\nc")],
         [LENGTH, (b"x-a", b"b\0c")],
-        [LENGTH, (b"connection", b"close")],
+        [LENGTH, (b"connection", b"upgrade")],
         [(b"transfer-encoding", b"chunked")],
         [(b"content-length", b"15")],
         [],
