@@ -1,5 +1,5 @@
-"""uvicorn's server, by what is used of release 0.54 without being documented; its connections are in
-``protocol.py`` and ``shortcuts.py``. ``tests/serving/http/test_server.py`` checks each by name.
+"""uvicorn's server, by what release 0.54 does not document; its connections are in ``protocol.py``
+and ``shortcuts.py``. ``tests/serving/http/test_server.py`` checks each use by name.
 """
 
 import asyncio
