@@ -1,6 +1,7 @@
 """A collector of traces by OTLP over HTTP, which reads what it gets as OpenTelemetry defines it."""
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,8 +63,8 @@ def about(span: Span) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def collecting(port: int = 0) -> Iterator[FakeCollector]:
-    """A collector that runs until the block ends."""
+def collecting(certificate: ssl.SSLContext | None = None) -> Iterator[FakeCollector]:
+    """A collector that runs until the block ends; with a ``certificate``, by TLS."""
     fake = FakeCollector()
 
     class Handler(BaseHTTPRequestHandler):
@@ -79,9 +80,12 @@ def collecting(port: int = 0) -> Iterator[FakeCollector]:
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         fake.url = f"http://127.0.0.1:{server.server_address[1]}"
+        if certificate is not None:
+            server.socket = certificate.wrap_socket(server.socket, server_side=True)
+            fake.url = fake.url.replace("http:", "https:")
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
@@ -167,11 +168,36 @@ def test_an_answer_that_says_nothing_refuses_nothing(answer: bytes) -> None:
     assert rejected(answer) == (7 if answer.startswith(b"\x0a") else 0)
 
 
-def test_a_certificate_that_nobody_vouches_for() -> None:
-    def speak(connection: socket.socket) -> None:
-        connection.close()
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
+    """What a collector by TLS needs, and the file of who vouches for it: itself."""
+    folder = tmp_path_factory.mktemp("tls")
+    command = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+    name = ("-nodes", "-subj", "/CN=collector", "-addext", "subjectAltName=IP:127.0.0.1")
+    files = ("-keyout", "key.pem", "-out", "certificate.pem")
+    subprocess.run([*command, *name, *files], cwd=folder, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+    return context, folder / "certificate.pem"
 
-    with speaking(speak) as url:
+
+def test_a_certificate_that_somebody_vouches_for(certified: tuple[ssl.SSLContext, Path]) -> None:
+    context, authorities = certified
+    with collecting(context) as fake:
+        assert Collector(fake.url, {}, authorities).send(b"", ENOUGH_SECONDS) == Sent()
+        assert len(fake.requests) == 1
+
+
+def test_a_certificate_that_nobody_vouches_for(certified: tuple[ssl.SSLContext, Path]) -> None:
+    with collecting(certified[0]) as fake:
+        sent = send(fake.url)
+        assert fake.requests == []
+    assert sent.again
+    assert sent.fault.startswith("its certificate is not trusted: self")
+
+
+def test_what_is_not_tls() -> None:
+    with speaking(said(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as url:
         sent = send(url.replace("http:", "https:"))
     assert sent.again
     assert sent.fault.startswith("it cannot be reached: ")
