@@ -5,7 +5,7 @@ The only module that needs the extra ``tracing``; it is imported where there is 
 
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
+from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
 
 from serving.tracing.trace import Trace
 
@@ -49,10 +49,13 @@ class Spans:
 
     def encoded(self, traces: Iterable[Trace]) -> bytes:
         """An ``ExportTraceServiceRequest`` with all their spans."""
-        spans = [span for trace in traces for span in _spans(trace)]
-        scoped = ScopeSpans(scope=self._scope, spans=spans, schema_url=_SCHEMA)
-        whole = ResourceSpans(resource=self._resource, scope_spans=[scoped], schema_url=_SCHEMA)
-        content: bytes = ExportTraceServiceRequest(resource_spans=[whole]).SerializeToString()
+        request = ExportTraceServiceRequest()
+        # In place: a message that is given to another one is copied, with all that is in it.
+        whole = request.resource_spans.add(resource=self._resource, schema_url=_SCHEMA)
+        scoped = whole.scope_spans.add(scope=self._scope, schema_url=_SCHEMA)
+        for trace in traces:
+            _add(scoped, trace)
+        content: bytes = request.SerializeToString()
         return content
 
 
@@ -67,8 +70,8 @@ def rejected(answer: bytes) -> int:
     return max(0, count)
 
 
-def _spans(trace: Trace) -> Iterator[Span]:
-    """That of the request, and those of its stages."""
+def _add(scoped: ScopeSpans, trace: Trace) -> None:
+    """The span of the request, and those of its stages."""
     trace_id, root = bytes.fromhex(trace.trace_id), bytes.fromhex(trace.span_id)
     flags = _SAMPLED | _KNOWS_PARENT
 
@@ -78,7 +81,7 @@ def _spans(trace: Trace) -> Iterator[Span]:
     about = dict(trace.attributes)
     if trace.left_out:
         about["pupila.stages.left_out"] = trace.left_out
-    yield Span(
+    scoped.spans.add(
         trace_id=trace_id,
         span_id=root,
         parent_span_id=bytes.fromhex(trace.parent_id),
@@ -100,7 +103,7 @@ def _spans(trace: Trace) -> Iterator[Span]:
         for number, stage in enumerate(trace.stages, 1)
     }
     for stage, span_id in ids.items():
-        yield Span(
+        scoped.spans.add(
             trace_id=trace_id,
             span_id=span_id,
             parent_span_id=root if stage.inside is None else ids.get(stage.inside, root),
