@@ -30,7 +30,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
     home = tmp_path_factory.mktemp("home")
     Store(home / "models").save(LinearDraft(answer=8))
     with collecting() as collector:
-        settings = {
+        settings: dict[str, Any] = {
             "tracing_endpoint": collector.url,
             "tracing_ratio": 1,
             "tracing_headers": "Authorization=Bearer%20hush-hush,x-team=images",

@@ -41,8 +41,8 @@ def speaking(speak: Callable[[socket.socket], None]) -> Iterator[str]:
         thread.join()
 
 
-def send(url: str, seconds: float = ENOUGH_SECONDS, **headers: str) -> Sent:
-    return Collector(url, headers).send(b"", seconds)
+def send(url: str, seconds: float = ENOUGH_SECONDS) -> Sent:
+    return Collector(url, {"x-team": "images"}).send(b"", seconds)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def send(url: str, seconds: float = ENOUGH_SECONDS, **headers: str) -> Sent:
 def test_the_path_is_the_protocol_s_or_one_s_own(
     fake: FakeCollector, path: str, asked: str
 ) -> None:
-    assert send(fake.url + path, **{"x-team": "images"}) == Sent()
+    assert send(fake.url + path) == Sent()
     assert fake.paths == [asked]
     assert fake.headers[0]["x-team"] == "images"
 
