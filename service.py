@@ -73,6 +73,7 @@ from serving.routing.trials import Trials
 from serving.routing.watch import RoutingWatch
 from serving.series import EXEMPLARS
 from serving.supervision import Supervision, give_up, refuse_address, refuse_certificate
+from serving.tracing.lifecycle import refuse_tracing, tracing
 from serving.unsupported import refuse_unsupported
 from serving.within import Within
 from settings import settings
@@ -155,7 +156,7 @@ class Pupila:
         FACTS.bind(self.registry)
         ROLLOUTS.bind(self.registry, self.records)
         WITHIN.bind(self.endpoints, CATALOG.app, admission, self.registry, self.records)
-        # A trace is made by BentoML's layers, which the front would bypass.
+        # Traces of BentoML's own are made by its layers, which the front would bypass.
         ANSWERS.update({} if TRACED else self.endpoints)
         self.backend = Backend(*parts, self.records, WORKERS)
         ANSWERS.update(self.backend.answers())
@@ -184,6 +185,7 @@ class Pupila:
                 refuse_address(*address)
             refuse_certificate(*internals.serving_certificate())
             refuse_providers(SETTINGS.chosen_providers)
+            refuse_tracing(SETTINGS, traced=TRACED)
             prepare(SETTINGS)
             logger.info("%s", opening(SETTINGS))
         except (KeysError, RecordsError, SettingsError) as error:
@@ -197,6 +199,8 @@ class Pupila:
         FACTS.certificate = certificate_expiry()
         DRAIN.listen()
         await self.running.enter_async_context(beating())
+        traces = tracing(SETTINGS, release(), internals.worker_number())
+        await self.running.enter_async_context(traces)
         self.running.callback(self.records.close)
         self.running.callback(self.labels.close)
         self.running.callback(self.backend.close)
