@@ -49,11 +49,17 @@ class _Connection(http.client.HTTPConnection):
                 self._made.shutdown(socket.SHUT_RDWR)
 
 
-def fetch(url: str, allowed: Allowed, max_bytes: int, authorization: str = "") -> bytes:
+def fetch(
+    url: str,
+    allowed: Allowed,
+    max_bytes: int,
+    authorization: str = "",
+    content: bytes | None = None,
+) -> bytes:
     """The content of a URL. Blocks; call it on a thread.
 
-    ``authorization``: sent to the URL's own host alone, and not where it redirects to. Raises
-    ImageError, with the reason alone.
+    ``authorization``: sent to the URL's own host alone, and not where it redirects to; ``content``:
+    JSON that is posted, likewise. Raises ImageError, with the reason alone.
     """
     ends = time.monotonic() + MAX_SECONDS
     first = allowed.place(url)
@@ -68,9 +74,13 @@ def fetch(url: str, allowed: Allowed, max_bytes: int, authorization: str = "") -
         watch.daemon = True
         watch.start()
         try:
-            connection.request("GET", place.target, headers=headers)
+            if content is None:
+                connection.request("GET", place.target, headers=headers)
+            else:
+                headers |= {"Accept": "*/*", "Content-Type": "application/json"}
+                connection.request("POST", place.target, content, headers)
             with connection.getresponse() as answer:
-                if answer.status not in _MOVED:
+                if content is not None or answer.status not in _MOVED:
                     return _content(answer, max_bytes, ends)
                 url = urljoin(url, answer.getheader("Location", ""))
         except (OSError, http.client.HTTPException, ValueError) as error:
