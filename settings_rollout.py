@@ -15,6 +15,17 @@ class RolloutSettings(BaseSettings):
         description="MLflow server, such as `https://mlflow.example.com`, that gets a run for each "
         "retraining and each verdict of the gate",
     )
+    mlflow_username: str | None = Field(
+        default=None, description="user whose models `python -m models import` takes from MLflow"
+    )
+    mlflow_password: str | None = Field(
+        default=None, repr=False, description="password of that user"
+    )
+    mlflow_token: str | None = Field(
+        default=None,
+        repr=False,
+        description="access token for that, in place of a user and a password",
+    )
     gate_margin: float = Field(
         default=0.01,
         ge=0,

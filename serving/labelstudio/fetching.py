@@ -18,6 +18,8 @@ _CONNECT_SECONDS: Final = 3.0
 _PIECE: Final = 65_536
 _MOVED: Final = (301, 302, 303, 307, 308)
 _OK: Final = 200
+# Label Studio answers 406 to image/* alone, whatever the file is.
+_ACCEPT: Final = "image/*, */*;q=0.5"
 
 
 class _Connection(http.client.HTTPConnection):
@@ -35,6 +37,8 @@ class _Connection(http.client.HTTPConnection):
         if place.scheme == "https":
             context = ssl.create_default_context()
             made = context.wrap_socket(made, server_hostname=place.host)
+        # A busy host may think; the watch ends it in time.
+        made.settimeout(MAX_SECONDS)
         self.sock = self._made = made
 
     def close(self) -> None:
@@ -65,7 +69,7 @@ def fetch(
     first = allowed.place(url)
     for _ in range(MAX_REDIRECTS + 1):
         place = allowed.place(url)
-        headers = {"Accept": "image/*", "User-Agent": "pupila", "Connection": "close"}
+        headers = {"Accept": _ACCEPT, "User-Agent": "pupila", "Connection": "close"}
         if authorization and (place.scheme, place.host, place.port) == first[:3]:
             headers["Authorization"] = authorization
         connection = _Connection(place)

@@ -1,4 +1,4 @@
-"""How a server shows who it is to Label Studio, with a token of either kind that this gives users."""
+"""How a server shows Label Studio who it is: with a token of either kind that users are given."""
 
 import json
 import threading
@@ -16,8 +16,8 @@ _LONGEST: Final = 8_192
 
 
 class Token:
-    """``text``: a legacy token, which is sent as it is, or a personal access token, a JWT, for which
-    Label Studio at ``base`` gives an access token that counts for some minutes.
+    """``text``: a legacy token, which is sent as it is, or a personal access token, a JWT, for
+    which Label Studio at ``base`` gives an access token that counts for some minutes.
 
     Since Label Studio 1.20 the first kind is switched off unless its operator wants it. Source:
     https://labelstud.io/guide/access_tokens

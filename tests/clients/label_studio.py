@@ -34,6 +34,9 @@ class LabelStudio:
         self.token = self._sign_in()
         self._since = 0.0
 
+    def close(self) -> None:
+        self._client.close()
+
     def _sign_in(self) -> str:
         """As a browser does; tokens of the older kind are switched off in a new Label Studio."""
         self._client.get("/user/login/").raise_for_status()
@@ -154,7 +157,8 @@ def label_studio(folder: Path) -> Iterator[LabelStudio]:
             return False
 
         until(answers, lambda: log.read_text()[-3000:], _START_SECONDS)
-        yield LabelStudio(url)
+        with contextlib.closing(LabelStudio(url)) as studio:
+            yield studio
     finally:
         process.terminate()
         process.wait()

@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import sqlite3
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -18,8 +19,9 @@ import pytest
 from sklearn.datasets import load_digits
 
 from tests.clients.label_studio import LabelStudio, label_studio
-from tests.conftest import KEPT, run
+from tests.conftest import KEPT
 from tests.drawing import png
+from tests.forking import command
 from tests.servers import Server, environment, free_port, serve
 from tests.waiting import until
 
@@ -130,7 +132,7 @@ def test_a_round_trip(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
             until(lambda: kept(records) == wanted, lambda: differing(records, wanted))
             said.append(f"back again: {len(wanted)} labels equal the export")
     with capsys.disabled():
-        print("\nlabel_studio: " + "\n  ".join(said))
+        sys.stdout.write("\nlabel_studio: " + "\n  ".join(said) + "\n")
 
 
 def begun(studio: LabelStudio, server: Server, said: list[str]) -> tuple[int, People]:
@@ -167,8 +169,6 @@ def missed(people: People) -> None:
 
 
 def run_import(path: Path, home: Path, pupila: Path) -> str:
-    from tests.forking import command
-
     done = command(
         *("records", "labelstudio", "import", str(path), "--model", "clf"),
         env=environment(home, home=pupila),
