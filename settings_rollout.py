@@ -13,7 +13,8 @@ class RolloutSettings(BaseSettings):
         validation_alias="MLFLOW_TRACKING_URI",
         repr=False,
         description="MLflow server, such as `https://mlflow.example.com`, that gets a run for each "
-        "retraining and each verdict of the gate",
+        "retraining and each verdict of the gate, and has the models that `python -m models import` "
+        "takes by `models:/…` and `runs:/…`",
     )
     mlflow_username: str | None = Field(
         default=None, description="user whose models `python -m models import` takes from MLflow"

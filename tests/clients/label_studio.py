@@ -30,7 +30,7 @@ class LabelStudio:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._client = httpx2.Client(base_url=url, timeout=60, follow_redirects=True)
+        self._client = httpx2.Client(base_url=url, timeout=600, follow_redirects=True)
         self.token = self._sign_in()
         self._since = 0.0
 
