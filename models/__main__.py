@@ -23,7 +23,7 @@ def main() -> None:
     """
 
 
-for command in (compare, promote, rollback, history, backup, restore, import_):
+for command in (compare, promote, rollback, history, backup, restore):
     main.add_command(command)
 
 
@@ -133,6 +133,8 @@ def export(tag: str, path: Path) -> None:
     version = store.get(tag)
     click.echo(f"Exported {version.tag} to {export_version(store, version, path)}")
 
+
+main.add_command(import_)
 
 if __name__ == "__main__":
     main()

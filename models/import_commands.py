@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 import cli
-from errors import PickleError, SettingsError, SpecError
+from errors import PickleError, SpecError
 from models.lineage import open_store
 from models.names import RULE, is_name
 from models.source import is_uri
@@ -119,18 +119,13 @@ def import_(
 
 
 def _registry(path: str, tracking_uri: str | None) -> "Registry":
-    from models.offline.mlflow_registry import Credentials
     from models.offline.taking import Registry
     from settings import settings
 
     if not is_uri(path):
         return Registry()
     known = settings()
-    username, password = known.mlflow_username or "", known.mlflow_password or ""
-    if bool(username) != bool(password):
-        raise SettingsError("PUPILA_MLFLOW_USERNAME and PUPILA_MLFLOW_PASSWORD go together.")
-    credentials = Credentials(username, password, known.mlflow_token or "")
-    return Registry(tracking_uri or known.mlflow_tracking_uri, credentials)
+    return Registry(tracking_uri or known.mlflow_tracking_uri, known.mlflow_authorization)
 
 
 def _import_version(path: Path) -> None:

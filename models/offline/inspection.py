@@ -13,12 +13,14 @@ _POINTER: Final = b"version https://git-lfs.github.com/"
 
 def inspect_file(path: Path) -> PickleReport:
     """Nothing is loaded. Raises PickleError for a file that is none of a classifier."""
-    if is_skops(path):
-        # It imports scikit-learn, which a pickle's list of names does not need.
-        from models.offline.skops_file import inspect_skops
+    # What is no regular file is refused by whoever reads it; here a pipe would hold us up.
+    if path.is_file():
+        if is_skops(path):
+            # It imports scikit-learn, which a pickle's list of names does not need.
+            from models.offline.skops_file import inspect_skops
 
-        return inspect_skops(path)
-    _refuse_pointer(path)
+            return inspect_skops(path)
+        _refuse_pointer(path)
     return inspect(path)
 
 

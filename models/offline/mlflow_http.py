@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,18 +28,10 @@ _NOT_THERE: Final = "RESOURCE_DOES_NOT_EXIST"
 _Result = TypeVar("_Result")
 
 
-class Credentials(NamedTuple):
-    """Of a user, or a token; none if both are empty."""
-
-    username: str = ""
-    password: str = ""
-    token: str = ""
-
-
 class MlflowHttp:
     """No redirect is followed, so that credentials go to no other host. Raises SourceError."""
 
-    def __init__(self, uri: str, credentials: Credentials) -> None:
+    def __init__(self, uri: str, authorization: str | None = None) -> None:
         try:
             parts = urlsplit(uri)
             known = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -55,11 +47,8 @@ class MlflowHttp:
         self.netloc = parts.netloc.rpartition("@")[2]
         self._base = uri.rstrip("/")
         self._headers = {"Accept-Encoding": "identity", "User-Agent": "pupila"}
-        self._auth: tuple[str, str] | None = None
-        if credentials.token:
-            self._headers["Authorization"] = f"Bearer {credentials.token}"
-        elif credentials.username:
-            self._auth = (credentials.username, credentials.password)
+        if authorization is not None:
+            self._headers["Authorization"] = authorization
 
     def json(self, path: str, missing: str | None = None) -> dict[str, Any]:
         """An object of the API. ``missing``: what to say where there is none."""
@@ -110,9 +99,7 @@ class MlflowHttp:
     ) -> bool:
         """Whether it is there; ``write`` is called with its pieces."""
         async with (
-            httpx.AsyncClient(
-                timeout=_SILENT_SECONDS, auth=self._auth, headers=self._headers
-            ) as client,
+            httpx.AsyncClient(timeout=_SILENT_SECONDS, headers=self._headers) as client,
             client.stream("GET", self._base + path) as answer,
         ):
             status = answer.status_code

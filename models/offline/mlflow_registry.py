@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from errors import SourceError
-from models.offline.mlflow_http import Credentials, MlflowHttp
+from models.offline.mlflow_http import MlflowHttp
 from models.offline.pickle_machine import escaped
 
 _MOST_MODELS: Final = 50
@@ -38,10 +38,11 @@ class Located(NamedTuple):
 
 
 class MlflowServer:
-    """``uri``: as ``MLFLOW_TRACKING_URI`` has it. Raises SourceError."""
+    """``uri``: as ``MLFLOW_TRACKING_URI`` has it; ``authorization``: the header. Raises
+    SourceError."""
 
-    def __init__(self, uri: str, credentials: Credentials | None = None) -> None:
-        self._http = MlflowHttp(uri, credentials or Credentials())
+    def __init__(self, uri: str, authorization: str | None = None) -> None:
+        self._http = MlflowHttp(uri, authorization)
         self.host = self._http.host
 
     def locate(self, text: str) -> Located:

@@ -22,6 +22,9 @@ CONFIG: Final = "config.json"
 
 MAX_TEXT_BYTES: Final = 4 * 2**20
 
+# PyYAML takes some seconds for so many; those of 4,096 named columns have 200,000.
+_MAX_MLMODEL: Final = 2**20
+
 REQUIREMENTS: Final = ("requirements.txt", "python_env.yaml", "conda.yaml")
 """Where MLflow writes which libraries a model needs, the plainest first."""
 
@@ -49,8 +52,11 @@ class Described(NamedTuple):
 def read_mlmodel(text: str, other: Callable[[str], str | None]) -> Described:
     """An ``MLmodel`` file; ``other``: the text of another file of the folder, None if it is not
     there. Raises SourceError if it describes no estimator of scikit-learn."""
+    if len(text) > _MAX_MLMODEL:
+        raise SourceError(f"Its MLmodel file is larger than {_MAX_MLMODEL:,} characters.")
     try:
-        fields = yaml.load(text, _loader())  # noqa: S506 - a safe one
+        # Not the loader in C, which a hundred thousand brackets crash.
+        fields = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):
         fields = None
     flavors = fields.get("flavors") if type(fields) is dict else None
@@ -139,9 +145,10 @@ def _is(folder: Path, name: str) -> bool:
 
 def _text(folder: Path, name: str) -> str:
     try:
-        return read_regular(_file(folder, name), MAX_TEXT_BYTES).decode("utf-8", "replace")
+        content = read_regular(_file(folder, name).resolve(), MAX_TEXT_BYTES)
     except OSError as error:
         raise SourceError(f"{folder / name} cannot be read: {error.strerror or error}.") from None
+    return content.decode("utf-8", "replace")
 
 
 def _file(folder: Path, name: str) -> Path:
@@ -201,8 +208,3 @@ def _of_signature(inputs: Any) -> int | None:
     if columns and all(one.get("type") in _NUMBERS for one in columns):
         return len(columns)
     return None
-
-
-def _loader() -> Any:
-    """The one in C, which is ten times as fast, where PyYAML has it."""
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -5,14 +5,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from errors import SourceError
 from models.files import open_regular
 from models.names import is_name
-from models.offline.mlflow_registry import Credentials, Located, MlflowServer
+from models.offline.mlflow_registry import Located, MlflowServer
 from models.offline.model_folder import MLMODEL, Described, read_folder, read_mlmodel
 from models.source import Source, is_uri
 
@@ -33,10 +33,10 @@ class Taken:
 
 @dataclass(frozen=True)
 class Registry:
-    """The MLflow server to ask, if one is named."""
+    """The MLflow server to ask, if one is named, and the header that says who asks."""
 
     uri: str | None = None
-    credentials: Credentials = field(default_factory=Credentials)
+    authorization: str | None = None
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def _from_mlflow(text: str, registry: Registry, folder: Path) -> Taken:
             f"{text} is on an MLflow server: say where that is, by --tracking-uri or "
             "MLFLOW_TRACKING_URI."
         )
-    server = MlflowServer(registry.uri, registry.credentials)
+    server = MlflowServer(registry.uri, registry.authorization)
     located = server.locate(text)
     described = _described(server, located)
     path = folder / described.file.rpartition("/")[2]

@@ -84,6 +84,7 @@ def test_requirements_tell_the_version_that_mlmodel_does_not(
         ("", "is not one of MLflow"),
         ("{", "is not one of MLflow"),
         ("[" * 50_000, "is not one of MLflow"),
+        ("#" * (2**20 + 1), "is larger than 1,048,576 characters"),
         ("flavors: 5", "is not one of MLflow"),
         ("!!python/object/apply:os.mkdir [made]", "is not one of MLflow"),
         ("flavors: {xgboost: {}, python_function: {}}", "Its flavors are xgboost, and one"),
