@@ -55,7 +55,7 @@ def standing_in(answers: Answers, **headers: str) -> Iterator[StandIn]:
             stand_in.asked.append((self.path, self.headers.get("Authorization")))
             status, content = stand_in.answers.get(self.path, (404, b"not here"))
             self.send_response(status)
-            for name, value in ({"Content-Length": str(len(content))} | headers).items():
+            for name, value in ({"Content_Length": str(len(content))} | headers).items():
                 self.send_header(name.replace("_", "-"), value)
             self.end_headers()
             self.wfile.write(content)
@@ -146,8 +146,8 @@ def test_a_registered_skops_file_needs_no_trust(recorded: Answers) -> None:
         (("hf://owner/name",), "download it with `hf download OWNER/NAME"),
         (("https://huggingface.co/owner/name",), "download it with `hf download OWNER/NAME"),
         (("models:/digits-skops", "--tracking-uri", "URL"), "names no model of MLflow: write"),
-        (("tests/data",), "A pickle needs --name and --image-spec."),
-        (("tests/data", "--name", "x"), "name the file itself"),
+        (("tests/records",), "A pickle needs --name and --image-spec."),
+        (("tests/records", "--name", "x"), "name the file itself"),
     ],
 )
 def test_what_cannot_be_taken(
