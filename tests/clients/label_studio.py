@@ -58,11 +58,13 @@ class LabelStudio:
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json() if answer.content else None
 
-    def project(self, backend: str, headers: Mapping[str, str] | None = None) -> int:
-        """One that is connected to a backend: its model and its webhook."""
+    def project(self, backend: str, key: str) -> int:
+        """One that is connected to a backend that wants a key: its model and its webhook."""
         fields = {"title": "digits", "label_config": CONFIG}
         number = int(self.ask("POST", "/api/projects/", json=fields)["id"])
-        self.ask("POST", "/api/ml/", json={"project": number, "title": "pupila", "url": backend})
+        model = {"project": number, "title": "pupila", "url": backend, "auth_method": "BASIC_AUTH"}
+        shown = {"basic_auth_user": "any", "basic_auth_pass": key}
+        self.ask("POST", "/api/ml/", json=model | shown)
         actions = ["ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"]
         hook = {
             "project": number,
@@ -70,7 +72,7 @@ class LabelStudio:
             "send_payload": True,
             "send_for_all_actions": False,
             "actions": actions,
-            "headers": dict(headers or {}),
+            "headers": {"X-API-Key": key},
         }
         self.ask("POST", "/api/webhooks/", json=hook)
         return number

@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
+import httpx2
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -90,6 +91,7 @@ def test_a_round_trip(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     pupila = tmp_path / "pupila"
     port = free_port()
     said: list[str] = []
+    key = created_key(home, pupila)
     with label_studio(folder) as studio:
         settings: dict[str, Any] = {
             "home": pupila,
@@ -98,7 +100,7 @@ def test_a_round_trip(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
             "labelstudio_token": studio.token,
         }
         with serve(home, port=port, **settings) as server:
-            project, people = begun(studio, server, said)
+            project, people = begun(studio, server, key, said)
             people.annotate(range(20))
             people.change(people.made[:5])
             people.delete(people.made[5:7])
@@ -135,10 +137,20 @@ def test_a_round_trip(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         sys.stdout.write("\nlabel_studio: " + "\n  ".join(said) + "\n")
 
 
-def begun(studio: LabelStudio, server: Server, said: list[str]) -> tuple[int, People]:
+def created_key(home: Path, pupila: Path) -> str:
+    """One that Label Studio is given, and with which the server is closed to others."""
+    done = command(
+        *("keys", "create", "--name", "label-studio", "--scope", "label,predict"),
+        env=environment(home, home=pupila),
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def begun(studio: LabelStudio, server: Server, key: str, said: list[str]) -> tuple[int, People]:
     """A project of 50 tasks that are labelled: some with their image within, some uploaded."""
     files = images()
-    project = studio.project(f"{server.url}/labelstudio/")
+    project = studio.project(f"{server.url}/labelstudio/", key)
     within = [
         {"image": "data:image/png;base64," + base64.b64encode(one).decode()}
         for one in files[UPLOADED:]
@@ -151,7 +163,9 @@ def begun(studio: LabelStudio, server: Server, said: list[str]) -> tuple[int, Pe
     order = [*files[UPLOADED:], *files[:UPLOADED]]
     for task, image in zip(tasks, order, strict=True):
         (prediction,) = task["predictions"]
-        answer = server.post("/predict/clf", content=image).json()
+        answer = httpx2.post(
+            f"{server.url}/predict/clf", content=image, headers={"X-API-Key": key}, timeout=60
+        ).json()
         (result,) = prediction["result"]
         assert result["value"]["choices"] == [str(answer["prediction"])], task["data"]
         assert 0 < prediction["score"] <= 1
