@@ -42,7 +42,7 @@ def bars(
         plot.rect("fill", left, value, width)
         if at < len(bad) and bad[at]:
             plot.rect("bad", left, bad[at], width)
-    plot.grid([0.0, top / 2, top], lambda one: words.number(one, 0 if top >= 2 else 1))
+    plot.grid([0.0, top / 2, top] if top % 2 == 0 else [0.0, top], words.number)
     plot.times(starts)
     return plot.svg()
 

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from errors import ImageError
+from images.copies import orientation_of
 from images.decoding import examine, read_pixels
 from images.formats import sniff
+from images.geometry import upright
 from images.spec import MAX_SIDE, ImageSpec
 
 _AS_IT_IS: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "WebP": "image/webp"}
@@ -43,11 +45,11 @@ def picture(data: bytes, side: int = MAX_SIDE) -> Picture:
         # Also a damaged one: the browser says so, as it would of the file itself.
         return Picture(data, kind)
     factor = min(1.0, min(side, MAX_SIDE) / max(width, height))
-    # Turned upright, the sides may change places; nobody measures a thumbnail.
+    across, down = upright(width, height, orientation_of(encoded))
     spec = ImageSpec(
         mode="RGB",
-        width=max(1, round(width * factor)),
-        height=max(1, round(height * factor)),
+        width=max(1, round(across * factor)),
+        height=max(1, round(down * factor)),
         resize="bilinear",
     )
     if encoded.cost(spec).bytes > _MOST_MEMORY:

@@ -136,16 +136,23 @@ def duplicates(database: Database, model: str, limit: int) -> list[list[Shown]]:
     """
     column = predictions.c
     newest = (
-        select(column.id, column.image_bytes, column.probabilities)
+        select(column.id, column.at, column.image_bytes, column.probabilities)
         .where(column.model == model, column.image_bytes > 0)
         .order_by(column.at.desc())
         .limit(_DUPLICATES_IN)
+        .cte("newest")
     )
-    alike: dict[tuple[int, bytes | None], list[int]] = {}
+    # Counted by the database: see records.candidates for what reading rows costs.
+    number = func.count().over(partition_by=(newest.c.image_bytes, newest.c.probabilities))
+    counted = select(newest.c.id, newest.c.at, number.label("number")).subquery()
+    alike = (
+        select(counted.c.id)
+        .where(counted.c.number > 1)
+        .order_by(counted.c.at.desc(), counted.c.id.desc())
+        .limit(_HASHED)
+    )
     with database.reading() as connection:
-        for row in connection.execute(newest):
-            alike.setdefault((row.image_bytes, row.probabilities), []).append(row.id)
-        suspects = [one for ids in alike.values() if len(ids) > 1 for one in ids][:_HASHED]
+        suspects = connection.execute(alike).scalars().all()
         groups: dict[str, list[int]] = {}
         for chunk in chunks(suspects, 20):
             statement = select(images).where(images.c.prediction_id.in_(chunk))

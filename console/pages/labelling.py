@@ -27,9 +27,14 @@ WHY: Final = {
     "monitor": "The monitor suspects harm",
     "random": "Drawn at random, to measure the accuracy",
     "unknown": "Unlike the images of the training",
-    "unsure": "Of those that the model is least sure of",
+    "unsure": "The model is unsure: {p}",
     "doubted": "Labelled before, but the model is sure it is something else",
+    "second": "Labelled by another person: what do you say?",
 }
+SURE: Final = "The model is sure ({p}): a label checks that"
+"""Of what it is least sure of, where it is sure of everything."""
+
+_SURE_FROM: Final = 0.9
 
 
 def show(visit: Visit) -> Answer:
@@ -132,9 +137,9 @@ def _next(visit: Visit, model: str, skipped: Sequence[int], last: int | None) ->
 
 
 def _item(visit: Visit, one: Candidate) -> dict[str, Any]:
-    why = visit.words(WHY[one.why])
-    if one.why == "unsure" and one.confidence is not None:
-        why += f" ({visit.words.percent(one.confidence, 0)})"
+    sure = one.confidence or 0.0
+    text = SURE if one.why == "unsure" and sure >= _SURE_FROM else WHY[one.why]
+    why = visit.words(text, p=visit.words.below_all(sure))
     if one.why == "doubted":
         why += f": {one.given}"
     return {"id": one.id, "why": why, "at": visit.words.time(one.at), "kind": one.why}

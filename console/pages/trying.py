@@ -132,11 +132,10 @@ def _asked(visit: Visit, model: str, version: Version, data: bytes, request_id: 
     fields = {
         "request_id": request_id,
         "model": model,
-        "image": base64.b64encode(data).decode(),
-        "probabilities": manifest.gives_probabilities,
+        "probabilities": "true" if manifest.gives_probabilities else "false",
     } | honesty.asked(manifest)
     began = time.perf_counter()
-    reply = visit.ask("/predict/", fields)
+    reply = visit.ask_about("/predict/", data, fields)
     took = 1000 * (time.perf_counter() - began)
     answer = json.loads(reply.body)
     headers = dict(reply.headers)
@@ -151,7 +150,7 @@ def _asked(visit: Visit, model: str, version: Version, data: bytes, request_id: 
         label=answer.get("prediction"),
         bars=shown,
         more=len(bars) - len(shown),
-        certainty=honesty.found(answer),
+        certainty=honesty.found(answer, manifest),
         error=str(answer["detail"]) if "detail" in answer else "",
     )
 
