@@ -22,6 +22,7 @@ from console.language import preferred, words
 from console.pages.table import ROUTES, Route
 from console.recent import RECENT
 from console.rendering import render
+from console.sentences import Sentence, said
 from console.server import Server
 from console.session import Session
 from console.visit import Answer, Content, Export, NotHereError, Page, Redirect, Upload, Visit
@@ -96,18 +97,19 @@ class Console:
             refused = self._door.refused(visit, route.need)
             return refused or await self._on_thread(route, visit)
         except NotHereError as error:
-            return _failure(visit, error.status, visit.words(str(error), **error.values))
+            return _failure(visit, error.status, _sentence(visit, error))
         except RequestError as error:
-            return _failure(visit, error.status, str(error))
+            return _failure(visit, error.status, said(visit.words, str(error)))
         except (DatabaseError, SchemaError) as error:
             logger.warning("a page could not be shown: %s", error)
             text = visit.words("The database does not answer, so nothing can be shown or kept now.")
-            return _failure(visit, 503, text)
+            return _failure(visit, 503, Sentence(text, visit.words.language))
         except PupilaError as error:
-            return _failure(visit, 409, str(error))
+            return _failure(visit, 409, said(visit.words, str(error)))
         except Exception:
             logger.exception("/console/%s failed", visit.page)
-            return _failure(visit, 500, visit.words("The server failed; its log has the reason."))
+            text = visit.words("The server failed; its log has the reason.")
+            return _failure(visit, 500, Sentence(text, visit.words.language))
 
     async def _on_thread(self, route: Route, visit: Visit) -> Answer:
         """What it changed is seen by whoever looks next, even if they looked meanwhile."""
@@ -162,7 +164,7 @@ class Console:
             try:
                 await send_export(send, answer, [*_HEADERS, *headers])
             except NotHereError as error:
-                answer = _failure(visit, error.status, str(error))
+                answer = _failure(visit, error.status, _sentence(visit, error))
                 headers.pop()
             else:
                 return
@@ -195,10 +197,18 @@ def rendered(visit: Visit, page: Page) -> Content:
     return Content(render(visit, page).encode(), "text/html; charset=utf-8", status=page.status)
 
 
-def _failure(visit: Visit, status: int, text: str) -> Content:
+def _failure(visit: Visit, status: int, sentence: Sentence) -> Content:
     if visit.wants_json:
-        return Content(json.dumps({"detail": text}).encode(), "application/json", status=status)
-    return rendered(visit, Page("failure.html", {"text": text, "status": status}, status))
+        body = {"detail": sentence.text, "language": sentence.language}
+        return Content(json.dumps(body).encode(), "application/json", status=status)
+    return rendered(visit, Page("failure.html", {"sentence": sentence, "status": status}, status))
+
+
+def _sentence(visit: Visit, error: NotHereError) -> Sentence:
+    """One of the catalogue's, or what the server answered."""
+    if error.values:
+        return Sentence(visit.words(str(error), **error.values), visit.words.language)
+    return said(visit.words, str(error))
 
 
 def _fields(text: bytes) -> dict[str, str]:

@@ -111,10 +111,7 @@ def label(visit: Visit) -> Answer:
     }
     reply = visit.ask("/feedback/", fields)
     if reply.status != 200:
-        detail = str(json.loads(reply.body).get("detail", ""))
-        if visit.wants_json:
-            return Content(reply.body, "application/json", status=reply.status)
-        raise NotHereError(reply.status, detail)
+        raise NotHereError(reply.status, str(json.loads(reply.body).get("detail", "")))
     if visit.wants_json:
         return Content(reply.body, "application/json")
     return _next(visit, listing.name, skipped, prediction_id)

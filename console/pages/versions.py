@@ -16,6 +16,8 @@ from records.champions import promote, rollback
 from records.decisions import history
 from records.verdicts import VerdictRow, verdicts
 
+# Whose reason is a sentence of the guard, which is in English.
+_BY_GUARD: Final = ("stage", "gain", "harm")
 _LISTED: Final = 30
 _DECISIONS: Final = 20
 _MISTAKES: Final = 24
@@ -77,6 +79,7 @@ def show(visit: Visit) -> Answer:
             "evidence": evidence,
             "decisions": decisions,
             "actions": ACTIONS,
+            "by_guard": _BY_GUARD,
             "verdicts": judged,
             "outcomes": OUTCOMES,
             "can_operate": visit.may("operate"),

@@ -186,7 +186,11 @@ if (labelling) {
         if (!answer.ok) {
           const lost = document.getElementById("lost");
           lost.hidden = false;
-          lost.textContent = `${say.lost} ${(await answer.json().catch(() => ({}))).detail || answer.status}`;
+          const said = await answer.json().catch(() => ({}));
+          const text = document.createElement("span");
+          text.lang = said.language || "";
+          text.textContent = said.detail || answer.status;
+          lost.replaceChildren(`${say.lost} `, text);
         }
         outbox = outbox.filter((other) => other !== one);
         localStorage.setItem(store, JSON.stringify(outbox));
