@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from console import assets
 from console.door import Door, Visitor, header
-from console.export import send_export
+from console.export import Exports
 from console.language import preferred, words
 from console.pages.table import ROUTES, Route
 from console.recent import RECENT
@@ -48,7 +48,7 @@ _HEADERS: Final = (
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"geolocation=(), microphone=(), payment=(), usb=()"),
+    (b"permissions-policy", b"camera=(self), geolocation=(), microphone=(), payment=(), usb=()"),
 )
 _FRESH: Final = (b"cache-control", b"no-store")
 _FOR_GOOD: Final = (b"cache-control", b"public, max-age=31536000, immutable")
@@ -62,6 +62,7 @@ class Console:
         self._door = Door(server)
         self._threads = ThreadPoolExecutor(_THREADS, "console")
         self._waiting = 0
+        self._exports = Exports()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asset = assets.asset(scope["path"])
@@ -87,7 +88,7 @@ class Console:
             wants_json=b"application/json" in header(scope, b"accept").encode(),
         )
         answer = await self._answer(visit, visitor, receive)
-        await self._send(send, visit, visitor, answer)
+        await self._send(receive, send, visit, visitor, answer)
 
     async def _answer(self, visit: Visit, visitor: Visitor, receive: Receive) -> Answer:
         try:
@@ -148,7 +149,9 @@ class Console:
             raise NotHereError(403, "The page was too old, or not one of ours: load it again.")
         return replace(visit, form=fields, files=files)
 
-    async def _send(self, send: Send, visit: Visit, visitor: Visitor, answer: Answer) -> None:
+    async def _send(
+        self, receive: Receive, send: Send, visit: Visit, visitor: Visitor, answer: Answer
+    ) -> None:
         headers = [_FRESH, (b"vary", b"accept-language, cookie")]
         cookie = visitor.cookie
         if isinstance(answer, Redirect) and answer.cookie is not None:
@@ -162,7 +165,7 @@ class Console:
         if isinstance(answer, Export):
             headers.append((b"content-disposition", _attachment(answer.name)))
             try:
-                await send_export(send, answer, [*_HEADERS, *headers])
+                await self._exports.send(receive, send, answer, [*_HEADERS, *headers])
             except NotHereError as error:
                 answer = _failure(visit, error.status, _sentence(visit, error))
                 headers.pop()

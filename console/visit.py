@@ -5,6 +5,7 @@ import json
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -66,11 +67,13 @@ class Content:
 
 @dataclass(frozen=True)
 class Export:
-    """A file that a command writes; ``arguments``: of ``python``, to which its path is added."""
+    """A file that a command writes; ``arguments``: of ``python``, to which its path is added;
+    ``progress``: a file in which it says how far it is."""
 
     arguments: Sequence[str]
     type: str
     name: str
+    progress: Path | None = None
 
 
 Answer = Page | Redirect | Content | Export
