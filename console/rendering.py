@@ -39,6 +39,7 @@ def render(visit: Visit, page: Page) -> str:
                 "pages": [(name, visit.words(title)) for name, title in shown],
                 "models": [one.name for one in listings],
                 "model": model.name if model else "",
+                "chosen": visit.chosen,
                 "token": visit.token,
                 **page.content,
             }
@@ -51,6 +52,8 @@ def render(visit: Visit, page: Page) -> str:
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        # Or each use of one would look whether its file has changed.
+        auto_reload=False,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

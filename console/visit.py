@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlencode
@@ -131,11 +131,18 @@ class Visit:
     def model(self) -> Listing | None:
         """The one that is asked for, else the default one, else any."""
         listings = {one.name: one for one in self.listings()}
-        for name in (self.form.get("model"), self.query.get("model")):
+        for name in (self.form.get("model"), self.query.get("model"), *self.rest[:1]):
             if name in listings:
                 return listings[name]
         default = listings.get(self.server.settings.default_model)
         return default or next(iter(listings.values()), None)
+
+    @property
+    def chosen(self) -> str:
+        """The name of the model, unless it is the one that a page shows anyway."""
+        model = self.model
+        anyway = replace(self, form={}, query={}, rest=()).model
+        return "" if model is None or anyway is None or model.name == anyway.name else model.name
 
     def ask(self, path: str, content: Any) -> Reply:
         """The answer of one of the server's routes to this visitor; not from the event loop."""

@@ -27,7 +27,8 @@ def browser() -> Iterator[Browser]:
         pytest.fail(why) if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip(why)
     with sync_playwright() as playwright:
         # Its sandbox needs privileges that a container does not have.
-        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        flags = ["--no-sandbox", "--use-fake-device-for-media-stream"]
+        running = playwright.chromium.launch(executable_path=program, args=flags)
         try:
             yield running
         finally:
@@ -60,6 +61,14 @@ def _is_fault(message: ConsoleMessage) -> bool:
 def overflows(page: Page) -> bool:
     """Whether one has to scroll sideways."""
     return bool(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
+
+def paint(page: Page) -> str:
+    """When the browser painted something of the page first, since it was asked for."""
+    first = """new Promise((found) => new PerformanceObserver((list) => {
+        for (const one of list.getEntriesByName("first-contentful-paint")) found(one.startTime);
+    }).observe({ type: "paint", buffered: true }))"""
+    return f"first paint after {page.evaluate(first):.0f} ms"
 
 
 def serious(page: Page) -> list[str]:

@@ -96,6 +96,7 @@ def test_steps_of_time_are_added_up_once(database: Database) -> None:
         (hour - timedelta(hours=2), "clf", "v1", "champion", "status", "503"): 1,
         (hour - timedelta(hours=2), "clf", "v1", "champion", "latency", "0.005"): 6,
         (hour, "clf", "v1", "champion", "status", "200"): 2,
+        (hour, "clf", "v1", "champion", "label", '"cat"'): 2,
         (hour, "other", "v1", "champion", "status", "200"): 9,
     }
     with database.writing() as connection:
@@ -103,6 +104,7 @@ def test_steps_of_time_are_added_up_once(database: Database) -> None:
     trends = Trends()
     trend = trends.trend(database, "clf", "day", NOW)
     assert [one.requests for one in trend.steps[-3:]] == [6, 0, 2]
+    assert trend.steps[-1].predicted == {'"cat"': 2}
     assert (trend.steps[-3].errors, trend.missing, len(trend.steps)) == (1, 0, 24)
     # What is over is not read again; what goes on is.
     with database.writing() as connection:
