@@ -9,7 +9,7 @@ from console.queue import queue
 from console.recent import RECENT
 from console.visit import Answer, Content, NotHereError, Page, Redirect, Visit, link
 from models.manifest import Label
-from records.candidates import Candidate
+from records.candidates import Candidate, waiting
 from records.database import Database
 from records.labellers import labellers, withdraw
 from records.lookup import Found, find
@@ -53,6 +53,7 @@ def show(visit: Visit) -> Answer:
         if visit.wants_json:
             items = [_item(visit, one) for one in found]
             return Content(json.dumps({"items": items}).encode(), "application/json")
+        open_ = RECENT(("open", listing.name), lambda: waiting(database, listing.name))
         people = RECENT(("people", listing.name), lambda: labellers(database, listing.name))
     if again is not None and again.model == listing.name:
         found = [_again(again), *(one for one in found if one.id != again.id)]
@@ -68,6 +69,7 @@ def show(visit: Visit) -> Answer:
             <= 64,
             "skip": ",".join(map(str, skipped)),
             "last": last,
+            "waiting": open_,
             "people": people,
             "people_today": people.today.get(visit.source, 0),
         },
