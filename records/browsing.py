@@ -10,7 +10,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import Connection, Select, func, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Select, func, select, type_coerce
 from sqlalchemy import Text as SqlText
 
 from labels import label_key
@@ -29,12 +29,13 @@ _HASHED: Final = 200
 @dataclass(frozen=True)
 class Counts:
     """Of the newest predictions and labels: how many of each class. ``predictions`` and ``labels``:
-    that were looked at, at most LOOKED_AT."""
+    that were looked at, at most LOOKED_AT; ``abstained``: predictions that said no class."""
 
     predicted: Mapping[Label, int]
     given: Mapping[Label, int]
     predictions: int
     labels: int
+    abstained: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Shown:
 def class_counts(database: Database, model: str) -> Counts:
     """Raises DatabaseError."""
     predicted = (
-        select(predictions.c.label)
+        select(predictions.c.label, predictions.c.abstained)
         .where(predictions.c.model == model, predictions.c.status == 200)
         .order_by(predictions.c.at.desc())
         .limit(LOOKED_AT)
@@ -64,8 +65,13 @@ def class_counts(database: Database, model: str) -> Counts:
         .limit(LOOKED_AT)
     )
     with database.reading() as connection:
-        first, second = _counted(connection, predicted), _counted(connection, given)
-    return Counts(first, second, sum(first.values()), sum(second.values()))
+        newest = predicted.subquery()
+        silent = newest.c.abstained.is_(True)
+        first = _counted(connection, select(newest.c.label).where(~silent))
+        statement = select(func.count()).select_from(newest).where(silent)
+        abstained = int(connection.execute(statement).scalar_one())
+        second = _counted(connection, given)
+    return Counts(first, second, sum(first.values()) + abstained, sum(second.values()), abstained)
 
 
 def kept(database: Database, model: str, most: int) -> int:
@@ -83,7 +89,7 @@ def of_class(
     newest = (
         select((labels.c.prediction_id if by_label else predictions.c.id).label("id"))
         .add_columns(source.c.label, source.c.at)
-        .where(source.c.model == model)
+        .where(source.c.model == model, *([] if by_label else [_said()]))
         .order_by(source.c.at.desc())
         .limit(LOOKED_AT)
         .subquery()
@@ -112,7 +118,7 @@ def mistakes(database: Database, model: str, version: str, limit: int) -> list[S
     statement = (
         select(predictions.c.id, predictions.c.label, newest.c.given)
         .join(newest, newest.c.prediction_id == predictions.c.id)
-        .where(predictions.c.version == version, predictions.c.image_bytes > 0)
+        .where(predictions.c.version == version, predictions.c.image_bytes > 0, _said())
         .order_by(newest.c.at.desc(), newest.c.id.desc())
     )
     wrong: list[int] = []
@@ -182,6 +188,11 @@ def shown(connection: Connection, ids: list[int]) -> list[Shown]:
         for row in connection.execute(statement).mappings():
             found[row["id"]] = Shown(**row, given=given.get(row["id"]))
     return [found[id_] for id_ in ids if id_ in found]
+
+
+def _said() -> ColumnElement[bool]:
+    """A condition: the client got a class, and not the silence of a version that abstains."""
+    return predictions.c.abstained.is_not(True)
 
 
 def _counted(connection: Connection, statement: Select[tuple[Label | None]]) -> dict[Label, int]:
