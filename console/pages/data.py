@@ -4,13 +4,13 @@ import json
 from typing import Final
 
 from console.pages.trying import champion_of, label_of
+from console.pictures import sees_tiny
 from console.progress import progress_file, reached
 from console.recent import RECENT
 from console.report import CHECKS, STATES, newest
 from console.server import Listing
 from console.visit import Answer, Content, Export, NotHereError, Page, Redirect, Visit, link
 from models.manifest import Label
-from models.version import Version
 from records.audit import Act, add_acts
 from records.browsing import class_counts, duplicates, kept, of_class
 from records.database import Database
@@ -68,7 +68,7 @@ def show(visit: Visit) -> Answer:
             "report": report,
             "checks": CHECKS,
             "states": STATES,
-            "small": _small(version),
+            "small": sees_tiny(version),
             "may_export": visit.may("label") or visit.may("operate"),
             "can_operate": visit.may("operate"),
             "deleted": visit.query.get("deleted", ""),
@@ -155,11 +155,6 @@ def _class(visit: Visit, listing: Listing) -> Answer:
             "found": found[:_PAGE],
             "page": page,
             "more": len(found) > _PAGE,
-            "small": _small(version),
+            "small": sees_tiny(version),
         },
     )
-
-
-def _small(version: Version) -> bool:
-    spec = version.manifest.image_spec
-    return max(spec.width, spec.height) <= 64

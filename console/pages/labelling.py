@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from console.pages.trying import champion_of, label_of
+from console.pictures import sees_tiny
 from console.queue import queue
 from console.recent import RECENT
 from console.visit import Answer, Content, NotHereError, Page, Redirect, Visit, link
@@ -65,8 +66,7 @@ def show(visit: Visit) -> Answer:
             "items": [_item(visit, one) for one in found],
             "labels": labels,
             "buttons": _buttons(labels),
-            "small": max(version.manifest.image_spec.width, version.manifest.image_spec.height)
-            <= 64,
+            "small": sees_tiny(version),
             "skip": ",".join(map(str, skipped)),
             "last": last,
             "waiting": open_,

@@ -22,6 +22,8 @@ _BARS: Final = 10
 _BARS_AT_LEAST: Final = 3
 _VISIBLE: Final = 0.005
 _SIDE: Final = 320
+# A larger file is made smaller before it becomes a part of the page.
+_WITHIN_BYTES: Final = 32_000
 # An image of this size goes along with the form for its label, so that it can be labelled even if
 # its prediction was not kept.
 _CARRIED_BYTES: Final = 48_000
@@ -77,7 +79,7 @@ def classify(visit: Visit) -> Answer:
     shown: Picture | None = None
     sight: Picture | None = None
     try:
-        shown = picture(data, _SIDE)
+        shown = picture(data, _SIDE, _WITHIN_BYTES)
         sight = seen(data, version.manifest.image_spec, visit.server.settings.max_image_pixels)
     except ImageError:
         shown = None

@@ -9,6 +9,7 @@ from console import jobs
 from console.comparison import differences
 from console.evidence import gather
 from console.matrix import matrix
+from console.pictures import sees_tiny
 from console.server import Listing
 from console.visit import Answer, NotHereError, Page, Redirect, Visit, link
 from models.version import Version
@@ -180,7 +181,7 @@ def _version(visit: Visit, listing: Listing) -> Answer:
             "wrong": wrong,
             "verdict": _verdict(rows[0]) if rows else None,
             "outcomes": OUTCOMES,
-            "small": max(manifest.image_spec.width, manifest.image_spec.height) <= 64,
+            "small": sees_tiny(version),
             "is_champion": version.tag == listing.champion,
             "can_operate": visit.may("operate"),
             "can_start": jobs.possible(),

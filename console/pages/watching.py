@@ -12,6 +12,7 @@ from console import jobs
 from console.advice import steps
 from console.charts import bars, lines, marks, stacks, whiskers
 from console.language import Words
+from console.pictures import sees_tiny
 from console.recent import RECENT
 from console.report import STATES, VIEWS, accuracies, changes, newest
 from console.trend import Span, Trends
@@ -115,8 +116,7 @@ def show(visit: Visit) -> Answer:
             "predicted_plot": _predicted_plot(words, trend.steps, classes) if classes else None,
             "predicted_classes": [_written(one) for one in classes],
             "shown": report.shown[:_SHOWN] if report else [],
-            "small": version is not None
-            and max(version.manifest.image_spec.width, version.manifest.image_spec.height) <= 64,
+            "small": version is not None and sees_tiny(version),
             "jobs": [one for one in (job, training) if one is not None and _is_news(one)],
             "sentence": jobs.sentence,
             "newest": listing.versions[-1][0].version,
