@@ -28,6 +28,8 @@ _TRENDS: Final = Trends()
 _REPORTS: Final = 30
 _SHOWN: Final = 12
 _COLORS: Final = 5
+# Whoever has just labelled may be answered by another worker.
+_UNSEEN_SECONDS: Final = 3.0
 # An infinite bound of a bucket: more than ten seconds.
 _LONGEST: Final = 10.0
 _NEWS_SECONDS: Final = 3600.0
@@ -57,7 +59,9 @@ def show(visit: Visit) -> Answer:
         if report is not None:
             looked = report.at
             unseen = RECENT(
-                ("unseen", name, looked), lambda: labelled_since(database, name, looked)
+                ("unseen", name, looked),
+                lambda: labelled_since(database, name, looked),
+                _UNSEEN_SECONDS,
             )
     starts = [one.start for one in trend.steps]
     found, drifts = accuracies(accuracy_rows), changes(drift_rows)

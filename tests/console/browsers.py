@@ -81,10 +81,10 @@ def serious(page: Page) -> list[str]:
     ]
 
 
-def tab_to(page: Page, selector: str, most: int = 60) -> None:
-    """Press the tabulator until the element has the focus."""
+def tab_to(page: Page, selector: str, most: int = 60, key: str = "Tab") -> None:
+    """Press the tabulator until the element has the focus; with "Shift+Tab", from the end."""
     for _ in range(most):
-        page.keyboard.press("Tab")
+        page.keyboard.press(key)
         if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
             return
     raise AssertionError(f"no way to {selector} by the keyboard")

@@ -84,6 +84,7 @@ def test_try_by_mouse(server: Server, chromium: Browser) -> None:
         expect(page.locator(".answer strong")).to_have_text("8")
         page.locator("summary").click()
         expect(page.locator(".recipe pre").first).to_contain_text("/predict/clf")
+        assert serious(page) == []
         picture(page, "try")
 
 
@@ -259,6 +260,7 @@ def test_put_another_version_live_and_go_back(server: Server, chromium: Browser)
         page.locator('input[name="b"]').last.check()
         page.get_by_role("button", name="Compare the two").click()
         expect(page.locator("tbody")).to_contain_text("Recipe")
+        assert serious(page) == []
         page.go_back()
         page.locator("tbody th a").last.click()
         page.on("dialog", lambda dialog: dialog.accept())
@@ -293,6 +295,10 @@ def test_a_trial_is_watched_paused_and_ended(server: Server, chromium: Browser) 
         expect(rollout.locator(".stages li.now")).to_have_text("Shadow")
         expect(rollout).to_contain_text("more labels on disagreements would show it")
         picture(page, "versions")
+        page.goto("/console/try")
+        page.locator("button.sample").first.click()
+        expect(page.locator(".outcome h3")).to_have_text(["Champion", "Challenger"])
+        page.goto("/console/versions")
         rollout.locator("summary").click()
         pause = page.locator("form.action", has=page.locator('input[value="pause"]'))
         pause.locator('input[name="because"]').fill("holidays")
@@ -325,6 +331,7 @@ def test_decide_on_a_phone(server: Server, chromium: Browser) -> None:
         page.locator("tbody th a").first.tap()
         expect(page.locator(".matrix")).to_be_visible()
         assert not overflows(page)
+        assert serious(page) == []
 
 
 def test_data(server: Server, chromium: Browser) -> None:
@@ -337,13 +344,14 @@ def test_data(server: Server, chromium: Browser) -> None:
         expect(page.locator("#exporting")).to_contain_text("The file is made")
         page.locator("tbody a").first.click()
         expect(page.locator(".grid img").first).to_be_visible()
+        assert serious(page) == []
         picture(page, "class")
 
 
 def test_delete_a_request_by_the_keyboard_and_on_a_phone(server: Server, chromium: Browser) -> None:
     with window(chromium, server.url, phone=True) as page:
         page.goto("/console/data")
-        tab_to(page, 'input[name="request_id"]', 80)
+        tab_to(page, 'input[name="request_id"]', key="Shift+Tab")
         page.keyboard.type("digit-1")
         page.keyboard.press("Enter")
         page.locator("button.danger").tap()
