@@ -42,7 +42,8 @@ def progress_file(home: Path, name: str) -> Path | None:
     if _NAME.fullmatch(name) is None:
         return None
     folder = home / "console"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder / f"export-{name}.json"
 
 

@@ -15,7 +15,7 @@ from console.visit import Answer, NotHereError, Page, Redirect, Visit, link
 from models.version import Version
 from records.browsing import mistakes
 from records.champions import promote, rollback
-from records.decisions import history
+from records.decisions import history, past_champions
 from records.rollouts import rollouts
 from records.verdicts import VerdictRow, verdicts
 
@@ -68,11 +68,12 @@ def show(visit: Visit) -> Answer:
         if listing.rollout is not None:
             evidence = gather(database, listing.rollout, settings, visit.words)
         decisions = history(database, listing.name, limit=_DECISIONS)
+        with database.reading() as connection:
+            _, back_to = ["", "", *past_champions(connection, listing.name)][:-3:-1]
         trials = {one.id: one.challenger for one in rollouts(database, listing.name, limit=_TRIALS)}
         judged = {
             row.challenger: row for row in reversed(verdicts(database, listing.name, limit=100))
         }
-    past = [one for one in decisions if one.after is not None]
     starting = jobs.last(settings, "start", listing.name)
     return Page(
         "versions.html",
@@ -89,7 +90,7 @@ def show(visit: Visit) -> Answer:
             "verdicts": judged,
             "outcomes": OUTCOMES,
             "can_operate": visit.may("operate"),
-            "can_go_back": len(past) > 1 or (bool(past) and past[0].before is not None),
+            "back_to": back_to if any(one.version == back_to for one in versions) else "",
             "job": starting if starting is not None and starting.running else None,
             "failed": starting if _failed(starting) and listing.rollout is None else None,
             "sentence": jobs.sentence,
