@@ -208,8 +208,10 @@ def main(records: int, rounds: int, seconds: float, pause: float, output: Path) 
     folder = Path(tempfile.mkdtemp(prefix="pupila-bench-"))
     try:
         store = Store(folder / "models")
-        store.save(LinearDraft(seed=1))
-        version = store.save(LinearDraft(seed=2))
+        # So that all labels came after its training, and are counted.
+        made = datetime.now(UTC) - timedelta(days=31)
+        store.save(LinearDraft(seed=1, created_at=made))
+        version = store.save(LinearDraft(seed=2, created_at=made + timedelta(hours=1)))
         fill(folder, records, version.version)
         with serve(folder, record_per_minute=60) as server:
             costs = pages(server, rounds)
