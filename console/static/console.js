@@ -14,6 +14,14 @@ document.addEventListener("submit", (event) => {
   if (question && !window.confirm(question)) event.preventDefault();
 });
 
+// What has to be scrolled sideways, is also by the keyboard.
+for (const wide of document.querySelectorAll(".scroll"))
+  if (wide.scrollWidth > wide.clientWidth) {
+    wide.tabIndex = 0;
+    wide.role = "group";
+    wide.ariaLabel = (wide.querySelector("caption, th") || wide).textContent.trim();
+  }
+
 function copyButtons(within) {
   for (const button of within.querySelectorAll("button.copy")) {
     if (!navigator.clipboard) continue;
