@@ -293,6 +293,8 @@ def test_a_trial_is_watched_paused_and_ended(server: Server, chromium: Browser) 
         send(server, SENT, SENT + 40)
         expect(rollout.locator(".stages li.now")).to_have_text("Shadow")
         expect(rollout).to_contain_text("more labels on disagreements would show it")
+        compared = rollout.locator(".figures dd").first
+        until(lambda: bool(page.reload()) and compared.inner_text() != "0", "what was compared")
         picture(page, "versions")
         page.goto("/console/try")
         page.locator("button.sample").first.click()
