@@ -52,6 +52,7 @@ from serving.http.schema import (
     PredictRequest,
     PredictResponse,
 )
+from serving.http.server import certificate_expiry, use_http_protocol
 from serving.inference.admission import Admission
 from serving.inference.memory import workers
 from serving.inference.registry import Registry
@@ -59,7 +60,6 @@ from serving.keys.gate import Gate
 from serving.keys.keyring import Keyring
 from serving.keys.watch import KeyWatch, opening
 from serving.labelstudio.backend import Backend
-from serving.metrics import EXEMPLARS
 from serving.oip.infer import Infer
 from serving.oip.metadata import Index, Metadata
 from serving.predictions import Predict, PredictBatch
@@ -71,6 +71,7 @@ from serving.recording.recorder import Recorder
 from serving.rollouts import Rollouts
 from serving.routing.trials import Trials
 from serving.routing.watch import RoutingWatch
+from serving.series import EXEMPLARS
 from serving.supervision import Supervision, give_up, refuse_address, refuse_certificate
 from serving.unsupported import refuse_unsupported
 from serving.within import Within
@@ -110,7 +111,7 @@ HttpProtocol.limits = Limits(
     descriptors.connections(SETTINGS.max_connections),
 )
 internals.leave_out_unused()
-internals.use_http_protocol("serving.http.protocol:HttpProtocol")
+use_http_protocol("serving.http.protocol:HttpProtocol")
 
 
 class PredictInput(Raw, PredictRequest, bentoml.IODescriptor):
@@ -193,7 +194,7 @@ class Pupila:
 
     @bentoml.on_startup
     async def start(self) -> None:
-        FACTS.certificate = internals.certificate_expiry()
+        FACTS.certificate = certificate_expiry()
         DRAIN.listen()
         await self.running.enter_async_context(beating())
         self.running.callback(self.records.close)

@@ -21,8 +21,9 @@ from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
 from serving.inference.honesty import Said
 from serving.keys.caller import CALLER, Caller
-from serving.metrics import NO_VERSION, REJECTED
+from serving.metrics import REJECTED
 from serving.routing.trial import Tried
+from serving.series import NO_VERSION
 from settings import Settings
 
 ClientGone = Callable[[], bool]

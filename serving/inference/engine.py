@@ -18,7 +18,7 @@ from serving.inference.decoder import Decoder, Features
 from serving.inference.honesty import Honesty
 from serving.inference.items import refused
 from serving.inference.pace import Cost
-from serving.metrics import VersionMetrics
+from serving.series import VersionMetrics
 from settings import Settings
 
 # How often a graph is timed when it is loaded, unless it is slow.

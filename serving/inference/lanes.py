@@ -22,7 +22,7 @@ from models.extractor import Embedder
 from serving.inference.items import Item, Queue, expired, refused, stays
 from serving.inference.pace import Pace
 from serving.inference.plan import Plan
-from serving.metrics import ExtractorMetrics
+from serving.series import ExtractorMetrics
 
 Embedding = NDArray[np.float32]
 

@@ -20,7 +20,7 @@ from serving.inference.items import LONG_SECONDS
 from serving.inference.lanes import Embedding, Lanes
 from serving.inference.pace import Cost
 from serving.inference.plan import Plan
-from serving.metrics import ExtractorMetrics
+from serving.series import ExtractorMetrics
 from tests.waiting import PATIENCE_SECONDS, until_async
 
 SPEC = ImageSpec(mode="L", width=2, height=1, scale=255.0)
