@@ -75,13 +75,26 @@ def test_another_process_is_given_the_chosen_settings_and_none_of_ours(
     assert "PORT" not in found
 
 
+@pytest.mark.parametrize(
+    ("settings", "header"),
+    [
+        ({}, None),
+        ({"mlflow_username": "me", "mlflow_password": "a:b"}, "Basic bWU6YTpi"),
+        ({"mlflow_username": "me", "mlflow_token": "t"}, "Bearer t"),
+        ({"mlflow_password": "p"}, None),
+    ],
+)
+def test_what_tells_mlflow_who_asks(settings: dict[str, str], header: str | None) -> None:
+    assert Settings(**settings).mlflow_authorization == header
+
+
 SECRETS = [name for name, field in Settings.model_fields.items() if not field.repr]
 
 
 def test_what_may_hold_a_password_is_a_secret() -> None:
     assert set(SECRETS) == {
         "console_secret", "database_url", "database_password", "labelstudio_token", "webhook_url",
-        "mlflow_tracking_uri", "tracing_headers",
+        "mlflow_tracking_uri", "mlflow_password", "mlflow_token", "tracing_headers",
     }  # fmt: skip
 
 
