@@ -2,7 +2,7 @@
 
 import io
 import json
-import os
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -61,12 +61,12 @@ class Unreviewed(LogisticRegression):
 
 def test_unknown_types_are_named_and_need_trust(tmp_path: Path) -> None:
     features, targets = load_digits(return_X_y=True)
-    model = make_pipeline(FunctionTransformer(os.path.join), Unreviewed(C=0.01, max_iter=500))
+    model = make_pipeline(FunctionTransformer(shutil.which), Unreviewed(C=0.01, max_iter=500))
     model[-1].fit(features[:200], targets[:200])
     path = written(tmp_path, skops.io.dumps(model))
     report = inspect_file(path)
     assert report.runs_code
-    assert {one.rpartition(".")[2] for one in report.imports} == {"Unreviewed", "join"}
+    assert {one.rpartition(".")[2] for one in report.imports} == {"Unreviewed", "which"}
     with pytest.raises(PickleError, match="add --trust"):
         load(path, trust=False)
 
