@@ -59,7 +59,7 @@ async def _send(send: Send, export: Export, path: Path, headers: Headers) -> Non
 
 
 async def _written(export: Export, path: Path, receive: Receive) -> bool:
-    """Whether it was written: not if whoever asked goes away before."""
+    """Whether it was written: not if whoever asked goes away before, and it shows."""
     progress = [] if export.progress is None else ["--progress", str(export.progress)]
     process = await asyncio.create_subprocess_exec(
         "nice",

@@ -13,7 +13,7 @@ from typing import Final
 import click
 from sqlalchemy import func, select
 
-from console.progress import Progress
+from console.progress import Progress, StoppedError
 from errors import PupilaError
 from images.decoding import examine
 from images.formats import sniff
@@ -47,7 +47,7 @@ def main(model: str, kind: str, labelled: bool, progress: Path | None, path: Pat
                 export(database, path, model=model, labelled=labelled, overwrite=True, tell=tell)
             else:
                 write_folder(database, path, model, labelled=labelled, tell=tell)
-    except PupilaError as error:
+    except (PupilaError, StoppedError) as error:
         click.echo(str(error))
         sys.exit(1)
 

@@ -13,6 +13,10 @@ _NAME: Final = re.compile("[0-9a-f]{16}")
 _MOST_BYTES: Final = 200
 
 
+class StoppedError(Exception):
+    """Whoever asked for the export does not want it any more."""
+
+
 class Reached(NamedTuple):
     """``done`` of ``whole`` predictions; ``ended``: the file is on its way to whoever asked."""
 
@@ -22,7 +26,8 @@ class Reached(NamedTuple):
 
 
 class Progress:
-    """Called with how much is done; writes that down some times a second."""
+    """Called with how much is done; writes that down some times a second. Raises StoppedError once
+    nobody wants the export any more."""
 
     def __init__(self, path: Path, whole: int) -> None:
         self._path, self._whole = path, whole
@@ -33,6 +38,8 @@ class Progress:
         if done < self._whole and time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _SECONDS
+        if _stop_file(self._path).exists():
+            raise StoppedError("The export was stopped.")
         _write(self._path, Reached(done, self._whole))
 
 
@@ -61,11 +68,26 @@ def end(path: Path) -> None:
     """Say that it is over, for as long as its page may ask, and forget what is older."""
     found = reached(path) or Reached(0, 0)
     _write(path, found._replace(ended=True))
+    with suppress(OSError):
+        _stop_file(path).unlink(missing_ok=True)
     oldest = time.time() - _KEPT_SECONDS
     with suppress(OSError):
-        for other in path.parent.glob("export-*.json"):
+        for other in path.parent.glob("export-*.*"):
             if other.stat().st_mtime < oldest:
                 other.unlink()
+
+
+def stop(path: Path) -> None:
+    """Have the export end. A closed connection does not say that: clients may close their side and
+    still wait for an answer."""
+    found = reached(path)
+    if found is None or not found.ended:
+        with suppress(OSError):
+            _stop_file(path).touch()
+
+
+def _stop_file(path: Path) -> Path:
+    return path.with_suffix(".stop")
 
 
 def _write(path: Path, found: Reached) -> None:

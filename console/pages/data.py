@@ -5,7 +5,7 @@ from typing import Final
 
 from console.pages.trying import champion_of, label_of
 from console.pictures import sees_tiny
-from console.progress import progress_file, reached
+from console.progress import progress_file, reached, stop
 from console.recent import RECENT
 from console.report import CHECKS, STATES, newest
 from console.server import Listing
@@ -77,7 +77,7 @@ def show(visit: Visit) -> Answer:
 
 
 def change(visit: Visit) -> Answer:
-    """Export, or delete a request everywhere."""
+    """Export, stop that, or delete a request everywhere."""
     listing = visit.model
     what = visit.form.get("what", "")
     if listing is None:
@@ -89,6 +89,11 @@ def change(visit: Visit) -> Answer:
             arguments.append("--labelled")
         progress = progress_file(visit.server.settings.home, visit.form.get("export", ""))
         return Export(arguments, kind, f"{listing.name}.{suffix}", progress)
+    if what == "stop":
+        path = progress_file(visit.server.settings.home, visit.form.get("export", ""))
+        if path is not None:
+            stop(path)
+        return Content(b"{}", "application/json")
     if what != "delete":
         raise NotHereError(400, "There is no such action.")
     if not visit.may("operate"):

@@ -7,14 +7,26 @@ if (exporting) {
   const text = exporting.querySelector("span");
   const stop = exporting.querySelector("button");
   let turn = 0;
+  let running = false;
+  // Also when the page is left: the server cannot tell who waits from who has gone.
+  const leave = () => {
+    if (!running) return;
+    running = false;
+    const data = new FormData(form);
+    data.set("what", "stop");
+    navigator.sendBeacon(form.action, data);
+  };
+  addEventListener("pagehide", leave);
   const end = (message) => {
     turn += 1;
+    running = false;
     bar.hidden = stop.hidden = true;
     text.textContent = message;
     for (const button of form.querySelectorAll("button")) button.disabled = false;
   };
   form.addEventListener("submit", () => {
     const own = turn += 1;
+    running = true;
     // By this, the page asks how far it is.
     form.elements.namedItem("export").value = [...crypto.getRandomValues(new Uint8Array(8))].map((one) => one.toString(16).padStart(2, "0")).join("");
     const query = new URLSearchParams({ model: form.elements.namedItem("model").value, export: form.elements.namedItem("export").value });
@@ -43,6 +55,7 @@ if (exporting) {
     look();
   });
   stop.addEventListener("click", () => {
+    leave();
     window.stop();
     end(exporting.dataset.stopped);
   });

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from console.export import Exports
-from console.progress import Progress, Reached, progress_file, reached
+from console.progress import (
+    Progress,
+    Reached,
+    StoppedError,
+    end,
+    progress_file,
+    reached,
+    stop,
+)
 from console.visit import Export, NotHereError
 
 FOREVER = "import time; time.sleep(600)"
@@ -94,3 +102,16 @@ def test_progress_is_written_at_the_beginning_and_at_the_end(tmp_path: Path) -> 
     assert reached(path) == Reached(0, 3)
     tell(3)
     assert reached(path) == Reached(3, 3)
+
+
+def test_an_export_that_is_stopped_ends_at_its_next_step(tmp_path: Path) -> None:
+    path = progress_file(tmp_path, "0123456789abcdef")
+    assert path is not None
+    tell = Progress(path, 3)
+    stop(path)
+    with pytest.raises(StoppedError):
+        tell(3)
+    end(path)
+    # What is over, leaves nothing behind that could stop another.
+    stop(path)
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
