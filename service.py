@@ -52,6 +52,7 @@ from serving.http.schema import (
     PredictRequest,
     PredictResponse,
 )
+from serving.http.server import certificate_expiry, use_http_protocol
 from serving.inference.admission import Admission
 from serving.inference.memory import workers
 from serving.inference.registry import Registry
@@ -59,7 +60,6 @@ from serving.keys.gate import Gate
 from serving.keys.keyring import Keyring
 from serving.keys.watch import KeyWatch, opening
 from serving.labelstudio.backend import Backend
-from serving.metrics import EXEMPLARS
 from serving.oip.infer import Infer
 from serving.oip.metadata import Index, Metadata
 from serving.predictions import Predict, PredictBatch
@@ -71,7 +71,9 @@ from serving.recording.recorder import Recorder
 from serving.rollouts import Rollouts
 from serving.routing.trials import Trials
 from serving.routing.watch import RoutingWatch
+from serving.series import EXEMPLARS
 from serving.supervision import Supervision, give_up, refuse_address, refuse_certificate
+from serving.tracing.lifecycle import refuse_tracing, tracing
 from serving.unsupported import refuse_unsupported
 from serving.within import Within
 from settings import settings
@@ -110,7 +112,7 @@ HttpProtocol.limits = Limits(
     descriptors.connections(SETTINGS.max_connections),
 )
 internals.leave_out_unused()
-internals.use_http_protocol("serving.http.protocol:HttpProtocol")
+use_http_protocol("serving.http.protocol:HttpProtocol")
 
 
 class PredictInput(Raw, PredictRequest, bentoml.IODescriptor):
@@ -154,7 +156,7 @@ class Pupila:
         FACTS.bind(self.registry)
         ROLLOUTS.bind(self.registry, self.records)
         WITHIN.bind(self.endpoints, CATALOG.app, admission, self.registry, self.records)
-        # A trace is made by BentoML's layers, which the front would bypass.
+        # Traces of BentoML's own are made by its layers, which the front would bypass.
         ANSWERS.update({} if TRACED else self.endpoints)
         self.backend = Backend(*parts, self.records, WORKERS)
         ANSWERS.update(self.backend.answers())
@@ -183,6 +185,7 @@ class Pupila:
                 refuse_address(*address)
             refuse_certificate(*internals.serving_certificate())
             refuse_providers(SETTINGS.chosen_providers)
+            refuse_tracing(SETTINGS, traced=TRACED)
             prepare(SETTINGS)
             logger.info("%s", opening(SETTINGS))
         except (KeysError, RecordsError, SettingsError) as error:
@@ -193,9 +196,11 @@ class Pupila:
 
     @bentoml.on_startup
     async def start(self) -> None:
-        FACTS.certificate = internals.certificate_expiry()
+        FACTS.certificate = certificate_expiry()
         DRAIN.listen()
         await self.running.enter_async_context(beating())
+        traces = tracing(SETTINGS, release(), internals.worker_number())
+        await self.running.enter_async_context(traces)
         self.running.callback(self.records.close)
         self.running.callback(self.labels.close)
         self.running.callback(self.backend.close)

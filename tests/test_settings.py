@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from errors import SettingsError
 from settings import Settings, bentoml_home, environment
@@ -94,7 +95,7 @@ SECRETS = [name for name, field in Settings.model_fields.items() if not field.re
 def test_what_may_hold_a_password_is_a_secret() -> None:
     assert set(SECRETS) == {
         "console_secret", "database_url", "database_password", "labelstudio_token", "webhook_url",
-        "mlflow_tracking_uri", "mlflow_password", "mlflow_token",
+        "mlflow_tracking_uri", "mlflow_password", "mlflow_token", "tracing_headers",
     }  # fmt: skip
 
 
@@ -165,3 +166,34 @@ def test_bentomls_folder_is_named_as_bentoml_reads_it(
     if named is not None:
         monkeypatch.setenv("BENTOML_HOME", named)
     assert bentoml_home() == Path(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("", {}),
+        (
+            "Authorization=Basic%20YTpi, x-team = images ,",
+            {"Authorization": "Basic YTpi", "x-team": "images"},
+        ),
+        ("a=b=c,d=", {"a": "b=c", "d": ""}),
+    ],
+)
+def test_headers_are_written_as_opentelemetry_s(text: str, pairs: dict[str, str]) -> None:
+    assert Settings(tracing_headers=text).sent_headers == pairs
+    assert Settings(tracing_attributes=text).traced_attributes == pairs
+
+
+@pytest.mark.parametrize("text", ["Authorization", "=x", "a b=c", "a=b%0d%0ax: y", "ä=b", "a=ä"])
+def test_what_is_no_header_is_refused(text: str) -> None:
+    assert Settings(tracing_headers=text).sent_headers is None
+    with pytest.raises(ValidationError, match="a list such as name=value"):
+        Settings(tracing_attributes=text)
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:4318", "grpc://host", "http://", "http://a:b@host", "http://host/?a=b", "x"]
+)
+def test_what_is_no_collector_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError):
+        Settings(tracing_endpoint=url)
