@@ -93,6 +93,10 @@ RECORDS_CURRENT = Gauge(
     "When every worker last had nothing left to write, in seconds since 1970; 0 without records",
     multiprocess_mode="livemin",
 )
+SPANS_EXPORTED = Counter("pupila_spans_exported", "Spans of traces that a collector took")
+SPANS_DROPPED = Counter(
+    "pupila_spans_dropped", "Spans of traces that no collector got", ("reason",)
+)
 TRAFFIC_LOST = Counter(
     "pupila_traffic_lost", "Answers whose count did not reach the database", ("reason",)
 )
@@ -133,6 +137,8 @@ for _reason in ("capacity", "deadline", "expired", "keys", "loading", "records")
     REJECTED.labels(_reason)
 for _reason in DROPPED:
     RECORDS_DROPPED.labels(_reason)
+for _reason in ("full", "failed", "refused", "stopped"):
+    SPANS_DROPPED.labels(_reason)
 for _reason in LOST:
     TRAFFIC_LOST.labels(_reason)
 for _reason in ("SIGKILL", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGTERM", "oom", "exit"):

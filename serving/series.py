@@ -38,7 +38,8 @@ class VersionMetrics:
         return took(seconds)
 
     def logged(self, route: str, bound: float, trace_id: str, seconds: float) -> None:
-        """A request that was answered has a line in the log: an example of its bucket."""
+        """A request that was answered has a line in the log, or a trace: an example of its
+        bucket."""
         EXEMPLARS.put((*self._labels, route), bound, trace_id, seconds)
 
     def prepare(self, route: str) -> None:
@@ -68,6 +69,7 @@ class ExtractorMetrics:
     """Those of one extractor; ``tag``: its name and version."""
 
     def __init__(self, tag: str) -> None:
+        self.tag = tag
         self._size = observing(EXTRACTOR_BATCH_SIZE.labels(tag))
         self._waited = observing(EXTRACTOR_QUEUE_SECONDS.labels(tag))
         self._busy = adding(EXTRACTOR_BUSY.labels(tag))

@@ -3,7 +3,7 @@
 BentoML's middlewares and its endpoint cost some 550 µs a request: a tracing span that nothing
 exports, an access log line, a timer that lives for the whole time limit, metrics looked up by
 label, a copy of the headers. The hot routes are answered here, without them; they stay BentoML APIs
-too, which answer when traces are exported. Every other known route is passed on to BentoML.
+too, which answer when BentoML exports traces. Every other known route is passed on to BentoML.
 
 It also gives every error the one shape ``{"detail": "<one sentence>"}``, whatever shape BentoML or
 Starlette gave it. What is below ``/v2`` is answered here too, in the shapes of that protocol.
