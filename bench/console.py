@@ -255,8 +255,8 @@ def main(records: int, rounds: int, seconds: float, pause: float, output: Path) 
             markdown(("page", "first visit", "later"), rows),
             "",
             "Processor time of a prediction, on the thread that answers it, while",
-            f"{CLIENTS} visitors load a page, wait {pause:g} s, and load the next, in turns ({visited}",
-            "pages of this server). Ratios are medians over rounds.\n",
+            f"{CLIENTS} visitors load a page, wait {pause:g} s, and load the next, in turns",
+            f"({visited} pages of this server). Ratios are medians over rounds.\n",
             markdown(
                 (
                     "visitors of",
