@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -15,17 +15,12 @@ from typing import Any, Final, Self
 import click
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedKFold
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Normalizer, StandardScaler
-from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from bench.machine import heading
+from bench.photo_fits import PLAIN, Fit, by_recipe, plain
 from bench.photo_sets import photo_sets
 from bench.process import ROOT
 from bench.table import markdown
@@ -33,12 +28,8 @@ from images.spec import ImageSpec
 from models.embedding_cache import EmbeddingCache
 from models.offline.bringing_extractor import bring_default
 from models.store import Store
-from train.calibration import bare
-from train.data_size import DataSize
 from train.embedding import embedded, embeddings_of
 from train.folder import load_folder
-from train.recipes import recipe
-from train.tuning import tuned
 
 FOLDS: Final = 5
 SHOTS: Final = (5, 10, 20, 50)
@@ -47,8 +38,6 @@ RAW: Final = ("svc", "logistic")
 SETS: Final = ("on white", "on photos")
 OURS: Final = ("logistic", "svc", "knn", "lda")
 BEST_PLAIN: Final = "the best of the plain ones less ours, logistic"
-
-Fit = Callable[[NDArray[np.float32], NDArray[Any], int], Any]
 
 EXPLAINED = f"""
 Photographed things of Debian's `tuxpaint-stamps-default`, sorted by folder into five everyday
@@ -70,19 +59,6 @@ FEW = """
 *Few*: trained on so many photos of each class, or on three quarters of a class that has fewer; the
 rest is the test. Means over the seeds.
 """
-
-PLAIN: Final[Mapping[str, Callable[[], Any]]] = {
-    "LogisticRegression()": lambda: LogisticRegression(max_iter=1000),
-    "StandardScaler, LogisticRegression": lambda: make_pipeline(
-        StandardScaler(), LogisticRegression(max_iter=1000)
-    ),
-    "StandardScaler, SVC": lambda: make_pipeline(StandardScaler(), SVC()),
-    "Normalizer, SVC(C=10)": lambda: make_pipeline(Normalizer(), SVC(C=10)),
-    "KNeighborsClassifier()": KNeighborsClassifier,
-    "LinearDiscriminantAnalysis, shrunk": lambda: LinearDiscriminantAnalysis(
-        solver="lsqr", shrinkage=0.3
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -114,22 +90,6 @@ class Result:
 def _range(values: list[Any]) -> str:
     low, high = np.quantile(values, (0.025, 0.975))
     return f"{low:.3f} to {high:.3f}"
-
-
-def by_recipe(name: str, parameters: Mapping[str, Any] | None = None) -> Fit:
-    """As a training does it; the calibration changes no label, and is left out."""
-    chosen = recipe(name)
-
-    def fit(features: NDArray[np.float32], targets: NDArray[Any], seed: int) -> Any:
-        found = tuned(chosen, features, targets, None, seed, lambda _done, _total: None)
-        built = chosen.build(seed, DataSize.of(targets)).set_params(**(parameters or {}), **found)
-        return bare(built).fit(features, targets)
-
-    return fit
-
-
-def plain(make: Callable[[], Any]) -> Fit:
-    return lambda features, targets, _seed: make().fit(features, targets)
 
 
 def crossed(fit: Fit, features: NDArray[np.float32], targets: NDArray[Any], seeds: int) -> Result:
