@@ -59,12 +59,16 @@ class Recipe:
         return self.builder(seed, size).set_params(**self.fixed)
 
     def space(self, size: DataSize = UNLIMITED) -> Mapping[str, Any]:
-        """``ranges``, with numbers of neighbors up to the number of images."""
+        """``ranges``, as far as they go with so much data."""
+        return self.possible(self.ranges, size)
+
+    def possible(self, choices: Mapping[str, Any], size: DataSize) -> Mapping[str, Any]:
+        """``ranges`` or ``grid`` with numbers of neighbors up to the number of images."""
         return {
             name: [value for value in values if value <= size.images] or [1]
             if name.endswith("n_neighbors")
             else values
-            for name, values in self.ranges.items()
+            for name, values in choices.items()
         }
 
 

@@ -7,6 +7,7 @@ from sklearn.model_selection import cross_val_predict
 
 from train.calibration import bare
 from train.data_size import DataSize
+from train.feature_recipes import NEIGHBORS
 from train.folds import stratified
 from train.recipes import recipe
 from train.tuning import FOLDS, tuned, turned
@@ -53,27 +54,44 @@ def test_what_turns_predicts_the_same(name: str) -> None:
     assert (cross_val_predict(estimator, turned(features), labels, cv=splits) == as_it_is).all()
 
 
-def test_the_best_of_the_grid_is_taken() -> None:
-    features, labels = clouds(12, 60, seed=3)
+def scores(features: NDArray[np.float32], labels: NDArray[np.str_]) -> dict[int, float]:
+    """The accuracy in cross-validation by the number of neighbors, the usual one first."""
     chosen = recipe("knn-features")
     splits = stratified(FOLDS, labels, None, 0)
     size = DataSize.of(labels).in_fold(FOLDS)
-    right = {
-        count: (
-            cross_val_predict(
-                bare(chosen.build(0, size).set_params(knn__n_neighbors=count)),
-                features,
-                labels,
-                cv=splits,
-            )
-            == labels
-        ).mean()
-        for count in chosen.grid["knn__n_neighbors"]
-    }
-    assert len(set(right.values())) > 1
-    assert search("knn-features", features, labels) == {
-        "knn__n_neighbors": max(right, key=lambda count: right[count])
-    }
+    found = {}
+    for count in chosen.grid["knn__n_neighbors"]:
+        estimator = bare(chosen.build(0, size).set_params(knn__n_neighbors=count))
+        right = cross_val_predict(estimator, features, labels, cv=splits) == labels
+        found[count] = float(right.mean())
+    return found
+
+
+def test_what_is_clearly_better_than_the_usual_is_taken() -> None:
+    """Pairs of photos of a thing, and as many things as pairs: only the nearest one helps."""
+    random = np.random.default_rng(0)
+    labels = np.repeat(["a", "b", "c"], 20)
+    things = np.repeat(random.normal(0, 1, (30, 40)), 2, axis=0)
+    features = (things + random.normal(0, 0.1, things.shape)).astype(np.float32)
+    found = scores(features, labels)
+    assert max(found, key=lambda count: found[count]) == 1
+    assert search("knn-features", features, labels) == {"knn__n_neighbors": 1}
+
+
+def test_what_may_be_better_by_chance_is_not() -> None:
+    for seed in range(20):
+        features, labels = clouds(8, 60, seed)
+        found = scores(features, labels)
+        usual, best = found[NEIGHBORS], max(found.values())
+        if 0 < best - usual <= 1 / len(labels):
+            break
+    assert 0 < best - usual <= 1 / len(labels)
+    assert search("knn-features", features, labels) == {"knn__n_neighbors": NEIGHBORS}
+
+
+def test_neighbors_are_no_more_than_images() -> None:
+    features, labels = clouds(2, 20)
+    assert "knn__n_neighbors" in search("knn-features", features, labels)
 
 
 def test_nothing_is_searched_without_folds_or_a_grid() -> None:
