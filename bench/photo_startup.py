@@ -97,6 +97,7 @@ def main(rounds: int, output: Path) -> None:
                 settings = {
                     "BENTOML_HOME": str(home),
                     "PUPILA_HOME": str(home / "pupila"),
+                    "PUPILA_LOG_LEVEL": "ERROR",
                     # The deadline is for clients of a machine that nobody else uses.
                     "PUPILA_DEADLINE_MS": "60000",
                 }
