@@ -21,6 +21,7 @@ PupilaError
 ├── DemoError                 a demonstration that cannot go on
 ├── ModelError
 │   ├── PickleError           a pickle that is not a usable classifier
+│   ├── SourceError           a server or folder that no model can be taken from
 │   ├── ConversionError       an estimator that cannot be converted to ONNX
 │   │   └── ParityError       an ONNX graph that does not predict what its estimator predicts
 │   ├── ArtifactError         files of a version that are missing, altered, or of another schema
@@ -135,6 +136,10 @@ class ModelError(PupilaError):
 
 class PickleError(ModelError):
     """The pickle does not contain a classifier that can be used here."""
+
+
+class SourceError(ModelError):
+    """The MLflow server, or the folder, has no model that can be taken from there."""
 
 
 class ConversionError(ModelError):

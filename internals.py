@@ -1,18 +1,15 @@
 """Every use of something that a library does not document, in one module.
 
-BentoML 1.4.39, uvicorn 0.54 and Pillow 13; circus, which supervises the workers, has
-``internals_supervisor.py``, and prometheus_client ``internals_metrics.py``. Each release of these
-may rename what is used here, so ``tests/test_internals.py`` checks each attribute by name; when one
-of its tests fails after an upgrade, this is the module to change.
+BentoML 1.4.39 and Pillow 13; circus, which supervises the workers, has ``internals_supervisor.py``,
+prometheus_client ``internals_metrics.py``, and uvicorn ``serving/http/server.py``. Each release of
+these may rename what is used here, so ``tests/test_internals.py`` checks each attribute by name;
+when one of its tests fails after an upgrade, this is the module to change.
 
 The libraries are imported where they are used: the command lines import this module too.
 """
 
 import os
-import signal
-import socket
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +18,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
     from starlette.applications import Starlette
-    from uvicorn import Server
 
 
 class StoredModel(NamedTuple):
@@ -233,77 +229,3 @@ def service_configuration(service: Any) -> tuple[dict[str, Any], dict[str, Any]]
     service.inject_config()
     given = BentoMLContainer.config.services[service.name].get()
     return given, deep_merge(get_default_config(version=2)["services"], service.config)
-
-
-def use_http_protocol(path: str) -> None:
-    """Have uvicorn make its connections of the class at ``path``, such as ``module:Class``.
-
-    BentoML passes no ``http`` option on to uvicorn, which then reads this table.
-    """
-    from uvicorn.config import HTTP_PROTOCOLS
-
-    HTTP_PROTOCOLS["auto"] = path
-
-
-def certificate_expiry() -> float | None:
-    """When the certificate that uvicorn serves expires, in seconds since 1970; None if it serves
-    none, or outside of uvicorn. Called before SIGTERM is handled by anybody else."""
-    import ssl
-
-    server = HttpServer.of_this_process()
-    if server is None or server._server.config.ssl_certfile is None:
-        return None
-    # What Python's own tests read certificates with; it takes those of others from connections.
-    path = str(server._server.config.ssl_certfile)
-    decoded: dict[str, Any] = ssl._ssl._test_decode_cert(path)  # type: ignore[attr-defined]
-    return float(ssl.cert_time_to_seconds(decoded["notAfter"]))
-
-
-class HttpServer:
-    """The uvicorn server of this process."""
-
-    def __init__(self, server: "Server") -> None:
-        self._server = server
-
-    @classmethod
-    def of_this_process(cls) -> "HttpServer | None":
-        """The server that handles SIGTERM now; None outside of uvicorn and its main thread."""
-        from uvicorn import Server
-
-        server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
-        is_main = threading.current_thread() is threading.main_thread()
-        return cls(server) if isinstance(server, Server) and is_main else None
-
-    def stop_listening(self) -> list[socket.socket]:
-        """Close the listeners; returns copies of their sockets, which may hold connections that
-        were not accepted yet."""
-        copies = [
-            socket.socket(fileno=os.dup(listener.fileno()))
-            for listening in self._server.servers
-            for listener in listening.sockets
-        ]
-        for listening in self._server.servers:
-            listening.close()
-        return copies
-
-    async def adopt(self, client: socket.socket) -> None:
-        """Serve an accepted connection like those that uvicorn accepts itself."""
-        import asyncio
-
-        server, config = self._server, self._server.config
-        client.setblocking(False)
-        await asyncio.get_running_loop().connect_accepted_socket(
-            lambda: config.http_protocol_class(  # type: ignore[call-arg]
-                config=config, server_state=server.server_state, app_state=server.lifespan.state
-            ),
-            client,
-            ssl=config.ssl,
-        )
-
-    @property
-    def connections(self) -> int:
-        return len(self._server.server_state.connections)
-
-    def exit(self) -> None:
-        """What uvicorn does by itself on SIGTERM."""
-        self._server.handle_exit(signal.SIGTERM, None)

@@ -1,7 +1,6 @@
 """The BentoML service: routes, wiring and lifecycle. Each part is where its import says."""
 
 import asyncio
-import gc
 import logging
 import os
 import sys
@@ -27,6 +26,7 @@ from models.packing import packed_tags
 from models.roots import packed_store
 from models.store import Store
 from records.current import champions
+from serving import interpreter
 from serving.catalog import Catalog
 from serving.endpoint import Endpoint
 from serving.exposition import Exposition
@@ -52,6 +52,7 @@ from serving.http.schema import (
     PredictRequest,
     PredictResponse,
 )
+from serving.http.server import certificate_expiry, use_http_protocol
 from serving.inference.admission import Admission
 from serving.inference.memory import workers
 from serving.inference.registry import Registry
@@ -59,20 +60,20 @@ from serving.keys.gate import Gate
 from serving.keys.keyring import Keyring
 from serving.keys.watch import KeyWatch, opening
 from serving.labelstudio.backend import Backend
-from serving.metrics import EXEMPLARS
 from serving.oip.infer import Infer
 from serving.oip.metadata import Index, Metadata
 from serving.predictions import Predict, PredictBatch
 from serving.processes import families
-from serving.providers import refuse_providers
 from serving.recording.connection import RecordsConnection, load, prepare
 from serving.recording.keeper import DiskKeeper
 from serving.recording.recorder import Recorder
+from serving.refusals import refuse
 from serving.rollouts import Rollouts
 from serving.routing.trials import Trials
 from serving.routing.watch import RoutingWatch
-from serving.supervision import Supervision, give_up, refuse_address, refuse_certificate
-from serving.unsupported import refuse_unsupported
+from serving.series import EXEMPLARS
+from serving.supervision import Supervision, give_up
+from serving.tracing.lifecycle import tracing
 from serving.within import Within
 from settings import settings
 
@@ -93,7 +94,6 @@ try:
 except ModelError as error:
     give_up(str(error))
 WORKERS, BY = workers(SETTINGS)
-_SWITCH_SECONDS = 0.001
 DRAIN = Drain(SETTINGS.drain_ms / 1000)
 TRACED = internals.is_traced()
 CORS = Cors(SETTINGS.allowed_origins)
@@ -110,7 +110,7 @@ HttpProtocol.limits = Limits(
     descriptors.connections(SETTINGS.max_connections),
 )
 internals.leave_out_unused()
-internals.use_http_protocol("serving.http.protocol:HttpProtocol")
+use_http_protocol("serving.http.protocol:HttpProtocol")
 
 
 class PredictInput(Raw, PredictRequest, bentoml.IODescriptor):
@@ -154,7 +154,7 @@ class Pupila:
         FACTS.bind(self.registry)
         ROLLOUTS.bind(self.registry, self.records)
         WITHIN.bind(self.endpoints, CATALOG.app, admission, self.registry, self.records)
-        # A trace is made by BentoML's layers, which the front would bypass.
+        # Traces of BentoML's own are made by its layers, which the front would bypass.
         ANSWERS.update({} if TRACED else self.endpoints)
         self.backend = Backend(*parts, self.records, WORKERS)
         ANSWERS.update(self.backend.answers())
@@ -177,12 +177,7 @@ class Pupila:
         # of our folders must not be imported in its place.
         sys.path.insert(0, str(Path(__file__).parent))
         try:
-            refuse_unsupported(*internals.service_configuration(service), traced=TRACED)
-            address = internals.serving_address()
-            if address is not None:
-                refuse_address(*address)
-            refuse_certificate(*internals.serving_certificate())
-            refuse_providers(SETTINGS.chosen_providers)
+            address = refuse(SETTINGS, service, traced=TRACED)
             prepare(SETTINGS)
             logger.info("%s", opening(SETTINGS))
         except (KeysError, RecordsError, SettingsError) as error:
@@ -193,9 +188,11 @@ class Pupila:
 
     @bentoml.on_startup
     async def start(self) -> None:
-        FACTS.certificate = internals.certificate_expiry()
+        FACTS.certificate = certificate_expiry()
         DRAIN.listen()
         await self.running.enter_async_context(beating())
+        traces = tracing(SETTINGS, release(), internals.worker_number())
+        await self.running.enter_async_context(traces)
         self.running.callback(self.records.close)
         self.running.callback(self.labels.close)
         self.running.callback(self.backend.close)
@@ -212,15 +209,7 @@ class Pupila:
             await self.running.enter_async_context(self.recorder.running())
             await self.running.enter_async_context(Gauges(self.records).refreshing())
             await self.running.enter_async_context(DiskKeeper(SETTINGS, self.records).running())
-        # Without this, full collections over the imported libraries are the latency's tail.
-        gc.collect()
-        gc.freeze()
-        # What a request allocates is freed without the collector; with the default of 700, it ran
-        # within the parsing of one large body until that took a second. If all are alive, it takes
-        # 6 ms over 10,000 objects, and 60 ms over the hundred thousand of ten such times.
-        gc.set_threshold(10_000, 10, 100)
-        # How long a thread at work on a large body, or on records, may make the event loop wait.
-        sys.setswitchinterval(_SWITCH_SECONDS)
+        interpreter.settle()
         took = round(time.monotonic() - _IMPORTED, 3)
         ready = self.registry.readiness().reason
         logger.info("a worker has started", extra=fields(seconds=took, readiness=ready))

@@ -1,10 +1,17 @@
-"""The settings of what a process logs, which ``settings.Settings`` has too."""
+"""The settings of what a process logs and traces, which ``settings.Settings`` has too."""
 
-from typing import Annotated, Literal
+import re
+from pathlib import Path
+from typing import Annotated, Final, Literal
+from urllib.parse import unquote
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from settings_rollout import RolloutSettings
+
+# As OpenTelemetry's own variables are written; commas, equals signs and blanks are percent-encoded.
+_PAIR: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\s*=[ -+\--~]*")
 
 
 def _lower(value: object) -> object:
@@ -12,7 +19,7 @@ def _lower(value: object) -> object:
 
 
 class LogSettings(RolloutSettings):
-    """In which form, and how much of it."""
+    """In which form, how much of it, and where to."""
 
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None, BeforeValidator(_lower)
@@ -33,3 +40,72 @@ class LogSettings(RolloutSettings):
         description="proportion of requests that are logged; failures (500 and above) always are, "
         "up to 100 a second and worker",
     )
+
+    tracing_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s@?#]+(/[^\s?#]*)?$",
+        description="collector that gets OpenTelemetry traces by OTLP over HTTP, such as "
+        "`http://localhost:4318`; without it there are none. Needs `scripts/install tracing`",
+    )
+    tracing_ratio: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="proportion of requests that are traced; one that comes with a `traceparent` "
+        "is traced if, and only if, that says so",
+    )
+    tracing_headers: str = Field(
+        default="",
+        repr=False,
+        description="headers that the collector needs, such as `Authorization=Basic%20abc`, "
+        "separated by commas",
+    )
+    tracing_service: str = Field(
+        default="pupila",
+        min_length=1,
+        max_length=255,
+        description="name of this service in traces, `service.name`",
+    )
+    tracing_attributes: str = Field(
+        default="",
+        description="what else traces say of this service, such as "
+        "`deployment.environment.name=production`, separated by commas",
+    )
+    tracing_ca_file: Path | None = Field(
+        default=None,
+        description="file with the certificates of the authorities that may vouch for the "
+        "collector; by default those of the machine",
+    )
+
+    @field_validator("tracing_attributes")
+    @classmethod
+    def _attributes(cls, text: str) -> str:
+        if not _are_pairs(text):
+            raise PydanticCustomError(
+                "pairs", "Input should be a list such as name=value, other=value"
+            )
+        return text
+
+    @property
+    def sent_headers(self) -> dict[str, str] | None:
+        """``tracing_headers``, one by one; None if they are not so written, which pydantic would
+        say with the secret in its sentence."""
+        return _pairs(self.tracing_headers) if _are_pairs(self.tracing_headers) else None
+
+    @property
+    def traced_attributes(self) -> dict[str, str]:
+        """``tracing_attributes``, one by one."""
+        return _pairs(self.tracing_attributes)
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in (item.strip() for item in text.split(",")) if part]
+
+
+def _are_pairs(text: str) -> bool:
+    return all(_PAIR.fullmatch(part) and unquote(part).isprintable() for part in _parts(text))
+
+
+def _pairs(text: str) -> dict[str, str]:
+    found = (part.partition("=") for part in _parts(text))
+    return {name.strip(): unquote(value.strip()) for name, _, value in found}

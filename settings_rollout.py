@@ -1,5 +1,7 @@
 """The settings of the gate, the guard and retraining, which ``settings.Settings`` has too."""
 
+from base64 import b64encode
+
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
@@ -13,7 +15,19 @@ class RolloutSettings(BaseSettings):
         validation_alias="MLFLOW_TRACKING_URI",
         repr=False,
         description="MLflow server, such as `https://mlflow.example.com`, that gets a run for each "
-        "retraining and each verdict of the gate",
+        "retraining and each verdict of the gate, and that has the models which `python -m models "
+        "import` takes",
+    )
+    mlflow_username: str | None = Field(
+        default=None, description="user who MLflow is told that this is, with a password"
+    )
+    mlflow_password: str | None = Field(
+        default=None, repr=False, description="password of that user"
+    )
+    mlflow_token: str | None = Field(
+        default=None,
+        repr=False,
+        description="access token for that, in place of a user and a password",
     )
     gate_margin: float = Field(
         default=0.01,
@@ -144,3 +158,13 @@ class RolloutSettings(BaseSettings):
         description="images a week whose label is asked for: so many drawn at random, a seventh "
         "of them a day, and during an alarm so many that the monitor names",
     )
+
+    @property
+    def mlflow_authorization(self) -> str | None:
+        """The header that tells MLflow who this is; None where no setting says it."""
+        if self.mlflow_token:
+            return f"Bearer {self.mlflow_token}"
+        if self.mlflow_username:
+            pair = f"{self.mlflow_username}:{self.mlflow_password or ''}".encode()
+            return f"Basic {b64encode(pair).decode()}"
+        return None

@@ -208,8 +208,10 @@ def main(records: int, rounds: int, seconds: float, pause: float, output: Path) 
     folder = Path(tempfile.mkdtemp(prefix="pupila-bench-"))
     try:
         store = Store(folder / "models")
-        store.save(LinearDraft(seed=1))
-        version = store.save(LinearDraft(seed=2))
+        # So that all labels came after its training, and are counted.
+        made = datetime.now(UTC) - timedelta(days=31)
+        store.save(LinearDraft(seed=1, created_at=made))
+        version = store.save(LinearDraft(seed=2, created_at=made + timedelta(hours=1)))
         fill(folder, records, version.version)
         with serve(folder, record_per_minute=60) as server:
             costs = pages(server, rounds)
@@ -225,7 +227,10 @@ def main(records: int, rounds: int, seconds: float, pause: float, output: Path) 
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     rows = [(f"`{page}`", f"{first:.0f} ms", f"{later:.0f} ms") for page, first, later in costs]
-    loop = [statistics.median(one[0] for one in column) for column in (without, beside)]
+    loop, rate = (
+        [statistics.median(one[at] for one in column) for column in (without, beside)]
+        for at in (0, 1)
+    )
     text_ = "\n".join(
         [
             heading("The console", ["python -m bench.console", " ".join(sys.argv[1:])]),
@@ -236,7 +241,8 @@ def main(records: int, rounds: int, seconds: float, pause: float, output: Path) 
             "Processor time of a prediction, on the thread that answers it, without visitors and",
             f"beside {CLIENTS} that load a page, wait {pause:g} s, and load the next, in turns",
             f"({visited} pages): {loop[0]:.1f} and {loop[1]:.1f} µs; the median of the ratios is",
-            f"**{statistics.median(ratios):.3f}**.",
+            f"**{statistics.median(ratios):.3f}**. In a second, {rate[0]:,.0f} and {rate[1]:,.0f}",
+            "predictions were answered.",
         ]
     )
     output.write_text(text_ + "\n", encoding="utf-8")

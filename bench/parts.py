@@ -39,8 +39,8 @@ from serving.http.parser import parse_query
 from serving.http.reply import json_reply
 from serving.http.routes import PREDICT
 from serving.inference.admission import Admission
-from serving.metrics import VersionMetrics
 from serving.recording.ledger import Ledger
+from serving.series import VersionMetrics
 from settings import Settings
 
 MODEL = "logistic"

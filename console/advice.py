@@ -13,11 +13,11 @@ _FRESH: Final = 100
 
 
 def steps(
-    visit: Visit, listing: Listing, report: Report | None, waiting: int, fresh: int
+    visit: Visit, listing: Listing, report: Report | None, waiting: int, fresh: int, unseen: int
 ) -> list[Step]:
     """Most urgent first, at least one. ``waiting``: labels that were asked for; ``fresh``: that
-    came since the champion was trained."""
-    return list(_steps(visit, listing, report, waiting, fresh)) or [
+    came since the champion was trained; ``unseen``: since the monitor looked."""
+    return list(_steps(visit, listing, report, waiting, fresh, unseen)) or [
         Step(visit.words("Nothing. The monitor looks again by itself."))
     ]
 
@@ -33,7 +33,7 @@ def _faulty(report: Report) -> bool:
 
 
 def _steps(
-    visit: Visit, listing: Listing, report: Report | None, waiting: int, fresh: int
+    visit: Visit, listing: Listing, report: Report | None, waiting: int, fresh: int, unseen: int
 ) -> Iterator[Step]:
     words = visit.words
     rollout = listing.rollout
@@ -49,6 +49,16 @@ def _steps(
             words("The monitor has not looked at this model yet."), words("Look now"), begins="look"
         )
     else:
+        if unseen and (report.suspected or report.state_of("accuracy") == "unknown"):
+            yield Step(
+                words.count(
+                    unseen,
+                    "{n} label came since the monitor looked: see what it says now.",
+                    "{n} labels came since the monitor looked: see what they say.",
+                ),
+                words("Look again now"),
+                begins="look",
+            )
         if _faulty(report):
             yield Step(
                 words("Look at the images that were found: a client or a camera may be at fault."),

@@ -17,11 +17,12 @@ from starlette.types import Receive, Scope, Send
 
 from console import assets
 from console.door import Door, Visitor, header
-from console.export import send_export
+from console.export import Exports
 from console.language import preferred, words
 from console.pages.table import ROUTES, Route
 from console.recent import RECENT
 from console.rendering import render
+from console.sentences import Sentence, said
 from console.server import Server
 from console.session import Session
 from console.visit import Answer, Content, Export, NotHereError, Page, Redirect, Upload, Visit
@@ -47,7 +48,7 @@ _HEADERS: Final = (
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"geolocation=(), microphone=(), payment=(), usb=()"),
+    (b"permissions-policy", b"camera=(self), geolocation=(), microphone=(), payment=(), usb=()"),
 )
 _FRESH: Final = (b"cache-control", b"no-store")
 _FOR_GOOD: Final = (b"cache-control", b"public, max-age=31536000, immutable")
@@ -61,6 +62,7 @@ class Console:
         self._door = Door(server)
         self._threads = ThreadPoolExecutor(_THREADS, "console")
         self._waiting = 0
+        self._exports = Exports()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asset = assets.asset(scope["path"])
@@ -86,7 +88,7 @@ class Console:
             wants_json=b"application/json" in header(scope, b"accept").encode(),
         )
         answer = await self._answer(visit, visitor, receive)
-        await self._send(send, visit, visitor, answer)
+        await self._send(receive, send, visit, visitor, answer)
 
     async def _answer(self, visit: Visit, visitor: Visitor, receive: Receive) -> Answer:
         try:
@@ -96,18 +98,19 @@ class Console:
             refused = self._door.refused(visit, route.need)
             return refused or await self._on_thread(route, visit)
         except NotHereError as error:
-            return _failure(visit, error.status, visit.words(str(error), **error.values))
+            return _failure(visit, error.status, _sentence(visit, error))
         except RequestError as error:
-            return _failure(visit, error.status, str(error))
+            return _failure(visit, error.status, said(visit.words, str(error)))
         except (DatabaseError, SchemaError) as error:
             logger.warning("a page could not be shown: %s", error)
             text = visit.words("The database does not answer, so nothing can be shown or kept now.")
-            return _failure(visit, 503, text)
+            return _failure(visit, 503, Sentence(text, visit.words.language))
         except PupilaError as error:
-            return _failure(visit, 409, str(error))
+            return _failure(visit, 409, said(visit.words, str(error)))
         except Exception:
             logger.exception("/console/%s failed", visit.page)
-            return _failure(visit, 500, visit.words("The server failed; its log has the reason."))
+            text = visit.words("The server failed; its log has the reason.")
+            return _failure(visit, 500, Sentence(text, visit.words.language))
 
     async def _on_thread(self, route: Route, visit: Visit) -> Answer:
         """What it changed is seen by whoever looks next, even if they looked meanwhile."""
@@ -146,7 +149,9 @@ class Console:
             raise NotHereError(403, "The page was too old, or not one of ours: load it again.")
         return replace(visit, form=fields, files=files)
 
-    async def _send(self, send: Send, visit: Visit, visitor: Visitor, answer: Answer) -> None:
+    async def _send(
+        self, receive: Receive, send: Send, visit: Visit, visitor: Visitor, answer: Answer
+    ) -> None:
         headers = [_FRESH, (b"vary", b"accept-language, cookie")]
         cookie = visitor.cookie
         if isinstance(answer, Redirect) and answer.cookie is not None:
@@ -160,9 +165,9 @@ class Console:
         if isinstance(answer, Export):
             headers.append((b"content-disposition", _attachment(answer.name)))
             try:
-                await send_export(send, answer, [*_HEADERS, *headers])
+                await self._exports.send(receive, send, answer, [*_HEADERS, *headers])
             except NotHereError as error:
-                answer = _failure(visit, error.status, str(error))
+                answer = _failure(visit, error.status, _sentence(visit, error))
                 headers.pop()
             else:
                 return
@@ -195,10 +200,18 @@ def rendered(visit: Visit, page: Page) -> Content:
     return Content(render(visit, page).encode(), "text/html; charset=utf-8", status=page.status)
 
 
-def _failure(visit: Visit, status: int, text: str) -> Content:
+def _failure(visit: Visit, status: int, sentence: Sentence) -> Content:
     if visit.wants_json:
-        return Content(json.dumps({"detail": text}).encode(), "application/json", status=status)
-    return rendered(visit, Page("failure.html", {"text": text, "status": status}, status))
+        body = {"detail": sentence.text, "language": sentence.language}
+        return Content(json.dumps(body).encode(), "application/json", status=status)
+    return rendered(visit, Page("failure.html", {"sentence": sentence, "status": status}, status))
+
+
+def _sentence(visit: Visit, error: NotHereError) -> Sentence:
+    """One of the catalogue's, or what the server answered."""
+    if error.values:
+        return Sentence(visit.words(str(error), **error.values), visit.words.language)
+    return said(visit.words, str(error))
 
 
 def _fields(text: bytes) -> dict[str, str]:

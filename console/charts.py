@@ -26,6 +26,14 @@ class Whisker(NamedTuple):
     state: str
 
 
+class Mark(NamedTuple):
+    """A count at a time; ``state``: of the report that has it."""
+
+    at: datetime
+    value: int
+    state: str
+
+
 def bars(
     words: Words,
     title: str,
@@ -42,8 +50,44 @@ def bars(
         plot.rect("fill", left, value, width)
         if at < len(bad) and bad[at]:
             plot.rect("bad", left, bad[at], width)
-    plot.grid([0.0, top / 2, top], lambda one: words.number(one, 0 if top >= 2 else 1))
+    plot.grid([0.0, top / 2, top] if top % 2 == 0 else [0.0, top], words.number)
     plot.times(starts)
+    return plot.svg()
+
+
+def stacks(
+    words: Words,
+    title: str,
+    starts: Sequence[datetime],
+    series: Sequence[Sequence[int]],
+    wholes: Sequence[int],
+) -> Markup:
+    """For each step, which share each series has of the whole, one upon the other; the rest is
+    left empty."""
+    plot = _Plot(words, title, 1.0, 0.0)
+    width = plot.inner / max(1, len(starts))
+    for at, whole in enumerate(wholes):
+        below = 0.0
+        for rank, one in enumerate(series):
+            share = one[at] / max(whole, 1)
+            if share:
+                plot.rect(f"c{rank}", _LEFT + at * width, below + share, width, below)
+            below += share
+    plot.grid([0.0, 0.5, 1.0], lambda one: words.percent(one, 0))
+    plot.times(starts)
+    return plot.svg()
+
+
+def marks(words: Words, title: str, found: Sequence[Mark], most: int) -> Markup:
+    """A count at some times, each in the color of a state."""
+    plot = _Plot(words, title, float(most), 0.0)
+    first = found[0].at
+    span = max((found[-1].at - first).total_seconds(), 1.0)
+    for one in found:
+        share = (one.at - first).total_seconds() / span if len(found) > 1 else 0.5
+        plot.mark(_LEFT + 8 + share * (plot.inner - 16), one.value, one.state)
+    plot.grid([0.0, float(most)], words.number)
+    plot.times([first, found[-1].at] if len(found) > 1 else [first])
     return plot.svg()
 
 
@@ -107,8 +151,10 @@ class _Plot:
         share = (value - self._bottom) / (self._top - self._bottom)
         return _TOP + (1 - min(max(share, 0.0), 1.0)) * (_HEIGHT - _TOP - _BOTTOM)
 
-    def rect(self, kind: str, left: float, value: float, width: float) -> None:
-        y, base = self._y(value), self._y(self._bottom)
+    def rect(
+        self, kind: str, left: float, value: float, width: float, bottom: float | None = None
+    ) -> None:
+        y, base = self._y(value), self._y(self._bottom if bottom is None else bottom)
         if value > 0:
             y = min(y, base - 1)
         gap = min(2.0, 0.25 * width)
@@ -138,8 +184,12 @@ class _Plot:
     def whisker(self, x: float, one: Whisker) -> None:
         self._parts.append(
             f'<path class="whisker" d="M{x:.1f} {self._y(one.low):.1f}V{self._y(one.high):.1f}"/>'
-            f'<circle class="mark-{escape(one.state)}" cx="{x:.1f}" cy="{self._y(one.value):.1f}" '
-            f'r="4"/>'
+        )
+        self.mark(x, one.value, one.state)
+
+    def mark(self, x: float, value: float, state: str) -> None:
+        self._parts.append(
+            f'<circle class="mark-{escape(state)}" cx="{x:.1f}" cy="{self._y(value):.1f}" r="4"/>'
         )
 
     def grid(self, values: Sequence[float], text: Callable[[float], str]) -> None:

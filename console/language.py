@@ -42,6 +42,10 @@ class Words:
         text = self.number(100 * value, digits)
         return f"{text}%" if self.language == "en" else f"{text}\N{NO-BREAK SPACE}%"
 
+    def below_all(self, value: float) -> str:
+        """A percentage that says 100% of nothing that is less."""
+        return self.percent(value, 0) if value < 0.99 else self.percent(min(value, 0.999))
+
     def time(self, moment: datetime) -> str:
         return f"{moment:%Y-%m-%d %H:%M}\N{NO-BREAK SPACE}UTC"
 

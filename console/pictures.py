@@ -13,15 +13,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from errors import ImageError
+from images.copies import orientation_of
 from images.decoding import examine, read_pixels
 from images.formats import sniff
+from images.geometry import upright
 from images.spec import MAX_SIDE, ImageSpec
+from models.version import Version
 
 _AS_IT_IS: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "WebP": "image/webp"}
 _AS_IT_IS_BYTES: Final = 300_000
 _AS_IT_IS_PIXELS: Final = 2_000_000
 _MOST_MEMORY: Final = 128 * 2**20
 _QUALITY: Final = 85
+TINY: Final = 64
+"""Pixels of a side up to which an image is enlarged without smoothing it."""
 
 
 class Picture(NamedTuple):
@@ -29,25 +34,32 @@ class Picture(NamedTuple):
     type: str
 
     @property
+    def is_tiny(self) -> bool:
+        """Whether single pixels are worth showing."""
+        header = examine(self.content).header
+        return max(header.width, header.height) <= TINY
+
+    @property
     def url(self) -> str:
         return f"data:{self.type};base64,{base64.b64encode(self.content).decode()}"
 
 
-def picture(data: bytes, side: int = MAX_SIDE) -> Picture:
-    """An image file, its longer side about ``side`` pixels at most. Raises ImageError."""
+def picture(data: bytes, side: int = MAX_SIDE, most: int = _AS_IT_IS_BYTES) -> Picture:
+    """An image file, its longer side about ``side`` pixels at most, as it is if it has no more
+    than ``most`` bytes. Raises ImageError."""
     encoded = examine(data)
     width, height = encoded.header.width, encoded.header.height
     kind = _AS_IT_IS.get(sniff(data).name)
-    fits = len(data) <= min(_AS_IT_IS_BYTES, 400 * side) and width * height <= _AS_IT_IS_PIXELS
+    fits = len(data) <= min(most, 400 * side) and width * height <= _AS_IT_IS_PIXELS
     if kind is not None and fits:
         # Also a damaged one: the browser says so, as it would of the file itself.
         return Picture(data, kind)
     factor = min(1.0, min(side, MAX_SIDE) / max(width, height))
-    # Turned upright, the sides may change places; nobody measures a thumbnail.
+    across, down = upright(width, height, orientation_of(encoded))
     spec = ImageSpec(
         mode="RGB",
-        width=max(1, round(width * factor)),
-        height=max(1, round(height * factor)),
+        width=max(1, round(across * factor)),
+        height=max(1, round(down * factor)),
         resize="bilinear",
     )
     if encoded.cost(spec).bytes > _MOST_MEMORY:
@@ -67,6 +79,12 @@ def exact(pixels: NDArray[np.uint8], spec: ImageSpec) -> Picture:
     buffer = io.BytesIO()
     _image(pixels, spec).save(buffer, "PNG")
     return Picture(buffer.getvalue(), "image/png")
+
+
+def sees_tiny(version: Version) -> bool:
+    """Whether a version's images are such that single pixels are worth showing."""
+    spec = version.manifest.image_spec
+    return max(spec.width, spec.height) <= TINY
 
 
 def _encoded(pixels: NDArray[np.uint8], spec: ImageSpec) -> Picture:

@@ -5,21 +5,36 @@ from operator import lt
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from console.recent import RECENT
-from records.candidates import Candidate, asked, disagreements, doubted, unknown, unsure
+from records.candidates import (
+    Candidate,
+    asked,
+    disagreements,
+    doubted,
+    second,
+    unknown,
+    unsure,
+)
 from records.database import Database
 from records.routing import Rollout
 
-_LOOKED_AT: Final = 240
+_LOOKED_AT: Final = 120
 # Others label too, by other workers.
 _SECONDS: Final = 5.0
 # Two images for which a model's probabilities differ by less than this (Hellinger distance, from 0
 # to 1) are one scene to it: it has nothing more to learn from the second.
 _ALIKE: Final = 0.08
 
-SHARES: Final = {"rollout": 4, "monitor": 3, "random": 2, "unknown": 2, "unsure": 2, "doubted": 1}
+SHARES: Final = {
+    "rollout": 4,
+    "monitor": 3,
+    "random": 2,
+    "unknown": 2,
+    "unsure": 2,
+    "doubted": 1,
+    "second": 1,
+}
 """How many of each kind come in a row: those that decide something come most often, and none has to
 wait until another is used up."""
 
@@ -34,17 +49,21 @@ def queue(
 ) -> list[Candidate]:
     """The next images for whoever labels as ``source``."""
     rollout_id = None if rollout is None else rollout.id
-    found = RECENT(
+    kinds = RECENT(
         ("queue", str(database.url), model, rollout_id, source),
-        lambda: _found(database, model, rollout_id, source),
+        lambda: _kinds(_found(database, model, rollout_id, source)),
         _SECONDS,
     )
+    left = [[one for one in kind if one.id not in skipped] for kind in kinds]
+    return _mixed(left, list(SHARES.values()), limit)
+
+
+def _kinds(found: Sequence[Candidate]) -> list[list[Candidate]]:
+    """By reason, as in SHARES, each once, for the first of its reasons."""
     once: dict[int, Candidate] = {}
     for one in found:
-        if one.id not in skipped:
-            once.setdefault(one.id, one)
-    kinds = [spread([one for one in once.values() if one.why == why]) for why in SHARES]
-    return _mixed(kinds, list(SHARES.values()), limit)
+        once.setdefault(one.id, one)
+    return [spread([one for one in once.values() if one.why == why]) for why in SHARES]
 
 
 def _found(
@@ -55,35 +74,42 @@ def _found(
         found += disagreements(database, model, rollout_id, _LOOKED_AT)
     found += unknown(database, model, _LOOKED_AT)
     found += unsure(database, model, _LOOKED_AT)
-    return found + doubted(database, model, _LOOKED_AT // 4, source)
+    found += doubted(database, model, _LOOKED_AT // 4, source)
+    return found + second(database, model, _LOOKED_AT // 4, source)
 
 
 def spread(candidates: Sequence[Candidate]) -> list[Candidate]:
     """The same, in order, but of those that are alike only the first, and the others at the end."""
-    chosen: list[Candidate] = []
-    others: list[Candidate] = []
-    places: dict[int, list[NDArray[np.float32]]] = {}
-    for one in candidates:
-        place = _place(one)
-        if place is None:
-            chosen.append(one)
-            continue
-        near = places.setdefault(len(place), [])
-        if near and np.min(np.linalg.norm(np.stack(near) - place, axis=1)) < _ALIKE * np.sqrt(2):
-            others.append(one)
-            continue
-        near.append(place)
-        chosen.append(one)
-    return chosen + others
+    places: dict[int, list[int]] = {}
+    for at, one in enumerate(candidates):
+        if one.probabilities and len(one.probabilities) % 4 == 0:
+            places.setdefault(len(one.probabilities), []).append(at)
+    # Models with another number of classes, and versions without probabilities, have no distance.
+    alike = {at for group in places.values() for at in _alike(candidates, group)}
+    chosen = [one for at, one in enumerate(candidates) if at not in alike]
+    return chosen + [candidates[at] for at in sorted(alike)]
 
 
-def _place(one: Candidate) -> NDArray[np.float32] | None:
-    """float32 [C], the square roots of its probabilities: the Euclidean distance of two of them is
-    the Hellinger distance times the square root of two. None for a model that gives none."""
-    if one.probabilities is None or len(one.probabilities) % 4:
-        return None
-    values = np.frombuffer(one.probabilities, "<f4")
-    return np.asarray(np.sqrt(np.clip(np.nan_to_num(values), 0.0, 1.0)), np.float32)
+def _alike(candidates: Sequence[Candidate], group: Sequence[int]) -> list[int]:
+    """Of the ``group``, those that are alike to one before that is not itself left out.
+
+    Of the square roots of probabilities, the Euclidean distance is the Hellinger distance times the
+    square root of two.
+    """
+    content = b"".join(candidates[at].probabilities or b"" for at in group)
+    values = np.frombuffer(content, "<f4").reshape(len(group), -1)
+    roots = np.sqrt(np.clip(np.nan_to_num(values), 0.0, 1.0), dtype=np.float32)
+    squares = np.sum(roots * roots, axis=1)
+    distances = squares[:, None] + squares[None, :] - 2 * roots @ roots.T
+    near = distances < 2 * _ALIKE**2
+    kept: list[int] = []
+    out: list[int] = []
+    for at, place in enumerate(group):
+        if near[at, kept].any():
+            out.append(place)
+        else:
+            kept.append(at)
+    return out
 
 
 def _mixed(

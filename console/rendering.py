@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from console import assets
+from console.sentences import said
 from console.visit import Page, Visit, link
 
 PAGES: Final = (
@@ -38,6 +39,7 @@ def render(visit: Visit, page: Page) -> str:
                 "pages": [(name, visit.words(title)) for name, title in shown],
                 "models": [one.name for one in listings],
                 "model": model.name if model else "",
+                "chosen": visit.chosen,
                 "token": visit.token,
                 **page.content,
             }
@@ -50,13 +52,15 @@ def render(visit: Visit, page: Page) -> str:
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        # Or each use of one would look whether its file has changed.
+        auto_reload=False,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_clean,
     )
-    environment.globals.update(link=link, asset=assets.path_of)
+    environment.globals.update(link=link, asset=assets.path_of, said=said)
     environment.filters.update(short=short, exact=escape)
     return environment
 

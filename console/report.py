@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from console.charts import Whisker
+from console.charts import Mark, Whisker
 from console.language import Words
 from records.reports import Kind, ReportRow, State
 
@@ -142,6 +142,28 @@ def accuracies(rows: Sequence[ReportRow]) -> list[Whisker]:
     return found
 
 
+def changes(rows: Sequence[ReportRow]) -> list[Mark]:
+    """By each drift report, how many of its views had changed, oldest first."""
+    found = []
+    for row in reversed(rows):
+        body = body_of(row)
+        if row.kind == "drift" and row.window_end is not None and body.get("evidence") is not None:
+            found.append(Mark(row.window_end, len(_changed(body)), row.state))
+    return found
+
+
+def _changed(drift: Mapping[str, Any]) -> list[str]:
+    """The names of the views that differ, by enough to matter."""
+    threshold = drift.get("threshold") or 0.0
+    return [
+        view["name"]
+        for view in drift.get("views", [])
+        if view.get("name") in VIEWS
+        and view.get("adjusted", 1.0) < threshold
+        and view.get("effect", 0.0) >= view.get("minimum", 0.0)
+    ]
+
+
 def body_of(row: ReportRow) -> Mapping[str, Any]:
     """The body of a report; empty if it cannot be read."""
     try:
@@ -189,14 +211,7 @@ def _headline(
 def _drift_words(drift: Mapping[str, Any], state: State, words: Words) -> list[str]:
     if drift.get("evidence") is None:
         return [words("There were too few images to compare, or nothing to compare them with.")]
-    threshold = drift.get("threshold") or 0.0
-    changed = [
-        words(VIEWS[view["name"]])
-        for view in drift.get("views", [])
-        if view.get("name") in VIEWS
-        and view.get("adjusted", 1.0) < threshold
-        and view.get("effect", 0.0) >= view.get("minimum", 0.0)
-    ]
+    changed = [words(VIEWS[name]) for name in _changed(drift)]
     compared = words("{n} images were compared.", n=words.number(drift.get("images") or 0))
     if not changed:
         return [words("Images and predictions are like those of the validation."), compared]

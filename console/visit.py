@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -65,11 +67,13 @@ class Content:
 
 @dataclass(frozen=True)
 class Export:
-    """A file that a command writes; ``arguments``: of ``python``, to which its path is added."""
+    """A file that a command writes; ``arguments``: of ``python``, to which its path is added;
+    ``progress``: a file in which it says how far it is."""
 
     arguments: Sequence[str]
     type: str
     name: str
+    progress: Path | None = None
 
 
 Answer = Page | Redirect | Content | Export
@@ -127,16 +131,36 @@ class Visit:
     def model(self) -> Listing | None:
         """The one that is asked for, else the default one, else any."""
         listings = {one.name: one for one in self.listings()}
-        for name in (self.form.get("model"), self.query.get("model")):
+        for name in (self.form.get("model"), self.query.get("model"), *self.rest[:1]):
             if name in listings:
                 return listings[name]
         default = listings.get(self.server.settings.default_model)
         return default or next(iter(listings.values()), None)
 
+    @property
+    def chosen(self) -> str:
+        """The name of the model, unless it is the one that a page shows anyway."""
+        model = self.model
+        anyway = replace(self, form={}, query={}, rest=()).model
+        return "" if model is None or anyway is None or model.name == anyway.name else model.name
+
     def ask(self, path: str, content: Any) -> Reply:
         """The answer of one of the server's routes to this visitor; not from the event loop."""
         body = json.dumps(content).encode()
         return self.wait(self.server.ask(self.scope, self.caller, path, body))
+
+    def ask_about(self, path: str, image: bytes, fields: Mapping[str, object]) -> Reply:
+        """The same for a form with an image as it is, which takes no more room than it has."""
+        boundary = secrets.token_hex(16)
+        head = "".join(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in fields.items()
+        )
+        disposition = 'Content-Disposition: form-data; name="image"; filename="image"'
+        start = f"{head}--{boundary}\r\n{disposition}\r\n\r\n".encode()
+        body = start + image + f"\r\n--{boundary}--\r\n".encode()
+        kind = f"multipart/form-data; boundary={boundary}"
+        return self.wait(self.server.ask(self.scope, self.caller, path, body, kind))
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()

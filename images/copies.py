@@ -89,7 +89,7 @@ def _stretched(encoded: Encoded, spec: ImageSpec, max_bytes: int) -> Image.Image
         copy_size(header.height, header.width, spec) is None
     ):
         return None
-    size = copy_size(*upright(header.width, header.height, _orientation(encoded)), spec)
+    size = copy_size(*upright(header.width, header.height, orientation_of(encoded)), spec)
     if size is None:
         return None
     # Beyond what a spec of a model may have.
@@ -112,7 +112,7 @@ def _stretched(encoded: Encoded, spec: ImageSpec, max_bytes: int) -> Image.Image
 
 def _is_twice(encoded: Encoded, size: Size) -> bool:
     """Whether half of its sides are twice those."""
-    across, down = upright(encoded.header.width, encoded.header.height, _orientation(encoded))
+    across, down = upright(encoded.header.width, encoded.header.height, orientation_of(encoded))
     return across >= 4 * size.width and down >= 4 * size.height
 
 
@@ -120,7 +120,8 @@ def _multiple(least: int, side: int) -> int:
     return -(-least // side) * side
 
 
-def _orientation(encoded: Encoded) -> int:
+def orientation_of(encoded: Encoded) -> int:
+    """As EXIF has it, 1 if it says nothing; read before anything is decoded."""
     header = encoded.header
     if isinstance(header, Frame):
         return header.orientation

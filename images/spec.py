@@ -161,7 +161,7 @@ class ImageSpec(BaseModel):
             and self.order == "HWC"
             and self.channels_as == "RGB"
         ):
-            return plain_table(self.scale, self.rounding)[pixels]
+            return plain_table(self.scale, self.rounding).take(pixels)
         scale = scaling(self.black, self.scale, self.rounding, self.mean, self.std, self.channels)
         images = pixels.reshape(-1, self.height, self.width, self.channels)
         if self.channels_as == "BGR":

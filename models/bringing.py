@@ -1,4 +1,4 @@
-"""``python -m models import`` of a pickle: shown, loaded, proven, saved."""
+"""``python -m models import`` of a pickle or a skops file: shown, loaded, proven, saved."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -9,6 +9,9 @@ import click
 
 from errors import ConversionError, ParityError, PickleError, SpecError
 from images.spec import ImageSpec
+from models.artifact import MANIFEST
+from models.manifest import Manifest, changed
+from models.source import Source
 from models.store import Store
 
 if TYPE_CHECKING:
@@ -21,14 +24,17 @@ if TYPE_CHECKING:
 class Pickle:
     """A file, and how the user wants it served.
 
-    ``spec``: None to find the one that fits ``check``.
-    ``version``: of the scikit-learn that is to convert it. ``check``: images with what the original
-    said, or, if ``accuracy`` is given, with their true labels.
+    ``spec``: None to find the one that fits ``check``. ``source``: where the file was taken from.
+    ``trust``: whether it may run code. ``version``: of the scikit-learn that is to convert it.
+    ``check``: images with what the original said, or, if ``accuracy`` is given, with their true
+    labels.
     """
 
     path: Path
     name: str
     spec: ImageSpec | None
+    source: Source | None = None
+    trust: bool = True
     backend: Literal["onnx", "sklearn"] = "onnx"
     entry: str | None = None
     version: str | None = None
@@ -36,22 +42,46 @@ class Pickle:
     accuracy: float | None = None
 
 
-def show(path: Path) -> None:
-    """Print what the file would import; nothing is loaded."""
-    from models.offline.pickle_report import inspect
+@dataclass(frozen=True)
+class Sourced:
+    """A version to save that says where it was taken from."""
 
-    report = inspect(path)
+    unsaved: "Unsaved"
+    source: Source
+
+    @property
+    def name(self) -> str:
+        return self.unsaved.name
+
+    def write(self, folder: Path) -> Manifest:
+        manifest = changed(self.unsaved.write(folder), source=self.source)
+        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
+        return manifest
+
+
+def show(path: Path) -> bool:
+    """Print what loading the file could run, and return whether that is anything; nothing is
+    loaded. Raises PickleError."""
+    from models.offline.inspection import inspect_file
+
+    report = inspect_file(path)
     if report.sklearn_version:
         click.echo(f"Made by scikit-learn {report.sklearn_version}.")
-    click.echo("A pickle can run code when it is loaded. This one would import and may call:")
+    if report.kind != "skops":
+        click.echo("A pickle can run code when it is loaded. This one would import and may call:")
+    elif report.imports:
+        click.echo("A skops file runs what its types do. These are not known to be harmless:")
+    else:
+        click.echo("A skops file, with nothing in it but types that are known to be harmless.")
     for imported in report.imports:
         click.echo(f"  {imported}")
     if report.note:
         click.echo(f"  and more that cannot be listed: {report.note}")
+    return report.runs_code
 
 
 def bring(store: Store, pickled: Pickle) -> "Succession":
-    """Load the pickle, which RUNS it, and save it as a version. Raises PupilaError.
+    """Load the file, which RUNS a pickle, and save it as a version. Raises PupilaError.
 
     Without a spec, the one that fits the labelled images to check with is taken; with one that fits
     them less than another, nothing is saved.
@@ -72,8 +102,11 @@ def bring(store: Store, pickled: Pickle) -> "Succession":
         else:
             unsaved = _here(pickled, spec, loaded)
         checked = Checked(unsaved, known) if known is not None else None
+        wanted = checked or unsaved
+        if pickled.source is not None:
+            wanted = Sourced(wanted, pickled.source)
         try:
-            saved = save(store, checked or unsaved)
+            saved = save(store, wanted)
         except ConversionError as error:
             if checked is not None and isinstance(error, ParityError):
                 raise
@@ -137,7 +170,14 @@ def _elsewhere(stack: ExitStack, pickled: Pickle, spec: ImageSpec) -> "Unsaved":
         )
     click.echo(f"Converting it by scikit-learn {pickled.version}, in an environment of its own ...")
     unsaved, lines = stack.enter_context(
-        converted(pickled.path, pickled.name, spec.name, pickled.entry, str(pickled.version))
+        converted(
+            pickled.path,
+            pickled.name,
+            spec.name,
+            pickled.entry,
+            str(pickled.version),
+            trust=pickled.trust,
+        )
     )
     for line in lines:
         click.echo(line)
@@ -147,7 +187,8 @@ def _elsewhere(stack: ExitStack, pickled: Pickle, spec: ImageSpec) -> "Unsaved":
 def _loaded(pickled: Pickle) -> "LoadedPickle":
     from models.offline.pickles import load
 
-    loaded = load(pickled.path, pickled.entry)
+    said = pickled.source.scikit_learn if pickled.source else None
+    loaded = load(pickled.path, pickled.entry, trust=pickled.trust, saved_by=said)
     for warning in loaded.warnings:
         click.echo(f"Warning: {warning}", err=True)
     if loaded.said:

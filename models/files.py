@@ -87,6 +87,15 @@ def check_members(archive: zipfile.ZipFile, limit: int) -> None:
         raise ValueError(f"it unpacks to {size:,} bytes, and the limit is {limit:,}")
 
 
+def check_arrays(archive: zipfile.ZipFile) -> None:
+    """Raise ValueError if an array of a ZIP claims to have more bytes than there are of it."""
+    for member in archive.infolist():
+        if member.filename.endswith(".npy"):
+            with archive.open(member) as file:
+                if _array_bytes(file) > member.file_size:
+                    raise ValueError(f"{member.filename} claims to be larger than it is")
+
+
 def _array_bytes(file: IO[bytes]) -> int:
     version = np.lib.format.read_magic(file)
     reader = _HEADER_READERS.get(version)

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from images.spec import ImageSpec
 from models.names import NAME
 from models.schema import digest
+from models.source import Source
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -212,6 +213,9 @@ class Manifest(_Frozen):
     speed: Speed | None
     libraries: dict[str, str]
     parent: str | None = Field(description="the version this one was trained to replace")
+    source: Source | None = Field(
+        default=None, description="where an imported estimator was taken from"
+    )
     without_halves: str | None = Field(
         default=None,
         description="why a trained version has no half models, half_a.onnx and half_b.onnx",

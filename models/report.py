@@ -86,6 +86,7 @@ def _facts(manifest: Manifest) -> list[tuple[str, str]]:
         ("output", manifest.output),
         ("backend", manifest.backend),
         ("data", f"{data.name}, {data.images} images, {data.sha256[:12]}" if data else "-"),
+        ("source", printable(str(manifest.source or "-"))),
         ("accuracy", _interval(manifest.metrics.accuracy) if manifest.metrics else "-"),
         ("calibration", _calibration(manifest)),
         ("prediction sets", _sets(manifest)),

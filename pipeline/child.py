@@ -110,13 +110,14 @@ def retrain(database: Database, store: Store, order: Order) -> tuple[Version, st
 
 
 def _track(version: Version, order: Order) -> None:
-    uri = settings().mlflow_tracking_uri
+    known = settings()
+    uri = known.mlflow_tracking_uri
     if uri is None:
         return
     from rollout.tracking import track_training
 
     try:
-        track_training(uri, version, order.reason)
+        track_training(uri, version, order.reason, known.mlflow_authorization)
     except RolloutError as error:
         # The version is worth more than a note of it elsewhere.
         click.echo(f"Warning: {error}", err=True)

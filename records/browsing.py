@@ -10,7 +10,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import Connection, Select, func, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Select, func, select, type_coerce
 from sqlalchemy import Text as SqlText
 
 from labels import label_key
@@ -29,12 +29,13 @@ _HASHED: Final = 200
 @dataclass(frozen=True)
 class Counts:
     """Of the newest predictions and labels: how many of each class. ``predictions`` and ``labels``:
-    that were looked at, at most LOOKED_AT."""
+    that were looked at, at most LOOKED_AT; ``abstained``: predictions that said no class."""
 
     predicted: Mapping[Label, int]
     given: Mapping[Label, int]
     predictions: int
     labels: int
+    abstained: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Shown:
 def class_counts(database: Database, model: str) -> Counts:
     """Raises DatabaseError."""
     predicted = (
-        select(predictions.c.label)
+        select(predictions.c.label, predictions.c.abstained)
         .where(predictions.c.model == model, predictions.c.status == 200)
         .order_by(predictions.c.at.desc())
         .limit(LOOKED_AT)
@@ -64,8 +65,13 @@ def class_counts(database: Database, model: str) -> Counts:
         .limit(LOOKED_AT)
     )
     with database.reading() as connection:
-        first, second = _counted(connection, predicted), _counted(connection, given)
-    return Counts(first, second, sum(first.values()), sum(second.values()))
+        newest = predicted.subquery()
+        silent = newest.c.abstained.is_(True)
+        first = _counted(connection, select(newest.c.label).where(~silent))
+        statement = select(func.count()).select_from(newest).where(silent)
+        abstained = int(connection.execute(statement).scalar_one())
+        second = _counted(connection, given)
+    return Counts(first, second, sum(first.values()) + abstained, sum(second.values()), abstained)
 
 
 def kept(database: Database, model: str, most: int) -> int:
@@ -83,7 +89,7 @@ def of_class(
     newest = (
         select((labels.c.prediction_id if by_label else predictions.c.id).label("id"))
         .add_columns(source.c.label, source.c.at)
-        .where(source.c.model == model)
+        .where(source.c.model == model, *([] if by_label else [_said()]))
         .order_by(source.c.at.desc())
         .limit(LOOKED_AT)
         .subquery()
@@ -112,7 +118,7 @@ def mistakes(database: Database, model: str, version: str, limit: int) -> list[S
     statement = (
         select(predictions.c.id, predictions.c.label, newest.c.given)
         .join(newest, newest.c.prediction_id == predictions.c.id)
-        .where(predictions.c.version == version, predictions.c.image_bytes > 0)
+        .where(predictions.c.version == version, predictions.c.image_bytes > 0, _said())
         .order_by(newest.c.at.desc(), newest.c.id.desc())
     )
     wrong: list[int] = []
@@ -136,16 +142,23 @@ def duplicates(database: Database, model: str, limit: int) -> list[list[Shown]]:
     """
     column = predictions.c
     newest = (
-        select(column.id, column.image_bytes, column.probabilities)
+        select(column.id, column.at, column.image_bytes, column.probabilities)
         .where(column.model == model, column.image_bytes > 0)
         .order_by(column.at.desc())
         .limit(_DUPLICATES_IN)
+        .cte("newest")
     )
-    alike: dict[tuple[int, bytes | None], list[int]] = {}
+    # Counted by the database: see records.candidates for what reading rows costs.
+    number = func.count().over(partition_by=(newest.c.image_bytes, newest.c.probabilities))
+    counted = select(newest.c.id, newest.c.at, number.label("number")).subquery()
+    alike = (
+        select(counted.c.id)
+        .where(counted.c.number > 1)
+        .order_by(counted.c.at.desc(), counted.c.id.desc())
+        .limit(_HASHED)
+    )
     with database.reading() as connection:
-        for row in connection.execute(newest):
-            alike.setdefault((row.image_bytes, row.probabilities), []).append(row.id)
-        suspects = [one for ids in alike.values() if len(ids) > 1 for one in ids][:_HASHED]
+        suspects = connection.execute(alike).scalars().all()
         groups: dict[str, list[int]] = {}
         for chunk in chunks(suspects, 20):
             statement = select(images).where(images.c.prediction_id.in_(chunk))
@@ -175,6 +188,11 @@ def shown(connection: Connection, ids: list[int]) -> list[Shown]:
         for row in connection.execute(statement).mappings():
             found[row["id"]] = Shown(**row, given=given.get(row["id"]))
     return [found[id_] for id_ in ids if id_ in found]
+
+
+def _said() -> ColumnElement[bool]:
+    """A condition: the client got a class, and not the silence of a version that abstains."""
+    return predictions.c.abstained.is_not(True)
 
 
 def _counted(connection: Connection, statement: Select[tuple[Label | None]]) -> dict[Label, int]:

@@ -1,11 +1,16 @@
-"""Predictions that somebody could label next, and why each would be worth it."""
+"""Predictions that somebody could label next, and why each would be worth it.
 
-from collections.abc import Collection, Iterable, Sequence
+SQLite's driver gives up the interpreter's lock for each row that it reads, and a server that
+answers predictions takes it: so what can be left to the database is not read. With 2,000 rows for
+each look, the pages that show these slowed the predictions of their worker by two thirds.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, Select, Text, func, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, Text, func, select, type_coerce
 
 from records.chunks import chunks
 from records.database import Database
@@ -14,14 +19,16 @@ from records.prediction import Label
 from records.rollout_schema import label_requests, pairs
 from records.schema import labels, predictions
 
-Why = Literal["rollout", "monitor", "random", "unknown", "unsure", "doubted"]
+Why = Literal["rollout", "monitor", "random", "unknown", "unsure", "doubted", "second"]
 """Champion and challenger disagree; the monitor named it; it was drawn at random; it is unlike the
-images of the training; the model is not sure; or it has a label that the model, which is sure,
-contradicts."""
+images of the training; the model is not sure; it has a label that the model, which is sure,
+contradicts; or another person has labelled it, and a sample of these is looked at twice."""
 
 # Of the newest predictions, those that are looked through for what the model is unsure of.
 _LOOKED_AT: Final = 2000
 _SURE: Final = 0.9
+# Of what one person has labelled, that another is asked too: one of so many, by its id.
+_SECOND: Final = 10
 
 
 @dataclass(frozen=True)
@@ -52,48 +59,45 @@ _COLUMNS: Final = (
 def asked(database: Database, model: str, limit: int) -> list[Candidate]:
     """Those whose label was asked for and has not come, the newest first."""
     with database.reading() as connection:
-        drawn = _open(connection, model)
-        chosen = sorted(drawn, reverse=True)[:limit]
-        rows = [
-            row
-            for chunk in chunks(chosen)
-            for row in connection.execute(
-                select(*_COLUMNS)
-                .where(predictions.c.id.in_(chunk))
-                .order_by(predictions.c.id.desc())
-            )
-        ]
-        newest = _newest(connection, model, rows)
-        return [_candidate(row, _asked_why(drawn[row.id])) for row in newest]
+        drawn = _open(model)
+        statement = (
+            select(*_COLUMNS, drawn.c.drawn)
+            .join(drawn, drawn.c.prediction_id == predictions.c.id)
+            .order_by(predictions.c.id.desc())
+            .limit(limit)
+        )
+        newest = _newest(connection, model, connection.execute(statement))
+        return [_candidate(row, _asked_why(row.drawn)) for row in newest]
 
 
 def waiting(database: Database, model: str) -> int:
     """How many of the newest requests for a label are still open."""
     with database.reading() as connection:
-        return len(_open(connection, model))
+        statement = select(func.count()).select_from(_open(model))
+        return int(connection.execute(statement).scalar_one())
 
 
-def _open(connection: Connection, model: str) -> dict[int, str]:
-    """The newest requests for a label that are open: how each was drawn, by its prediction.
-
-    In two steps: a planner without statistics would look at all predictions of the model first.
-    """
+def _open(model: str) -> Subquery:
+    """The newest requests for a label that are open: ``prediction_id``, and how each was
+    ``drawn``."""
     newest = (
         select(label_requests.c.prediction_id, label_requests.c.drawn)
         .order_by(label_requests.c.prediction_id.desc())
         .limit(_LOOKED_AT)
+        .subquery()
     )
-    drawn: dict[int, str] = {row.prediction_id: row.drawn for row in connection.execute(newest)}
-    found: set[int] = set()
-    for chunk in chunks(drawn):
-        statement = select(predictions.c.id).where(
-            predictions.c.id.in_(chunk),
-            predictions.c.model == model,
-            predictions.c.image_bytes > 0,
-            ~has_label(predictions.c.id),
-        )
-        found.update(connection.execute(statement).scalars())
-    return {id_: how for id_, how in drawn.items() if id_ in found}
+    # As a value and no join: a planner without statistics would look at all predictions first.
+    of_model = (
+        select(predictions.c.model)
+        .where(predictions.c.id == newest.c.prediction_id, predictions.c.image_bytes > 0)
+        .correlate(newest)
+        .scalar_subquery()
+    )
+    return (
+        select(newest.c.prediction_id, newest.c.drawn)
+        .where(of_model == model, ~has_label(newest.c.prediction_id))
+        .subquery()
+    )
 
 
 def disagreements(database: Database, model: str, rollout_id: int, limit: int) -> list[Candidate]:
@@ -141,23 +145,19 @@ def unsure(database: Database, model: str, limit: int) -> list[Candidate]:
         .limit(_LOOKED_AT)
         .subquery()
     )
-    with database.reading() as connection:
-        known = [
-            (row.confidence, row.id)
-            for row in connection.execute(select(newest))
-            if row.confidence is not None
-        ]
-        # More than are wanted, since some have a label.
-        ids = [id_ for _, id_ in sorted(known)[: 4 * limit]]
-        labelled = _labelled(connection, ids)
-        chosen = [id_ for id_ in ids if id_ not in labelled][:limit]
-        rows = [
-            row
-            for chunk in chunks(chosen)
-            for row in connection.execute(select(*_COLUMNS).where(column.id.in_(chunk)))
-        ]
-        found = [_candidate(row, "unsure") for row in _newest(connection, model, rows)]
-    return sorted(found, key=lambda one: (one.confidence or 0.0, one.id))
+    least = (
+        select(newest.c.id)
+        .where(newest.c.confidence.is_not(None), ~has_label(newest.c.id))
+        .order_by(newest.c.confidence, newest.c.id)
+        .limit(limit)
+        .subquery()
+    )
+    statement = (
+        select(*_COLUMNS)
+        .join(least, least.c.id == column.id)
+        .order_by(column.confidence, column.id)
+    )
+    return _found(database, model, statement, "unsure")
 
 
 def doubted(database: Database, model: str, limit: int, but: str) -> list[Candidate]:
@@ -191,6 +191,38 @@ def doubted(database: Database, model: str, limit: int, but: str) -> list[Candid
         return [_candidate(row, "doubted", row.given) for row in newest_rows]
 
 
+def second(database: Database, model: str, limit: int, but: str) -> list[Candidate]:
+    """Of the newest labels, a sample of those that one source alone has given, and not ``but``:
+    how often two people agree is known from these, whatever the model says."""
+    column = labels.c
+    newest = (
+        select(column.id, column.prediction_id, column.source)
+        .where(column.model == model)
+        .order_by(column.at.desc(), column.id.desc())
+        .limit(_LOOKED_AT)
+        .subquery()
+    )
+    others = labels.alias()
+    another = select(others.c.id).where(
+        others.c.prediction_id == newest.c.prediction_id, others.c.source != newest.c.source
+    )
+    chosen = (
+        select(newest.c.prediction_id)
+        .where(newest.c.source != but, newest.c.prediction_id % _SECOND == 0, ~another.exists())
+        .distinct()
+        .order_by(newest.c.prediction_id.desc())
+        .limit(limit)
+        .subquery()
+    )
+    statement = (
+        select(*_COLUMNS)
+        .join(chosen, chosen.c.prediction_id == predictions.c.id)
+        .where(predictions.c.image_bytes > 0)
+        .order_by(predictions.c.id.desc())
+    )
+    return _found(database, model, statement, "second")
+
+
 def _found(
     database: Database, model: str, statement: Select[tuple[object, ...]], why: Why
 ) -> list[Candidate]:
@@ -202,23 +234,26 @@ def _found(
 def _newest(connection: Connection, model: str, rows: Iterable[Any]) -> list[Any]:
     """Without those whose request id was used again: a label would be that of the later one."""
     listed = list(rows)
-    last: set[int] = set()
-    for request_ids in chunks(sorted({row.request_id for row in listed})):
-        statement = (
-            select(func.max(predictions.c.id))
-            .where(predictions.c.request_id.in_(request_ids), predictions.c.model == model)
-            .group_by(predictions.c.request_id)
+    older: set[int] = set()
+    for ids in chunks([row.id for row in listed]):
+        statement = select(predictions.c.id).where(
+            predictions.c.id.in_(ids), _was_used_again(model)
         )
-        last.update(connection.execute(statement).scalars())
-    return [row for row in listed if row.id in last]
+        older.update(connection.execute(statement).scalars())
+    return [row for row in listed if row.id not in older]
 
 
-def _labelled(connection: Connection, ids: Collection[int]) -> set[int]:
-    found: set[int] = set()
-    for chunk in chunks(sorted(ids)):
-        statement = select(labels.c.prediction_id).where(labels.c.prediction_id.in_(chunk))
-        found.update(connection.execute(statement).scalars())
-    return found
+def _was_used_again(model: str) -> ColumnElement[bool]:
+    later = predictions.alias()
+    return (
+        select(later.c.id)
+        .where(
+            later.c.request_id == predictions.c.request_id,
+            later.c.model == model,
+            later.c.id > predictions.c.id,
+        )
+        .exists()
+    )
 
 
 def _asked_why(drawn: str) -> Why:

@@ -1,7 +1,7 @@
 """Exports records to a Parquet file: a row for each prediction, with its image and label."""
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -54,12 +54,14 @@ def export(
     origins: Collection[str] = (),
     with_images: bool = True,
     overwrite: bool = False,
+    tell: Callable[[int], None] | None = None,
 ) -> Exported:
     """Write a consistent snapshot of the chosen predictions to ``path``: all of them, or no file.
 
     ``prediction``, and ``label``, on which the sources agree, are int64 columns if every label is
     an integer, else strings; ``labels`` is JSON, the current label of each source;
-    ``probabilities`` are lists of float32. Raises RecordsError if the file cannot be written, and
+    ``probabilities`` are lists of float32. ``tell`` is called with the number of rows that are
+    written, now and then. Raises RecordsError if the file cannot be written, and
     DatabaseError.
     """
     pa = pyarrow()
@@ -76,6 +78,8 @@ def export(
                 records = read(connection, ids, with_images=with_images)
                 out.write_table(_table(pa, records, schema))
                 rows += len(records)
+                if tell is not None:
+                    tell(rows)
     return Exported(rows, path.stat().st_size)
 
 

@@ -4,22 +4,27 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import func, select
 
 from records.database import Database
 from records.schema import labels, traffic
 
+_CLASSES: Final = 10
+
 
 @dataclass(frozen=True)
 class Step:
     """What happened from ``start`` on, until the next step. ``statuses``: requests by HTTP status;
-    ``latencies``: by the upper bound of their bucket in seconds; ``labels``: that came."""
+    ``latencies``: by the upper bound of their bucket in seconds; ``labels``: that came;
+    ``predicted``: the most frequent classes, as records write labels."""
 
     start: datetime
     statuses: Mapping[int, int] = field(default_factory=dict)
     latencies: Mapping[float, int] = field(default_factory=dict)
     labels: int = 0
+    predicted: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def requests(self) -> int:
@@ -42,7 +47,7 @@ class Step:
 
 
 def step(database: Database, model: str, start: datetime, end: datetime) -> Step:
-    """From ``start`` until before ``end``. Reads each minute's counts once; raises
+    """From ``start`` until before ``end``. Reads each minute's counts twice; raises
     DatabaseError."""
     column = traffic.c
     counted = (
@@ -50,6 +55,15 @@ def step(database: Database, model: str, start: datetime, end: datetime) -> Step
         .where(column.minute >= start, column.minute < end, column.model == model)
         .where(column.kind.in_(("status", "latency")))
         .group_by(column.kind, column.key)
+    )
+    number = func.sum(column.count)
+    most = (
+        select(column.key, number)
+        .where(column.minute >= start, column.minute < end, column.model == model)
+        .where(column.kind == "label")
+        .group_by(column.key)
+        .order_by(number.desc(), column.key)
+        .limit(_CLASSES)
     )
     came = select(func.count()).where(
         labels.c.model == model, labels.c.at >= start, labels.c.at < end
@@ -62,5 +76,6 @@ def step(database: Database, model: str, start: datetime, end: datetime) -> Step
                 statuses[int(key)] += int(count)
             else:
                 latencies[float(key)] += int(count)
-        number = int(connection.execute(came).scalar_one())
-    return Step(start, dict(statuses), dict(latencies), number)
+        predicted = {key: int(count) for key, count in connection.execute(most)}
+        given = int(connection.execute(came).scalar_one())
+    return Step(start, dict(statuses), dict(latencies), given, predicted)

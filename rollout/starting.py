@@ -69,7 +69,7 @@ def judge(
         from rollout.tracking import track
 
         try:
-            track(settings.mlflow_tracking_uri, verdict)
+            track(settings.mlflow_tracking_uri, verdict, settings.mlflow_authorization)
         except RolloutError as error:
             # It is kept here all the same.
             logger.warning("%s", error)

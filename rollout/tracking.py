@@ -24,17 +24,20 @@ _MOST_TEXT: Final = 5000
 _REFUSED: Final = re.compile(r"[^\w\-./ ]")
 
 
-def track(uri: str, verdict: GateVerdict) -> str:
+def track(uri: str, verdict: GateVerdict, authorization: str | None = None) -> str:
     """A run in the experiment that has the model's name; returns the run's id.
 
     Its metrics are the figures of both versions and their differences; where the server takes
-    files, the page and the JSON are beside them. Raises RolloutError, which names the host only.
+    files, the page and the JSON are beside them. ``authorization``: the header that says who asks.
+    Raises RolloutError, which names the host only.
     """
-    with _client(uri) as client:
+    with _client(uri, authorization) as client:
         return _track(client, verdict)
 
 
-def track_training(uri: str, version: Version, because: str) -> str:
+def track_training(
+    uri: str, version: Version, because: str, authorization: str | None = None
+) -> str:
     """A run of a retraining, in the same experiment: recipe, parameters, data and figures on its
     own holdout. Raises RolloutError as ``track`` does."""
     manifest = version.manifest
@@ -61,7 +64,7 @@ def track_training(uri: str, version: Version, because: str) -> str:
     metrics = [(key, float(value)) for key, value in figures.items() if value is not None]
     known = {key: str(value) for key, value in params.items() if value is not None}
     tags = {"because": because[:_MOST_TEXT]}
-    with _client(uri) as client:
+    with _client(uri, authorization) as client:
         made = _begin(client, version.name, f"training {version.version}", began)
         run = str(made["run_id"])
         _log(client, run, began, metrics, known, tags)
@@ -70,10 +73,12 @@ def track_training(uri: str, version: Version, because: str) -> str:
 
 
 @contextmanager
-def _client(uri: str) -> Iterator[httpx.Client]:
+def _client(uri: str, authorization: str | None) -> Iterator[httpx.Client]:
     host = _host(uri)
+    headers = {"Authorization": authorization} if authorization else {}
+    base = f"{uri.rstrip('/')}/api/2.0/"
     try:
-        with httpx.Client(base_url=f"{uri.rstrip('/')}/api/2.0/", timeout=_SECONDS) as client:
+        with httpx.Client(base_url=base, timeout=_SECONDS, headers=headers) as client:
             yield client
     except httpx.HTTPStatusError as error:
         raise RolloutError(

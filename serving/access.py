@@ -40,9 +40,11 @@ class AccessLog:
         status: int,
         seconds: float,
         error: Exception | None = None,
+        traced: str | None = None,
     ) -> str | None:
         """``version``: the tag that answered, if one did. ``error``: why it failed; with its
-        traceback, if it is none of ours. Returns the trace id of the line, if there is one."""
+        traceback, if it is none of ours. ``traced``: the id of the trace that the request belongs
+        to, if it does. Returns the trace id of the line, if there is one."""
         failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
         if not failed and self._random() >= self._rate:
             return None
@@ -50,7 +52,7 @@ class AccessLog:
             self.omitted += 1
             return None
         model, _, number = (version or "").partition(":")
-        trace = token_hex(16)
+        trace = traced or token_hex(16)
         about = fields(
             route=route,
             status=status,

@@ -21,8 +21,11 @@ from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
 from serving.inference.honesty import Said
 from serving.keys.caller import CALLER, Caller
-from serving.metrics import NO_VERSION, REJECTED
+from serving.metrics import REJECTED
 from serving.routing.trial import Tried
+from serving.series import NO_VERSION
+from serving.tracing.context import traceparent
+from serving.tracing.tracer import Tracer
 from settings import Settings
 
 ClientGone = Callable[[], bool]
@@ -64,6 +67,8 @@ class Endpoint(ABC):
     """Answers one route."""
 
     route: ClassVar[Route]
+    tracer: ClassVar[Tracer | None] = None
+    """Of all endpoints of this worker; None while nobody collects traces."""
 
     def __init__(self, settings: Settings, admission: Admission) -> None:
         self._admission = admission
@@ -74,9 +79,13 @@ class Endpoint(ABC):
         started = time.perf_counter()
         exchange = Exchange(scope, caller=scope.get(CALLER))
         failure: Exception | None = None
+        tracer = self.tracer
+        trace = None if tracer is None else tracer.begin(scope, started)
         try:
             with self._admission.bodies() as hold:
                 body = await read_body(scope, receive, self._max_body_bytes, hold)
+                if trace is not None:
+                    trace.stage("body", started, **{"http.request.body.size": len(body)})
                 reply = await self.answer(exchange, body, lambda: is_client_gone(receive))
         except RequestError as error:
             if isinstance(error, OverloadedError):
@@ -94,11 +103,34 @@ class Endpoint(ABC):
         bound = metrics.answered(path, reply.status, seconds)
         self.record(exchange, reply.status, seconds)
         tag = engine.version.tag if engine else None
-        trace = self._access.log(path, exchange.request_id, tag, reply.status, seconds, failure)
-        if trace is not None:
-            metrics.logged(path, bound, trace, seconds)
+        logged = self._access.log(
+            path,
+            exchange.request_id,
+            tag,
+            reply.status,
+            seconds,
+            failure,
+            None if trace is None else trace.trace_id,
+        )
+        if logged is not None:
+            metrics.logged(path, bound, logged, seconds)
             if failure is not None:
-                reply.headers.append((b"x-trace-id", trace.encode()))
+                reply.headers.append((b"x-trace-id", logged.encode()))
+        if trace is not None and tracer is not None:
+            named = traceparent(trace.trace_id, trace.span_id, sampled=trace.sampled)
+            reply.headers.append((b"traceparent", named))
+            if trace.sampled:
+                metrics.logged(path, bound, trace.trace_id, seconds)
+            tracer.end(
+                trace,
+                scope,
+                path,
+                reply.status,
+                seconds,
+                tag=tag,
+                request_id=exchange.request_id,
+                error=failure,
+            )
         # Its traceback has this frame, which has it: the body would stay until Python looks for
         # cycles, which had a worker of 512 MiB killed by large images that were refused.
         failure = None

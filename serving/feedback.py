@@ -22,6 +22,7 @@ from serving.recording.allowance import Allowance
 from serving.recording.connection import RecordsConnection
 from serving.recording.labels import LabelWriter, Result, not_kept
 from serving.recording.recorder import Recorder
+from serving.tracing.trace import TRACE, clock
 from settings import Settings
 
 logger = logging.getLogger("pupila.feedback")
@@ -146,7 +147,12 @@ class Feedback(Endpoint):
     ) -> None:
         """Try again those items whose prediction was not found, and update their ``results``."""
         missing = [i for i, result in enumerate(results) if isinstance(result, NotFoundError)]
-        written = await self._writer.write([items[i] for i in missing], with_images, key)
+        began, trace = clock(), TRACE.get()
+        try:
+            written = await self._writer.write([items[i] for i in missing], with_images, key)
+        finally:
+            if trace is not None:
+                trace.stage("write", began, **{"pupila.labels": len(missing)})
         for index, result in zip(missing, written, strict=True):
             results[index] = result
 

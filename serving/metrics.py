@@ -5,14 +5,11 @@ Each worker keeps its values in files, which ``/metrics`` adds up over all worke
 count costs 0.6 µs, one observation 1.5 µs.
 """
 
-from collections.abc import Callable
-from http import HTTPStatus
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from internals_metrics import adding, observing, use_fast_values
-from serving.exemplars import Exemplars
+from internals_metrics import use_fast_values
 
 use_fast_values()
 
@@ -96,6 +93,10 @@ RECORDS_CURRENT = Gauge(
     "When every worker last had nothing left to write, in seconds since 1970; 0 without records",
     multiprocess_mode="livemin",
 )
+SPANS_EXPORTED = Counter("pupila_spans_exported", "Spans of traces that a collector took")
+SPANS_DROPPED = Counter(
+    "pupila_spans_dropped", "Spans of traces that no collector got", ("reason",)
+)
 TRAFFIC_LOST = Counter(
     "pupila_traffic_lost", "Answers whose count did not reach the database", ("reason",)
 )
@@ -136,6 +137,8 @@ for _reason in ("capacity", "deadline", "expired", "keys", "loading", "records")
     REJECTED.labels(_reason)
 for _reason in DROPPED:
     RECORDS_DROPPED.labels(_reason)
+for _reason in ("full", "failed", "refused", "stopped"):
+    SPANS_DROPPED.labels(_reason)
 for _reason in LOST:
     TRAFFIC_LOST.labels(_reason)
 for _reason in ("SIGKILL", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGTERM", "oom", "exit"):
@@ -246,69 +249,3 @@ MONITOR_LABELLED = Gauge(
     ("model",),
     multiprocess_mode="mostrecent",
 )
-
-
-EXEMPLARS: Final = Exemplars()
-
-
-class VersionMetrics:
-    """The metrics of one version, looked up once and not for every request."""
-
-    def __init__(self, model: str, version: str) -> None:
-        self._labels = (model, version)
-        self._routes: dict[str, tuple[Callable[[float], None], Callable[[float], float]]] = {}
-        self._batch_size = observing(BATCH_SIZE.labels(model, version))
-        self._queue_seconds = observing(QUEUE_SECONDS.labels(model, version))
-
-    def answered(self, route: str, status: int, seconds: float) -> float:
-        """A request to the path ``route`` was answered; returns the bound of its bucket."""
-        succeeded, took = self._routes.get(route) or self._open(route)
-        if status == HTTPStatus.OK:
-            succeeded(1)
-        else:
-            REQUESTS.labels(*self._labels, route, str(status)).inc()
-        return took(seconds)
-
-    def logged(self, route: str, bound: float, trace_id: str, seconds: float) -> None:
-        """A request that was answered has a line in the log: an example of its bucket."""
-        EXEMPLARS.put((*self._labels, route), bound, trace_id, seconds)
-
-    def prepare(self, route: str) -> None:
-        """Look up now what the first answer would."""
-        self._open(route)
-
-    def _open(self, route: str) -> tuple[Callable[[float], None], Callable[[float], float]]:
-        labels = (*self._labels, route)
-        found = (
-            adding(REQUESTS.labels(*labels, str(HTTPStatus.OK.value))),
-            observing(SECONDS.labels(*labels)),
-        )
-        self._routes[route] = found
-        return found
-
-    def batch(self, size: int, waited: float) -> None:
-        """A batch of ``size`` images, the first of which had waited ``waited`` seconds."""
-        self._batch_size(size)
-        self._queue_seconds(waited)
-
-
-NO_VERSION = VersionMetrics("", "")
-"""For requests that failed before their version was known, and those that concern none."""
-
-
-class ExtractorMetrics:
-    """The metrics of one extractor, looked up once. ``tag``: its name and version."""
-
-    def __init__(self, tag: str) -> None:
-        self._size = observing(EXTRACTOR_BATCH_SIZE.labels(tag))
-        self._waited = observing(EXTRACTOR_QUEUE_SECONDS.labels(tag))
-        self._busy = adding(EXTRACTOR_BUSY.labels(tag))
-
-    def began(self, size: int, waited: float) -> None:
-        """A pass of ``size`` images, the first of which had waited ``waited`` seconds."""
-        self._size(size)
-        self._waited(waited)
-
-    def ended(self, seconds: float) -> None:
-        """A pass has taken so long."""
-        self._busy(seconds)

@@ -18,7 +18,7 @@ _INSTEAD: Final[Mapping[str, str]] = {
     "traffic.timeout": "set PUPILA_DEADLINE_MS",
     "traffic.max_concurrency": "set PUPILA_QUEUE_SIZE",
     "http.cors": "set PUPILA_CORS_ORIGINS",
-    "http.response.trace_id": "configure tracing.exporter_type, which brings it along",
+    "http.response.trace_id": "set PUPILA_TRACING_ENDPOINT, which brings traceparent along",
     "logging.access": _ACCESS,
     "metrics.enabled": _METRICS,
     "metrics.namespace": _METRICS,

@@ -84,9 +84,16 @@ class Within:
         """The fields of ``multipart/form-data``. Raises BadRequestError."""
         return parse_form(body, content_type, most)
 
-    async def ask(self, origin: Scope, caller: Caller | None, path: str, body: bytes) -> Reply:
-        """The answer to a JSON body. ``origin``: the request that this one is asked for;
-        ``caller``: whose key that came with, None on a server without keys."""
+    async def ask(
+        self,
+        origin: Scope,
+        caller: Caller | None,
+        path: str,
+        body: bytes,
+        content_type: str = "application/json",
+    ) -> Reply:
+        """The answer to a body. ``origin``: the request that this one is asked for; ``caller``:
+        whose key that came with, None on a server without keys."""
         try:
             route = _ROUTES.get(path)
             if route is None:
@@ -99,7 +106,7 @@ class Within:
                 raise ForbiddenError("Without keys, this is for the server's own machine only.")
         except RequestError as error:
             return error_reply(error)
-        scope = _scope(origin, route.method, path, len(body))
+        scope = _scope(origin, route.method, path, len(body), content_type)
         if caller is not None:
             scope[CALLER] = caller
         endpoint = self._endpoints.get(path)
@@ -108,7 +115,7 @@ class Within:
         return await _collected(self._others, scope, _receive(body))
 
 
-def _scope(origin: Scope, method: str, path: str, size: int) -> Scope:
+def _scope(origin: Scope, method: str, path: str, size: int, content_type: str) -> Scope:
     return {
         "type": "http",
         "asgi": origin.get("asgi", {"version": "3.0"}),
@@ -121,7 +128,7 @@ def _scope(origin: Scope, method: str, path: str, size: int) -> Scope:
         "query_string": b"",
         "headers": [
             (b"host", b"localhost"),
-            (b"content-type", b"application/json"),
+            (b"content-type", content_type.encode()),
             (b"content-length", b"%d" % size),
         ],
         "client": origin.get("client"),

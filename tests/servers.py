@@ -56,7 +56,7 @@ class Server:
         return [int(child) for child in children.read_text().split()]
 
 
-def environment(home: Path, **settings: object) -> dict[str, str]:
+def environment(home: Path, /, **settings: object) -> dict[str, str]:
     """This run's environment with another store, and PUPILA_ settings by their names."""
     variables = {
         name: value
@@ -87,13 +87,14 @@ def serve(
     target: str = ".",
     folder: Path = ROOT,
     variables: Mapping[str, str] | None = None,
+    port: int | None = None,
     **settings: object,
 ) -> Iterator[Server]:
     """A running server; it has been stopped, and logged no traceback, when the block ends.
 
-    ``variables``: of its environment, besides the ``settings``.
+    ``variables``: of its environment, besides the ``settings``; ``port``: that of one before it.
     """
-    port = free_port()
+    port = port or free_port()
     log = home / f"server-{port}.log"
     settings = {"workers": 1, "drain_ms": 0} | settings
     command = [str(Path(sys.executable).with_name("bentoml")), "serve", target]

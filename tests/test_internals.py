@@ -3,23 +3,19 @@
 A test that fails after an upgrade names what the new release no longer has.
 """
 
-import asyncio
 import inspect
 import io
 import json
 import pickle
 import re
-import signal
 import subprocess
 import sys
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import bentoml
 import click
 import pytest
-import uvicorn
 from _bentoml_impl.server import app
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.models import ModelStore
@@ -28,15 +24,10 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 from prometheus_client import values
 from starlette.applications import Starlette
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
 
 import internals
 from settings import bentoml_home
 from tests.servers import ROOT
-
-# Of tests/data/certificate.pem, as openssl x509 -enddate tells it.
-EXPIRES = datetime(2036, 11, 23, 15, 28, 33, tzinfo=UTC).timestamp()
 
 
 def test_these_are_the_releases_that_were_read() -> None:
@@ -152,46 +143,9 @@ def test_bentoml_serves_what_to_asgi_returns() -> None:
     assert "service.to_asgi(" in inspect.getsource(service)
 
 
-@pytest.mark.parametrize("name", ["handle_exit", "servers", "server_state", "config", "lifespan"])
-def test_uvicorn_s_server_has(name: str) -> None:
-    server = uvicorn.Server(uvicorn.Config(app="x:y"))
-    # What is assigned once the server runs is told by its source.
-    assert hasattr(server, name) or f"self.{name}" in inspect.getsource(uvicorn.Server)
-
-
-def test_uvicorn_s_protocol_is_made_as_drain_makes_it() -> None:
-    parameters = inspect.signature(HttpToolsProtocol.__init__).parameters
-    assert {"config", "server_state", "app_state"} <= parameters.keys()
-    assert hasattr(ServerState(), "connections")
-
-
-def test_uvicorn_s_send_is_a_method_of_what_has_the_transport() -> None:
-    assert "transport" in inspect.signature(RequestResponseCycle.__init__).parameters
-    assert asyncio.iscoroutinefunction(RequestResponseCycle.send)
-
-
-def test_no_server_is_found_outside_of_uvicorn() -> None:
-    assert not isinstance(
-        getattr(signal.getsignal(signal.SIGTERM), "__self__", None), uvicorn.Server
-    )
-    assert internals.HttpServer.of_this_process() is None
-
-
 def test_prometheus_names_its_files_by_a_function() -> None:
     assert values.ValueClass._multiprocess  # the tests run as a worker does
     assert "process_identifier" in inspect.signature(values.MultiProcessValue).parameters
-
-
-def test_a_server_with_a_certificate_knows_when_it_expires() -> None:
-    assert internals.certificate_expiry() is None
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        for path, expected in ((None, None), (ROOT / "tests/data/certificate.pem", EXPIRES)):
-            server = uvicorn.Server(uvicorn.Config(app="x:y", ssl_certfile=path))
-            signal.signal(signal.SIGTERM, server.handle_exit)
-            assert internals.certificate_expiry() == expected
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])

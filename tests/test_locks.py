@@ -18,6 +18,7 @@ SETS = (
     "boosters",
     "catboost",
     "photos",
+    "tracing",
     "dev",
 )
 LOCKS = (*SETS, "image", "uv")
@@ -36,6 +37,8 @@ WITHIN = (
     ("train", "photos"),
     ("photos", "dev"),
     ("boosters", "dev"),
+    ("serving", "tracing"),
+    ("tracing", "dev"),
     ("uv", "dev"),
 )
 TRAINING = {"skl2onnx", "onnx", "scikit-learn", "scipy", "skops", "matplotlib", "joblib"}

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from errors import SettingsError
 from settings import Settings, bentoml_home, environment
@@ -74,13 +75,26 @@ def test_another_process_is_given_the_chosen_settings_and_none_of_ours(
     assert "PORT" not in found
 
 
+@pytest.mark.parametrize(
+    ("settings", "header"),
+    [
+        ({}, None),
+        ({"mlflow_username": "me", "mlflow_password": "a:b"}, "Basic bWU6YTpi"),
+        ({"mlflow_username": "me", "mlflow_token": "t"}, "Bearer t"),
+        ({"mlflow_password": "p"}, None),
+    ],
+)
+def test_what_tells_mlflow_who_asks(settings: dict[str, str], header: str | None) -> None:
+    assert Settings(**settings).mlflow_authorization == header
+
+
 SECRETS = [name for name, field in Settings.model_fields.items() if not field.repr]
 
 
 def test_what_may_hold_a_password_is_a_secret() -> None:
     assert set(SECRETS) == {
         "console_secret", "database_url", "database_password", "labelstudio_token", "webhook_url",
-        "mlflow_tracking_uri",
+        "mlflow_tracking_uri", "mlflow_password", "mlflow_token", "tracing_headers",
     }  # fmt: skip
 
 
@@ -151,3 +165,34 @@ def test_bentomls_folder_is_named_as_bentoml_reads_it(
     if named is not None:
         monkeypatch.setenv("BENTOML_HOME", named)
     assert bentoml_home() == Path(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("", {}),
+        (
+            "Authorization=Basic%20YTpi, x-team = images ,",
+            {"Authorization": "Basic YTpi", "x-team": "images"},
+        ),
+        ("a=b=c,d=", {"a": "b=c", "d": ""}),
+    ],
+)
+def test_headers_are_written_as_opentelemetry_s(text: str, pairs: dict[str, str]) -> None:
+    assert Settings(tracing_headers=text).sent_headers == pairs
+    assert Settings(tracing_attributes=text).traced_attributes == pairs
+
+
+@pytest.mark.parametrize("text", ["Authorization", "=x", "a b=c", "a=b%0d%0ax: y", "ä=b", "a=ä"])
+def test_what_is_no_header_is_refused(text: str) -> None:
+    assert Settings(tracing_headers=text).sent_headers is None
+    with pytest.raises(ValidationError, match="a list such as name=value"):
+        Settings(tracing_attributes=text)
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:4318", "grpc://host", "http://", "http://a:b@host", "http://host/?a=b", "x"]
+)
+def test_what_is_no_collector_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError):
+        Settings(tracing_endpoint=url)

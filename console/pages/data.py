@@ -1,14 +1,16 @@
 """Data: what is kept of a model, by class; what is wrong with it; export and deletion."""
 
+import json
 from typing import Final
 
 from console.pages.trying import champion_of, label_of
+from console.pictures import sees_tiny
+from console.progress import progress_file, reached, stop
 from console.recent import RECENT
 from console.report import CHECKS, STATES, newest
 from console.server import Listing
-from console.visit import Answer, Export, NotHereError, Page, Redirect, Visit, link
+from console.visit import Answer, Content, Export, NotHereError, Page, Redirect, Visit, link
 from models.manifest import Label
-from models.version import Version
 from records.audit import Act, add_acts
 from records.browsing import class_counts, duplicates, kept, of_class
 from records.database import Database
@@ -32,6 +34,8 @@ def show(visit: Visit) -> Answer:
         return Page("data.html", {"listing": None})
     if visit.query.get("class"):
         return _class(visit, listing)
+    if visit.wants_json:
+        return _progress(visit)
     version = champion_of(listing)
     with visit.server.records() as database:
         name = listing.name
@@ -64,7 +68,7 @@ def show(visit: Visit) -> Answer:
             "report": report,
             "checks": CHECKS,
             "states": STATES,
-            "small": _small(version),
+            "small": sees_tiny(version),
             "may_export": visit.may("label") or visit.may("operate"),
             "can_operate": visit.may("operate"),
             "deleted": visit.query.get("deleted", ""),
@@ -73,7 +77,7 @@ def show(visit: Visit) -> Answer:
 
 
 def change(visit: Visit) -> Answer:
-    """Export, or delete a request everywhere."""
+    """Export, stop that, or delete a request everywhere."""
     listing = visit.model
     what = visit.form.get("what", "")
     if listing is None:
@@ -83,7 +87,13 @@ def change(visit: Visit) -> Answer:
         arguments = ["-m", "console.exporting", "--model", listing.name, "--kind", what]
         if visit.form.get("labelled"):
             arguments.append("--labelled")
-        return Export([*arguments, "--"], kind, f"{listing.name}.{suffix}")
+        progress = progress_file(visit.server.settings.home, visit.form.get("export", ""))
+        return Export(arguments, kind, f"{listing.name}.{suffix}", progress)
+    if what == "stop":
+        path = progress_file(visit.server.settings.home, visit.form.get("export", ""))
+        if path is not None:
+            stop(path)
+        return Content(b"{}", "application/json")
     if what != "delete":
         raise NotHereError(400, "There is no such action.")
     if not visit.may("operate"):
@@ -111,6 +121,15 @@ def _delete(visit: Visit, database: Database, request_id: str, model: str) -> De
             subject = f"{deleted.predictions} predictions of {model}"
             add_acts(connection, [Act(visit.who, "delete request", subject)])
     return deleted
+
+
+def _progress(visit: Visit) -> Content:
+    """How far an export is, for the page that has begun it."""
+    path = progress_file(visit.server.settings.home, visit.query.get("export", ""))
+    found = None if path is None else reached(path)
+    return Content(
+        json.dumps({} if found is None else found._asdict()).encode(), "application/json"
+    )
 
 
 def _class(visit: Visit, listing: Listing) -> Answer:
@@ -141,11 +160,6 @@ def _class(visit: Visit, listing: Listing) -> Answer:
             "found": found[:_PAGE],
             "page": page,
             "more": len(found) > _PAGE,
-            "small": _small(version),
+            "small": sees_tiny(version),
         },
     )
-
-
-def _small(version: Version) -> bool:
-    spec = version.manifest.image_spec
-    return max(spec.width, spec.height) <= 64

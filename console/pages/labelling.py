@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from console.pages.trying import champion_of, label_of
+from console.pictures import sees_tiny
 from console.queue import queue
 from console.recent import RECENT
 from console.visit import Answer, Content, NotHereError, Page, Redirect, Visit, link
 from models.manifest import Label
-from records.candidates import Candidate
+from records.candidates import Candidate, waiting
 from records.database import Database
 from records.labellers import labellers, withdraw
 from records.lookup import Found, find
@@ -27,9 +28,14 @@ WHY: Final = {
     "monitor": "The monitor suspects harm",
     "random": "Drawn at random, to measure the accuracy",
     "unknown": "Unlike the images of the training",
-    "unsure": "Of those that the model is least sure of",
+    "unsure": "The model is unsure: {p}",
     "doubted": "Labelled before, but the model is sure it is something else",
+    "second": "Labelled by another person: what do you say?",
 }
+SURE: Final = "The model is sure ({p}): a label checks that"
+"""Of what it is least sure of, where it is sure of everything."""
+
+_SURE_FROM: Final = 0.9
 
 
 def show(visit: Visit) -> Answer:
@@ -48,6 +54,7 @@ def show(visit: Visit) -> Answer:
         if visit.wants_json:
             items = [_item(visit, one) for one in found]
             return Content(json.dumps({"items": items}).encode(), "application/json")
+        open_ = RECENT(("open", listing.name), lambda: waiting(database, listing.name))
         people = RECENT(("people", listing.name), lambda: labellers(database, listing.name))
     if again is not None and again.model == listing.name:
         found = [_again(again), *(one for one in found if one.id != again.id)]
@@ -59,10 +66,10 @@ def show(visit: Visit) -> Answer:
             "items": [_item(visit, one) for one in found],
             "labels": labels,
             "buttons": _buttons(labels),
-            "small": max(version.manifest.image_spec.width, version.manifest.image_spec.height)
-            <= 64,
+            "small": sees_tiny(version),
             "skip": ",".join(map(str, skipped)),
             "last": last,
+            "waiting": open_,
             "people": people,
             "people_today": people.today.get(visit.source, 0),
         },
@@ -106,10 +113,7 @@ def label(visit: Visit) -> Answer:
     }
     reply = visit.ask("/feedback/", fields)
     if reply.status != 200:
-        detail = str(json.loads(reply.body).get("detail", ""))
-        if visit.wants_json:
-            return Content(reply.body, "application/json", status=reply.status)
-        raise NotHereError(reply.status, detail)
+        raise NotHereError(reply.status, str(json.loads(reply.body).get("detail", "")))
     if visit.wants_json:
         return Content(reply.body, "application/json")
     return _next(visit, listing.name, skipped, prediction_id)
@@ -132,9 +136,9 @@ def _next(visit: Visit, model: str, skipped: Sequence[int], last: int | None) ->
 
 
 def _item(visit: Visit, one: Candidate) -> dict[str, Any]:
-    why = visit.words(WHY[one.why])
-    if one.why == "unsure" and one.confidence is not None:
-        why += f" ({visit.words.percent(one.confidence, 0)})"
+    sure = one.confidence or 0.0
+    text = SURE if one.why == "unsure" and sure >= _SURE_FROM else WHY[one.why]
+    why = visit.words(text, p=visit.words.below_all(sure))
     if one.why == "doubted":
         why += f": {one.given}"
     return {"id": one.id, "why": why, "at": visit.words.time(one.at), "kind": one.why}

@@ -1,6 +1,7 @@
 """Logging in with a key, and out again."""
 
 from console.door import set_cookie
+from console.sentences import Sentence, said
 from console.visit import Answer, NotHereError, Page, Redirect, Visit
 from errors import RequestError
 
@@ -18,16 +19,17 @@ def enter(visit: Visit) -> Answer:
     try:
         return Redirect(to, cookie=visit.enter(visit.form.get("key", "")))
     except NotHereError as error:
-        return _page(to, visit.words(str(error), **error.values), error.status)
+        text = visit.words(str(error), **error.values)
+        return _page(to, Sentence(text, visit.words.language), error.status)
     except RequestError as error:
-        return _page(to, visit.words(str(error)), error.status)
+        return _page(to, said(visit.words, str(error)), error.status)
 
 
 def leave(visit: Visit) -> Answer:
     return Redirect("/console/", cookie=set_cookie(visit.scope, "", 0))
 
 
-def _page(to: str, wrong: str = "", status: int = 200) -> Page:
+def _page(to: str, wrong: Sentence | None = None, status: int = 200) -> Page:
     return Page("login.html", {"to": to, "wrong": wrong}, status)
 
 

@@ -22,6 +22,8 @@ _BARS: Final = 10
 _BARS_AT_LEAST: Final = 3
 _VISIBLE: Final = 0.005
 _SIDE: Final = 320
+# A larger file is made smaller before it becomes a part of the page.
+_WITHIN_BYTES: Final = 32_000
 # An image of this size goes along with the form for its label, so that it can be labelled even if
 # its prediction was not kept.
 _CARRIED_BYTES: Final = 48_000
@@ -77,7 +79,7 @@ def classify(visit: Visit) -> Answer:
     shown: Picture | None = None
     sight: Picture | None = None
     try:
-        shown = picture(data, _SIDE)
+        shown = picture(data, _SIDE, _WITHIN_BYTES)
         sight = seen(data, version.manifest.image_spec, visit.server.settings.max_image_pixels)
     except ImageError:
         shown = None
@@ -132,11 +134,10 @@ def _asked(visit: Visit, model: str, version: Version, data: bytes, request_id: 
     fields = {
         "request_id": request_id,
         "model": model,
-        "image": base64.b64encode(data).decode(),
-        "probabilities": manifest.gives_probabilities,
+        "probabilities": "true" if manifest.gives_probabilities else "false",
     } | honesty.asked(manifest)
     began = time.perf_counter()
-    reply = visit.ask("/predict/", fields)
+    reply = visit.ask_about("/predict/", data, fields)
     took = 1000 * (time.perf_counter() - began)
     answer = json.loads(reply.body)
     headers = dict(reply.headers)
@@ -151,7 +152,7 @@ def _asked(visit: Visit, model: str, version: Version, data: bytes, request_id: 
         label=answer.get("prediction"),
         bars=shown,
         more=len(bars) - len(shown),
-        certainty=honesty.found(answer),
+        certainty=honesty.found(answer, manifest),
         error=str(answer["detail"]) if "detail" in answer else "",
     )
 

@@ -6,18 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from console import jobs
+from console.comparison import differences
 from console.evidence import gather
 from console.matrix import matrix
+from console.pictures import sees_tiny
 from console.server import Listing
 from console.visit import Answer, NotHereError, Page, Redirect, Visit, link
 from models.version import Version
 from records.browsing import mistakes
 from records.champions import promote, rollback
-from records.decisions import history
+from records.decisions import history, past_champions
+from records.rollouts import rollouts
 from records.verdicts import VerdictRow, verdicts
 
+# Whose reason is a sentence of the guard, which is in English.
+_BY_GUARD: Final = ("stage", "gain", "harm")
 _LISTED: Final = 30
 _DECISIONS: Final = 20
+_TRIALS: Final = 20
 _MISTAKES: Final = 24
 _REASON: Final = 500
 _NEWS_SECONDS: Final = 3600.0
@@ -62,10 +68,12 @@ def show(visit: Visit) -> Answer:
         if listing.rollout is not None:
             evidence = gather(database, listing.rollout, settings, visit.words)
         decisions = history(database, listing.name, limit=_DECISIONS)
+        with database.reading() as connection:
+            _, back_to = ["", "", *past_champions(connection, listing.name)][:-3:-1]
+        trials = {one.id: one.challenger for one in rollouts(database, listing.name, limit=_TRIALS)}
         judged = {
             row.challenger: row for row in reversed(verdicts(database, listing.name, limit=100))
         }
-    past = [one for one in decisions if one.after is not None]
     starting = jobs.last(settings, "start", listing.name)
     return Page(
         "versions.html",
@@ -77,10 +85,12 @@ def show(visit: Visit) -> Answer:
             "evidence": evidence,
             "decisions": decisions,
             "actions": ACTIONS,
+            "by_guard": _BY_GUARD,
+            "trials": trials,
             "verdicts": judged,
             "outcomes": OUTCOMES,
             "can_operate": visit.may("operate"),
-            "can_go_back": len(past) > 1 or (bool(past) and past[0].before is not None),
+            "back_to": back_to if any(one.version == back_to for one in versions) else "",
             "job": starting if starting is not None and starting.running else None,
             "failed": starting if _failed(starting) and listing.rollout is None else None,
             "sentence": jobs.sentence,
@@ -172,7 +182,7 @@ def _version(visit: Visit, listing: Listing) -> Answer:
             "wrong": wrong,
             "verdict": _verdict(rows[0]) if rows else None,
             "outcomes": OUTCOMES,
-            "small": max(manifest.image_spec.width, manifest.image_spec.height) <= 64,
+            "small": sees_tiny(version),
             "is_champion": version.tag == listing.champion,
             "can_operate": visit.may("operate"),
             "can_start": jobs.possible(),
@@ -195,49 +205,11 @@ def _compared(visit: Visit, listing: Listing) -> Answer:
             "listing": listing,
             "first": first,
             "second": second,
-            "rows": _rows(visit, first, second),
+            "rows": differences(visit.words, first, second),
             "verdict": _verdict(rows[0]) if rows else None,
             "outcomes": OUTCOMES,
         },
     )
-
-
-def _rows(visit: Visit, first: Version, second: Version) -> list[tuple[str, str, str, str]]:
-    """What, of the first, of the second, and the difference where it is a number."""
-    words = visit.words
-    old, new = first.manifest, second.manifest
-    rows = [
-        (words("Created"), words.time(old.created_at), words.time(new.created_at), ""),
-        (words("Recipe"), old.recipe or old.estimator, new.recipe or new.estimator, ""),
-        (words("Images it sees"), old.image_spec.name, new.image_spec.name, ""),
-        (
-            words("Images of the training"),
-            words.number(old.data.images) if old.data else "–",
-            words.number(new.data.images) if new.data else "–",
-            "",
-        ),
-    ]
-    left, right = old.metrics, new.metrics
-    if left is None or right is None:
-        return rows
-    pairs = [(words("Accuracy on its own holdout"), left.accuracy.value, right.accuracy.value)]
-    recalls = {str(one.label): one.recall for one in right.classes}
-    pairs += [
-        (words("Found of {label}", label=one.label), one.recall, recalls[str(one.label)])
-        for one in left.classes
-        if str(one.label) in recalls
-    ]
-    rows += [
-        (name, words.percent(before), words.percent(after), _points(visit, after - before))
-        for name, before, after in pairs
-    ]
-    return rows
-
-
-def _points(visit: Visit, difference: float) -> str:
-    """In points of a percentage, with its sign."""
-    sign = "+" if difference > 0 else "\N{MINUS SIGN}" if difference < 0 else "±"
-    return f"{sign}{visit.words.number(abs(100 * difference), 1)}"
 
 
 def _verdict(row: VerdictRow) -> Mapping[str, Any]:

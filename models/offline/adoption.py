@@ -90,6 +90,16 @@ def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
     """The parameters as JSON has them: those of other types by their ``repr``."""
     json_types = (str, int, float, bool, type(None))
     return {
-        name: value if isinstance(value, json_types) else repr(value)
+        name: value if isinstance(value, json_types) else _shown(value)
         for name, value in sorted(parameters.items())
     }
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)
+    except AttributeError:
+        # An estimator that an older release saved may lack what it would show.
+        if isinstance(value, list | tuple):
+            return f"({', '.join(map(_shown, value))})"
+        return type(value).__name__

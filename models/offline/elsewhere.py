@@ -63,11 +63,11 @@ class Elsewhere:
 
 @contextmanager
 def converted(
-    path: Path, name: str, spec: str, entry: str | None, version: str
+    path: Path, name: str, spec: str, entry: str | None, version: str, *, trust: bool = True
 ) -> Iterator[tuple[Elsewhere, list[str]]]:
     """The version that scikit-learn ``version`` makes of a pickle, and what it said of it.
 
-    RUNS the pickle there. Raises PickleError.
+    RUNS the pickle there; ``trust``: as for ``pickles.load``. Raises PickleError.
     """
     if not re.fullmatch(r"\d+\.\d+(\.\d+)?(\.post\d+)?", version):
         raise PickleError(f"{version!a} is not a version of scikit-learn, such as 1.3.2.")
@@ -87,6 +87,7 @@ def converted(
                 spec,
                 entry or "",
                 str(written),
+                "trust" if trust else "",
             ]
         )
         if done.returncode == _FAILED:
@@ -150,15 +151,16 @@ def _run(command: list[str]) -> "subprocess.CompletedProcess[str]":
 
 
 def main() -> None:
-    """The process: the pickle, the model's name, the image spec, the entry, and a folder."""
+    """The process: the pickle, the model's name, the image spec, the entry, a folder, and whether
+    the pickle is trusted."""
     from images.spec import ImageSpec
     from models.offline.adoption import adopt
     from models.offline.pickles import load
     from models.offline.provenance import check_proven, check_releases
 
-    path, name, spec, entry, folder = sys.argv[1:]
+    path, name, spec, entry, folder, trust = sys.argv[1:]
     try:
-        loaded = load(Path(path), entry or None)
+        loaded = load(Path(path), entry or None, trust=bool(trust))
         check_proven(Path(path).name, loaded.estimator, loaded.foreign)
         check_releases(Path(path), loaded.estimator)
         candidate = adopt(loaded.estimator, name, ImageSpec.parse(spec), labels=loaded.labels)

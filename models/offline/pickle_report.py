@@ -43,12 +43,17 @@ class PickleReport:
     as ``?``. If ``complete`` is False, there are more that could not be listed; ``note`` says why.
     """
 
-    kind: Literal["pickle", "joblib", "compressed"]
+    kind: Literal["pickle", "joblib", "compressed", "skops"]
     size: int
     imports: tuple[str, ...]
     sklearn_version: str | None
     complete: bool
     note: str | None
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether loading it could run what somebody has written: a pickle always does."""
+        return self.kind != "skops" or bool(self.imports)
 
 
 def inspect(path: Path, seconds: float = MAX_SECONDS) -> PickleReport:

@@ -1,7 +1,7 @@
-"""Loads a scikit-learn classifier from a pickle or joblib file.
+"""Loads a scikit-learn classifier from a pickle, joblib or skops file.
 
-A pickle is a program. ``inspect`` reads it without running it; ``load`` runs it, and is only for
-files from a trusted source.
+A pickle is a program. ``inspect_file`` reads it without running it; ``load`` runs it, and is only
+for files from a trusted source.
 """
 
 import pickle
@@ -25,9 +25,11 @@ from models.offline.answers import predicted
 from models.offline.boosters import library_of, missing
 from models.offline.classes import label_values
 from models.offline.entries import find
+from models.offline.inspection import inspect_file
 from models.offline.pickle_machine import escaped
-from models.offline.pickle_report import PickleReport, inspect
+from models.offline.pickle_report import PickleReport
 from models.offline.provenance import Foreign, foreign, parts
+from models.offline.skops_file import load_skops
 
 # Its own warning is a line of C++ with the time.
 _BY_XGBOOST: Final = "you are loading a serialized model (like pickle"
@@ -49,18 +51,28 @@ class LoadedPickle:
     foreign: tuple[Foreign, ...] = ()
 
 
-def load(path: Path, entry: str | None = None) -> LoadedPickle:
-    """Unpickle the file, which RUNS whatever it contains, and check that it is a fitted classifier.
+def load(
+    path: Path, entry: str | None = None, *, trust: bool = True, saved_by: str | None = None
+) -> LoadedPickle:
+    """Load the file, and check that it is a fitted classifier.
 
-    That is: it has ``classes_`` of integers or strings in one dimension and ``n_features_in_``, and
-    predicts a class for a vector of zeros. It may be one of the entries of a dict, list or tuple:
-    ``entry`` chooses it, if there are several. Raises PickleError otherwise, with both versions of
-    scikit-learn if they may be the cause.
+    A pickle RUNS whatever it contains. A file of skops does not, unless it has types that are not
+    known to be harmless, which are loaded with ``trust`` only. ``saved_by``: the scikit-learn that
+    is said to have saved it, where the file itself does not say.
+
+    A fitted classifier has ``classes_`` of integers or strings in one dimension and
+    ``n_features_in_``, and predicts a class for a vector of zeros. It may be one of the entries of
+    a dict, list or tuple: ``entry`` chooses it, if there are several. Raises PickleError otherwise,
+    with both versions of scikit-learn if they may be the cause.
     """
-    report = inspect(path)
+    report = inspect_file(path)
+    if report.sklearn_version is None and saved_by is not None:
+        report = replace(report, sklearn_version=escaped(saved_by))
+    if report.runs_code and not trust:
+        raise PickleError(f"{path.name} can run code when it is loaded: add --trust.")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        held = _unpickle(path, report)
+        held = _unpickle(path, report, trust)
         made = foreign(caught)
         if report.sklearn_version is None and made:
             report = replace(report, sklearn_version=escaped(made[0].version))
@@ -73,8 +85,10 @@ def load(path: Path, entry: str | None = None) -> LoadedPickle:
     return LoadedPickle(estimator, report, _texts(caught), found.labels, found.said, made)
 
 
-def _unpickle(path: Path, report: PickleReport) -> Any:
+def _unpickle(path: Path, report: PickleReport, trust: bool) -> Any:
     try:
+        if report.kind == "skops":
+            return load_skops(path, trust=trust)
         if report.kind == "pickle":
             with path.open("rb") as file:
                 return pickle.load(file)  # noqa: S301 - the caller trusts it
@@ -88,6 +102,8 @@ def _unpickle(path: Path, report: PickleReport) -> Any:
         raise PickleError(
             f"{path.name} needs the module {error.name}, which is not installed here{cause}."
         ) from error
+    except PickleError:
+        raise
     except Exception as error:
         raise PickleError(
             f"{path.name} cannot be loaded ({_reason(error)}){_versions(report)}."

@@ -14,10 +14,13 @@ from serving.http.reply import Reply, error_reply
 
 ANY: Final = b"*"
 _METHODS: Final = b"GET, POST"
-_REQUEST_HEADERS: Final = b"authorization, content-encoding, content-type, x-api-key, x-request-id"
-_RESPONSE_HEADERS: Final = (
-    b"ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after, x-model-version, "
+_REQUEST_HEADERS: Final = (
+    b"authorization, content-encoding, content-type, traceparent, tracestate, x-api-key, "
     b"x-request-id"
+)
+_RESPONSE_HEADERS: Final = (
+    b"ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after, traceparent, "
+    b"x-model-version, x-request-id"
 )
 _MAX_AGE_SECONDS: Final = b"7200"
 _VARY: Final = (b"vary", b"origin")

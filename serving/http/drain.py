@@ -16,7 +16,7 @@ from types import FrameType
 
 from starlette.types import Message, Send
 
-from internals import HttpServer
+from serving.http.server import HttpServer
 
 # How long the sockets accept nobody before they are closed, so that no handshake is in progress.
 _QUIET_SECONDS = 0.05

@@ -4,9 +4,9 @@ Source: https://labelstud.io/guide/ml_create, and what Label Studio's api_connec
 """
 
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from serving.http.route import BODY_ERRORS, Route
+from serving.http.route import BODY_ERRORS, Asked, Route
 
 ROOT: Final = "/labelstudio"
 
@@ -51,13 +51,6 @@ _CALLS: Final = {
     "predict": PRELABEL,
     "webhook": WEBHOOK,
 }
-
-
-class Asked(NamedTuple):
-    """``model``: empty for the server's default model."""
-
-    route: Route
-    model: str
 
 
 def is_labelstudio(path: str) -> bool:

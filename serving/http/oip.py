@@ -4,7 +4,7 @@ errors there. Source: https://github.com/kserve/open-inference-protocol, and Tri
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 import orjson
 
@@ -23,10 +23,11 @@ from serving.http.oip_schema import (
     ServerMetadata,
 )
 from serving.http.reply import Reply, error_reply
-from serving.http.route import BODY_ERRORS, DIGIT, VERSION_HEADER, Route
+from serving.http.route import BODY_ERRORS, DIGIT, VERSION_HEADER, Asked, Route
 from serving.http.schema import MAX_MODEL
 
 ROOT: Final = "/v2"
+_BELOW: Final = f"{ROOT}/"
 
 HEADER_LENGTH: Final = b"inference-header-content-length"
 """How many bytes of a body are JSON; what follows are the tensors."""
@@ -125,20 +126,15 @@ _MODELS: Final = "/v2/models/"
 OIP_ROUTES: Final = (*_PLAIN.values(), *_ROUTES, *_OF_VERSIONS.values())
 
 
-class Asked(NamedTuple):
-    """What a path asks. ``model``: with its version or alias, if the path names one; empty for a
-    path that names no model. ``route``: that of the model, for a version too."""
-
-    route: Route
-    model: str = ""
-
-
 def is_below(path: str) -> bool:
-    return path.startswith(ROOT) and (len(path) == len(ROOT) or path[len(ROOT)] == "/")
+    return path.startswith(_BELOW) or path == ROOT
 
 
 def asked(path: str) -> Asked | None:
-    """What a path below ``/v2`` asks, with or without a slash at its end; None if nothing."""
+    """What a path below ``/v2`` asks, with or without a slash at its end; None if nothing.
+
+    ``route``: that of the model, for a version too.
+    """
     return _asked(path) if len(path) <= _MAX_PATH else None
 
 

@@ -7,8 +7,8 @@ import orjson
 from starlette.types import Send
 
 from errors import InternalError, OverloadedError, RequestError, TooManyRequestsError
-from serving.http.onewrite import one_write
 from serving.http.schema import ErrorResponse
+from serving.http.shortcuts import send_now
 
 Header = tuple[bytes, bytes]
 Headers = list[Header]
@@ -19,17 +19,18 @@ _JSON = (b"content-type", b"application/json")
 
 
 class Reply(NamedTuple):
-    """One response, sent as two ASGI messages."""
+    """One response."""
 
     status: int
     headers: Headers
     body: bytes
 
     async def send(self, send: Send) -> None:
-        with one_write(send):
-            start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
-            await send(start)
-            await send({"type": "http.response.body", "body": self.body})
+        if send_now(send, self.status, self.headers, self.body):
+            return
+        start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": self.body})
 
 
 def json_reply(content: Any, *headers: Header, status: int = 200) -> Reply:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from records.key import Scope
 from serving.http.schema import ErrorResponse
@@ -40,6 +40,14 @@ class Route:
     for_operators: bool = False
     documented: bool = True
     error: Any = ErrorResponse
+
+
+class Asked(NamedTuple):
+    """What a path with parameters asks. ``model``: with its version or alias, if the path names
+    one; empty for a path that names no model, or means the default one."""
+
+    route: Route
+    model: str = ""
 
 
 BODY_ERRORS: Final = {

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from models.runtime import Outcome
 from serving.inference.items import Item, Queue, expired, stays
 from serving.inference.pace import Cost, Pace
+from serving.tracing.trace import TRACE, Attributes, Run, Turn, ran
 
 # A batch that is expected to take longer runs on a thread, because it would block the event loop.
 # Below this, the hand-over to a thread (50 to 100 µs) costs more than it saves. In CPU seconds:
@@ -34,6 +35,7 @@ class Answer(NamedTuple):
 
 
 class _Measured(NamedTuple):
+    began: float
     answers: list[Answer | Exception]
     cost: Cost
 
@@ -52,13 +54,17 @@ class Batcher:
         max_batch_size: int,
         on_batch: Callable[[int, float], None],
         single: Cost,
+        about: Attributes | None = None,
     ) -> None:
         """``run`` gets float32 [N, n_features]; ``on_batch`` gets the size of each batch and the
-        seconds that its first item waited; ``single`` is the cost of a batch of one."""
+        seconds that its first item waited; ``single`` is the cost of a batch of one; ``about`` says
+        in traces who classifies."""
         self._run = run
         self._executor = executor
         self._max_batch_size = max_batch_size
         self._on_batch = on_batch
+        self._about = about or {}
+        self._traced = 0
         self._clock = Pace(single.seconds)
         self._cpu = Pace(single.cpu_seconds)
         self._inline_seconds = INLINE_SECONDS
@@ -119,6 +125,9 @@ class Batcher:
             raise expired()
         future: asyncio.Future[Answer] = loop.create_future()
         item = Item(features, future, client_gone, now, expires)
+        if (trace := TRACE.get()) is not None:
+            item.turn = Turn(len(self._queue))
+            self._traced += 1
         self._queue.append(item)
         if self._on_thread:
             item.watch()
@@ -130,6 +139,9 @@ class Batcher:
         finally:
             if item.timer is not None:
                 item.timer.cancel()
+            if trace is not None and item.turn is not None:
+                self._traced -= 1
+                trace.passed(item.turn)
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Classify what is queued: here while that is quick, otherwise on a thread.
@@ -192,7 +204,7 @@ class Batcher:
         started, cpu_started = time.perf_counter(), time.thread_time()
         answers = self._classify(items)
         cost = Cost(time.perf_counter() - started, time.thread_time() - cpu_started)
-        return _Measured(answers, cost)
+        return _Measured(started, answers, cost)
 
     def _classify(self, items: Sequence[Item[Answer]]) -> list[Answer | Exception]:
         try:
@@ -209,6 +221,8 @@ class Batcher:
     def _finish(self, items: Sequence[Item[Answer]], measured: _Measured) -> None:
         self._clock.learn(len(items), measured.cost.seconds)
         self._cpu.learn(len(items), measured.cost.cpu_seconds)
+        if self._traced:
+            ran(items, Run(self._about, len(items), measured.began, measured.cost.seconds))
         for item, answer in zip(items, measured.answers, strict=True):
             if item.future.done():
                 continue

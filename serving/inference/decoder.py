@@ -18,6 +18,7 @@ from images.decoding import Encoded, examine
 from images.spec import ImageSpec
 from serving.inference.budget import Budget
 from serving.offloop import LARGE_BYTES, off_loop
+from serving.tracing.trace import TRACE, clock
 
 # An image that is expected to take longer would block the event loop.
 INLINE_SECONDS = 0.003
@@ -85,6 +86,8 @@ class Decoder:
         Raises RejectedImageError for bytes that are not a readable image, OverloadedError when
         there is not enough time, and ClientGoneError.
         """
+        trace = TRACE.get()
+        began = 0.0 if trace is None else clock()
         try:
             if len(image) > LARGE_BYTES:
                 async with _until(expires):
@@ -110,6 +113,9 @@ class Decoder:
             return await self._on_thread(encoded, spec, make, expires, client_gone)
         except ImageError as error:
             raise RejectedImageError(str(error)) from None
+        finally:
+            if trace is not None:
+                trace.stage("decode", began, **{"pupila.image.size": len(image)})
 
     async def pixels(
         self,

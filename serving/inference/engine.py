@@ -18,7 +18,8 @@ from serving.inference.decoder import Decoder, Features
 from serving.inference.honesty import Honesty
 from serving.inference.items import refused
 from serving.inference.pace import Cost
-from serving.metrics import VersionMetrics
+from serving.series import VersionMetrics
+from serving.tracing.trace import tagged
 from settings import Settings
 
 # How often a graph is timed when it is loaded, unless it is slow.
@@ -84,6 +85,7 @@ class Engine:
             settings.max_batch_size,
             self.metrics.batch,
             _cost(runtime, n_inputs),
+            tagged(version.tag),
         )
 
     def _open(self) -> tuple[Runtime, int]:

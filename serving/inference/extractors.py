@@ -8,7 +8,7 @@ from logs.lines import fields
 from models.extractor import Embedder, Extractor
 from serving.inference.lanes import Lanes
 from serving.inference.plan import cpus_of_worker, measured
-from serving.metrics import ExtractorMetrics
+from serving.series import ExtractorMetrics
 from settings import Settings
 
 logger = logging.getLogger("pupila.extractors")

@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 from numpy.typing import NDArray
 
 from errors import ClientGoneError, OverloadedError
+from serving.tracing.trace import Turn, clock
 
 # Asking whether a client is gone costs 2 µs: too much for every item, little after such a wait.
 LONG_SECONDS: Final = 0.02
@@ -31,6 +32,8 @@ class Item(Generic[Given]):
     arrived: float
     expires: float
     timer: asyncio.TimerHandle | None = None
+    turn: Turn | None = None
+    """If its request is traced."""
 
     def watch(self) -> None:
         """Answer at the deadline, whatever the model does."""
@@ -59,6 +62,8 @@ class Queue(deque[Waiting]):
             if now - item.arrived > LONG_SECONDS and item.client_gone():
                 item.future.set_exception(ClientGoneError("The client disconnected."))
                 continue
+            if item.turn is not None:
+                item.turn.taken = clock()
             items.append(item)
         return items, now - items[0].arrived if items else 0.0
 

@@ -22,7 +22,8 @@ from models.extractor import Embedder
 from serving.inference.items import Item, Queue, expired, refused, stays
 from serving.inference.pace import Pace
 from serving.inference.plan import Plan
-from serving.metrics import ExtractorMetrics
+from serving.series import ExtractorMetrics
+from serving.tracing.trace import TRACE, Attributes, Run, Turn, ran
 
 Embedding = NDArray[np.float32]
 
@@ -44,6 +45,7 @@ class _Photo(Item[Embedding]):
 
 
 class _Passed(NamedTuple):
+    began: float
     embeddings: list[Embedding | Exception]
     seconds: float
 
@@ -67,6 +69,7 @@ class Lanes:
         self.embedder = embedder
         self._plan = plan
         self._metrics = metrics
+        self._about: Attributes = {"pupila.extractor": metrics.tag}
         self._threads = ThreadPoolExecutor(plan.lanes, "embed")
         self._queue = Queue[_Photo]()
         self._of_batches = Queue[_Photo]()
@@ -124,6 +127,8 @@ class Lanes:
         if now + wait > expires:
             raise refused(wait)
         item = _Photo(image, loop.create_future(), client_gone, now, expires, spec=spec)
+        if (trace := TRACE.get()) is not None:
+            item.turn = Turn(everything)
         item.watch()
         (self._of_batches if in_batch else self._queue).append(item)
         self._start_soon(loop)
@@ -132,6 +137,8 @@ class Lanes:
         finally:
             if item.timer is not None:
                 item.timer.cancel()
+            if trace is not None and item.turn is not None:
+                trace.passed(item.turn)
 
     def _start_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         """Not at once: images that come in the same turn of the event loop share a pass."""
@@ -171,7 +178,7 @@ class Lanes:
     def _pass(self, items: Sequence[_Photo]) -> _Passed:
         started = time.perf_counter()
         embeddings = self._embedded(items)
-        return _Passed(embeddings, time.perf_counter() - started)
+        return _Passed(started, embeddings, time.perf_counter() - started)
 
     def _embedded(self, items: Sequence[_Photo]) -> list[Embedding | Exception]:
         try:
@@ -193,9 +200,10 @@ class Lanes:
         if passing.cancelled():
             self._fail(items)
             return
-        embeddings, seconds = passing.result()
+        began, embeddings, seconds = passing.result()
         self._metrics.ended(seconds)
         self._pace.learn(len(items), seconds)
+        ran(items, Run(self._about, len(items), began, seconds))
         for item, embedding in zip(items, embeddings, strict=True):
             if item.future.done():
                 continue

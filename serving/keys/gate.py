@@ -5,6 +5,7 @@ or ever had, keys asks for one, for every route whose ``scope`` in the table say
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from prometheus_client import Counter
@@ -33,6 +34,11 @@ _COMMON: Final[Mapping[RequestError, Reply]] = {
 }
 
 
+# What was found for paths that name a model; clients choose them, so neither many nor long ones.
+_KEPT_PATHS: Final = 512
+_MAX_KEPT_PATH: Final = 256
+
+
 class Need(NamedTuple):
     """What a route asks for. ``scope``: of the key, None for any; ``path``: for the metrics;
     ``is_private``: whether only this machine may ask while there are no keys."""
@@ -55,6 +61,7 @@ class Gate:
         self._ring = ring
         self._counters: dict[tuple[str, int], Counter] = {}
         self._needs: dict[tuple[str, str], Need | None] = {}
+        self._found = lru_cache(_KEPT_PATHS)(self._need_of)
         for route in routes:
             need = _need(route, metrics_open=metrics_open)
             for path in {route.path, route.path.rstrip("/") or "/"}:
@@ -67,7 +74,9 @@ class Gate:
         try:
             need = self._needs[scope["method"], scope["path"]]
         except KeyError:
-            need = self._need_of(scope["method"], scope["path"])
+            path = scope["path"]
+            find = self._found if len(path) <= _MAX_KEPT_PATH else self._need_of
+            need = find(scope["method"], path)
         if need is None:
             return None
         try:

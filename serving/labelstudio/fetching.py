@@ -18,6 +18,8 @@ _CONNECT_SECONDS: Final = 3.0
 _PIECE: Final = 65_536
 _MOVED: Final = (301, 302, 303, 307, 308)
 _OK: Final = 200
+# Label Studio answers 406 to image/* alone, whatever the file is.
+_ACCEPT: Final = "image/*, */*;q=0.5"
 
 
 class _Connection(http.client.HTTPConnection):
@@ -35,6 +37,8 @@ class _Connection(http.client.HTTPConnection):
         if place.scheme == "https":
             context = ssl.create_default_context()
             made = context.wrap_socket(made, server_hostname=place.host)
+        # A busy host may think; the watch ends it in time.
+        made.settimeout(MAX_SECONDS)
         self.sock = self._made = made
 
     def close(self) -> None:
@@ -49,17 +53,23 @@ class _Connection(http.client.HTTPConnection):
                 self._made.shutdown(socket.SHUT_RDWR)
 
 
-def fetch(url: str, allowed: Allowed, max_bytes: int, authorization: str = "") -> bytes:
+def fetch(
+    url: str,
+    allowed: Allowed,
+    max_bytes: int,
+    authorization: str = "",
+    content: bytes | None = None,
+) -> bytes:
     """The content of a URL. Blocks; call it on a thread.
 
-    ``authorization``: sent to the URL's own host alone, and not where it redirects to. Raises
-    ImageError, with the reason alone.
+    ``authorization``: sent to the URL's own host alone, and not where it redirects to; ``content``:
+    JSON that is posted, likewise. Raises ImageError, with the reason alone.
     """
     ends = time.monotonic() + MAX_SECONDS
     first = allowed.place(url)
     for _ in range(MAX_REDIRECTS + 1):
         place = allowed.place(url)
-        headers = {"Accept": "image/*", "User-Agent": "pupila", "Connection": "close"}
+        headers = {"Accept": _ACCEPT, "User-Agent": "pupila", "Connection": "close"}
         if authorization and (place.scheme, place.host, place.port) == first[:3]:
             headers["Authorization"] = authorization
         connection = _Connection(place)
@@ -68,9 +78,13 @@ def fetch(url: str, allowed: Allowed, max_bytes: int, authorization: str = "") -
         watch.daemon = True
         watch.start()
         try:
-            connection.request("GET", place.target, headers=headers)
+            if content is None:
+                connection.request("GET", place.target, headers=headers)
+            else:
+                headers |= {"Accept": "*/*", "Content-Type": "application/json"}
+                connection.request("POST", place.target, content, headers)
             with connection.getresponse() as answer:
-                if answer.status not in _MOVED:
+                if content is not None or answer.status not in _MOVED:
                     return _content(answer, max_bytes, ends)
                 url = urljoin(url, answer.getheader("Location", ""))
         except (OSError, http.client.HTTPException, ValueError) as error:

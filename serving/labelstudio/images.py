@@ -9,6 +9,7 @@ from errors import BadRequestError, ImageError, RejectedImageError
 from serving.http.base64text import decode_base64
 from serving.labelstudio.addresses import Allowed
 from serving.labelstudio.fetching import fetch
+from serving.labelstudio.token import Token
 from serving.offloop import off_loop_if_large
 from settings import Settings
 
@@ -22,14 +23,13 @@ class TaskImages:
     def __init__(self, settings: Settings) -> None:
         self._base = (settings.labelstudio_url or "").rstrip("/")
         self._max_bytes = settings.max_body_bytes
-        token = settings.labelstudio_token
-        self._authorization = f"Token {token}" if token else ""
         self._allowed = Allowed(
             settings.labelstudio_allowed_hosts, private=settings.labelstudio_private
         )
         own = urlsplit(self._base).netloc
         # The operator has named it, so it may be the neighbour that it usually is.
         self._own = Allowed([own] if own else [], private=True)
+        self._token = Token(settings.labelstudio_token or "", self._base, self._own)
         self._threads = ThreadPoolExecutor(_THREADS, "labelstudio")
 
     def close(self) -> None:
@@ -51,17 +51,17 @@ class TaskImages:
         is_own = bool(self._base) and source.startswith(f"{self._base}/")
         loop = asyncio.get_running_loop()
         try:
-            content = await loop.run_in_executor(
-                self._threads,
-                fetch,
-                source,
-                self._own if is_own else self._allowed,
-                self._max_bytes,
-                self._authorization if is_own else "",
-            )
+            asking = self._from_label_studio if is_own else self._from_elsewhere
+            content = await loop.run_in_executor(self._threads, asking, source)
         except ImageError as error:
             raise RejectedImageError(str(error)) from None
         hold(len(content))
         if not content:
             raise BadRequestError("Image data is required")
         return content
+
+    def _from_label_studio(self, source: str) -> bytes:
+        return fetch(source, self._own, self._max_bytes, self._token.authorization())
+
+    def _from_elsewhere(self, source: str) -> bytes:
+        return fetch(source, self._allowed, self._max_bytes)

@@ -1,7 +1,8 @@
 """Labels tasks before people do, with the probability, by which Label Studio can sort them."""
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from errors import BadRequestError, OverloadedError, RequestError
@@ -23,6 +24,8 @@ from serving.recording.recorder import Recorder
 from serving.responses import said_of_all
 from serving.routing.trial import Tried
 from settings import Settings
+
+logger = logging.getLogger("pupila.labelstudio")
 
 _NOTHING: Final[dict[str, Any]] = {"result": [], "score": 0.0}
 
@@ -61,7 +64,9 @@ class PreLabel(Classifying):
         exchange.charge(len(tasks))
         with self._admission.bodies() as hold:
             loading = [self._item(task, hold) for task in tasks]
-            items: list[Item] = list(await asyncio.gather(*loading))
+            read = await asyncio.gather(*loading)
+            _tell_unread(model, read)
+            items: list[Item] = list(read)
             with self._admission.slots(len(items)):
                 # From now on: what fetching takes is not the server's.
                 expires = self._expires()
@@ -84,6 +89,19 @@ class PreLabel(Classifying):
             raise
         except BadRequestError as error:
             return ImageItem(task.request_id, error)
+
+
+def _tell_unread(model: str, items: Sequence[ImageItem]) -> None:
+    """Label Studio shows nobody why a task has no label."""
+    reasons = [str(item.image) for item in items if isinstance(item.image, BadRequestError)]
+    if reasons:
+        logger.warning(
+            "%d of %d tasks for %s get no label; of the first: %s",
+            len(reasons),
+            len(items),
+            model,
+            reasons[0],
+        )
 
 
 def _result(

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import math
 import time
+from collections.abc import Collection, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from errors import (
@@ -80,6 +82,11 @@ class Change:
     def is_empty(self) -> bool:
         return not self.deleted and not self.choices
 
+    @property
+    def remarks(self) -> list[str]:
+        """Those of all annotations that it is about."""
+        return [*self.deleted, *(remark for remark, _ in self.choices)]
+
 
 class Webhook(Endpoint):
     """Its annotations are labels of the model that the path names, of one source for all."""
@@ -106,6 +113,8 @@ class Webhook(Endpoint):
         self._records = records
         self._images = images
         self._writing: set[asyncio.Task[None]] = set()
+        # By an annotation's remark: what is said of it later must be written later, too.
+        self._newest: dict[str, asyncio.Task[None]] = {}
 
     def close(self) -> None:
         for task in self._writing:
@@ -146,15 +155,29 @@ class Webhook(Endpoint):
             return json_reply({"status": "left to the next import"})
         exchange.charge(count)
         key = exchange.caller.key.name if exchange.caller is not None else None
-        task = asyncio.create_task(self._write(change, model, key))
+        remarks = [f"{model}, {remark}" for remark in change.remarks]
+        before = {self._newest[remark] for remark in remarks if remark in self._newest}
+        task = asyncio.create_task(self._write(change, model, key, before))
         self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
+        self._newest |= dict.fromkeys(remarks, task)
+        task.add_done_callback(partial(self._written, remarks))
         return json_reply({"status": "ok"}, status=201)
+
+    def _written(self, remarks: Sequence[str], task: asyncio.Task[None]) -> None:
+        self._writing.discard(task)
+        for remark in remarks:
+            if self._newest.get(remark) is task:
+                del self._newest[remark]
 
     def record(self, exchange: Exchange, status: int, seconds: float) -> None:
         """Nothing: labels are no predictions."""
 
-    async def _write(self, change: Change, model: str, key: str | None) -> None:
+    async def _write(
+        self, change: Change, model: str, key: str | None, before: Collection[asyncio.Task[None]]
+    ) -> None:
+        if before:
+            # Whatever became of them: a creation that is tried again must not undo a deletion.
+            await asyncio.wait(before)
         reason = ""
         for pause in _PAUSES:
             await asyncio.sleep(pause)

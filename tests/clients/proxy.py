@@ -45,6 +45,7 @@ def recording(url: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
                     },
                     "body": base64.b64encode(body).decode(),
                     "status": got.status,
+                    "answer": base64.b64encode(content).decode(),
                 }
             )
             self.send_response(got.status)

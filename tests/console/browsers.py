@@ -27,7 +27,8 @@ def browser() -> Iterator[Browser]:
         pytest.fail(why) if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip(why)
     with sync_playwright() as playwright:
         # Its sandbox needs privileges that a container does not have.
-        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        flags = ["--no-sandbox", "--use-fake-device-for-media-stream"]
+        running = playwright.chromium.launch(executable_path=program, args=flags)
         try:
             yield running
         finally:
@@ -62,6 +63,14 @@ def overflows(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
 
 
+def paint(page: Page) -> str:
+    """When the browser painted something of the page first, since it was asked for."""
+    first = """new Promise((found) => new PerformanceObserver((list) => {
+        for (const one of list.getEntriesByName("first-contentful-paint")) found(one.startTime);
+    }).observe({ type: "paint", buffered: true }))"""
+    return f"first paint after {page.evaluate(first):.0f} ms"
+
+
 def serious(page: Page) -> list[str]:
     """What axe calls serious or critical."""
     found = Axe().run(page).response["violations"]
@@ -72,10 +81,10 @@ def serious(page: Page) -> list[str]:
     ]
 
 
-def tab_to(page: Page, selector: str, most: int = 60) -> None:
-    """Press the tabulator until the element has the focus."""
+def tab_to(page: Page, selector: str, most: int = 60, key: str = "Tab") -> None:
+    """Press the tabulator until the element has the focus; with "Shift+Tab", from the end."""
     for _ in range(most):
-        page.keyboard.press("Tab")
+        page.keyboard.press(key)
         if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
             return
     raise AssertionError(f"no way to {selector} by the keyboard")

@@ -160,28 +160,6 @@ def test_logging_out_ends_it(keyed: tuple[Server, dict[str, str]]) -> None:
         assert browser.get("/console/label").status_code == 303
 
 
-@pytest.fixture(scope="module")
-def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    home = tmp_path_factory.mktemp("open")
-    Store(home / "models").save(LinearDraft())
-    with serve(home) as server:
-        yield server
-
-
-@pytest.mark.parametrize(
-    "headers", [{"host": "evil.example"}, {"x-forwarded-for": "10.0.0.1"}, {"via": "1.1 proxy"}]
-)
-def test_without_keys_others_may_only_try(open_server: Server, headers: dict[str, str]) -> None:
-    with client(open_server) as browser:
-        page = browser.get("/console/", headers=headers)
-        assert page.status_code == 200
-        assert 'href="/console/try"' in page.text
-        assert 'href="/console/label"' not in page.text
-        for name in PAGES:
-            assert browser.get(f"/console/{name}", headers=headers).status_code == 403
-        assert browser.get("/console/image/1", headers=headers).status_code == 403
-
-
 def test_nothing_of_it_is_imported_before_the_first_visit() -> None:
     modules = read(ROOT)
     assert "console.app" in modules["service"].anywhere

@@ -23,7 +23,7 @@ from tests.console.browsers import browser, window
 from tests.console.payloads import HOSTILE
 from tests.console.scene import kept, records
 from tests.drafts import LinearDraft
-from tests.servers import Server, serve
+from tests.servers import NO_TLS, Server, serve
 from tests.waiting import until
 
 SVG = (
@@ -204,3 +204,17 @@ def test_an_id_that_breaks_json_or_a_header_is_an_id(server: Server) -> None:
     page = server.get("/console/data").text
     assert "Set-Cookie: pwned" not in json.dumps(dict(server.get("/console/data").headers))
     assert "<script>window" not in page
+
+
+@pytest.mark.parametrize(
+    "headers", [{"host": "evil.example"}, {"x-forwarded-for": "10.0.0.1"}, {"via": "1.1 proxy"}]
+)
+def test_without_keys_others_may_only_try(server: Server, headers: dict[str, str]) -> None:
+    with httpx2.Client(base_url=server.url, verify=NO_TLS, trust_env=False) as browser:
+        page = browser.get("/console/", headers=headers)
+        assert page.status_code == 200
+        assert 'href="/console/try"' in page.text
+        assert 'href="/console/label"' not in page.text
+        for name in ("label", "watch", "versions", "data"):
+            assert browser.get(f"/console/{name}", headers=headers).status_code == 403
+        assert browser.get("/console/image/1", headers=headers).status_code == 403

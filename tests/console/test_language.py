@@ -22,6 +22,7 @@ TABLES = (
     versions.ACTIONS,
     {name: text for name, (_, text) in versions.OUTCOMES.items()},
     labelling.WHY,
+    {"sure": labelling.SURE},
     watching.SPANS,
     dict(PAGES),
 )

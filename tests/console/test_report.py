@@ -1,15 +1,16 @@
 """Reports in words, made again from their numbers, and plots that are nothing but numbers."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from console.charts import Whisker, bars, lines, nice, whiskers
+from console.charts import Whisker, bars, lines, marks, nice, stacks, whiskers
 from console.language import words
 from console.matrix import matrix
-from console.report import accuracies, newest
+from console.report import accuracies, changes, newest
 from records.reports import Kind, ReportRow, State
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
@@ -95,3 +96,18 @@ def test_a_matrix_is_shaded_by_its_rows() -> None:
     assert shown is not None
     assert [[cell.shade for cell in line] for line in shown] == [["d4", "w2"], ["", ""]]
     assert matrix([[0] * 31] * 31) is None
+
+
+def test_how_many_signs_of_a_change_each_report_found() -> None:
+    view = {"name": "classes", "adjusted": 0.001, "effect": 1.0, "minimum": 0.5}
+    body = {"evidence": 0.001, "threshold": 0.01, "views": [view, view | {"name": "outputs"}]}
+    unknown = row("drift", "unknown", {"evidence": None})
+    rows = [row("drift", "alarm", body), unknown, row("drift", "calm", body | {"views": []})]
+    assert [(one.value, one.state) for one in changes(rows)] == [(0, "calm"), (2, "alarm")]
+    assert "mark-alarm" in marks(EN, "changes", changes(rows), 5)
+
+
+def test_shares_lie_one_upon_the_other() -> None:
+    svg = stacks(EN, "classes", [NOW], [[3], [1]], [4])
+    heights = [float(one) for one in re.findall(r'class="c\d".*?height="([\d.]+)"', svg)]
+    assert heights[0] == pytest.approx(3 * heights[1], rel=0.01)

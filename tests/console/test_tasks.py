@@ -13,7 +13,16 @@ from sqlalchemy import func, select
 from records.audit import acts
 from records.decisions import history
 from records.schema import labels, predictions
-from tests.console.browsers import PATIENCE, browser, overflows, picture, serious, tab_to, window
+from tests.console.browsers import (
+    PATIENCE,
+    browser,
+    overflows,
+    paint,
+    picture,
+    serious,
+    tab_to,
+    window,
+)
 from tests.console.scene import digit, records, send, site
 from tests.servers import Server
 from tests.waiting import until
@@ -48,12 +57,14 @@ def champion(page: Page) -> str:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_is_light_accessible_and_fits(
-    server: Server, chromium: Browser, name: str
+    server: Server, chromium: Browser, name: str, record_property: Callable[[str, object], None]
 ) -> None:
     with window(chromium, server.url) as page:
         answer = page.goto(f"/console/{name}")
         assert answer is not None
-        assert len(answer.body()) < 100_000
+        size = len(answer.body())
+        assert size < 100_000
+        record_property(f"{name}, with nothing in the cache", f"{size:,} bytes, {paint(page)}")
         assert serious(page) == []
         for other in PAGES:
             expect(page.locator(f'nav a[href="/console/{other}"]')).to_have_count(1)
@@ -61,6 +72,8 @@ def test_every_page_is_light_accessible_and_fits(
         page.goto(f"/console/{name}")
         expect(page.locator("html")).to_have_attribute("lang", "es")
         assert not overflows(page)
+        # Nor within the line of pages.
+        assert page.locator("nav").first.evaluate("(one) => one.scrollWidth <= one.clientWidth")
         assert serious(page) == []
 
 
@@ -71,6 +84,7 @@ def test_try_by_mouse(server: Server, chromium: Browser) -> None:
         expect(page.locator(".answer strong")).to_have_text("8")
         page.locator("summary").click()
         expect(page.locator(".recipe pre").first).to_contain_text("/predict/clf")
+        assert serious(page) == []
         picture(page, "try")
 
 
@@ -100,6 +114,34 @@ def test_try_on_a_phone(server: Server, chromium: Browser, tmp_path: Path) -> No
         picture(page, "try-phone")
 
 
+def test_paste_and_drop(server: Server, chromium: Browser) -> None:
+    content, truth = digit(3, noise=0.0)
+    put = """([bytes, name]) => {
+        const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], "one.png", { type: "image/png" }));
+        const from = name === "drop" ? { dataTransfer: data } : { clipboardData: data };
+        const kind = name === "drop" ? DragEvent : ClipboardEvent;
+        document.body.dispatchEvent(new kind(name, { bubbles: true, cancelable: true, ...from }));
+    }"""
+    with window(chromium, server.url) as page:
+        for name in ("paste", "drop"):
+            page.goto("/console/try")
+            page.evaluate(put, [list(content), name])
+            expect(page.locator(".answer strong")).to_have_text(str(truth))
+            expect(page.locator("figcaption").first).to_have_text("one.png")
+
+
+def test_a_photo_with_the_camera(server: Server, chromium: Browser) -> None:
+    with window(chromium, server.url, permissions=["camera"]) as page:
+        page.goto("/console/try")
+        tab_to(page, "#camera")
+        page.keyboard.press("Enter")
+        expect(page.locator("#finder button.main")).to_be_enabled()
+        page.keyboard.press("Enter")
+        expect(page.locator("figcaption").first).to_have_text("camera.jpg")
+        expect(page.locator("#finder")).to_be_hidden()
+
+
 def test_try_without_script(server: Server, chromium: Browser, tmp_path: Path) -> None:
     file = tmp_path / "digit.png"
     content, truth = digit(3, noise=0.0)
@@ -119,6 +161,12 @@ def test_what_is_no_image_is_said_so(server: Server, chromium: Browser, tmp_path
         page.set_input_files("#image", file)
         page.locator("button.send").click()
         expect(page.locator(".notice.alarm")).to_contain_text("Invalid image data: ")
+    with window(chromium, server.url, locale="es") as page:
+        page.goto("/console/try")
+        page.set_input_files("#image", file)
+        fault = page.locator("#result .notice.alarm span")
+        expect(fault).to_have_text("La imagen no es válida: no es un JPEG, PNG, WebP, BMP o GIF")
+        expect(fault).to_have_attribute("lang", "es")
 
 
 def test_label_by_the_keyboard(
@@ -212,6 +260,7 @@ def test_put_another_version_live_and_go_back(server: Server, chromium: Browser)
         page.locator('input[name="b"]').last.check()
         page.get_by_role("button", name="Compare the two").click()
         expect(page.locator("tbody")).to_contain_text("Recipe")
+        assert serious(page) == []
         page.go_back()
         page.locator("tbody th a").last.click()
         page.on("dialog", lambda dialog: dialog.accept())
@@ -220,13 +269,12 @@ def test_put_another_version_live_and_go_back(server: Server, chromium: Browser)
         expect(page.locator(".history")).to_contain_text("it is older and wiser")
         until(lambda: champion(page) != first, "the other champion")
         # By the keyboard alone.
-        tab_to(page, "summary")
-        page.keyboard.press("Enter")
-        tab_to(page, 'input[name="because"]')
+        tab_to(page, '.back input[name="because"]')
         page.keyboard.type("it was not")
         page.keyboard.press("Enter")
         expect(page.locator(".history")).to_contain_text("it was not")
         until(lambda: champion(page) == first, "the first champion again")
+        expect(page.locator(".back")).to_have_count(0)
         page.goto(f"/console/versions/clf/{first}")
         picture(page, "version")
     with records(server) as database:
@@ -245,7 +293,13 @@ def test_a_trial_is_watched_paused_and_ended(server: Server, chromium: Browser) 
         send(server, SENT, SENT + 40)
         expect(rollout.locator(".stages li.now")).to_have_text("Shadow")
         expect(rollout).to_contain_text("more labels on disagreements would show it")
+        compared = rollout.locator(".figures dd").first
+        until(lambda: bool(page.reload()) and compared.inner_text() != "0", "what was compared")
         picture(page, "versions")
+        page.goto("/console/try")
+        page.locator("button.sample").first.click()
+        expect(page.locator(".outcome h3")).to_have_text(["Champion", "Challenger"])
+        page.goto("/console/versions")
         rollout.locator("summary").click()
         pause = page.locator("form.action", has=page.locator('input[value="pause"]'))
         pause.locator('input[name="because"]').fill("holidays")
@@ -271,9 +325,14 @@ def _reloaded(page: Page) -> Locator:
 def test_decide_on_a_phone(server: Server, chromium: Browser) -> None:
     with window(chromium, server.url, phone=True) as page:
         page.goto("/console/versions")
+        # A card for each, and nothing to scroll sideways for.
+        expect(page.locator(".cards td").first).to_have_css("display", "flex")
+        assert page.locator(".cards").evaluate("(one) => one.scrollWidth <= one.clientWidth")
+        picture(page, "versions-phone")
         page.locator("tbody th a").first.tap()
         expect(page.locator(".matrix")).to_be_visible()
         assert not overflows(page)
+        assert serious(page) == []
 
 
 def test_data(server: Server, chromium: Browser) -> None:
@@ -283,15 +342,17 @@ def test_data(server: Server, chromium: Browser) -> None:
         with page.expect_download() as download:
             page.get_by_role("button", name="As a folder for each class").click()
         assert download.value.suggested_filename == "clf.zip"
+        expect(page.locator("#exporting")).to_contain_text("The file is made")
         page.locator("tbody a").first.click()
         expect(page.locator(".grid img").first).to_be_visible()
+        assert serious(page) == []
         picture(page, "class")
 
 
 def test_delete_a_request_by_the_keyboard_and_on_a_phone(server: Server, chromium: Browser) -> None:
     with window(chromium, server.url, phone=True) as page:
         page.goto("/console/data")
-        tab_to(page, 'input[name="request_id"]', 80)
+        tab_to(page, 'input[name="request_id"]', key="Shift+Tab")
         page.keyboard.type("digit-1")
         page.keyboard.press("Enter")
         page.locator("button.danger").tap()

@@ -26,7 +26,10 @@ EXPRESSIONS = [target["expr"] for panel in DASHBOARD["panels"] for target in pan
 # What every container of the stack has settled.
 SETTLED = {"PORT", "PUPILA_HOME", "PUPILA_DATABASE_URL", "PUPILA_LOG_LEVEL"}
 # What is in a file in its place.
-IN_A_FILE = {"PUPILA_DATABASE_PASSWORD", "PUPILA_CONSOLE_SECRET", "PUPILA_LABELSTUDIO_TOKEN"}
+IN_A_FILE = {
+    "PUPILA_DATABASE_PASSWORD", "PUPILA_CONSOLE_SECRET", "PUPILA_LABELSTUDIO_TOKEN",
+    "PUPILA_MLFLOW_PASSWORD", "PUPILA_MLFLOW_TOKEN", "PUPILA_TRACING_HEADERS",
+}  # fmt: skip
 # What only those are told who call it: chat programs keep a secret in it.
 WEBHOOK = {"PUPILA_WEBHOOK_URL"}
 CALLERS = {"monitor", "guard"}

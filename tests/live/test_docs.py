@@ -67,6 +67,8 @@ NOT_RUN = {
     "python -m records prune": "would delete what other pages count",
     "python -m models promote": "needs two versions; tests/models/test_lineage.py has some",
     "python -m models import": "needs images of one's own; tests/models/test_cli.py runs it",
+    "mlflow artifacts": "needs MLflow; tests/clients/test_bringing.py has its server",
+    "hf download": "needs the Hugging Face Hub",
     "python -m records labelstudio": "needs the export of a project; tests/records has some",
     "python -m keys": "would close the server that all pages ask; tests/live/test_keys.py runs it",
 }

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +69,45 @@ def test_json(client: httpx2.Client) -> None:
     many = ask(client, coverage=0.996)["prediction_set"]
     assert many[0] == 8
     assert len(many) == 10
+
+
+def tried(client: httpx2.Client, model: str, image: bytes) -> str:
+    """What the console's page says of an image."""
+    page = client.get("/console/try").text
+    found = re.search(r'name="token" value="([^"]+)"', page)
+    assert found is not None
+    answer = client.post(
+        "/console/try",
+        data={"token": found[1], "model": model},
+        files={"image": ("one.png", image)},
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def test_the_console_says_what_a_version_knows(client: httpx2.Client) -> None:
+    page = tried(client, "clf", DIGIT)
+    assert "With 90% certainty it is:" in page
+    assert "Known: it is like" in page
+    strange = tried(client, "clf", STRANGE)
+    assert "Unknown: it is unlike" in strange
+    assert "which this one is not" in strange
+
+
+def test_the_console_says_that_a_version_does_not_say(client: httpx2.Client) -> None:
+    page = tried(client, "careful", STRANGE)
+    assert "It does not say" in page
+    assert "8</strong>" not in page
+    assert '<label for="truth">It is</label>' in page
+
+
+def test_the_console_takes_what_the_server_takes(client: httpx2.Client) -> None:
+    """A photo of which base64 would be more than a body may have."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (1680, 1680), (90, 20, 200)).save(buffer, "PNG", compress_level=0)
+    page = tried(client, "old", buffer.getvalue())
+    assert "3</strong>" in page
+    assert len(page) < 100_000
 
 
 def test_a_form_and_the_query(client: httpx2.Client) -> None:

@@ -67,6 +67,26 @@ def test_mistakes_of_a_version(filled: Database) -> None:
     assert mistakes(filled, "clf", "v2", 9) == []
 
 
+def test_what_was_not_said_is_no_class_and_no_mistake(database: Database) -> None:
+    silent = KeptPrediction(
+        request_id="r1",
+        model="clf",
+        version="v1",
+        at=NOW,
+        image=digit(1)[0],
+        label=3,
+        confidence=0.5,
+        abstained=True,
+    )
+    with database.writing() as connection:
+        add_predictions(connection, [silent])
+    add(database, [NewLabel("r1", 7, "clf")], lambda _: range(10))
+    counts = class_counts(database, "clf")
+    assert (dict(counts.predicted), counts.predictions, counts.abstained) == ({}, 1, 1)
+    assert mistakes(database, "clf", "v1", 9) == []
+    assert of_class(database, "clf", 3, by_label=False, skip=0, limit=9) == []
+
+
 def test_the_same_image_twice(filled: Database) -> None:
     (group,) = duplicates(filled, "clf", 5)
     assert [one.request_id for one in group] == ["r5", "r4"]
@@ -96,6 +116,7 @@ def test_steps_of_time_are_added_up_once(database: Database) -> None:
         (hour - timedelta(hours=2), "clf", "v1", "champion", "status", "503"): 1,
         (hour - timedelta(hours=2), "clf", "v1", "champion", "latency", "0.005"): 6,
         (hour, "clf", "v1", "champion", "status", "200"): 2,
+        (hour, "clf", "v1", "champion", "label", '"cat"'): 2,
         (hour, "other", "v1", "champion", "status", "200"): 9,
     }
     with database.writing() as connection:
@@ -103,6 +124,7 @@ def test_steps_of_time_are_added_up_once(database: Database) -> None:
     trends = Trends()
     trend = trends.trend(database, "clf", "day", NOW)
     assert [one.requests for one in trend.steps[-3:]] == [6, 0, 2]
+    assert trend.steps[-1].predicted == {'"cat"': 2}
     assert (trend.steps[-3].errors, trend.missing, len(trend.steps)) == (1, 0, 24)
     # What is over is not read again; what goes on is.
     with database.writing() as connection:

@@ -115,3 +115,14 @@ def test_a_prediction_by_its_number(database: Database) -> None:
     assert image_of(database, 1) == ("clf", digit(1)[0])
     assert find(database, 2) is None
     assert image_of(database, 2) is None
+
+
+def test_a_sample_of_what_one_person_has_labelled_is_shown_to_another(database: Database) -> None:
+    keep(database, 40)
+    for number in (9, 10, 20, 30):
+        label(database, number, number % 10)
+    label(database, 30, 0, source="eve")
+    found = queue(database, "clf", None, "bob", (), 60)
+    assert [one.id for one in found if one.why == "second"] == [20, 10]
+    mine = queue(database, "clf", None, "ann", (), 60)
+    assert [one.id for one in mine if one.why == "second"] == []

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from internals_metrics import folder
 from serving.exposition import OLD_NAMES, Exposition, accepts_openmetrics
-from serving.metrics import EXEMPLARS, VersionMetrics
+from serving.series import EXEMPLARS, VersionMetrics
 
 NAME = "pupila_request_duration_seconds"
 

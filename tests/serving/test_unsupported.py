@@ -26,7 +26,7 @@ def test_what_nobody_has_set_is_as_expected(expected: dict[str, Any]) -> None:
         ("traffic.timeout", 99, "PUPILA_DEADLINE_MS"),
         ("traffic.max_concurrency", 5, "PUPILA_QUEUE_SIZE"),
         ("http.cors.enabled", True, "PUPILA_CORS_ORIGINS"),
-        ("http.response.trace_id", True, "tracing.exporter_type"),
+        ("http.response.trace_id", True, "PUPILA_TRACING_ENDPOINT"),
         ("logging.access.enabled", False, "PUPILA_ACCESS_LOG_RATE"),
         ("metrics.enabled", True, "docs/metrics.md"),
         ("metrics.namespace", "a", "docs/metrics.md"),

@@ -50,42 +50,6 @@ def test_the_rest_of_a_large_body_is_not_wanted() -> None:
     assert (b"connection", b"close") in error_reply(BodyTooLargeError("Large.")).headers
 
 
-class Connection:
-    """What uvicorn gives as ``send``: a method of what has the transport."""
-
-    def __init__(self, *, stays: bool) -> None:
-        self.transport = self
-        self.stays = stays
-        self.seen: list[bytes | str] = []
-
-    def write(self, data: bytes) -> None:
-        self.seen.append(data)
-
-    def close(self) -> None:
-        self.seen.append("closed")
-
-    def is_closing(self) -> bool:
-        return False
-
-    async def send(self, message: Message) -> None:
-        self.transport.write(message.get("body", b"head "))
-        if "body" in message and not self.stays:
-            self.transport.close()
-
-
-async def test_head_and_body_are_written_at_once() -> None:
-    connection = Connection(stays=True)
-    await json_reply({}).send(connection.send)
-    assert connection.seen == [b"head {}"]
-    assert connection.transport is connection
-
-
-async def test_a_connection_is_closed_after_its_answer() -> None:
-    connection = Connection(stays=False)
-    await json_reply({}).send(connection.send)
-    assert connection.seen == [b"head {}", "closed"]
-
-
 async def test_any_other_send_is_called_as_it_is() -> None:
     seen = []
 

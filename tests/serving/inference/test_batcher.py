@@ -1,6 +1,7 @@
 """The batcher, with a fake classifier that records the batches it was given."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from asyncio import Task
@@ -16,6 +17,7 @@ from models.runtime import Outcome
 from serving.inference.batcher import INLINE_SECONDS, Answer, Batcher
 from serving.inference.items import LONG_SECONDS
 from serving.inference.pace import Cost
+from serving.tracing.trace import TRACE, Trace, clock
 from tests.waiting import PATIENCE_SECONDS, until_async
 
 QUICK = 0.0
@@ -64,6 +66,40 @@ def batcher_of(
 
 def later(seconds: float = PATIENCE_SECONDS) -> float:
     return time.monotonic() + seconds
+
+
+async def traced(batcher: Batcher, value: float, expires: float) -> Trace:
+    """An image that is asked about in a request of its own, and is answered or not."""
+    trace = Trace("1" * 32, "2" * 16, clock())
+    TRACE.set(trace)
+    with contextlib.suppress(OverloadedError):
+        await batcher.submit(image(value), expires)
+    return trace
+
+
+@pytest.mark.parametrize("seconds", [QUICK, SLOW])
+async def test_each_trace_has_the_batch_that_its_requests_share(
+    executor: ThreadPoolExecutor, seconds: float
+) -> None:
+    batcher = batcher_of(FakeClassifier().run, executor, 8, seconds)
+    traces = await asyncio.gather(*(traced(batcher, value, later()) for value in range(3)))
+    untraced = await batcher.submit(image(3), later())
+    assert untraced.label_index == 3
+    for place, trace in enumerate(traces):
+        queue, batch, inference = trace.stages
+        assert queue.attributes["pupila.queue.length"] == place
+        assert batch.attributes == {"pupila.batch.size": 3, "pupila.batch.own": 1}
+        assert trace.began <= queue.began <= queue.ended == batch.began
+        assert batch.began <= inference.began <= inference.ended <= batch.ended
+        assert inference.inside is batch
+
+
+async def test_a_trace_shows_where_an_image_ran_out_of_time(executor: ThreadPoolExecutor) -> None:
+    classifier, batcher, first = await occupied(executor)
+    trace = await traced(batcher, 2, later(0.01))
+    assert [stage.name for stage in trace.stages] == ["queue"]
+    classifier.may_run.set()
+    await first
 
 
 async def occupied(executor: ThreadPoolExecutor) -> tuple[FakeClassifier, Batcher, Task[Answer]]:

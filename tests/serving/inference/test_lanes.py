@@ -20,7 +20,8 @@ from serving.inference.items import LONG_SECONDS
 from serving.inference.lanes import Embedding, Lanes
 from serving.inference.pace import Cost
 from serving.inference.plan import Plan
-from serving.metrics import ExtractorMetrics
+from serving.series import ExtractorMetrics
+from serving.tracing.trace import TRACE, Trace, clock
 from tests.waiting import PATIENCE_SECONDS, until_async
 
 SPEC = ImageSpec(mode="L", width=2, height=1, scale=255.0)
@@ -83,6 +84,17 @@ async def test_each_image_gets_its_own_embedding() -> None:
     answers = await asyncio.gather(*(submit(lanes, value) for value in range(9)))
     assert [answer[0] for answer in answers] == [2.0 * value for value in range(9)]
     assert answers[0].dtype == np.float32
+
+
+async def test_a_trace_has_the_way_of_an_image() -> None:
+    trace = Trace("1" * 32, "2" * 16, clock())
+    TRACE.set(trace)
+    await lanes_of(FakeEmbedder()).submit(photo(1), SPEC, later())
+    queue, batch, inference = trace.stages
+    assert (queue.name, batch.name, inference.name) == ("queue", "batch", "inference")
+    assert queue.attributes == {"pupila.extractor": "fake:1", "pupila.queue.length": 0}
+    assert batch.attributes["pupila.batch.size"] == 1
+    assert queue.ended == batch.began <= inference.began <= inference.ended <= batch.ended
 
 
 async def test_images_of_one_turn_share_a_pass() -> None:

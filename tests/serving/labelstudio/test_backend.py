@@ -5,6 +5,7 @@ import json
 import sqlite3
 import uuid
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,32 @@ def test_annotations_become_labels(in_process: httpx2.Client, predicted: bool) -
     skipped = annotation(number + 1, "5", was_cancelled=True)
     assert tell(in_process, "ANNOTATION_UPDATED", task=one, annotation=skipped) == 201
     until(lambda: kept(request_id) == [], "the skipped one")
+
+
+def test_what_is_said_of_an_annotation_is_written_in_order(in_process: httpx2.Client) -> None:
+    """However long the database was away: a creation that waited must not undo a deletion."""
+    from service import SETTINGS
+
+    numbers = [uuid.uuid4().int % 10**9 * 2 for _ in range(5)]
+    ids = {number: uuid.uuid4().hex for number in numbers}
+    assert prelabel(in_process, *(task(number, request_id=ids[number]) for number in numbers))
+    with closing(sqlite3.connect(SETTINGS.records_file, timeout=60)) as other:
+        other.execute("begin immediate")
+        for number in numbers:
+            one = task(number, request_id=ids[number])
+            created = annotation(number, "3")
+            assert tell(in_process, "ANNOTATION_CREATED", task=one, annotation=created) == 201
+            assert tell(in_process, "ANNOTATIONS_DELETED", annotations=[{"id": number}]) == 201
+            kept_one = annotation(number + 1, "5")
+            assert tell(in_process, "ANNOTATION_CREATED", task=one, annotation=kept_one) == 201
+        other.rollback()
+    for request_id in ids.values():
+        until(partial(is_labelled, request_id, "5"), "the deletion")
+
+
+def is_labelled(request_id: str, label: str) -> bool:
+    """By that and nothing else."""
+    return [found for found, _, _ in kept(request_id)] == [label]
 
 
 def test_a_task_without_an_id_of_ours(in_process: httpx2.Client) -> None:

@@ -26,7 +26,9 @@ class Host(BaseHTTPRequestHandler):
             self.send_header("Location", self.path.removeprefix("/to/"))
             self.end_headers()
             return
-        self.send_response(404 if self.path == "/missing" else 200)
+        # As Label Studio does, whatever the file is.
+        anything = "*/*" in self.headers["Accept"]
+        self.send_response(404 if self.path == "/missing" else 200 if anything else 406)
         self.end_headers()
         self.wfile.write(b"x" * 1000)
 

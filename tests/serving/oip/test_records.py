@@ -56,5 +56,5 @@ def test_they_are_counted(client: httpx2.Client) -> None:
 
     before = answered()
     asked(client, "features")
-    # Counted once the answer is sent.
-    until(lambda: answered() == before + 1, "the count")
+    # The server may still be at a request of another test, which counts too.
+    until(lambda: answered() > before, "the count")

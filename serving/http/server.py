@@ -1,0 +1,80 @@
+"""uvicorn's server, by what release 0.54 does not document; its connections are in ``protocol.py``
+and ``shortcuts.py``. ``tests/serving/http/test_server.py`` checks each use by name.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+import threading
+from typing import Any, Self
+
+from uvicorn import Server
+from uvicorn.config import HTTP_PROTOCOLS
+
+
+class HttpServer:
+    """The uvicorn server of this process."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    @classmethod
+    def of_this_process(cls) -> Self | None:
+        """The server that handles SIGTERM now; None outside of uvicorn and its main thread."""
+        server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+        is_main = threading.current_thread() is threading.main_thread()
+        return cls(server) if isinstance(server, Server) and is_main else None
+
+    def stop_listening(self) -> list[socket.socket]:
+        """Close the listeners; returns copies of their sockets, which may hold connections that
+        were not accepted yet."""
+        copies = [
+            socket.socket(fileno=os.dup(listener.fileno()))
+            for listening in self._server.servers
+            for listener in listening.sockets
+        ]
+        for listening in self._server.servers:
+            listening.close()
+        return copies
+
+    async def adopt(self, client: socket.socket) -> None:
+        """Serve an accepted connection like those that uvicorn accepts itself."""
+        server, config = self._server, self._server.config
+        client.setblocking(False)
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=server.server_state, app_state=server.lifespan.state
+            ),
+            client,
+            ssl=config.ssl,
+        )
+
+    @property
+    def connections(self) -> int:
+        return len(self._server.server_state.connections)
+
+    def exit(self) -> None:
+        """What uvicorn does by itself on SIGTERM."""
+        self._server.handle_exit(signal.SIGTERM, None)
+
+
+def use_http_protocol(path: str) -> None:
+    """Have uvicorn make its connections of the class at ``path``, such as ``module:Class``.
+
+    BentoML passes no ``http`` option on to uvicorn, which then reads this table.
+    """
+    HTTP_PROTOCOLS["auto"] = path
+
+
+def certificate_expiry() -> float | None:
+    """When the certificate that uvicorn serves expires, in seconds since 1970; None if it serves
+    none, or outside of uvicorn. Called before SIGTERM is handled by anybody else."""
+    server = HttpServer.of_this_process()
+    if server is None or server._server.config.ssl_certfile is None:
+        return None
+    # What Python's own tests read certificates with; it takes those of others from connections.
+    path = str(server._server.config.ssl_certfile)
+    decoded: dict[str, Any] = ssl._ssl._test_decode_cert(path)  # type: ignore[attr-defined]
+    return float(ssl.cert_time_to_seconds(decoded["notAfter"]))

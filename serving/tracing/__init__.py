@@ -1,0 +1,1 @@
+"""Traces of sampled requests for an OpenTelemetry collector: spans made after the answer."""
