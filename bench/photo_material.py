@@ -75,7 +75,7 @@ def make(folder: Path, *, int8: bool = False) -> None:
 def _saved(store: Store, dataset: Dataset, extractor: Extractor) -> Version:
     dataset = embedded(dataset, extractor)
     parts = split(dataset, 0.2, 0)
-    result = train_parts(parts, dataset, "logistic", "clf", extractor=extractor)
+    result = train_parts(parts, dataset, "logistic-features", "clf", extractor=extractor)
     return store.save(replace(result.candidate, pictures={}))
 
 

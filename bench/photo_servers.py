@@ -6,7 +6,9 @@ The servers take turns as in ``bench.serving``; each runs the same network in th
 with one worker process, set up as its documentation advises. The loop decodes an image and runs
 network and classifier on one thread, in a process of its own: what is left to a server for all
 else. Pupila remembers no answers here (``PUPILA_CACHED_ANSWERS=0``), as the photos come again; what
-that would give is its own line. Memory and the time to the first answer are told, too. Linux only.
+that would give is its own line. It refuses nobody who waits for longer than a second
+(``PUPILA_DEADLINE_MS``), as its peers have no deadline. Memory and the time to the first answer are
+told, too. Linux only.
 """
 
 import contextlib
@@ -35,6 +37,7 @@ from bench.table import markdown, stage_table
 
 PUPILA = "pupila"
 REMEMBERS = "remembers"
+PATIENT = {"PUPILA_DEADLINE_MS": "60000"}
 PEERS = ("fastapi_memory", "litserve", "mlserver")
 NAMES = (PUPILA, REMEMBERS, *PEERS)
 
@@ -45,7 +48,7 @@ def pupila(name: str, title: str, **settings: str) -> Server:
 
     def launch(binaries: Path, port: int, model: Path) -> Launch:
         made = base.launch(binaries, port, model)
-        return Launch(made.command, {**made.settings, **settings})
+        return Launch(made.command, {**made.settings, **PATIENT, **settings})
 
     return replace(base, name=name, title=title, launch=launch)
 

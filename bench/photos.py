@@ -7,45 +7,37 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import click
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedKFold
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Normalizer, StandardScaler
-from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from bench.machine import heading
+from bench.photo_fits import PLAIN, Fit, by_recipe, plain
 from bench.photo_sets import photo_sets
 from bench.process import ROOT
 from bench.table import markdown
 from images.spec import ImageSpec
+from models.embedding_cache import EmbeddingCache
 from models.offline.bringing_extractor import bring_default
 from models.store import Store
-from train.calibration import bare
-from train.data_size import DataSize
-from train.dataset import Dataset
-from train.embedding import embedded
+from train.embedding import embedded, embeddings_of
 from train.folder import load_folder
-from train.recipes import recipe
-from train.tuning import tuned
 
 FOLDS: Final = 5
 SHOTS: Final = (5, 10, 20, 50)
 PIXELS: Final = "rgb-64x64"
+RAW: Final = ("svc", "logistic")
+SETS: Final = ("on white", "on photos")
 OURS: Final = ("logistic", "svc", "knn", "lda")
-
-Fit = Callable[[NDArray[np.float32], NDArray[Any], int], Any]
+BEST_PLAIN: Final = "the best of the plain ones less ours, logistic"
 
 EXPLAINED = f"""
 Photographed things of Debian's `tuxpaint-stamps-default`, sorted by folder into five everyday
@@ -67,19 +59,6 @@ FEW = """
 *Few*: trained on so many photos of each class, or on three quarters of a class that has fewer; the
 rest is the test. Means over the seeds.
 """
-
-PLAIN: Final[Mapping[str, Callable[[], Any]]] = {
-    "LogisticRegression()": lambda: LogisticRegression(max_iter=1000),
-    "StandardScaler, LogisticRegression": lambda: make_pipeline(
-        StandardScaler(), LogisticRegression(max_iter=1000)
-    ),
-    "StandardScaler, SVC": lambda: make_pipeline(StandardScaler(), SVC()),
-    "Normalizer, SVC(C=10)": lambda: make_pipeline(Normalizer(), SVC(C=10)),
-    "KNeighborsClassifier()": KNeighborsClassifier,
-    "LinearDiscriminantAnalysis, shrunk": lambda: LinearDiscriminantAnalysis(
-        solver="lsqr", shrinkage=0.3
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -111,22 +90,6 @@ class Result:
 def _range(values: list[Any]) -> str:
     low, high = np.quantile(values, (0.025, 0.975))
     return f"{low:.3f} to {high:.3f}"
-
-
-def by_recipe(name: str, parameters: Mapping[str, Any] | None = None) -> Fit:
-    """As a training does it; the calibration changes no label, and is left out."""
-    chosen = recipe(name)
-
-    def fit(features: NDArray[np.float32], targets: NDArray[Any], seed: int) -> Any:
-        found = tuned(chosen, features, targets, None, seed, lambda _done, _total: None)
-        built = chosen.build(seed, DataSize.of(targets)).set_params(**(parameters or {}), **found)
-        return bare(built).fit(features, targets)
-
-    return fit
-
-
-def plain(make: Callable[[], Any]) -> Fit:
-    return lambda features, targets, _seed: make().fit(features, targets)
 
 
 def crossed(fit: Fit, features: NDArray[np.float32], targets: NDArray[Any], seeds: int) -> Result:
@@ -162,41 +125,87 @@ def few(
     return float(accuracy), float(balanced)
 
 
-def tables(name: str, folder: Path, store: Store, seeds: int) -> list[str]:
-    extractor = bring_default(store).extractor
-    began = time.process_time()
-    data: Dataset = load_folder(folder, extractor.manifest.image_spec)
-    data = embedded(data, extractor)
-    took = (time.process_time() - began) / len(data)
-    pixels = load_folder(folder, ImageSpec.parse(PIXELS)).features()
-    fits: dict[str, tuple[Fit, NDArray[np.float32]]] = {
-        **{f"pixels, {one}": (by_recipe(one), pixels) for one in ("svc", "logistic")},
-        **{f"features, {one}": (by_recipe(f"{one}-features"), data.features()) for one in OURS},
-        **{f"plain, {one}": (plain(make), data.features()) for one, make in PLAIN.items()},
-    }
-    rows, shots = [], []
-    for label, (fit, features) in fits.items():
-        click.echo(f"{name}: {label} ...", err=True)
-        rows.append([label, *crossed(fit, features, data.targets, seeds).cells])
-        scores = [few(fit, features, data.targets, count, seeds) for count in SHOTS]
-        shots.append([label, *(f"{accuracy:.3f} ({mean:.3f})" for accuracy, mean in scores)])
-    counts = ", ".join(f"{count} {label}" for label, count in data.counts.items())
-    about = (
-        f"\n## Things {name}\n\n{len(data)} photos: {counts}. Reading and embedding took "
-        f"{1000 * took:.0f} ms of CPU a photo.\n"
-    )
-    return [
-        about,
-        markdown(("", "accuracy", "balanced"), rows),
-        f"\n### Few, {name}: accuracy (balanced)\n",
-        markdown(("photos a class", *map(str, SHOTS)), shots),
-    ]
+@dataclass(frozen=True)
+class Row:
+    """One way to classify: its cells of both tables, and the accuracies that were counted."""
+
+    label: str
+    whole: list[str]
+    few: list[str]
+    accuracies: tuple[float, ...]
+
+    @classmethod
+    def of(
+        cls, label: str, fit: Fit, features: NDArray[np.float32], targets: NDArray[Any], seeds: int
+    ) -> Self:
+        began = time.process_time()
+        found = crossed(fit, features, targets, seeds)
+        scores = [few(fit, features, targets, count, seeds) for count in SHOTS]
+        click.echo(f"{label}: {found.cells}, {time.process_time() - began:.0f} s", err=True)
+        return cls(
+            label,
+            found.cells,
+            [f"{accuracy:.3f} ({mean:.3f})" for accuracy, mean in scores],
+            (float(found.right.mean()), *(accuracy for accuracy, _ in scores)),
+        )
+
+
+@dataclass(frozen=True)
+class Photos:
+    """A set of photos, as pixels and as embeddings."""
+
+    name: str
+    pixels: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+    targets: NDArray[Any]
+    about: str
+
+    @classmethod
+    def of(cls, name: str, folder: Path, store: Store) -> Self:
+        extractor = bring_default(store).extractor
+        data = load_folder(folder, extractor.manifest.image_spec)
+        began = time.process_time()
+        data = embedded(data, extractor)
+        took = (time.process_time() - began) / len(data)
+        counts = ", ".join(f"{count} {label}" for label, count in data.counts.items())
+        cost = f"{1000 * took:.0f} ms of CPU a photo" if took > 1e-3 else "read from the cache"
+        about = f"\n## Things {name}\n\n{len(data)} photos: {counts}. Embeddings: {cost}.\n"
+        pixels = load_folder(folder, ImageSpec.parse(PIXELS)).features()
+        return cls(name, pixels, data.features(), data.targets, about)
+
+    def rows(self, seeds: int, recipes: Sequence[str], raw: Sequence[str]) -> Iterator[Row]:
+        fits: dict[str, tuple[Fit, NDArray[np.float32]]] = {
+            **{f"features, {one}": (by_recipe(f"{one}-features"), self.embeddings)
+               for one in recipes},
+            **{f"plain, {one}": (plain(make), self.embeddings) for one, make in PLAIN.items()},
+            **{f"pixels, {one}": (by_recipe(one), self.pixels) for one in raw},
+        }  # fmt: skip
+        for label, (fit, features) in fits.items():
+            click.echo(f"{self.name}: {label} ...", err=True)
+            yield Row.of(label, fit, features, self.targets, seeds)
+
+    def tables(self, rows: Sequence[Row]) -> str:
+        """Those that are there, ours before those of a notebook, and with what tells them apart."""
+        parts = [
+            self.about,
+            markdown(("", "accuracy", "balanced"), [[row.label, *row.whole] for row in rows]),
+            f"\n### Few, {self.name}: accuracy (balanced)\n",
+            markdown(("photos a class", *map(str, SHOTS)), [[row.label, *row.few] for row in rows]),
+        ]
+        notebook = [row.accuracies for row in rows if row.label.startswith("plain")]
+        ours = [row.accuracies for row in rows if row.label == "features, logistic"]
+        if notebook and ours:
+            apart = (np.max(notebook, axis=0) - ours[0]) * 100
+            cells = [f"{points:+.1f}" for points in apart]
+            head = (f"Points, {self.name}", "all", *map(str, SHOTS))
+            parts += ["", markdown(head, [[BEST_PLAIN, *cells]])]
+        return "\n".join(parts)
 
 
 def fitted(folder: Path, store: Store, seeds: int) -> str:
     """Accuracies of the default extractor by how photos are made to fit."""
     extractor = bring_default(store).extractor
-    usual, embedder = extractor.manifest.image_spec, extractor.open()
+    usual, cache = extractor.manifest.image_spec, EmbeddingCache(extractor)
     ways: dict[str, dict[str, Any]] = {
         "stretched": {"fit": "stretch"},
         "cropped": {"fit": "crop"},
@@ -207,7 +216,7 @@ def fitted(folder: Path, store: Store, seeds: int) -> str:
     for name, fields in ways.items():
         click.echo(f"{name} ...", err=True)
         data = load_folder(folder, ImageSpec.model_validate(usual.model_dump() | fields))
-        features = embedder.run(data.features())
+        features = embeddings_of(data.pixels, extractor, cache)
         found = crossed(by_recipe("logistic-features"), features, data.targets, seeds)
         rows.append([name, *found.cells])
     return markdown(("", "accuracy", "balanced"), rows)
@@ -215,6 +224,9 @@ def fitted(folder: Path, store: Store, seeds: int) -> str:
 
 @click.command()
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(1))
+@click.option("--recipe", "recipes", multiple=True, default=OURS, help="Of ours, for embeddings.")
+@click.option("--raw", multiple=True, default=RAW, help="Of ours, for pixels.")
+@click.option("--set", "chosen", multiple=True, default=SETS, type=click.Choice(SETS))
 @click.option(
     "--folder",
     default=Path(tempfile.gettempdir()) / "pupila-bench-photos",
@@ -222,16 +234,33 @@ def fitted(folder: Path, store: Store, seeds: int) -> str:
     help="Where the packages and both sets are kept.",
 )
 @click.option("--output", default=ROOT / "bench" / "photos.md", type=click.Path(path_type=Path))
-def main(seeds: int, folder: Path, output: Path) -> None:
-    """Take all measurements, which need some minutes."""
+def main(
+    seeds: int,
+    recipes: tuple[str, ...],
+    raw: tuple[str, ...],
+    chosen: tuple[str, ...],
+    folder: Path,
+    output: Path,
+) -> None:
+    """Take all measurements: an hour on a busy core. What is there is written after each."""
     warnings.filterwarnings("ignore")
     sets = photo_sets(folder)
-    text = [heading("Photos", ["python -m bench.photos", *sys.argv[1:]]), EXPLAINED, FEW]
-    with tempfile.TemporaryDirectory() as store, threadpool_limits(1, user_api="blas"):
-        for name, path in sets.items():
-            text += tables(name, path, Store(Path(store) / "models"), seeds)
-        text += [FITTED, fitted(sets["on white"], Store(Path(store) / "models"), seeds)]
-    output.write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
+    head = [heading("Photos", ["python -m bench.photos", *sys.argv[1:]]), EXPLAINED, FEW]
+    done: list[str] = []
+
+    def write(*more: str) -> None:
+        output.write_text("\n".join([*head, *done, *more]).rstrip() + "\n", encoding="utf-8")
+
+    with tempfile.TemporaryDirectory() as home, threadpool_limits(1, user_api="blas"):
+        store = Store(Path(home) / "models")
+        for name in chosen:
+            photos, rows = Photos.of(name, sets[name], store), list[Row]()
+            for row in photos.rows(seeds, recipes, raw):
+                rows.append(row)
+                write(photos.tables(rows))
+            done.append(photos.tables(rows))
+        done += [FITTED, fitted(sets["on white"], store, seeds)]
+    write()
     click.echo(f"Wrote {output}.")
 
 

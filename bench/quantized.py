@@ -41,7 +41,7 @@ def accuracy(result: TrainingResult) -> tuple[float, float]:
 
 def fitted(dataset: Dataset, extractor: Extractor, holdout: float, seed: int) -> TrainingResult:
     parts = split(dataset, holdout, seed)
-    return train_parts(parts, dataset, "logistic", "clf", seed=seed, extractor=extractor)
+    return train_parts(parts, dataset, "logistic-features", "clf", seed=seed, extractor=extractor)
 
 
 def milliseconds(

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -66,12 +67,18 @@ def _ready_table(rounds: int) -> str:
     return markdown(["", "ready s", "CPU s", "RSS MiB", "PSS MiB"], cells)
 
 
-def measure() -> tuple[float, float, float, float]:
-    """Seconds until ready, CPU seconds of all processes, and a worker's RSS and PSS in MiB."""
+def measure(
+    settings: Mapping[str, str] | None = None, ask: Callable[[str], None] | None = None
+) -> tuple[float, float, float, float]:
+    """Seconds until ready, CPU seconds of all processes, and a worker's RSS and PSS in MiB.
+
+    ``settings``: environment variables besides; ``ask``: is called with the server's URL before its
+    memory is read, instead of one request.
+    """
     port = free_port()
     command = [str(Path(sys.executable).with_name("bentoml")), "serve"]
     # The interpreter's environment as it is, with a port of our own.
-    environment = os.environ | {"PORT": str(port), "PUPILA_WORKERS": "1"}
+    environment = os.environ | {"PORT": str(port), "PUPILA_WORKERS": "1"} | dict(settings or {})
     started = time.perf_counter()
     server = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
@@ -83,15 +90,20 @@ def measure() -> tuple[float, float, float, float]:
                 sys.exit("The server is not ready: `bentoml serve` and its /readyz say why.")
             time.sleep(0.01)
         seconds = time.perf_counter() - started
-        request = urllib.request.Request(f"{url}/predict/", BODY.read_bytes())
-        with urllib.request.urlopen(request) as response:
-            response.read()
         worker = int(Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()[0])
-        return seconds, _cpu(server.pid) + _cpu(worker), _rss(worker), _pss(worker)
+        cpu = _cpu(server.pid) + _cpu(worker)
+        (ask or _ask_once)(url)
+        return seconds, cpu, _rss(worker), _pss(worker)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGTERM)
         server.wait()
+
+
+def _ask_once(url: str) -> None:
+    request = urllib.request.Request(f"{url}/predict/", BODY.read_bytes())
+    with urllib.request.urlopen(request) as response:
+        response.read()
 
 
 def _ready(url: str) -> bool:

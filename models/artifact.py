@@ -5,7 +5,7 @@ Nothing here unpickles, and serving never reads ``estimator.skops`` of an ONNX v
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from errors import ArtifactError, first_line
 from models.extractor import Embedder, Extractor, read_extractor
 from models.files import load_arrays, open_regular, read_regular, size_of
 from models.limits import limited_memory
-from models.manifest import Label, Manifest, content_digest
+from models.manifest import ExtractorReference, Label, Manifest, content_digest
 from models.runtime import Composed, OnnxRuntime, Runtime
 from models.schema import parsed
 from models.signature import TrustedKeys
@@ -137,10 +137,7 @@ class Artifact:
         wanted = self.manifest.extractor
         if wanted is None:
             return None
-        # Here, since a cluster's workers get this module without the settings.
-        from models.roots import extractor_paths
-
-        for path in extractor_paths(self.path.parent.parent, wanted.name, wanted.version):
+        for path in self._extractor_paths(wanted):
             extractor = read_extractor(path)
             if extractor.sha256 == wanted.sha256:
                 return extractor
@@ -149,6 +146,16 @@ class Artifact:
             f"{wanted.version}, which is not in the store; import a file that has both, or add it: "
             "python -m features add"
         )
+
+    def _extractor_paths(self, wanted: ExtractorReference) -> Iterator[Path]:
+        beside = self.path.parent.parent
+        path = beside / wanted.name / wanted.version
+        if path.is_dir():
+            yield path
+        # Here, since a cluster's workers get this module without the settings, and all beside it.
+        from models.roots import extractor_paths
+
+        yield from extractor_paths(beside, wanted.name, wanted.version)
 
     def halves(self) -> tuple[Runtime, Runtime] | None:
         """The half models: two copies of the classifier, trained on one half of the data each.

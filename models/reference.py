@@ -45,7 +45,8 @@ class Reference:
     their pixels at the extractor's size, as ``models.offline.comparison`` has them.
 
     ``drawn_from``: int64 [C], images of each class among all those that the held-out ones were
-    drawn from; None if they were not drawn at random. It is the manifest's, not stored with these.
+    drawn from; None if they were not drawn at random. Stored of a version with an extractor; else
+    it is the manifest's.
     """
 
     pixels: NDArray[np.uint8]
@@ -84,12 +85,15 @@ class Reference:
                     f"{list(array.shape)} instead of {np.dtype(dtype)} {list(shape)}."
                 )
         fields: dict[str, Any] = {name: arrays.get(name) for name in shapes}
-        return cls(**fields, drawn_from=_drawn_from(artifact.manifest, arrays))
+        if fields["drawn_from"] is None:
+            fields["drawn_from"] = _drawn_from(artifact.manifest, arrays)
+        return cls(**fields)
 
     def dump(self) -> bytes:
         """The ``.npz`` file that ``load`` reads."""
         arrays = {name: array for name, array in vars(self).items() if array is not None}
-        arrays.pop("drawn_from", None)
+        if self.embeddings is None:
+            arrays.pop("drawn_from", None)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
@@ -137,4 +141,5 @@ def _shapes(
         "nearest": (np.float32, (rows("nearest"),)),
         "embeddings": (np.float16, (images, 0 if extractor is None else extractor.dimension)),
         "digests": (np.uint8, (images, DIGEST_BYTES)),
+        "drawn_from": (np.int64, (classes,)),
     }

@@ -8,7 +8,8 @@ from typing import Any
 
 EXPECTED = "libraries.json"
 CODE = "code"
-ARTIFACT = "artifact"
+STORE = "store"
+ARTIFACT = f"{STORE}/model/version"
 
 
 def score(

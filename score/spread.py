@@ -22,6 +22,7 @@ import cloudpickle
 import cluster
 from errors import ClusterError, PupilaError, first_line
 from models.artifact import GOLDEN, GRAPH, MANIFEST
+from models.extractor import EXTRACTOR, EXTRACTOR_GOLDEN, EXTRACTOR_GRAPH
 from models.files import read_regular
 from models.version import Version
 from score import remote
@@ -79,11 +80,6 @@ class DaskEngine:
             raise ClusterError(
                 f"{version.tag} was saved with --backend sklearn, so it can only be used on this "
                 "machine: leave --dask out."
-            )
-        if version.manifest.extractor is not None:
-            raise ClusterError(
-                f"{version.tag} has a feature extractor, which workers do not get, so it can only "
-                "be used on this machine: leave --dask out."
             )
         self._kit = pack(version)
         self._address = address
@@ -158,6 +154,7 @@ def pack(version: Version) -> bytes:
         **{f"{remote.CODE}/{name}": (_ROOT / name).read_bytes() for name in MODULES},
         **{f"{remote.ARTIFACT}/{name}": artifact.read(name) for name in (GRAPH, GOLDEN)},
         f"{remote.ARTIFACT}/{MANIFEST}": read_regular(artifact.path / MANIFEST),
+        **_extractor(version),
         remote.EXPECTED: json.dumps(libraries).encode(),
     }
     kit = io.BytesIO()
@@ -165,6 +162,19 @@ def pack(version: Version) -> bytes:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return kit.getvalue()
+
+
+def _extractor(version: Version) -> dict[str, bytes]:
+    """The files of the version's extractor, where the version looks for it."""
+    extractor = version.artifact.extractor()
+    if extractor is None:
+        return {}
+    reference = extractor.reference
+    place = f"{remote.STORE}/{reference.name}/{reference.version}"
+    return {
+        f"{place}/{EXTRACTOR}": read_regular(extractor.path / EXTRACTOR),
+        **{f"{place}/{name}": extractor.read(name) for name in (EXTRACTOR_GRAPH, EXTRACTOR_GOLDEN)},
+    }
 
 
 def _large_messages() -> Any:

@@ -13,7 +13,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import Normalizer, StandardScaler
+from sklearn.preprocessing import Normalizer
 from sklearn.svm import SVC
 
 from train.data_size import DataSize
@@ -24,10 +24,13 @@ MAX_ROUNDS: Final = 300
 
 
 def logistic(seed: int, _size: DataSize) -> Any:
+    # Of length 1, and not standardized: of 5 photos a class, the deviation of a number is mostly
+    # chance, and 64 % were right that way instead of 76 %. The slope of the loss, which the
+    # tolerance bounds, is a thousandth where it begins, and less of many classes.
     model = LogisticRegression(
-        C=0.01, class_weight="balanced", max_iter=MAX_ROUNDS, tol=1e-3, random_state=seed
+        C=30, class_weight="balanced", max_iter=MAX_ROUNDS, tol=1e-5, random_state=seed
     )
-    return Pipeline([("scaler", StandardScaler()), ("logistic", model)])
+    return Pipeline([("normalizer", Normalizer()), ("logistic", model)])
 
 
 def svc(seed: int, _size: DataSize) -> Any:
@@ -46,14 +49,15 @@ def lda(_seed: int, _size: DataSize) -> Any:
     return LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3)
 
 
-LOGISTIC_RANGES: Final = {"logistic__C": loguniform(1e-4, 10)}
-LOGISTIC_GRID: Final = {"logistic__C": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)}
+# What a search may vary, and what is tried without being asked: the usual value first.
+LOGISTIC_RANGES: Final = {"logistic__C": loguniform(0.3, 3000)}
+LOGISTIC_GRID: Final = {"logistic__C": (30, 10, 100, 3, 300, 1000)}
 SVC_RANGES: Final = {
     "estimator__svc__C": loguniform(0.3, 300),
     "estimator__svc__gamma": loguniform(0.1, 10),
 }
-SVC_GRID: Final = {"estimator__svc__C": (1.0, 10.0, 100.0)}
+SVC_GRID: Final = {"estimator__svc__C": (10.0, 1.0, 100.0)}
 KNN_RANGES: Final = {"knn__n_neighbors": [1, 3, 5, 7, 9, 15]}
-KNN_GRID: Final = {"knn__n_neighbors": (1, 3, 5, 9)}
+KNN_GRID: Final = {"knn__n_neighbors": (NEIGHBORS, 3, 1, 9)}
 LDA_RANGES: Final = {"shrinkage": [0.05, 0.1, 0.2, 0.3, 0.5, 0.8]}
-LDA_GRID: Final = {"shrinkage": (0.1, 0.3, 0.6)}
+LDA_GRID: Final = {"shrinkage": (0.3, 0.1, 0.6)}

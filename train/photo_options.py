@@ -61,8 +61,3 @@ class PhotoChoice:
                 raise click.UsageError(
                     f"{name} needs --features: it is for photos, whose network that names."
                 )
-        if self.augment and self.quantize:
-            raise click.UsageError(
-                "--augment and --quantize do not go together: quantize a network of a training "
-                "without copies first, and name that one with --features."
-            )

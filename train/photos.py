@@ -98,24 +98,33 @@ class Photos:
         split: Callable[[Dataset], Split],
     ) -> TrainingResult:
         """What ``fit`` makes of it, with the pictures."""
-        parts = split(dataset)
         if self.choice.quantize:
             result = self._quantized(fit, dataset, split)
-        elif self.choice.augment:
-            variants = variants_of(
-                parts.train,
-                self.extractor,
-                self.seed,
-                lambda done, total: self.advance(_COPIES, done, total),
-            )
-            result = fit(parts, dataset, extractor=self.extractor, variants=variants)
-            result = replace(result, candidate=replace(result.candidate, augmented=COPIES))
         else:
-            result = fit(parts, dataset, extractor=self.extractor)
+            result = self._fitted(fit, dataset, split(dataset), self.extractor)
         if self.choice.learning_curve:
-            result = self._with_curve(result, parts)
+            result = self._with_curve(result, split(dataset))
         pictures = {**result.candidate.pictures, **self._pictures}
         return replace(result, candidate=replace(result.candidate, pictures=pictures))
+
+    def _fitted(
+        self,
+        fit: Callable[..., TrainingResult],
+        dataset: Dataset,
+        parts: Split,
+        extractor: Extractor,
+    ) -> TrainingResult:
+        """Trained on the embeddings of ``extractor``, and on those of copies, if asked for."""
+        if not self.choice.augment:
+            return fit(parts, dataset, extractor=extractor)
+        variants = variants_of(
+            parts.train,
+            extractor,
+            self.seed,
+            lambda done, total: self.advance(_COPIES, done, total),
+        )
+        result = fit(parts, dataset, extractor=extractor, variants=variants)
+        return replace(result, candidate=replace(result.candidate, augmented=COPIES))
 
     def _with_curve(self, result: TrainingResult, parts: Split) -> TrainingResult:
         curve = learning_curve(
@@ -142,7 +151,7 @@ class Photos:
         good."""
 
         def train(dataset: Dataset, extractor: Extractor) -> TrainingResult:
-            return fit(split(dataset), dataset, extractor=extractor)
+            return self._fitted(fit, dataset, split(dataset), extractor)
 
         self.advance(_QUANTIZING, 0, 1)
         # First: an extractor that cannot be quantized is found before the training.

@@ -38,7 +38,7 @@ class Recipe:
     after the builder and never varied. ``calibration_folds``: into how many the training data are
     divided to calibrate it; with three, one training costs three, and the digits' calibration
     errors are as with five. ``grid``: values of which ``train.tuning`` takes the best without being
-    asked.
+    asked. ``turns``: whether it predicts the same after a rotation of the features.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Recipe:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     calibration_folds: int = 3
     grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    turns: bool = False
 
     def build(self, seed: int, size: DataSize = UNLIMITED) -> Any:
         """A new estimator with the random state ``seed``.
@@ -58,12 +59,16 @@ class Recipe:
         return self.builder(seed, size).set_params(**self.fixed)
 
     def space(self, size: DataSize = UNLIMITED) -> Mapping[str, Any]:
-        """``ranges``, with numbers of neighbors up to the number of images."""
+        """``ranges``, as far as they go with so much data."""
+        return self.possible(self.ranges, size)
+
+    def possible(self, choices: Mapping[str, Any], size: DataSize) -> Mapping[str, Any]:
+        """``ranges`` or ``grid`` with numbers of neighbors up to the number of images."""
         return {
             name: [value for value in values if value <= size.images] or [1]
             if name.endswith("n_neighbors")
             else values
-            for name, values in self.ranges.items()
+            for name, values in choices.items()
         }
 
 
@@ -220,11 +225,12 @@ FEATURE_RECIPES: Mapping[str, Recipe] = MappingProxyType(
         for entry in (
             Recipe(
                 f"logistic{by_features.SUFFIX}",
-                "logistic regression on standardized embeddings, each class of equal weight",
+                "logistic regression on embeddings of length 1, each class of equal weight",
                 by_features.logistic,
                 by_features.LOGISTIC_RANGES,
                 {"logistic__solver": "lbfgs"},
                 grid=by_features.LOGISTIC_GRID,
+                turns=True,
             ),
             Recipe(
                 f"svc{by_features.SUFFIX}",
@@ -241,6 +247,7 @@ FEATURE_RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 by_features.KNN_RANGES,
                 {"knn__weights": "uniform"},
                 grid=by_features.KNN_GRID,
+                turns=True,
             ),
             Recipe(
                 f"lda{by_features.SUFFIX}",

@@ -55,10 +55,13 @@ def reference_of(
         neighbours, near = nearest(parts, rows, seed, drawn=drawn)
         return Reference(held.pixels[rows], neighbours=neighbours, nearest=near, **common)
     digests = b"".join(image_digests(held.pixels[rows]))
+    everything = np.concatenate([parts.train.targets, held.targets])
+    counts = [(everything == label).sum() for label in parts.train.labels]
     return Reference(
         small_copies(held.pixels[rows], held.spec),
         embeddings=np.clip(held.embeddings[rows], -_LARGEST, _LARGEST).astype(np.float16),
         digests=np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES),
+        drawn_from=np.array(counts, np.int64) if drawn else None,
         **common,
     )
 

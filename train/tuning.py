@@ -30,31 +30,60 @@ def tuned(
     on_progress: Callable[[int, int], None],
 ) -> Mapping[str, Any]:
     """The parameters of ``chosen.grid`` with the best accuracy in a cross-validation, the mean of
-    those of the classes and of the images; of equal ones the first. None are changed where the
-    recipe has no grid, the data no folds, or too much to fit.
+    those of the classes and of the images; of equal ones the first. The very first are the usual
+    ones, and others must be better by more than a standard error: of some dozen photos, the best of
+    six is mostly chance. None are changed where the recipe has no grid, the data no folds, or too
+    much to fit.
 
     ``features``: float32 [N, D]; ``targets``: labels [N]; ``groups``: [N], each within one fold.
     """
-    grid = [
-        dict(zip(chosen.grid, values, strict=True)) for values in product(*chosen.grid.values())
-    ]
     folds = most_folds(FOLDS, targets, groups)
     work = len(features) * features.shape[1] * len(np.unique(targets))
     if not chosen.grid or folds < 2 or work > MAX_WORK:
         return {}
     splits = stratified(folds, targets, groups, seed)
+    if chosen.turns:
+        features = turned(features)
     size = DataSize.of(targets).in_fold(len(splits))
-    best: tuple[float, Mapping[str, Any]] | None = None
+    values = chosen.possible(chosen.grid, size)
+    grid = [dict(zip(values, point, strict=True)) for point in product(*values.values())]
+    usual: NDArray[np.bool_] | None = None
+    first = most = 0.0
+    best = grid[0]
     for number, parameters in enumerate(grid):
         on_progress(number, len(grid))
         # Which class has the highest score is what counts here, and no probability.
         estimator = bare(chosen.build(seed, size).set_params(**parameters))
         with threadpool_limits(1, user_api="blas"):
             found = cross_val_predict(estimator, features, targets, cv=splits)
-        score = (balanced_accuracy_score(targets, found) + (found == targets).mean()) / 2
+        right = found == targets
         # Rounded, since another processor adds up in another order.
-        score = round(float(score), 9)
-        if best is None or score > best[0]:
-            best = score, parameters
+        score = round(float(balanced_accuracy_score(targets, found) + right.mean()) / 2, 9)
+        if usual is None:
+            usual, first, most = right, score, score
+        elif score > max(most, first + _error(right, usual)):
+            most, best = score, parameters
     on_progress(len(grid), len(grid))
-    return {} if best is None else best[1]
+    return best
+
+
+def _error(right: NDArray[np.bool_], usual: NDArray[np.bool_]) -> float:
+    """A standard error of the difference of two accuracies: only the images on which they differ
+    tell them apart."""
+    return float(np.sqrt((right != usual).sum()) / len(right))
+
+
+def turned(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same N images in N numbers each where they have more, float32 [N, min(N, D)]: turned into
+    the space that they span, which leaves all lengths and angles as they are.
+
+    A search among 250 photos then takes a fifth of the time.
+    """
+    images, dimension = features.shape
+    if images >= dimension:
+        return features
+    exact = features.astype(np.float64)
+    with threadpool_limits(1, user_api="blas"):
+        squares, directions = np.linalg.eigh(exact @ exact.T)
+    found: NDArray[np.float32] = (directions * np.sqrt(np.maximum(squares, 0))).astype(np.float32)
+    return found

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from errors import ModelError
 from logs.lines import fields
 from models.version import Version
 from records.routing import CANDIDATE, CHALLENGER, CHAMPION, Rollout, Routing
 from serving.http.routes import PREDICT, PREDICT_BATCH
+from serving.inference.ahead import Ahead
 from serving.inference.engine import Engine
 from serving.inference.engines import Engines
 from serving.metrics import ROLLOUT_MISSING
@@ -39,6 +40,7 @@ class Champions:
         self._default = settings.default_model
         self._trials = trials
         self.engines = Engines(settings, self._pinned)
+        self._ahead = Ahead(settings.max_loaded_versions)
         self._promotions: dict[str, asyncio.Task[None]] = {}
         self._following: set[asyncio.Task[None]] = set()
         self._lacking: dict[str, set[str]] = {}
@@ -98,7 +100,15 @@ class Champions:
             name
             for name in self.versions
             if name == default or name in rolled_out or self.tags.get(name) in self.engines
-        }
+        } | self._ahead.models(self._expected())
+
+    def _expected(self) -> Iterator[Version]:
+        """The champion of each model but the default one, as was decided, or else the newest."""
+        for name, versions in self.versions.items():
+            if name != self._default:
+                routing = self.routings.get(name)
+                decided = versions.get(routing.champion) if routing is not None else None
+                yield decided or next(reversed(versions.values()))
 
     def _pinned(self) -> set[str | None]:
         """What is never evicted: the default model's champion, and whoever is in a rollout."""

@@ -31,6 +31,9 @@ _RETRY_SECONDS = 10.0
 # graph never end.
 _LOAD_SECONDS = 5.0
 
+# An extractor is compiled and timed in a second; on a busy machine in many times that.
+_WITH_EXTRACTOR = 4
+
 # One batch of a version runs at a time; this many slow versions can run in parallel.
 _CLASSIFIERS = 4
 
@@ -135,8 +138,11 @@ class Engines:
     async def _open(self, version: Version) -> Engine:
         tag = version.tag
         loading = detached(f"load {tag}", self._engine, version)
-        if not await finished(loading, self._load_seconds):
-            reason = f"{tag} has not loaded within {self._load_seconds:g} s."
+        patience = self._load_seconds
+        if version.manifest.extractor is not None:
+            patience *= _WITH_EXTRACTOR
+        if not await finished(loading, patience):
+            reason = f"{tag} has not loaded within {patience:g} s."
             # Not tried again before this attempt has ended; then it counts after all.
             self._fail(tag, _Failure(math.inf, reason))
             when_done(loading, lambda: self._end_late(version, loading))

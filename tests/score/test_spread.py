@@ -16,6 +16,7 @@ from models.version import Version
 from score import spread
 from score.run import Options, score
 from tests.drafts import LinearDraft
+from tests.extractors import saved_photos_version
 from tests.score.scoring import folder, run
 
 IMAGES = 60
@@ -106,6 +107,18 @@ def test_another_version_is_scored_by_the_same_workers(
     run(store, images, here, model="other")
     run(store, images, there, model="other", dask=cluster)
     assert there.read_bytes() == here.read_bytes()
+
+
+def test_a_version_with_an_extractor_takes_it_along(
+    store: Store, tmp_path: Path, cluster: str
+) -> None:
+    images = folder(tmp_path / "images", IMAGES)
+    saved_photos_version(store)
+    here, there = tmp_path / "here.parquet", tmp_path / "there.parquet"
+    run(store, images, here, model="colors", probabilities=True)
+    report = run(store, images, there, model="colors", probabilities=True, dask=cluster)
+    assert there.read_bytes() == here.read_bytes()
+    assert (report.rows, report.errors) == (IMAGES, 1)
 
 
 def test_a_failure_on_a_worker_is_one_sentence(

@@ -12,6 +12,7 @@ from models.honest import Honest
 from models.manifest import Manifest
 from models.offline.comparison import compare
 from models.reference import Reference
+from models.small import small_copies
 from models.store import Store
 from models.version import Version
 from monitor.drift.detector import DriftDetector, DriftSettings
@@ -84,6 +85,43 @@ def test_the_reference_has_small_copies_and_embeddings(version: Version) -> None
     assert reference.neighbours is None
     assert len(reference.embeddings) == len(reference.digests) == len(reference) > 50
     assert reference.halves is not None
+
+
+def test_how_often_a_class_occurs_is_known_from_all_photos(
+    version: Version, manifest: Manifest
+) -> None:
+    reference = Reference.load(version.artifact)
+    assert reference is not None
+    assert reference.drawn_from is not None
+    assert manifest.data is not None
+    counts = [manifest.data.classes[str(label)] for label in manifest.labels]
+    assert reference.drawn_from.tolist() == counts
+    assert sum(counts) == 120
+
+
+def test_a_shift_of_the_labels_is_seen(version: Version) -> None:
+    """By the proportions of all 120 photos, of which 60 were held out."""
+    monitored = MonitoredVersion.of(version)
+    assert monitored.reference is not None
+    detector = DriftDetector(DriftSettings(min_images=10)).fit(
+        monitored.reference, monitored.spec, monitored.labels, monitored.familiarity
+    )
+    extractor, spec = version.artifact.extractor(), version.manifest.image_spec
+    assert extractor is not None
+    pixels, labels = photos(240, seed=12)
+    embeddings = extractor.open().run(spec.features(pixels))
+    outputs = monitored.answers(embeddings, monitored.runtime)
+
+    def is_seen(rows: NDArray[np.int64]) -> bool:
+        report = detector.compare(
+            small_copies(pixels[rows], spec), outputs[rows], embeddings=embeddings[rows]
+        )
+        (view,) = [view for view in report.views if view.name == "classes"]
+        return view.large and view.adjusted <= 0.01
+
+    of_one = np.flatnonzero(np.array(labels) == labels[0])
+    assert is_seen(of_one)
+    assert not is_seen(np.arange(len(of_one)))
 
 
 def test_what_is_known_is_told_by_embeddings(version: Version) -> None:
@@ -167,6 +205,19 @@ def test_copies_and_a_curve_are_made_when_asked_for(data: Path, version: Version
     assert "learning.png" in made.manifest.files
     assert made.manifest.data is not None
     assert made.manifest.data.images == 120
+
+
+def test_copies_are_trained_on_in_int8_too(data: Path, version: Version) -> None:
+    result = run(
+        *("--data", str(data), "--features", "photo-net", "--name", "photo-small"),
+        *("--augment", "--quantize", "--max-loss", "0.5"),
+    )
+    assert result.exit_code == 0, result.output
+    (made,) = Store().versions("photo-small")
+    assert made.manifest.augmented == 4
+    assert made.manifest.quantization is not None
+    assert made.manifest.extractor is not None
+    assert made.manifest.extractor.name == "photo-net-int8"
 
 
 def test_copies_are_for_photos(data: Path) -> None:
