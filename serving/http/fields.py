@@ -8,7 +8,7 @@ import orjson
 from errors import BadRequestError
 from labels import plain
 from models.manifest import Label
-from serving.http.largejson import MAX_PARTS, has_many_parts, loads_large, many_parts
+from serving.http.largejson import MAX_PARTS, MAX_QUOTES, has_many_parts, loads_large, many_parts
 from serving.http.schema import MAX_LABEL, MAX_MODEL, MAX_REQUEST_ID, MAX_SOURCE
 
 # Above this, a body is parsed in pieces.
@@ -30,20 +30,22 @@ _TYPES = {
 }
 
 
-def read_object(body: bytes, max_parts: int = MAX_PARTS) -> dict[str, Any]:
+def read_object(
+    body: bytes, max_parts: int = MAX_PARTS, max_quotes: int = MAX_QUOTES
+) -> dict[str, Any]:
     """The fields of a JSON object; raises BadRequestError for any other body."""
-    fields = read_json(body, max_parts)
+    fields = read_json(body, max_parts, max_quotes)
     if type(fields) is not dict:
         raise _wrong("Body is not valid JSON for a request: an object is expected", fields)
     return fields
 
 
-def read_json(body: bytes, max_parts: int = MAX_PARTS) -> Any:
+def read_json(body: bytes, max_parts: int = MAX_PARTS, max_quotes: int = MAX_QUOTES) -> Any:
     """The value of a JSON document; raises BadRequestError. ``max_parts``: brackets, braces and
-    commas of a body that is not small."""
+    commas of a body that is not small; ``max_quotes``: of a large one."""
     try:
         if len(body) > _LARGE_BYTES:
-            return loads_large(_unmarked(body) or body, max_parts=max_parts)
+            return loads_large(_unmarked(body) or body, max_parts=max_parts, max_quotes=max_quotes)
         if len(body) > _MEDIUM_BYTES and has_many_parts(body, max_parts):
             raise many_parts(max_parts)
         try:

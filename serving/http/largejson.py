@@ -20,7 +20,7 @@ MAX_REST_BYTES: Final = 2 * 1024 * 1024
 MAX_PARTS: Final = 10_000
 """Brackets, braces and commas outside of long strings."""
 
-_MAX_QUOTES: Final = 4 * MAX_PARTS + 2
+MAX_QUOTES: Final = 4 * MAX_PARTS + 2
 
 _LONG: Final = 256
 _PIECE: Final = 32_768
@@ -34,7 +34,11 @@ _STRUCTURE: Final = (b"[", b"{", b",")
 
 
 def loads_large(
-    body: bytes, long: int = _LONG, piece: int = _PIECE, max_parts: int = MAX_PARTS
+    body: bytes,
+    long: int = _LONG,
+    piece: int = _PIECE,
+    max_parts: int = MAX_PARTS,
+    max_quotes: int = MAX_QUOTES,
 ) -> Any:
     """The value of a JSON document, as ``orjson.loads`` gives it, with two exceptions.
 
@@ -48,7 +52,7 @@ def loads_large(
     rest: list[bytes] = []
     size = taken = position = quotes = 0
     while (start := body.find(b'"', position)) >= 0:
-        end, inner = _end_of_string(body, start, _MAX_QUOTES - quotes)
+        end, inner = _end_of_string(body, start, max_quotes - quotes)
         quotes += inner
         if end - start > long:
             rest += (body[taken:start], b'"%s%d"' % (mark.encode(), len(texts)))

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from errors import BadRequestError, OverloadedError, RejectedImageError, RequestError
-from records.labelstudio import Task, read_tasks
+from records.labelstudio import MAX_TASKS, Task, read_tasks
 from serving.classifying import Classifying, Item
 from serving.endpoint import ClientGone, Exchange
 from serving.http.fields import read_object
@@ -29,6 +29,10 @@ from settings import Settings
 logger = logging.getLogger("pupila.labelstudio")
 
 _AT_ONCE: Final = 256
+
+# Label Studio sends thirty fields with each task.
+_MAX_PARTS: Final = 40 * MAX_TASKS
+_MAX_QUOTES: Final = 100 * MAX_TASKS
 
 # Label Studio sends all tasks of a project in one request, and waits for 100 s.
 _SECONDS: Final = 80.0
@@ -64,7 +68,7 @@ class PreLabel(Classifying):
     async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:
         model: str = exchange.scope["path_params"]["model"] or self._default_model
         exchange.require(model)
-        fields = await off_loop_if_large(body, read_object, body)
+        fields = await off_loop_if_large(body, read_object, body, _MAX_PARTS, _MAX_QUOTES)
         config = read_config(fields.get("label_config"))
         tasks = read_tasks(fields, config.key)
         exchange.charge(len(tasks))
