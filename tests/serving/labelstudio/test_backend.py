@@ -76,7 +76,10 @@ def test_as_many_results_as_tasks(client: httpx2.Client) -> None:
 def test_all_tasks_of_a_project_in_one_request(in_process: httpx2.Client) -> None:
     """As Label Studio sends them, which asks again only for those without this version's answer."""
     # As many fields as Label Studio sends with each.
-    rest = {f"field_{number}": None for number in range(25)} | {"annotations": [], "meta": {}}
+    rest: dict[str, Any] = {f"field_{number}": None for number in range(25)} | {
+        "annotations": [],
+        "meta": {},
+    }
     tasks = [task(number) | rest for number in range(1_000)]
     tasks[280] = task(280, "data:image/png;base64,AAAA")
     body = prelabel(in_process, *tasks).json()
