@@ -3,9 +3,11 @@
     python -m bench.console [--records 1000000] [--rounds 7]
 
 First each page over a database of so many records, in processor time of the worker: the first visit
-after a start, and the median of later ones. Then predictions, over some connections, with and
-without ten clients that load the pages in turn, interleaved: the processor time of the thread that
-answers predictions, for one of them. Linux only.
+after a start, and the median of later ones. Then predictions, over some connections, interleaved:
+alone, beside ten clients that load the pages of another server of this machine in turn, and beside
+ten that load those of the same server; the processor time of the thread that answers predictions,
+for one of them. Whatever else runs on a machine of two processors makes each prediction cost more,
+as caches are shared: the second tells how much. Linux only.
 """
 
 import contextlib
@@ -197,6 +199,10 @@ def a_prediction(server: Server, seconds: float) -> tuple[float, float]:
     return 1e6 * spent / done, done / took
 
 
+def _ratio(column: list[tuple[float, float]], base: list[tuple[float, float]]) -> float:
+    return statistics.median(one[0] / other[0] for one, other in zip(column, base, strict=True))
+
+
 @click.command(context_settings={"show_default": True, "max_content_width": 100})
 @click.option("--records", default=1_000_000, type=click.IntRange(1))
 @click.option("--rounds", default=7, type=click.IntRange(2))
@@ -213,24 +219,34 @@ def main(records: int, rounds: int, seconds: float, pause: float, output: Path) 
         store.save(LinearDraft(seed=1, created_at=made))
         version = store.save(LinearDraft(seed=2, created_at=made + timedelta(hours=1)))
         fill(folder, records, version.version)
-        with serve(folder, record_per_minute=60) as server:
+        with (
+            serve(folder, record_per_minute=60) as server,
+            serve(folder, record_per_minute=60) as other,
+        ):
             costs = pages(server, rounds)
-            without, beside, ratios, visited = [], [], [], 0
+            pages(other, 2)
+            without, elsewhere, beside, visited = [], [], [], 0
             for _ in range(rounds):
-                alone = a_prediction(server, seconds)
+                without.append(a_prediction(server, seconds))
+                with visitors(other, pause):
+                    elsewhere.append(a_prediction(server, seconds))
                 with visitors(server, pause) as got:
-                    together = a_prediction(server, seconds)
+                    beside.append(a_prediction(server, seconds))
                     visited += sum(got)
-                without.append(alone)
-                beside.append(together)
-                ratios.append(together[0] / alone[0])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     rows = [(f"`{page}`", f"{first:.0f} ms", f"{later:.0f} ms") for page, first, later in costs]
-    loop, rate = (
-        [statistics.median(one[at] for one in column) for column in (without, beside)]
-        for at in (0, 1)
-    )
+    columns = (without, elsewhere, beside)
+    measured = [
+        (
+            where,
+            f"{statistics.median(one[0] for one in column):.0f} µs",
+            f"{statistics.median(one[1] for one in column):,.0f}",
+            f"{_ratio(column, without):.3f}",
+            f"{_ratio(column, elsewhere):.3f}",
+        )
+        for where, column in zip(("nowhere", "another server", "this server"), columns, strict=True)
+    ]
     text_ = "\n".join(
         [
             heading("The console", ["python -m bench.console", " ".join(sys.argv[1:])]),
@@ -238,11 +254,19 @@ def main(records: int, rounds: int, seconds: float, pause: float, output: Path) 
             "visit of a worker, and the median of later ones.\n",
             markdown(("page", "first visit", "later"), rows),
             "",
-            "Processor time of a prediction, on the thread that answers it, without visitors and",
-            f"beside {CLIENTS} that load a page, wait {pause:g} s, and load the next, in turns",
-            f"({visited} pages): {loop[0]:.1f} and {loop[1]:.1f} µs; the median of the ratios is",
-            f"**{statistics.median(ratios):.3f}**. In a second, {rate[0]:,.0f} and {rate[1]:,.0f}",
-            "predictions were answered.",
+            "Processor time of a prediction, on the thread that answers it, while",
+            f"{CLIENTS} visitors load a page, wait {pause:g} s, and load the next, in turns",
+            f"({visited} pages of this server). Ratios are medians over rounds.\n",
+            markdown(
+                (
+                    "visitors of",
+                    "a prediction",
+                    "in a second",
+                    "to none",
+                    "to those of another server",
+                ),
+                measured,
+            ),
         ]
     )
     output.write_text(text_ + "\n", encoding="utf-8")

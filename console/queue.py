@@ -21,7 +21,7 @@ from records.routing import Rollout
 
 _LOOKED_AT: Final = 120
 # Others label too, by other workers.
-_SECONDS: Final = 5.0
+_SECONDS: Final = 10.0
 # Two images for which a model's probabilities differ by less than this (Hellinger distance, from 0
 # to 1) are one scene to it: it has nothing more to learn from the second.
 _ALIKE: Final = 0.08

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from console import assets
+from console.naming import named
 from console.sentences import said
 from console.visit import Page, Visit, link
 
@@ -60,7 +61,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_clean,
     )
-    environment.globals.update(link=link, asset=assets.path_of, said=said)
+    environment.globals.update(link=link, asset=assets.path_of, said=said, named=named)
     environment.filters.update(short=short, exact=escape)
     return environment
 

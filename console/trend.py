@@ -31,10 +31,11 @@ class Trend:
 
 
 class Trends:
-    """Of one process. A page spends a tenth of a second of CPU on it; what is missing then is shown
+    """Of one process. A page spends so many ``seconds`` of CPU on it; what is missing then is shown
     as missing, and there at the next look."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = _BUDGET_SECONDS) -> None:
+        self._seconds = seconds
         self._known: dict[tuple[str, datetime, timedelta], Step] = {}
         self._lock = threading.Lock()
 
@@ -45,7 +46,7 @@ class Trends:
         now = now or datetime.now(UTC)
         length, number = _SPANS[span]
         last = _floor(now, length)
-        ends = time.thread_time() + _BUDGET_SECONDS
+        ends = time.thread_time() + self._seconds
         found: list[Step] = []
         for back in range(number):
             start = last - back * length

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 from errors import BadRequestError
 from records.prediction import Label
 
-MAX_TASKS: Final = 256
+MAX_TASKS: Final = 10_000
 MAX_REQUEST_ID: Final = 128
 REQUEST_ID: Final = "request_id"
 """The field of a task's data that names the request whose image it shows, if there is one."""

@@ -1,12 +1,11 @@
 """How many requests, errors and labels a model had, in steps of time."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select, union_all
 
 from records.database import Database
 from records.schema import labels, traffic
@@ -50,32 +49,34 @@ def step(database: Database, model: str, start: datetime, end: datetime) -> Step
     """From ``start`` until before ``end``. Reads each minute's counts twice; raises
     DatabaseError."""
     column = traffic.c
+    number = func.sum(column.count).label("number")
+    within = (column.minute >= start, column.minute < end, column.model == model)
     counted = (
-        select(column.kind, column.key, func.sum(column.count))
-        .where(column.minute >= start, column.minute < end, column.model == model)
-        .where(column.kind.in_(("status", "latency")))
+        select(column.kind, column.key, number)
+        .where(*within, column.kind.in_(("status", "latency")))
         .group_by(column.kind, column.key)
     )
-    number = func.sum(column.count)
     most = (
-        select(column.key, number)
-        .where(column.minute >= start, column.minute < end, column.model == model)
-        .where(column.kind == "label")
-        .group_by(column.key)
+        select(column.kind, column.key, number)
+        .where(*within, column.kind == "label")
+        .group_by(column.kind, column.key)
         .order_by(number.desc(), column.key)
         .limit(_CLASSES)
+        .subquery()
     )
-    came = select(func.count()).where(
+    came = select(literal("came"), literal(""), func.count()).where(
         labels.c.model == model, labels.c.at >= start, labels.c.at < end
     )
-    statuses: Counter[int] = Counter()
-    latencies: Counter[float] = Counter()
+    # In one statement: of 30 steps, what each takes by itself is most of the time.
+    statement = union_all(counted, select(most), came)
+    found: dict[str, dict[str, int]] = {}
     with database.reading() as connection:
-        for kind, key, count in connection.execute(counted):
-            if kind == "status":
-                statuses[int(key)] += int(count)
-            else:
-                latencies[float(key)] += int(count)
-        predicted = {key: int(count) for key, count in connection.execute(most)}
-        given = int(connection.execute(came).scalar_one())
-    return Step(start, dict(statuses), dict(latencies), given, predicted)
+        for kind, key, count in connection.execute(statement):
+            found.setdefault(kind, {})[key] = int(count)
+    return Step(
+        start,
+        {int(key): count for key, count in found.get("status", {}).items()},
+        {float(key): count for key, count in found.get("latency", {}).items()},
+        found["came"][""],
+        found.get("label", {}),
+    )

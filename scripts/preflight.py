@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from errors import SettingsError
-from serving.supervision import refuse_address
+from serving.listening import refuse_address
 from settings import settings
 
 # BentoML makes these when it is imported, and ends with a traceback if it cannot.

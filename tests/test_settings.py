@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -84,7 +85,7 @@ def test_another_process_is_given_the_chosen_settings_and_none_of_ours(
         ({"mlflow_password": "p"}, None),
     ],
 )
-def test_what_tells_mlflow_who_asks(settings: dict[str, str], header: str | None) -> None:
+def test_what_tells_mlflow_who_asks(settings: dict[str, Any], header: str | None) -> None:
     assert Settings(**settings).mlflow_authorization == header
 
 

@@ -61,6 +61,7 @@ def show(visit: Visit) -> Answer:
                 )
                 for label in names[:500]
             ],
+            "known": version.manifest.labels,
             "counts": counts,
             "number": number,
             "capped": number >= _MOST_KEPT,
@@ -156,6 +157,7 @@ def _class(visit: Visit, listing: Listing) -> Answer:
         {
             "listing": listing,
             "label": label,
+            "known": version.manifest.labels,
             "by_label": by_label,
             "found": found[:_PAGE],
             "page": page,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
+from console.naming import NONE, named
 from console.pages.trying import champion_of, label_of
 from console.pictures import sees_tiny
 from console.queue import queue
@@ -19,9 +20,6 @@ from records.requests import ask
 _BATCH: Final = 24
 _MOST_SKIPPED: Final = 400
 _MOST_BUTTONS: Final = 30
-_NONE: Final[dict[str, Label]] = {"string": "none of these", "integer": -1}
-"""What an image is labelled that shows nothing the model knows: no class of its own, so that it is
-counted and never trained on unless somebody asks for that."""
 
 WHY: Final = {
     "rollout": "Champion and challenger disagree",
@@ -52,7 +50,7 @@ def show(visit: Visit) -> Answer:
         back = _number(visit.query.get("back", ""))
         again = find(database, back) if back is not None else None
         if visit.wants_json:
-            items = [_item(visit, one) for one in found]
+            items = [_item(visit, one, version.manifest.labels) for one in found]
             return Content(json.dumps({"items": items}).encode(), "application/json")
         open_ = RECENT(("open", listing.name), lambda: waiting(database, listing.name))
         people = RECENT(("people", listing.name), lambda: labellers(database, listing.name))
@@ -63,7 +61,7 @@ def show(visit: Visit) -> Answer:
         "label.html",
         {
             "listing": listing,
-            "items": [_item(visit, one) for one in found],
+            "items": [_item(visit, one, version.manifest.labels) for one in found],
             "labels": labels,
             "buttons": _buttons(labels),
             "small": sees_tiny(version),
@@ -100,7 +98,7 @@ def label(visit: Visit) -> Answer:
             return Redirect(link("label", model=listing.name, back=prediction_id))
         version = champion_of(listing)
         given: Label = (
-            _NONE[version.manifest.label_type]
+            NONE[version.manifest.label_type]
             if what == "none"
             else label_of(visit.form.get("label", ""), version)
         )
@@ -135,12 +133,12 @@ def _next(visit: Visit, model: str, skipped: Sequence[int], last: int | None) ->
     return Redirect(link("label", model=model, skip=listed, last=last))
 
 
-def _item(visit: Visit, one: Candidate) -> dict[str, Any]:
+def _item(visit: Visit, one: Candidate, classes: Sequence[Label]) -> dict[str, Any]:
     sure = one.confidence or 0.0
     text = SURE if one.why == "unsure" and sure >= _SURE_FROM else WHY[one.why]
     why = visit.words(text, p=visit.words.below_all(sure))
-    if one.why == "doubted":
-        why += f": {one.given}"
+    if one.given is not None:
+        why += f": {named(visit.words, one.given, classes)}"
     return {"id": one.id, "why": why, "at": visit.words.time(one.at), "kind": one.why}
 
 

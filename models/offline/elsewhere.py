@@ -28,6 +28,7 @@ ROOT: Final = Path(__file__).parents[2]
 # What conversion needs besides scikit-learn, SciPy and NumPy; in the versions that are here.
 _LIBRARIES: Final = (
     "numpy<3",
+    "cloudpickle",
     "joblib",
     "onnx",
     "onnxruntime",

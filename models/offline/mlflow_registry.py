@@ -13,6 +13,7 @@ from errors import SourceError
 from models.offline.mlflow_http import MlflowHttp
 from models.offline.pickle_machine import escaped
 
+_ARTIFACTS: Final = "/api/2.0/mlflow-artifacts/artifacts/"
 _MOST_MODELS: Final = 50
 
 _NUMBER: Final = re.compile(r"\d{1,18}")
@@ -148,18 +149,20 @@ class MlflowServer:
             parts = urlsplit(text)
         except ValueError:
             raise self._http.lie("with an address that is none") from None
-        if parts.scheme != "mlflow-artifacts":
+        marked = parts.scheme in ("http", "https") and parts.path.partition(_ARTIFACTS)[1]
+        if parts.scheme != "mlflow-artifacts" and not marked:
             raise SourceError(
                 f"MLflow at {self.host} does not hand out files itself; these are at "
                 f"{escaped(_without_password(text))}: download them with `mlflow artifacts "
                 "download`, and import that folder."
             )
-        if parts.netloc not in ("", self._http.netloc):
+        if parts.netloc.rpartition("@")[2] not in ("", self._http.netloc):
             raise SourceError(
                 f"MLflow at {self.host} says that the files are at {escaped(parts.netloc)}, "
                 "another server, which gets no credentials: give that one by --tracking-uri."
             )
-        path = parts.path.strip("/")
+        # Some servers write the address out.
+        path = (parts.path.partition(_ARTIFACTS)[2] if marked else parts.path).strip("/")
         if not all(_PART.fullmatch(part) and part not in (".", "..") for part in path.split("/")):
             raise self._http.lie("with a path that leads out of its folder")
         return path
@@ -169,7 +172,7 @@ class MlflowServer:
 
 
 def _artifact(located: Located, name: str) -> str:
-    return f"/api/2.0/mlflow-artifacts/artifacts/{quote(f'{located.where}/{name}')}"
+    return f"{_ARTIFACTS}{quote(f'{located.where}/{name}')}"
 
 
 def _is_number(value: Any) -> bool:

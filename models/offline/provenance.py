@@ -87,10 +87,7 @@ def _gone(estimator: BaseEstimator) -> tuple[str, Any] | None:
     """A parameter with a choice that the class here does not have, and its value."""
     if not type(estimator).__module__.startswith("sklearn."):
         return None
-    try:
-        known = inspect.signature(type(estimator).__init__).parameters
-    except (TypeError, ValueError):
-        return None
+    known = _parameters(type(estimator))
     for parameter, value in vars(estimator).items():
         if parameter.startswith("_") or parameter.endswith("_") or parameter in known:
             continue
@@ -98,6 +95,16 @@ def _gone(estimator: BaseEstimator) -> tuple[str, Any] | None:
             continue
         return parameter, value
     return None
+
+
+def _parameters(kind: type) -> set[str]:
+    """What is given to it, and what it gives to the classes that it is made of: the loss of a
+    perceptron, which nobody chooses."""
+    found: set[str] = set()
+    for one in kind.__mro__:
+        if one.__module__.startswith("sklearn.") and "__init__" in vars(one):
+            found.update(inspect.signature(one.__init__).parameters)
+    return found
 
 
 def parts(root: Any) -> Iterator[Any]:

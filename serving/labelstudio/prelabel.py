@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
-from errors import BadRequestError, OverloadedError, RequestError
+from errors import BadRequestError, OverloadedError, RejectedImageError, RequestError
 from records.labelstudio import Task, read_tasks
 from serving.classifying import Classifying, Item
 from serving.endpoint import ClientGone, Exchange
@@ -26,6 +27,11 @@ from serving.routing.trial import Tried
 from settings import Settings
 
 logger = logging.getLogger("pupila.labelstudio")
+
+_AT_ONCE: Final = 256
+
+# Label Studio sends all tasks of a project in one request, and waits for 100 s.
+_SECONDS: Final = 80.0
 
 _NOTHING: Final[dict[str, Any]] = {"result": [], "score": 0.0}
 
@@ -62,8 +68,36 @@ class PreLabel(Classifying):
         config = read_config(fields.get("label_config"))
         tasks = read_tasks(fields, config.key)
         exchange.charge(len(tasks))
+        clock = asyncio.get_running_loop().time
+        ends = clock() + _SECONDS
+        asking = partial(self._some, model, config, exchange, client_gone, ends)
+        engine, results = await asking(tasks[:_AT_ONCE])
+        while len(results) < len(tasks) and clock() < ends:
+            try:
+                engine, found = await asking(tasks[len(results) :][:_AT_ONCE])
+            except OverloadedError as error:
+                logger.warning("tasks for %s wait for the next request: %s", model, error)
+                break
+            results += found
+        left = len(tasks) - len(results)
+        if left:
+            logger.warning("%d of %d tasks for %s get no label yet", left, len(tasks), model)
+            results += [_nothing(engine)] * left
+        return json_reply({"results": results, "model_version": engine.version.tag})
+
+    async def _some(
+        self,
+        model: str,
+        config: Config,
+        exchange: Exchange,
+        client_gone: ClientGone,
+        ends: float,
+        tasks: Sequence[Task],
+    ) -> tuple[Engine, list[dict[str, Any]]]:
+        """So many tasks that their images may be in memory together; they are waited for until the
+        loop's clock says ``ends``."""
         with self._admission.bodies() as hold:
-            loading = [self._item(task, hold) for task in tasks]
+            loading = [self._item(task, hold, ends) for task in tasks]
             read = await asyncio.gather(*loading)
             _tell_unread(model, read)
             items: list[Item] = list(read)
@@ -78,17 +112,21 @@ class PreLabel(Classifying):
             said = await said_of_all(engine, answers, _Wants())
             self._record_items(engine, items, answers, said)
         results = [_result(config, engine, *pair) for pair in zip(answers, said, strict=True)]
-        return json_reply({"results": results, "model_version": engine.version.tag})
+        return engine, results
 
-    async def _item(self, task: Task, hold: Callable[[int], None]) -> ImageItem:
+    async def _item(self, task: Task, hold: Callable[[int], None], ends: float) -> ImageItem:
         if isinstance(task.source, BadRequestError):
             return ImageItem(None, task.source)
         try:
-            return ImageItem(task.request_id, await self._images.load(task.source, hold))
+            async with asyncio.timeout_at(ends):
+                return ImageItem(task.request_id, await self._images.load(task.source, hold))
         except OverloadedError:
             raise
         except BadRequestError as error:
             return ImageItem(task.request_id, error)
+        except TimeoutError:
+            late = RejectedImageError("it did not arrive while Label Studio waits")
+            return ImageItem(task.request_id, late)
 
 
 def _tell_unread(model: str, items: Sequence[ImageItem]) -> None:
@@ -104,6 +142,12 @@ def _tell_unread(model: str, items: Sequence[ImageItem]) -> None:
         )
 
 
+def _nothing(engine: Engine) -> dict[str, Any]:
+    """For a task without an answer. Label Studio asks again only for tasks that have none of a
+    version: under another name, so that these can be found and tried again."""
+    return {**_NOTHING, "model_version": f"{engine.version.tag} without an answer"}
+
+
 def _result(
     config: Config,
     engine: Engine,
@@ -112,7 +156,7 @@ def _result(
 ) -> dict[str, Any]:
     """``score``: the probability of the label, for the tasks that are least sure to come first."""
     if isinstance(answer, RequestError):
-        return {**_NOTHING, "model_version": engine.version.tag}
+        return _nothing(engine)
     if isinstance(answer, Tried):
         engine, answer = answer.engine, answer.prediction
     scores, index = answer.answer

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.skipif(
 
 TASKS: Final = 50
 UPLOADED: Final = 20
+MANY: Final = 400
 AWAY_SECONDS: Final = float(os.environ.get("AWAY_SECONDS", "60"))
 
 
@@ -133,6 +134,7 @@ def test_a_round_trip(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
             wanted = exported(studio, project)
             until(lambda: kept(records) == wanted, lambda: differing(records, wanted))
             said.append(f"back again: {len(wanted)} labels equal the export")
+            many(studio, server, key, said)
     with capsys.disabled():
         sys.stdout.write("\nlabel_studio: " + "\n  ".join(said) + "\n")
 
@@ -171,6 +173,18 @@ def begun(studio: LabelStudio, server: Server, key: str, said: list[str]) -> tup
         assert 0 < prediction["score"] <= 1
     said.append(f"{len(tasks)} tasks labelled before people, {UPLOADED} of them uploaded files")
     return project, People(studio, tasks)
+
+
+def many(studio: LabelStudio, server: Server, key: str, said: list[str]) -> None:
+    """A project larger than what is labelled at once: Label Studio sends all of it together."""
+    project = studio.project(f"{server.url}/labelstudio/clf/", key)
+    image = "data:image/png;base64," + base64.b64encode(images()[0]).decode()
+    sent = [{"image": image, "number": number} for number in range(MANY)]
+    studio.ask("POST", f"/api/projects/{project}/import", json=sent)
+    studio.prelabel(project)
+    labelled = [bool(task["predictions"][0]["result"]) for task in studio.tasks(project)]
+    assert labelled == [True] * MANY
+    said.append(f"{MANY} tasks labelled by one request")
 
 
 def missed(people: People) -> None:

@@ -95,4 +95,8 @@ def picture(page: Page, name: str) -> None:
     if PICTURES:
         FOLDER.mkdir(parents=True, exist_ok=True)
         page.evaluate("scrollTo(0, 0)")
+        # Images that are not in sight are not loaded.
+        page.evaluate("""Promise.all([...document.images]
+            .filter((one) => one.getBoundingClientRect().top < innerHeight)
+            .map((one) => one.decode().catch(() => null)))""")
         page.screenshot(path=str(FOLDER / f"{name}.png"))

@@ -10,6 +10,7 @@ import pytest
 
 from console import report
 from console.language import Words, catalogue, preferred, words
+from console.naming import named
 from console.pages import labelling, versions, watching
 from console.rendering import PAGES
 
@@ -107,3 +108,10 @@ def test_one_is_not_many() -> None:
     english = Words("en")
     assert english.count(1, "{n} image", "{n} images") == "1 image"
     assert english.count(2000, "{n} image", "{n} images") == "2,000 images"
+
+
+def test_none_of_these_is_said_in_words_unless_it_is_a_class() -> None:
+    assert named(words("es"), -1, range(10)) == "Ninguna de estas"
+    assert named(words("en"), "none of these", ("cat",)) == "None of these"
+    assert named(words("en"), -1, (-1, 1)) == "-1"
+    assert named(words("en"), 3, range(10)) == "3"

@@ -121,7 +121,7 @@ def test_steps_of_time_are_added_up_once(database: Database) -> None:
     }
     with database.writing() as connection:
         add_traffic(connection, counts)
-    trends = Trends()
+    trends = Trends(seconds=60)
     trend = trends.trend(database, "clf", "day", NOW)
     assert [one.requests for one in trend.steps[-3:]] == [6, 0, 2]
     assert trend.steps[-1].predicted == {'"cat"': 2}

@@ -4,6 +4,7 @@ import pytest
 import sklearn
 from sklearn.ensemble import AdaBoostClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 
 from errors import PickleError
@@ -51,3 +52,10 @@ def test_an_option_that_is_gone_is_found_within() -> None:
     outer.estimators_ = [inner]
     with pytest.raises(PickleError, match=r"has a LogisticRegression of scikit-learn 1\.5\.2 with"):
         check_proven("some.pickle", outer, [Foreign("LogisticRegression", "1.5.2")])
+
+
+@pytest.mark.parametrize("version", ["1.2.2", "1.7.2"])
+def test_what_a_class_tells_its_base_is_no_option_that_is_gone(version: str) -> None:
+    perceptron = MLPClassifier()
+    assert perceptron.loss == "log_loss"
+    check_proven("some.pickle", perceptron, [Foreign("MLPClassifier", version)])

@@ -55,7 +55,7 @@ def test_one_of_a_dict_beside_its_encoder(tmp_path: Path, model: LogisticRegress
     assert load(path, trust=False).said == "Taken: model, a LogisticRegression."
 
 
-class Unreviewed(LogisticRegression):
+class Unreviewed(LogisticRegression):  # type: ignore[misc]
     pass
 
 

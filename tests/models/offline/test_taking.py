@@ -205,6 +205,8 @@ MLMODEL = {"flavors": {"sklearn": {"pickled_model": "model.pkl"}}}
         (registry(where="s3://bucket/x"), "does not hand out files itself; these are at s3://b"),
         (registry(where="s3://me:secret@bucket/x"), "these are at s3://bucket/x"),
         (registry(where="mlflow-artifacts://evil.example/x"), "another server, which gets no"),
+        (registry(where=f"http://evil.example{FILES}/x"), "another server, which gets no"),
+        (registry(where="http://evil.example/x"), "does not hand out files itself"),
         (registry(where="mlflow-artifacts:/a/../../b"), "leads out of its folder"),
         (registry(where=None), "does not hand out files itself"),
         (registry(), "there is no MLmodel file"),
@@ -343,5 +345,8 @@ def test_other_ways_to_name_a_model() -> None:
             found[text] = mlflow.locate(text).where
         with pytest.raises(SourceError, match="has no models:/n/latest"):
             mlflow.locate("models:/n/latest")
+        written_out = json.dumps({"artifact_uri": f"{server.url}{FILES}/7/x"}).encode()
+        server.answers[f"{API}/model-versions/get-download-uri?name=m&version=3"] = 200, written_out
+        assert mlflow.locate("models:/m/3").where == "7/x"
     logged, of_run = "7/models/m-1/artifacts", "7/r1/artifacts"
     assert list(found.values()) == [*[logged] * 5, f"{of_run}/other", f"{of_run}/model/in"]

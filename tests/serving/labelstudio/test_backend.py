@@ -73,7 +73,19 @@ def test_as_many_results_as_tasks(client: httpx2.Client) -> None:
     assert [result["score"] for result in results[1:4]] == [0.0] * 3
 
 
-@pytest.mark.parametrize("tasks", [[], {}, [{}] * 257])
+def test_all_tasks_of_a_project_in_one_request(in_process: httpx2.Client) -> None:
+    """As Label Studio sends them, which asks again only for those without this version's answer."""
+    tasks = [task(number) for number in range(300)]
+    tasks[280] = task(280, "data:image/png;base64,AAAA")
+    body = prelabel(in_process, *tasks).json()
+    found = body["results"]
+    assert [len(one["result"]) for one in found] == [1] * 280 + [0] + [1] * 19
+    versions = {one["model_version"] for one in found}
+    assert versions == {body["model_version"], f"{body['model_version']} without an answer"}
+    assert found[280]["model_version"] != body["model_version"]
+
+
+@pytest.mark.parametrize("tasks", [[], {}, [{}] * 10_001])
 def test_no_tasks_or_too_many(client: httpx2.Client, tasks: Any) -> None:
     assert prelabel(client, tasks=tasks).status_code == 400
     assert prelabel(client, task(1), label_config="<View/>").status_code == 400
