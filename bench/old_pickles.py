@@ -4,7 +4,7 @@ usage: python bench/old_pickles.py FOLDER
 
 It needs scikit-learn 1.2 or newer and nothing of Pupila: ``bench/pickles.py`` runs it in an
 environment of each version. ``home.npz`` has 8x8 ``pixels`` and, by kind, ``labels:`` and
-``scores:`` of what the classifier itself says of them.
+``scores:`` of what the classifier itself says of them, and ``ties:`` where that is an accident.
 """
 
 import pickle
@@ -103,6 +103,15 @@ def scores(model: Any, features: Any) -> Any:
     return np.empty((len(features), 0))
 
 
+def ties(model: Any, features: Any) -> Any:
+    """bool [N]: whether the k-th and the next of the nearest points are equally near, so that which
+    of them counts is an accident of the search."""
+    if not isinstance(model, KNeighborsClassifier):
+        return np.zeros(len(features), dtype=bool)
+    near, _ = model.kneighbors(features, model.n_neighbors + 1)
+    return np.isclose(near[:, -2], near[:, -1], rtol=1e-9)
+
+
 def main() -> None:
     warnings.simplefilter("ignore")
     folder = Path(sys.argv[1])
@@ -128,6 +137,7 @@ def main() -> None:
             predicted if encoder is None else encoder.inverse_transform(predicted)
         )
         said[f"scores:{name}"] = scores(model, asked.astype(np.float32))
+        said[f"ties:{name}"] = ties(model, asked.astype(np.float32))
         thing = model if encoder is None else {"model": model, "encoder": encoder}
         (folder / f"{name.replace(', ', '-').replace(' ', '-')}.pkl").write_bytes(
             pickle.dumps(thing)

@@ -99,7 +99,7 @@ def judged(path: Path, version: str, home: Any) -> Row:
 
 def _differ(labels: NDArray[Any], scores: NDArray[Any], home: Any, kind: str) -> int:
     """Images with another label than at home, or scores, but for close calls."""
-    wrong = labels != home[f"labels:{kind}"]
+    wrong = (labels != home[f"labels:{kind}"]) & ~home[f"ties:{kind}"]
     theirs = np.asarray(home[f"scores:{kind}"])
     if theirs.ndim == 1:
         theirs = np.stack([-theirs, theirs], axis=1)
@@ -116,7 +116,7 @@ def _differ(labels: NDArray[Any], scores: NDArray[Any], home: Any, kind: str) ->
 
 def labels_that_differ(labels: NDArray[Any], home: Any, kind: str) -> int:
     """Images with another label than at home, but for close calls."""
-    wrong = labels != home[f"labels:{kind}"]
+    wrong = (labels != home[f"labels:{kind}"]) & ~home[f"ties:{kind}"]
     theirs = np.asarray(home[f"scores:{kind}"])
     if theirs.ndim == 1:
         theirs = np.stack([-theirs, theirs], axis=1)
