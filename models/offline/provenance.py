@@ -102,8 +102,9 @@ def _parameters(kind: type) -> set[str]:
     perceptron, which nobody chooses."""
     found: set[str] = set()
     for one in kind.__mro__:
-        if one.__module__.startswith("sklearn.") and "__init__" in vars(one):
-            found.update(inspect.signature(one.__init__).parameters)
+        made = vars(one).get("__init__")
+        if made is not None and one.__module__.startswith("sklearn."):
+            found.update(inspect.signature(made).parameters)
     return found
 
 
