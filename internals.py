@@ -8,8 +8,12 @@ when one of its tests fails after an upgrade, this is the module to change.
 The libraries are imported where they are used: the command lines import this module too.
 """
 
+import atexit
+import contextlib
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +22,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
     from starlette.applications import Starlette
+
+
+_METRICS = "pupila-metrics-"
 
 
 class StoredModel(NamedTuple):
@@ -162,6 +169,47 @@ def without_timers(app: "Starlette") -> "Starlette":
     timers: Any = TimeoutMiddleware
     app.user_middleware = [one for one in app.user_middleware if one.cls is not timers]
     return app
+
+
+def use_own_metrics_folder() -> None:
+    """Have this server's workers keep their metrics where no other server's are.
+
+    BentoML's folder is one for all servers with the same home, and each of them empties it when it
+    starts: from then on nobody sees what those before it count. Folders that servers left behind
+    when they were killed are removed. Called while the service is imported, before BentoML makes
+    its own.
+    """
+    from bentoml._internal.configuration.containers import BentoMLContainer
+
+    if not is_server() or is_worker():
+        return
+    _remove_left_metrics()
+    try:
+        folder = tempfile.mkdtemp(prefix=f"{_METRICS}{os.getpid()}-")
+    except OSError:
+        # BentoML finds a place, or says why there is none.
+        return
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    BentoMLContainer.prometheus_multiproc_dir.set(folder)
+
+
+def _remove_left_metrics() -> None:
+    for left in Path(tempfile.gettempdir()).glob(f"{_METRICS}*-*"):
+        process = left.name.removeprefix(_METRICS).partition("-")[0]
+        with contextlib.suppress(OSError):
+            # One of another user, or of a machine that shares the folder, is not looked at.
+            if left.stat().st_uid == os.getuid() and process.isdigit() and not _lives(int(process)):
+                shutil.rmtree(left)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def is_worker() -> bool:

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -77,7 +76,6 @@ from serving.tracing.lifecycle import tracing
 from serving.within import Within
 from settings import settings
 
-_IMPORTED = time.monotonic()
 logger = logging.getLogger("pupila.server")
 try:
     SETTINGS = settings()
@@ -110,6 +108,7 @@ HttpProtocol.limits = Limits(
     descriptors.connections(SETTINGS.max_connections),
 )
 internals.leave_out_unused()
+internals.use_own_metrics_folder()
 use_http_protocol("serving.http.protocol:HttpProtocol")
 
 
@@ -210,15 +209,15 @@ class Pupila:
             await self.running.enter_async_context(Gauges(self.records).refreshing())
             await self.running.enter_async_context(DiskKeeper(SETTINGS, self.records).running())
         interpreter.settle()
-        took = round(time.monotonic() - _IMPORTED, 3)
         ready = self.registry.readiness().reason
-        logger.info("a worker has started", extra=fields(seconds=took, readiness=ready))
+        logger.info(
+            "a worker has started", extra=fields(seconds=interpreter.lived(), readiness=ready)
+        )
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
         await self.running.aclose()
-        lived = round(time.monotonic() - _IMPORTED, 3)
-        logger.info("a worker has ended", extra=fields(seconds=lived))
+        logger.info("a worker has ended", extra=fields(seconds=interpreter.lived()))
 
     @bentoml.api(route=PREDICT.path, input_spec=PredictInput, output_spec=PredictResponse)
     async def predict(self, request: Request) -> Response:

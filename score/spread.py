@@ -62,6 +62,7 @@ MODULES = (
     "models/schema.py",
     "models/session.py",
     "models/signature.py",
+    "models/source.py",
     "score/__init__.py",
     "score/scorer.py",
 )

@@ -1,8 +1,11 @@
-"""How a worker's interpreter runs once all is loaded."""
+"""How a worker's interpreter runs once all is loaded, and how long it has run."""
 
 import gc
 import sys
+import time
 from typing import Final
+
+_BEGAN: Final = time.monotonic()
 
 _SWITCH_SECONDS: Final = 0.001
 
@@ -18,3 +21,8 @@ def settle() -> None:
     gc.set_threshold(10_000, 10, 100)
     # How long a thread at work on a large body, or on records, may make the event loop wait.
     sys.setswitchinterval(_SWITCH_SECONDS)
+
+
+def lived() -> float:
+    """Seconds since the first imports."""
+    return round(time.monotonic() - _BEGAN, 3)

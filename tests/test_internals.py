@@ -6,10 +6,12 @@ A test that fails after an upgrade names what the new release no longer has.
 import inspect
 import io
 import json
+import os
 import pickle
 import re
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from _bentoml_impl.server import app
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.models import ModelStore
 from bentoml._internal.resource import CpuResource
+from bentoml.serving import ensure_prometheus_dir
 from PIL import Image
 from PIL.ImageFile import ImageFile
 from prometheus_client import values
@@ -200,3 +203,27 @@ def test_catboost_counts_its_features_where_it_is_told_to() -> None:
     assert not loaded.n_features_in_
     internals.count_features(loaded)
     assert loaded.n_features_in_ == 2
+
+
+def test_what_killed_servers_left_of_their_metrics_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    names = [f"pupila-metrics-{process}-abc" for process in (dead.pid, os.getpid())]
+    for name in (*names, "pupila-metrics-no-number", "others-1-abc"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "counter.db").touch()
+    internals._remove_left_metrics()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "others-1-abc", names[1], "pupila-metrics-no-number"
+    ]  # fmt: skip
+
+
+def test_bentoml_makes_the_folder_of_metrics_where_it_is_told_to(tmp_path: Path) -> None:
+    BentoMLContainer.prometheus_multiproc_dir.set(str(tmp_path / "own"))
+    try:
+        assert ensure_prometheus_dir() == str(tmp_path / "own")
+    finally:
+        BentoMLContainer.prometheus_multiproc_dir.reset()

@@ -60,6 +60,14 @@ def test_every_request_is_counted(running: Server) -> None:
     assert found["pupila_requests_in_flight", "", ""] == 0
 
 
+def test_a_server_that_starts_leaves_the_others_theirs(running: Server) -> None:
+    # BentoML empties the folder of all servers that have the same home.
+    before = samples(running)["pupila_requests_total", "clf", "200"]
+    with serve(running.home, workers=1):
+        assert running.post("/predict/", content=BODY).status_code == 200
+    assert samples(running)["pupila_requests_total", "clf", "200"] == before + 1
+
+
 def test_paths_that_do_not_exist_leave_no_trace(running: Server) -> None:
     for number in range(20):
         assert running.get(f"/made-up-{number}").status_code == 404

@@ -56,5 +56,4 @@ def test_they_are_counted(client: httpx2.Client) -> None:
 
     before = answered()
     asked(client, "features")
-    # The server may still be at a request of another test, which counts too.
     until(lambda: answered() > before, "the count")
