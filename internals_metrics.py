@@ -26,8 +26,8 @@ _MARK = "w"
 def folder() -> Path | None:
     """Where the processes of this server keep their values; None outside of a server.
 
-    What a worker was told, and not what BentoML would choose: where it cannot use its own folder,
-    as in the image, the supervisor has made another one.
+    What a worker was told, and not what BentoML would choose there: the supervisor has made one
+    (``internals.use_own_metrics_folder``).
     """
     try:
         return Path(_collector()._path)

@@ -92,8 +92,6 @@ _LITTLE = 40_000
 def test_whatever_happens_the_records_add_up(tmp_path: Path) -> None:
     """On a full disk, after it, when a worker is killed, and at the end."""
     Store(tmp_path / "models").save(LinearDraft(answer=8))
-    # As in the image: the supervisor takes another folder.
-    (tmp_path / "prometheus_multiproc_dir").touch()
     asked = 0
 
     def ask(count: int) -> None:
