@@ -19,7 +19,7 @@ from pipeline.production import LeftOut, Reason, Sample
 from pipeline.sampling import sample
 from pipeline.sides import held_out
 from train.embedding import embeddings_of
-from train.noise import MAX_PROPORTION, out_of_fold, suspects
+from train.noise import MAX_PROPORTION, clear, out_of_fold, suspects
 from train.recipes import for_features
 
 MIN_OF_NEW_CLASS = 5
@@ -104,7 +104,7 @@ class Pool:
             return (
                 f"the classifier doubts {wrong.mean():.0%} of all labels, so it is too weak for it"
             )
-        rows = np.flatnonzero(wrong).tolist()
+        rows = np.flatnonzero(wrong & clear(probabilities, given)).tolist()
         details = {row: f"looks like {names[likeliest[row]]}" for row in rows}
         self.leave_out(rows, "suspected label error", details)
         return None
