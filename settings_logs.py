@@ -45,7 +45,8 @@ class LogSettings(RolloutSettings):
         default=None,
         pattern=r"^https?://[^/\s@?#]+(/[^\s?#]*)?$",
         description="collector that gets OpenTelemetry traces by OTLP over HTTP, such as "
-        "`http://localhost:4318`; without it there are none. Needs `scripts/install tracing`, which the image has",
+        "`http://localhost:4318`; without it there are none. Needs `scripts/install tracing`, "
+        "which the image has",
     )
     tracing_ratio: float = Field(
         default=0.01,
