@@ -102,7 +102,7 @@ class Endpoint(ABC):
         metrics = engine.metrics if engine else NO_VERSION
         bound = metrics.answered(path, reply.status, seconds)
         self.record(exchange, reply.status, seconds)
-        tag = engine.version.tag if engine else None
+        tag = engine.tag if engine else None
         logged = self._access.log(
             path,
             exchange.request_id,

@@ -63,6 +63,7 @@ class Engine:
         Raises ArtifactError if the version must not serve.
         """
         self.version = version
+        self.tag = version.tag
         self.extractor: ExtractorReference | None = None
         """What ``features`` returns comes from it; None if that is what the image spec makes."""
         self.manifest = version.manifest

@@ -38,12 +38,11 @@ class Answered(NamedTuple):
 def outputs_of(asked: Asked, manifest: Manifest, tag: str) -> tuple[Output, ...]:
     """What is to be answered by a version; raises BadRequestError for probabilities that it does
     not give."""
+    gives_probabilities = manifest.gives_probabilities
     if asked.outputs is None:
         outputs = _BOTH[asked.binary]
-        return outputs if manifest.gives_probabilities else outputs[:1]
-    if not manifest.gives_probabilities and any(
-        output.name == PROBABILITIES for output in asked.outputs
-    ):
+        return outputs if gives_probabilities else outputs[:1]
+    if not gives_probabilities and any(output.name == PROBABILITIES for output in asked.outputs):
         raise BadRequestError(
             f"{tag} gives no probabilities; ask for label alone, or ask another version."
         )
@@ -104,8 +103,12 @@ def _one_binary(
     is_text = type(label) is str
     first = _element(label) if isinstance(label, str) else label.to_bytes(8, "little", signed=True)
     before, after = _around_id(model, version, outputs, is_text, len(first), len(scores))
-    parts = [first, scores.astype(_LITTLE, copy=False).tobytes()][:outputs]
-    return _with_tensors(before + orjson.dumps(request_id) + after, parts, headers)
+    head = b"%b%b%b" % (before, orjson.dumps(request_id), after)
+    body = b"%b%b" % (head, first)
+    if outputs > 1:
+        body += scores.astype(_LITTLE, copy=False).tobytes()
+    sizes = (b"content-length", b"%d" % len(body)), (HEADER_LENGTH, b"%d" % len(head))
+    return Reply(200, [_BINARY, *sizes, *headers], body)
 
 
 @lru_cache(256)

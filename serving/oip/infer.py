@@ -5,7 +5,7 @@ the same. An image that fails fails the request, for the protocol has no errors 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from errors import BadRequestError, NotFoundError, RejectedImageError, RequestError
 from serving.classifying import Classifying, GivenItem, Item, answered_by
@@ -31,6 +31,9 @@ class _Wants(NamedTuple):
     embedding: bool = False
     coverage: float | None = None
     known: bool = False
+
+
+_WANTS: Final = {probabilities: _Wants(probabilities) for probabilities in (False, True)}
 
 
 class Infer(Classifying):
@@ -61,12 +64,12 @@ class Infer(Classifying):
         expires = self._expires()
         trial = self._trials.get(model) if self._trials else None
         engine = exchange.engine = await self._answering(model, trial, expires)
-        outputs = outputs_of(asked, engine.manifest, engine.version.tag)
+        outputs = outputs_of(asked, engine.manifest, engine.tag)
         (image,) = _images(asked, engine)
         # Without a trial nobody needs them by label.
         probabilities = trial is not None and _asks_for_probabilities(outputs)
         prediction = await self._ask(
-            exchange, trial, asked.id, image, _Wants(probabilities), expires, client_gone
+            exchange, trial, asked.id, image, _WANTS[probabilities], expires, client_gone
         )
         engine = exchange.engine
         said = exchange.said
@@ -89,7 +92,7 @@ class Infer(Classifying):
             expires = self._expires()
             trial = self._trials.get(model) if self._trials else None
             engine = exchange.engine = await self._answering(model, trial, expires)
-            outputs = outputs_of(asked, engine.manifest, engine.version.tag)
+            outputs = outputs_of(asked, engine.manifest, engine.tag)
             items: list[Item] = [
                 GivenItem(f"{asked.id}-{number}", image)
                 if isinstance(image, Given)
@@ -99,7 +102,7 @@ class Infer(Classifying):
             if trial is not None and trial.challenger.manifest.labels != engine.manifest.labels:
                 # Their probabilities would not fit into one tensor.
                 trial = None
-            wants = _Wants(trial is not None and _asks_for_probabilities(outputs))
+            wants = _WANTS[trial is not None and _asks_for_probabilities(outputs)]
             answers = await self._each(engine, trial, items, wants, expires, client_gone)
         self._raise_failed(engine, items, answers)
         said = await said_of_all(engine, answers, wants)
