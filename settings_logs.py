@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from settings_rollout import RolloutSettings
 
+_ENDPOINT: Final = re.compile(r"https?://[^/\s@?#]+(/[^\s?#]*)?")
 # As OpenTelemetry's own variables are written; commas, equals signs and blanks are percent-encoded.
 _PAIR: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\s*=[ -+\--~]*")
 
@@ -43,7 +44,6 @@ class LogSettings(RolloutSettings):
 
     tracing_endpoint: str | None = Field(
         default=None,
-        pattern=r"^https?://[^/\s@?#]+(/[^\s?#]*)?$",
         description="collector that gets OpenTelemetry traces by OTLP over HTTP, such as "
         "`http://localhost:4318`; without it there are none. Needs `scripts/install tracing`, "
         "which the image has",
@@ -77,6 +77,17 @@ class LogSettings(RolloutSettings):
         description="file with the certificates of the authorities that may vouch for the "
         "collector; by default those of the machine",
     )
+
+    @field_validator("tracing_endpoint")
+    @classmethod
+    def _endpoint(cls, url: str | None) -> str | None:
+        if url is not None and not _ENDPOINT.fullmatch(url):
+            raise PydanticCustomError(
+                "url",
+                "Input should be a URL such as http://localhost:4318, without a user, a query or a "
+                "fragment",
+            )
+        return url
 
     @field_validator("tracing_attributes")
     @classmethod

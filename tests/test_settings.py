@@ -195,5 +195,11 @@ def test_what_is_no_header_is_refused(text: str) -> None:
     "url", ["localhost:4318", "grpc://host", "http://", "http://a:b@host", "http://host/?a=b", "x"]
 )
 def test_what_is_no_collector_is_refused(url: str) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="a URL such as http://localhost:4318"):
         Settings(tracing_endpoint=url)
+
+
+@pytest.mark.parametrize("url", ["localhost:8080", "ftp://host", "http://", "http://a:b@host"])
+def test_what_is_no_label_studio_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="a URL such as http://localhost:8080"):
+        Settings(labelstudio_url=url)
