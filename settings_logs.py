@@ -5,18 +5,30 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import unquote
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from settings_rollout import RolloutSettings
 
-_ENDPOINT: Final = re.compile(r"https?://[^/\s@?#]+(/[^\s?#]*)?")
 # As OpenTelemetry's own variables are written; commas, equals signs and blanks are percent-encoded.
 _PAIR: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\s*=[ -+\--~]*")
 
 
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
+
+
+def url_like(pattern: str, example: str) -> AfterValidator:
+    """Refuses a setting that ``pattern`` does not match, with an example of what is right."""
+
+    def check(url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(pattern, url):
+            raise PydanticCustomError(
+                "url", "Input should be a URL such as {example}", {"example": example}
+            )
+        return url
+
+    return AfterValidator(check)
 
 
 class LogSettings(RolloutSettings):
@@ -42,7 +54,13 @@ class LogSettings(RolloutSettings):
         "up to 100 a second and worker",
     )
 
-    tracing_endpoint: str | None = Field(
+    tracing_endpoint: Annotated[
+        str | None,
+        url_like(
+            r"https?://[^/\s@?#]+(/[^\s?#]*)?",
+            "http://localhost:4318, without a user, a query or a fragment",
+        ),
+    ] = Field(
         default=None,
         description="collector that gets OpenTelemetry traces by OTLP over HTTP, such as "
         "`http://localhost:4318`; without it there are none. Needs `scripts/install tracing`, "
@@ -77,17 +95,6 @@ class LogSettings(RolloutSettings):
         description="file with the certificates of the authorities that may vouch for the "
         "collector; by default those of the machine",
     )
-
-    @field_validator("tracing_endpoint")
-    @classmethod
-    def _endpoint(cls, url: str | None) -> str | None:
-        if url is not None and not _ENDPOINT.fullmatch(url):
-            raise PydanticCustomError(
-                "url",
-                "Input should be a URL such as http://localhost:4318, without a user, a query or a "
-                "fragment",
-            )
-        return url
 
     @field_validator("tracing_attributes")
     @classmethod

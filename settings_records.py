@@ -1,16 +1,13 @@
 """The settings of the records: where they are, and how much is kept. ``settings.Settings`` has them
 too."""
 
-import re
-from typing import Final
+from typing import Annotated
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from settings_logs import LogSettings
+from settings_logs import LogSettings, url_like
 from sizes import size_of
-
-_LABELSTUDIO: Final = re.compile(r"https?://[^/\s@]+(/\S*)?")
 
 
 class RecordSettings(LogSettings):
@@ -94,7 +91,10 @@ class RecordSettings(LogSettings):
         "more get 503",
     )
 
-    labelstudio_url: str | None = Field(
+    labelstudio_url: Annotated[
+        str | None,
+        url_like(r"https?://[^/\s@]+(/\S*)?", "http://localhost:8080, without a user"),
+    ] = Field(
         default=None,
         description="where Label Studio is, for the images that were uploaded to it",
     )
@@ -117,15 +117,6 @@ class RecordSettings(LogSettings):
     def labelstudio_allowed_hosts(self) -> list[str]:
         """``labelstudio_hosts``, one by one."""
         return [host.strip() for host in self.labelstudio_hosts.split(",") if host.strip()]
-
-    @field_validator("labelstudio_url")
-    @classmethod
-    def _labelstudio(cls, url: str | None) -> str | None:
-        if url is not None and not _LABELSTUDIO.fullmatch(url):
-            raise PydanticCustomError(
-                "url", "Input should be a URL such as http://localhost:8080, without a user"
-            )
-        return url
 
     @field_validator("record_disk", mode="before")
     @classmethod

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
 from bench.machine import heading
-from bench.photo_sets import photo_sets
+from bench.photo_sets import in_folder, photo_sets
 from bench.process import ROOT
 from bench.table import markdown
 from images.spec import ImageSpec
@@ -157,12 +157,7 @@ def _strongest(found: list[DriftReport]) -> str:
 
 
 @click.command()
-@click.option(
-    "--folder",
-    default=Path(tempfile.gettempdir()) / "pupila-bench-photos",
-    type=click.Path(path_type=Path),
-    help="Where the packages and both sets are kept.",
-)
+@in_folder
 @click.option(
     "--output", default=ROOT / "bench" / "photo_drift.md", type=click.Path(path_type=Path)
 )

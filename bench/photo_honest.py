@@ -22,7 +22,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from threadpoolctl import threadpool_limits
 
 from bench.machine import heading
-from bench.photo_sets import photo_sets
+from bench.photo_sets import in_folder, photo_sets
 from bench.process import ROOT
 from bench.shipped import letters
 from bench.strange import auroc, photos, recall
@@ -213,12 +213,7 @@ def tables(
 
 @click.command()
 @click.option("--splits", default=30, show_default=True, type=click.IntRange(2))
-@click.option(
-    "--folder",
-    default=Path(tempfile.gettempdir()) / "pupila-bench-photos",
-    type=click.Path(path_type=Path),
-    help="Where the packages and both sets are kept.",
-)
+@in_folder
 @click.option(
     "--output", default=ROOT / "bench" / "photo_honest.md", type=click.Path(path_type=Path)
 )

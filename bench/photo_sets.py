@@ -8,6 +8,7 @@ what their files ``copyright`` say.
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,13 @@ _CLASSES: Final = {
 # Drawings, mirrored copies, and one folder of plastic flowers, which are in two classes.
 _LEFT_OUT: Final = ("cartoon", "_mirror.", "plastic")
 _SIDE: Final = 480
+
+in_folder = click.option(
+    "--folder",
+    default=Path(tempfile.gettempdir()) / "pupila-bench-photos",
+    type=click.Path(path_type=Path),
+    help="Where the packages and both sets are kept.",
+)
 
 
 def photo_sets(folder: Path) -> dict[str, Path]:

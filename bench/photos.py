@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from bench.machine import heading
 from bench.photo_fits import PLAIN, Fit, by_recipe, plain
-from bench.photo_sets import photo_sets
+from bench.photo_sets import in_folder, photo_sets
 from bench.process import ROOT
 from bench.table import markdown
 from images.spec import ImageSpec
@@ -229,12 +229,7 @@ def fitted(folder: Path, store: Store, seeds: int) -> str:
 )
 @click.option("--raw", multiple=True, default=RAW, help="Of pixels; logistic takes as long.")
 @click.option("--set", "chosen", multiple=True, default=SETS, type=click.Choice(SETS))
-@click.option(
-    "--folder",
-    default=Path(tempfile.gettempdir()) / "pupila-bench-photos",
-    type=click.Path(path_type=Path),
-    help="Where the packages and both sets are kept.",
-)
+@in_folder
 @click.option("--output", default=ROOT / "bench" / "photos.md", type=click.Path(path_type=Path))
 def main(
     seeds: int,
