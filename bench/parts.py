@@ -180,7 +180,7 @@ def report(
 def main(rounds: int, seconds: float, against: Path | None, output: Path) -> None:
     """Say where the time of a prediction goes."""
     with tempfile.TemporaryDirectory(prefix="pupila-bench-") as folder:
-        home = make_material(MODEL, Path(folder))
+        home = make_material(MODEL, Path(folder), checkout=against or ROOT)
         with contextlib.ExitStack() as stack:
             runners = []
             servers = [SERVERS["pupila"], *([other(against)] if against else [])]

@@ -60,12 +60,15 @@ class Runner:
         return sorted(runs, key=lambda result: result.right / result.seconds)[1]
 
 
-def make_material(model: str, folder: Path, copies: int = 0) -> Path:
-    """The model's folder, filled by a process of its own, with a store of its own."""
+def make_material(model: str, folder: Path, copies: int = 0, checkout: Path = ROOT) -> Path:
+    """The model's folder, filled by a process of its own, with a store of its own.
+
+    An earlier checkout cannot read what a later one trains; what it trains itself, both read.
+    """
     home = folder / model
     environment = os.environ | {"BENTOML_HOME": str(home / "home"), "BENTOML_DO_NOT_TRACK": "True"}
     command = [sys.executable, "-m", "bench.material", model, str(home), f"--copies={copies}"]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    subprocess.run(command, cwd=checkout, env=environment, check=True)
     return home
 
 
