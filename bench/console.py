@@ -1,17 +1,20 @@
 """What the console's pages cost, and what a prediction costs while people look at them.
 
-    python -m bench.console [--records 1000000] [--rounds 7]
+    python -m bench.console [--records 1000000] [--rounds 21]
 
 First each page over a database of so many records, in processor time of the worker: the first visit
-after a start, and the median of later ones. Then predictions, over some connections, interleaved:
-alone, beside ten clients that load the pages of another server of this machine in turn, and beside
-ten that load those of the same server; the processor time of the thread that answers predictions,
-for one of them. Whatever else runs on a machine of two processors makes each prediction cost more,
-as caches are shared: the second tells how much. Linux only.
+after a start, and the median of later ones. Then predictions, at the same rate and in a new order
+each round: alone, beside ten clients that load the pages of another server of this machine in turn,
+and beside ten that load those of the same server; the processor time of the thread that answers
+predictions, for one of them. Whatever else runs on a machine of two processors makes each
+prediction cost more, as caches are shared: the second tells how much. At a fixed rate, because a
+connection that asks again once it is answered asks less often beside visitors, and what is done
+once for all requests that have arrived is then done for fewer. Linux only.
 """
 
 import contextlib
 import os
+import random
 import shutil
 import socket
 import statistics
@@ -44,6 +47,7 @@ PAGES = (
 )  # fmt: skip
 CLIENTS = 10
 CONNECTIONS = 8
+VISITS = 7
 WARM_SECONDS = 0.5
 _TICKS = os.sysconf("SC_CLK_TCK")
 _BODY = (ROOT / "tests" / "data" / "predict_digit8.json").read_bytes()
@@ -167,8 +171,8 @@ def visitors(server: Server, pause: float) -> Iterator[list[int]]:
             thread.join()
 
 
-def a_prediction(server: Server, seconds: float) -> tuple[float, float]:
-    """Microseconds of the event loop's thread for each, and how many there are in a second."""
+def a_prediction(server: Server, rate: float, seconds: float) -> tuple[float, float]:
+    """Microseconds of the event loop's thread for each, and how many there were in a second."""
     (worker,) = server.workers()
     host, port = "127.0.0.1", int(server.url.rpartition(":")[2])
     head = f"POST /predict/ HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(_BODY)}\r\n\r\n"
@@ -177,8 +181,11 @@ def a_prediction(server: Server, seconds: float) -> tuple[float, float]:
     counts = [0] * CONNECTIONS
 
     def ask(number: int) -> None:
+        arrivals, due = random.Random(number), time.monotonic()
         with socket.create_connection((host, port)) as connection:
             while not ended.is_set():
+                due += arrivals.expovariate(rate / CONNECTIONS)
+                time.sleep(max(0.0, due - time.monotonic()))
                 connection.sendall(request)
                 # The answer is small, and comes in one piece.
                 if not connection.recv(65_536).startswith(b"HTTP/1.1 200"):
@@ -205,11 +212,14 @@ def _ratio(column: list[tuple[float, float]], base: list[tuple[float, float]]) -
 
 @click.command(context_settings={"show_default": True, "max_content_width": 100})
 @click.option("--records", default=1_000_000, type=click.IntRange(1))
-@click.option("--rounds", default=7, type=click.IntRange(2))
-@click.option("--seconds", default=5.0, type=click.FloatRange(0.5), help="Of each measurement.")
+@click.option("--rounds", default=21, type=click.IntRange(2))
+@click.option("--rate", default=2000.0, type=click.FloatRange(1), help="Predictions a second.")
+@click.option("--seconds", default=2.0, type=click.FloatRange(0.5), help="Of each measurement.")
 @click.option("--pause", default=1.0, help="Seconds between two pages of a visitor.")
 @click.option("--output", default=ROOT / "bench" / "console.md", type=click.Path(path_type=Path))
-def main(records: int, rounds: int, seconds: float, pause: float, output: Path) -> None:
+def main(
+    records: int, rounds: int, rate: float, seconds: float, pause: float, output: Path
+) -> None:
     """Say what the console costs."""
     folder = Path(tempfile.mkdtemp(prefix="pupila-bench-"))
     try:
@@ -223,16 +233,19 @@ def main(records: int, rounds: int, seconds: float, pause: float, output: Path) 
             serve(folder, record_per_minute=60) as server,
             serve(folder, record_per_minute=60) as other,
         ):
-            costs = pages(server, rounds)
+            costs = pages(server, VISITS)
             pages(other, 2)
             without, elsewhere, beside, visited = [], [], [], 0
+            turns = [(without, None), (elsewhere, other), (beside, server)]
             for _ in range(rounds):
-                without.append(a_prediction(server, seconds))
-                with visitors(other, pause):
-                    elsewhere.append(a_prediction(server, seconds))
-                with visitors(server, pause) as got:
-                    beside.append(a_prediction(server, seconds))
-                    visited += sum(got)
+                random.shuffle(turns)
+                for column, visited_server in turns:
+                    with contextlib.ExitStack() as stack:
+                        got = [0]
+                        if visited_server is not None:
+                            got = stack.enter_context(visitors(visited_server, pause))
+                        column.append(a_prediction(server, rate, seconds))
+                        visited += sum(got) if visited_server is server else 0
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     rows = [(f"`{page}`", f"{first:.0f} ms", f"{later:.0f} ms") for page, first, later in costs]
@@ -254,9 +267,9 @@ def main(records: int, rounds: int, seconds: float, pause: float, output: Path) 
             "visit of a worker, and the median of later ones.\n",
             markdown(("page", "first visit", "later"), rows),
             "",
-            "Processor time of a prediction, on the thread that answers it, while",
-            f"{CLIENTS} visitors load a page, wait {pause:g} s, and load the next, in turns",
-            f"({visited} pages of this server). Ratios are medians over rounds.\n",
+            f"Processor time of a prediction, at {rate:,.0f} a second, on the thread that",
+            f"answers it, while {CLIENTS} visitors load a page, wait {pause:g} s, and load the next,",
+            f"in turns ({visited} pages of this server). Ratios are medians over rounds.\n",
             markdown(
                 (
                     "visitors of",
