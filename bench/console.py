@@ -268,8 +268,8 @@ def main(
             markdown(("page", "first visit", "later"), rows),
             "",
             f"Processor time of a prediction, at {rate:,.0f} a second, on the thread that",
-            f"answers it, while {CLIENTS} visitors load a page, wait {pause:g} s, and load the next,",
-            f"in turns ({visited} pages of this server). Ratios are medians over rounds.\n",
+            f"answers it, while {CLIENTS} visitors load a page, wait {pause:g} s, load the next,",
+            f"and so on ({visited} pages of this server). Ratios are medians over rounds.\n",
             markdown(
                 (
                     "visitors of",

@@ -130,17 +130,22 @@ class Encoded(NamedTuple):
             self.reduction(spec) if by is None else by,
         )
 
-    def pixels(self, spec: ImageSpec) -> NDArray[np.uint8]:
-        """uint8 [n_features]: row by row, channels last; raises ImageError."""
+    def pixels(
+        self, spec: ImageSpec, seen: Callable[[Decoded], None] | None = None
+    ) -> NDArray[np.uint8]:
+        """uint8 [n_features]: row by row, channels last; raises ImageError.
+
+        ``seen`` is given a JPEG as it was decoded at a reduced size; it must not change it.
+        """
         header = self.header
         # Functions in here would have their annotations evaluated for each image: 5 µs.
         if isinstance(header, Header):
-            return _decode(self.data, header, partial(self._rendered, spec, None))
+            return _decode(self.data, header, partial(self._rendered, spec, None, None))
         by = self.reduction(spec)
         gray = by > 1 and spec.mode == "L" and header.components == 3
         fast = jpeg.decode_fast(self.data, header, by, gray)
         if fast is None:
-            return _decode_jpeg(self.data, header, by, gray, partial(self._rendered, spec, by))
+            return _decode_jpeg(self.data, header, by, gray, partial(self._rendered, spec, by, seen))
         if (
             header.orientation == 1
             and header.width == spec.width
@@ -150,10 +155,18 @@ class Encoded(NamedTuple):
         ):
             return fast.reshape(-1)
         image = Image.fromarray(fast[:, :, 0] if fast.shape[2] == 1 else fast)
-        return self._rendered(spec, by, Decoded(image, header.orientation))
+        return self._rendered(spec, by, seen, Decoded(image, header.orientation))
 
-    def _rendered(self, spec: ImageSpec, by: int | None, decoded: Decoded) -> NDArray[np.uint8]:
+    def _rendered(
+        self,
+        spec: ImageSpec,
+        by: int | None,
+        seen: Callable[[Decoded], None] | None,
+        decoded: Decoded,
+    ) -> NDArray[np.uint8]:
         image, orientation, depth = decoded
+        if seen is not None and by is not None and by > 1:
+            seen(decoded)
         sides = self.header.width, self.header.height
         return render(image, spec, orientation, depth, sides, by)
 

@@ -78,6 +78,7 @@ class Engine:
         self._spec = self.manifest.image_spec
         self._labels = self.manifest.labels
         self._decoder = decoder
+        self.reduced = decoder.reduced
         self._classifiers = classifiers
         runtime, n_inputs = self._open()
         self._batcher = Batcher(

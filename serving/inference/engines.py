@@ -59,7 +59,11 @@ class Engines:
         self._pinned = pinned
         self._load_seconds = load_seconds
         give_back_large_blocks()
-        self._decoder = Decoder(settings.max_image_pixels, decode_bytes(settings))
+        self._decoder = Decoder(
+            settings.max_image_pixels,
+            decode_bytes(settings),
+            copied=settings.record and not settings.record_originals,
+        )
         self._classifiers = ThreadPoolExecutor(_CLASSIFIERS, "classify")
         self._extractors = SharedExtractors(settings)
         self._engines: OrderedDict[str, Engine] = OrderedDict()

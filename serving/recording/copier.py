@@ -11,6 +11,7 @@ from images.decoding import examine
 from images.spec import ImageSpec
 from records.prediction import KeptPrediction
 from serving.inference.memory import decode_bytes
+from serving.inference.reduced import ReducedImages
 from serving.recording.allowance import Allowance
 from settings import Settings
 
@@ -36,26 +37,30 @@ class Copier:
         # Besides what images of requests take: in a container of 512 MiB enough for 12 megapixels.
         # With half of it, CMYK of 25 megapixels from 32 clients had a worker killed.
         self._max_bytes = decode_bytes(settings) // 4
-        self._specs: dict[tuple[str, str], ImageSpec] = {}
+        self._sources: dict[tuple[str, str], tuple[ImageSpec, ReducedImages | None]] = {}
         self._clock, self._spent = clock, spent
         self._allowance = Allowance(60 * SHARE, clock())
 
-    def learn(self, model: str, version: str, spec: ImageSpec) -> None:
-        """What images are for; from any thread."""
-        self._specs[model, version] = spec
+    def learn(
+        self, model: str, version: str, spec: ImageSpec, reduced: ReducedImages | None = None
+    ) -> None:
+        """What images are for, and where they may be decoded already; from any thread."""
+        self._sources[model, version] = spec, reduced
 
     def copy(self, prediction: KeptPrediction) -> int:
         """Replace the image of an accepted prediction, if it is much too large and there is time;
         returns the bytes that it has become smaller by."""
         image = prediction.image
-        spec = self._specs.get((prediction.model, prediction.version))
-        if image is None or spec is None or len(image) < _SMALL_BYTES or not self._is_on:
+        source = self._sources.get((prediction.model, prediction.version))
+        if image is None or source is None or len(image) < _SMALL_BYTES or not self._is_on:
             return 0
         if prediction.status != 200 or self._allowance.wait(math.ulp(1.0), self._clock()):
             return 0
+        spec, reduced = source
+        decoded = reduced.take(image) if reduced is not None else None
         begun = self._spent()
         try:
-            copy = make_copy(examine(image, self._max_pixels), spec, self._max_bytes)
+            copy = make_copy(examine(image, self._max_pixels), spec, self._max_bytes, decoded)
         except ImageError:
             copy = None
         self._allowance.take(self._spent() - begun)

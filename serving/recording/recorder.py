@@ -218,7 +218,7 @@ class Recorder:
             self._samplers[model] = Sampler(self._per_minute, self._rate, now, self._random)
         manifest = engine.manifest if engine else None
         if manifest:
-            self._copier.learn(model, version, manifest.image_spec)
+            self._copier.learn(model, version, manifest.image_spec, engine.reduced)
         if engine:
             self._scout.learn(engine)
         sink = self._sinks[engine] = _Sink(
