@@ -145,7 +145,8 @@ class Encoded(NamedTuple):
         gray = by > 1 and spec.mode == "L" and header.components == 3
         fast = jpeg.decode_fast(self.data, header, by, gray)
         if fast is None:
-            return _decode_jpeg(self.data, header, by, gray, partial(self._rendered, spec, by, seen))
+            finish = partial(self._rendered, spec, by, seen)
+            return _decode_jpeg(self.data, header, by, gray, finish)
         if (
             header.orientation == 1
             and header.width == spec.width

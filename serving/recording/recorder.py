@@ -217,9 +217,8 @@ class Recorder:
             now = time.monotonic()
             self._samplers[model] = Sampler(self._per_minute, self._rate, now, self._random)
         manifest = engine.manifest if engine else None
-        if manifest:
-            self._copier.learn(model, version, manifest.image_spec, engine.reduced)
         if engine:
+            self._copier.learn(model, version, engine.manifest.image_spec, engine.reduced)
             self._scout.learn(engine)
         sink = self._sinks[engine] = _Sink(
             Tally(

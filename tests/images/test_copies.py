@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from images.copies import copy_size, make_copy
-from images.decoding import examine, image_size
+from images.copies import copy_size, decodes_alike, make_copy
+from images.decoding import Decoded, Encoded, examine, image_size
 from images.note import original_size
 from images.spec import ImageSpec
 
@@ -169,3 +169,49 @@ def test_a_model_of_reduced_images_sees_them_but_for_the_loss(
         assert off.mean() < 1.1
         assert off.max() <= 10
         assert make_copy(examine(copy), spec, MEMORY) is None
+
+
+def seen(encoded: Encoded, spec: ImageSpec) -> Decoded:
+    """What the pixels of a spec are made of."""
+    found: list[Decoded] = []
+    encoded.pixels(spec, found.append)
+    (decoded,) = found
+    return decoded
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "on its side", "in several scans", "gray", "CMYK"])
+def test_the_copy_of_what_a_model_saw_is_the_same(kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    mode = {"gray": "L", "CMYK": "CMYK"}.get(kind, "RGB")
+    image = scene(mode, width=2880, height=2160)
+    data = encode(
+        image,
+        "JPEG",
+        exif=exif if kind == "on its side" else b"",
+        progressive=kind == "in several scans",
+    )
+    encoded = examine(data)
+    spec = ImageSpec.parse("rgb-224x224").model_copy(update={"decoding": "reduced"})
+    assert decodes_alike(encoded, spec)
+    decoded = seen(encoded, spec)
+    assert make_copy(encoded, spec, MEMORY, decoded) == make_copy(encoded, spec, MEMORY)
+    # It was not decoded again: that takes more memory than there is now.
+    assert make_copy(encoded, spec, 0, decoded) is not None
+    assert make_copy(encoded, spec, 0) is None
+
+
+def test_what_another_model_saw_is_no_copy(photo: bytes) -> None:
+    encoded = examine(photo)
+    spec, smaller = (
+        ImageSpec.parse(text).model_copy(update={"decoding": "reduced"})
+        for text in ("rgb-224x224", "rgb-64x64")
+    )
+    # At an eighth, which has less than 512 pixels a side.
+    assert not decodes_alike(encoded, smaller)
+    assert make_copy(encoded, spec, 0, seen(encoded, smaller)) is None
+
+
+def test_gray_of_a_color_image_is_no_copy(photo: bytes) -> None:
+    gray = ImageSpec.parse("gray-224x224").model_copy(update={"decoding": "reduced"})
+    assert not decodes_alike(examine(photo), gray)

@@ -168,3 +168,26 @@ async def test_an_image_that_would_wait_too_long_is_refused_at_once(decoder: Dec
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     reasons = [outcome.reason for outcome in outcomes if isinstance(outcome, OverloadedError)]
     assert "deadline" in reasons
+
+
+def large_photo() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (2048, 1536), "teal").save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+REDUCED = ImageSpec.parse("rgb-224x224").model_copy(update={"decoding": "reduced"})
+
+
+async def test_a_large_photo_waits_decoded_for_its_copy() -> None:
+    decoder, photo = Decoder(4_000_000, 64 * MIB, copied=True), large_photo()
+    with contextlib.closing(decoder):
+        await decoder.features(photo, REDUCED, later(), present)
+    assert decoder.reduced is not None
+    decoded = decoder.reduced.take(photo)
+    assert decoded is not None
+    assert decoded.image.size == (1024, 768)
+
+
+async def test_it_does_not_where_no_copies_are_made(decoder: Decoder) -> None:
+    assert decoder.reduced is None

@@ -1,13 +1,16 @@
 """Copies in place of large images, within a share of the time."""
 
 import io
+from functools import partial
 
 import numpy as np
 from PIL import Image
 
+from images.decoding import examine
 from images.note import original_size
 from images.spec import ImageSpec
 from records.prediction import KeptPrediction
+from serving.inference.reduced import ReducedImages
 from serving.recording.copier import SHARE, Copier
 from settings import Settings
 from tests.records.rows import row
@@ -55,6 +58,17 @@ def test_a_large_image_becomes_a_copy() -> None:
     assert prediction.image is not None
     assert original_size(prediction.image) == (1100, 1100)
     assert saved == len(PHOTO) - len(prediction.image) > 0
+
+
+def test_one_that_was_decoded_is_not_decoded_again() -> None:
+    spec = ImageSpec.parse("rgb-160x160").model_copy(update={"decoding": "reduced"})
+    # Enough to keep what is decoded, and not to decode.
+    made, reduced = copier(Time(), decode_bytes=2**20), ReducedImages(10_000_000)
+    made.learn("clf", "clf:a", spec, reduced)
+    assert made.copy(kept()) == 0
+    examine(PHOTO).pixels(spec, partial(reduced.keep, PHOTO))
+    assert made.copy(kept()) > 0
+    assert made.copy(kept()) == 0
 
 
 def test_what_stays_as_it_is() -> None:
