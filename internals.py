@@ -185,7 +185,7 @@ def use_own_metrics_folder() -> None:
         return
     _remove_left_metrics()
     try:
-        folder = tempfile.mkdtemp(prefix=f"{_METRICS}{os.getpid()}-")
+        folder = tempfile.mkdtemp(prefix=f"{_METRICS}{_processes()}-{os.getpid()}-")
     except OSError:
         # BentoML finds a place, or says why there is none.
         return
@@ -194,12 +194,19 @@ def use_own_metrics_folder() -> None:
 
 
 def _remove_left_metrics() -> None:
-    for left in Path(tempfile.gettempdir()).glob(f"{_METRICS}*-*"):
-        process = left.name.removeprefix(_METRICS).partition("-")[0]
+    mine = f"{_METRICS}{_processes()}-"
+    for left in Path(tempfile.gettempdir()).glob(f"{mine}*-*"):
+        process = left.name.removeprefix(mine).partition("-")[0]
         with contextlib.suppress(OSError):
-            # One of another user, or of a machine that shares the folder, is not looked at.
             if left.stat().st_uid == os.getuid() and process.isdigit() and not _lives(int(process)):
                 shutil.rmtree(left)
+
+
+def _processes() -> int:
+    """Which numbers of processes those here are: containers that share a folder have their own."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/self/ns/pid").stat().st_ino
+    return 0
 
 
 def _lives(process: int) -> bool:
