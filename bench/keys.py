@@ -24,8 +24,8 @@ from bench.measurement import best_microseconds
 from bench.plan import Result, run
 from bench.process import ROOT
 from bench.runner import Runner, make_material, start
-from bench.servers import SERVERS, Launch, Server
 from bench.table import markdown
+from bench.variants import variant
 from records.database import Database
 from records.key import Key, digest_of, new_secret
 from records.keys import create
@@ -80,18 +80,6 @@ def gates() -> list[tuple[str, float]]:
     ]
 
 
-def housed(name: str) -> Server:
-    """Pupila, with records and keys of its own."""
-    base = SERVERS["pupila"]
-
-    def launch(binaries: Path, port: int, model: Path) -> Launch:
-        made_launch = base.launch(binaries, port, model)
-        home = {"PUPILA_HOME": str(model / name)}
-        return Launch(made_launch.command, {**made_launch.settings, **home})
-
-    return replace(base, name=name, title=name, launch=launch)
-
-
 def cost(runner: Runner, secret: str, seconds: float) -> float:
     """Microseconds of processor time a request."""
     runner.tree.thaw()
@@ -129,9 +117,9 @@ def main(rounds: int, seconds: float, output: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="pupila-bench-") as folder:
         home = make_material(MODEL, Path(folder))
         with contextlib.ExitStack() as stack:
-            opened = stack.enter_context(start(housed("open"), home))
+            opened = stack.enter_context(start(variant("open"), home))
             opened.tree.freeze()
-            keyed = stack.enter_context(start(housed("keyed"), home))
+            keyed = stack.enter_context(start(variant("keyed"), home))
             secret, key = made("bench")
             with Database(f"sqlite:///{home}/keyed/records.db", create=True) as database:
                 database.prepare()

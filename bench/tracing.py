@@ -9,11 +9,8 @@ its own, which reads everything and keeps nothing. Linux only.
 
 import contextlib
 import multiprocessing
-import statistics
 import sys
-import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -21,17 +18,18 @@ from pathlib import Path
 import click
 from starlette.types import Scope
 
-from bench.logs import CONNECTIONS, EACH, MODEL, cost
 from bench.machine import heading
 from bench.measurement import best_microseconds
 from bench.process import ROOT
-from bench.runner import make_material, start
-from bench.servers import SERVERS, Launch, Server
+from bench.servers import Server
 from bench.table import markdown
+from bench.variants import CONNECTIONS, costs, variant
 from serving.endpoint import Endpoint
 from serving.tracing.spans import Spans
 from serving.tracing.trace import TRACE, Run, Trace, Turn, clock, ran
 from serving.tracing.tracer import Tracer
+
+EACH = 1000
 
 # None: no collector is set.
 RATIOS = (None, 0.0, 0.01, 1.0)
@@ -148,18 +146,12 @@ def collecting() -> Iterator[str]:
 
 
 def traced(ratio: float | None, collector: str) -> Server:
-    """Pupila with these settings, and records of its own."""
-    base = SERVERS["pupila"]
-    name = f"tracing-{'off' if ratio is None else format(ratio, 'g')}"
-
-    def launch(binaries: Path, port: int, model: Path) -> Launch:
-        made = base.launch(binaries, port, model)
-        own = {"PUPILA_HOME": str(model / name)}
-        if ratio is not None:
-            own |= {"PUPILA_TRACING_ENDPOINT": collector, "PUPILA_TRACING_RATIO": str(ratio)}
-        return Launch(made.command, {**made.settings, **own})
-
-    return replace(base, name=name, title=name, launch=launch)
+    """Pupila with this ratio."""
+    if ratio is None:
+        return variant("tracing-off")
+    return variant(
+        f"tracing-{ratio:g}", PUPILA_TRACING_ENDPOINT=collector, PUPILA_TRACING_RATIO=str(ratio)
+    )
 
 
 @click.command(context_settings={"show_default": True, "max_content_width": 100})
@@ -170,31 +162,16 @@ def main(rounds: int, seconds: float, output: Path) -> None:
     """Say what traces cost."""
     parts = [alone(ratio) for ratio in RATIOS]
     thread = encoding()
-    with tempfile.TemporaryDirectory(prefix="pupila-bench-") as folder, contextlib.ExitStack() as s:
-        home = make_material(MODEL, Path(folder))
-        collector = s.enter_context(collecting())
-        runners = []
-        for ratio in RATIOS:
-            runners.append(s.enter_context(start(traced(ratio, collector), home)))
-            runners[-1].tree.freeze()
-        costs = []
-        for number in range(rounds):
-            # Another is the first each time: whoever comes after a pause has colder caches.
-            order = [(number + step) % len(runners) for step in range(len(runners))]
-            found = {place: cost(runners[place], seconds) for place in order}
-            costs.append([found[place] for place in range(len(runners))])
-    whole = [statistics.median(column) for column in zip(*costs, strict=True)]
-    ratios = [
-        statistics.median(row[number] / row[0] for row in costs) for number in range(len(RATIOS))
-    ]
+    with collecting() as collector:
+        whole = costs([traced(ratio, collector) for ratio in RATIOS], rounds, seconds)
     rows = [
         (
             "no collector" if ratio is None else f"{ratio:g}",
             f"{part:.2f} µs",
-            f"{all_:.1f} µs",
-            f"{one:.3f}",
+            f"{all_.microseconds:.1f} µs",
+            f"{all_.ratio:.3f}",
         )
-        for ratio, part, all_, one in zip(RATIOS, parts, whole, ratios, strict=True)
+        for ratio, part, all_ in zip(RATIOS, parts, whole, strict=True)
     ]
     text = "\n".join(
         [
