@@ -32,6 +32,7 @@ from serving.exposition import Exposition
 from serving.facts import Facts
 from serving.feedback import Feedback
 from serving.gauges import Gauges, beating
+from serving.grpc.lifecycle import grpc
 from serving.http import descriptors
 from serving.http.body import BODY_SECONDS
 from serving.http.cors import Cors
@@ -190,13 +191,13 @@ class Pupila:
         FACTS.certificate = certificate_expiry()
         DRAIN.listen()
         await self.running.enter_async_context(beating())
-        traces = tracing(SETTINGS, release(), internals.worker_number())
-        await self.running.enter_async_context(traces)
+        number = internals.worker_number()
+        await self.running.enter_async_context(tracing(SETTINGS, release(), number))
         self.running.callback(self.records.close)
         self.running.callback(self.labels.close)
         self.running.callback(self.backend.close)
-        keys = KeyWatch(SETTINGS, self.records, KEYRING, WORKERS)
-        await self.running.enter_async_context(keys.running())
+        keys = KeyWatch(SETTINGS, self.records, KEYRING, WORKERS).running()
+        await self.running.enter_async_context(keys)
         routing = RoutingWatch(SETTINGS, self.records, self.registry)
         # Before the store is read, so that nobody answers who was not decided on.
         await routing.refresh()
@@ -208,6 +209,7 @@ class Pupila:
             await self.running.enter_async_context(self.recorder.running())
             await self.running.enter_async_context(Gauges(self.records).refreshing())
             await self.running.enter_async_context(DiskKeeper(SETTINGS, self.records).running())
+        await self.running.enter_async_context(grpc(SETTINGS, ANSWERS, GATE))
         interpreter.settle()
         ready = self.registry.readiness().reason
         logger.info(

@@ -40,6 +40,11 @@ class Settings(RecordSettings):
         validation_alias="PORT",
         description="TCP port of the server",
     )
+    grpc_address: str | None = Field(
+        default=None,
+        description="address and port where the Open Inference Protocol is answered over gRPC, "
+        "such as `0.0.0.0:8001`; by default nowhere. Needs `scripts/install grpc`",
+    )
     do_not_track: bool = Field(
         default=True,
         validation_alias="BENTOML_DO_NOT_TRACK",

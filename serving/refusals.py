@@ -3,6 +3,7 @@
 from typing import Any
 
 import internals
+from serving.grpc.lifecycle import refuse_grpc
 from serving.listening import refuse_address, refuse_certificate
 from serving.providers import refuse_providers
 from serving.tracing.lifecycle import refuse_tracing
@@ -17,7 +18,9 @@ def refuse(settings: Settings, service: Any, *, traced: bool) -> tuple[str, int]
     address = internals.serving_address()
     if address is not None:
         refuse_address(*address)
-    refuse_certificate(*internals.serving_certificate())
+    certificate = internals.serving_certificate()
+    refuse_certificate(*certificate)
+    refuse_grpc(settings, certificate[0])
     refuse_providers(settings.chosen_providers)
     refuse_tracing(settings, traced=traced)
     return address
