@@ -10,6 +10,7 @@ FOLDER: Final = ROOT / ".bench" / "clients"
 
 CLIENTS: Final = {
     "triton_http": ("tritonclient[http]==2.73.0",),
+    "triton_grpc": ("tritonclient[grpc]==2.73.0",),
     "kserve_rest": ("kserve==0.21.0",),
     "label_studio": ("label-studio==1.23.2",),
     "mlflow_registry": ("mlflow==3.17.2", "scikit-learn==1.9.1", "skops==0.16.0"),

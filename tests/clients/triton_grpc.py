@@ -1,0 +1,117 @@
+"""Every call of ``tritonclient.grpc`` that concerns a server like ours; run by the interpreter of
+an environment of its own: ``python triton_grpc.py host:port image``. Prints JSON, a line a call;
+first the fields of the client's messages."""
+
+import json
+import queue
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tritonclient.grpc as grpc
+from tritonclient.grpc import service_pb2
+from tritonclient.utils import InferenceServerException
+
+client = grpc.InferenceServerClient(sys.argv[1])
+image = Path(sys.argv[2]).read_bytes()
+
+
+def tensor(name: str, content: Any, datatype: str) -> grpc.InferInput:
+    made = grpc.InferInput(name, list(content.shape), datatype)
+    made.set_data_from_numpy(content)
+    return made
+
+
+def said(value: Any) -> Any:
+    """As JSON has it."""
+    if isinstance(value, grpc.InferResult):
+        names = [output.name for output in value.get_response().outputs]
+        return {name: said(value.as_numpy(name).tolist()) for name in names}
+    if isinstance(value, bytes):
+        return value.decode()
+    return [said(one) for one in value] if isinstance(value, list) else value
+
+
+def call(name: str, ask: Callable[[], Any]) -> None:
+    try:
+        answer = said(ask())
+    except InferenceServerException as error:
+        answer = f"{error.status()}: {error.message()}"
+    sys.stdout.write(json.dumps({"call": name, "answer": answer}) + "\n")
+
+
+def fields(message: Any, name: str = "") -> dict[str, list[tuple[str, int, int, bool]]]:
+    """Name, number, type and whether it is repeated, of each field of a message and those in it."""
+    name = f"{name}.{message.name}" if name else message.name
+    found = {name: [(f.name, f.number, f.type, f.is_repeated) for f in message.fields]}
+    for inner in message.nested_types:
+        found |= fields(inner, name)
+    return found
+
+
+def asynchronous() -> Any:
+    answers: queue.Queue[Any] = queue.Queue()
+    client.async_infer("clf", [files], lambda result, error: answers.put(error or result))
+    return answers.get(timeout=30)
+
+
+files = tensor("image", np.array([image], object), "BYTES")
+pixels = tensor("pixels", np.full((2, 8, 8, 1), 7, np.uint8), "UINT8")
+features = tensor("features", np.full((1, 64), 0.5, np.float32), "FP32")
+both = [
+    grpc.InferRequestedOutput("probabilities", class_count=2),
+    grpc.InferRequestedOutput("label"),
+]
+json_of = {"as_json": True}
+
+messages = service_pb2.DESCRIPTOR.message_types_by_name.values()
+call("fields", lambda: {name: f for one in messages for name, f in fields(one).items()})
+call("is_server_live()", client.is_server_live)
+call("is_server_ready()", client.is_server_ready)
+call("get_server_metadata()", partial(client.get_server_metadata, **json_of))
+for model in ("clf", "nothing"):
+    call(f"is_model_ready({model})", partial(client.is_model_ready, model))
+    call(f"get_model_metadata({model})", partial(client.get_model_metadata, model, **json_of))
+    call(f"infer({model})", partial(client.infer, model, [files], request_id="1"))
+call("get_model_repository_index()", partial(client.get_model_repository_index, **json_of))
+call("infer, of a version", lambda: client.infer("clf", [files], "champion"))
+call("infer, of no version", lambda: client.infer("clf", [files], "7"))
+call("infer, outputs and classes", lambda: client.infer("clf", [files], outputs=both))
+for coding in ("gzip", "deflate"):
+    call(
+        f"infer, {coding}",
+        partial(client.infer, "clf", [files], compression_algorithm=coding),
+    )
+call("infer, pixels of two images", lambda: client.infer("clf", [pixels]))
+call("infer, features", lambda: client.infer("clf", [features]))
+call("infer, with a time limit", lambda: client.infer("clf", [files], client_timeout=20.0))
+call("async_infer", asynchronous)
+call("infer, two inputs", lambda: client.infer("clf", [files, pixels]))
+for name, content, datatype in (
+    ("photo", np.array([image], object), "BYTES"),
+    ("image", np.zeros((1, 8, 8, 1), np.uint8), "UINT8"),
+    ("pixels", np.zeros((1, 9, 9, 1), np.uint8), "UINT8"),
+    ("features", np.zeros((1, 63), np.float32), "FP32"),
+    ("features", np.zeros((1, 64), np.float64), "FP64"),
+    ("features", np.full((1, 64), np.nan, np.float32), "FP32"),
+    ("image", np.array([b"\xff\xd8\xff"], object), "BYTES"),
+    ("image", np.array([b"x"] * 257, object), "BYTES"),
+):
+    call(
+        f"infer, {name} of {datatype} and shape {list(content.shape)}",
+        partial(client.infer, "clf", [tensor(name, content, datatype)]),
+    )
+call(
+    "infer, an output that there is none of",
+    lambda: client.infer("clf", [files], outputs=[grpc.InferRequestedOutput("scores")]),
+)
+call("get_model_config(clf)", lambda: client.get_model_config("clf"))
+call("load_model(clf)", lambda: client.load_model("clf"))
+call("unload_model(clf)", lambda: client.unload_model("clf"))
+call("get_inference_statistics()", client.get_inference_statistics)
+call("get_trace_settings()", client.get_trace_settings)
+call("get_log_settings()", client.get_log_settings)
+call("get_system_shared_memory_status()", client.get_system_shared_memory_status)
