@@ -62,8 +62,8 @@ class HttpProtocol(BoundedProtocol):
     # With as many as these in the instance's dictionary, Python would give up sharing its keys with
     # those of the other connections: 2 KB more for each, which are in no cache when it is read.
     __slots__ = (
-        "_body_left", "_dropped", "_ended", "_guard", "_head", "_in_head", "_lingering", "since",
-        "state",
+        "_body_left", "_dropped", "_ended", "_guard", "_had_last", "_head", "_in_head",
+        "_lingering", "since", "state",
     )  # fmt: skip
 
     limits: ClassVar[Limits]
@@ -91,6 +91,7 @@ class HttpProtocol(BoundedProtocol):
         self._in_head = True
         self._body_left = 0
         self._ended = False
+        self._had_last = False
         self._dropped = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -126,11 +127,11 @@ class HttpProtocol(BoundedProtocol):
 
     def read(self, data: bytes) -> bytes:
         most = len(data) - MAX_HEAD_BYTES
-        while data and not self._ended:
+        while data and not (self._ended or self._had_last):
             if self._in_head and (self.is_full or len(data) < most):
                 return data
             data = self._read_head(data) if self._in_head else self._read_body(data)
-        if self._ended:
+        if data:
             self._dropped += len(data)
             if self._dropped > _LINGER_BYTES:
                 self.transport.abort()
@@ -182,6 +183,10 @@ class HttpProtocol(BoundedProtocol):
     def _read_body(self, data: bytes) -> bytes:
         """Take the body of a request out of the data; returns what is after it."""
         left = self._body_left
+        if not left:
+            # The parser waits for a body where there is none: it would do so for ever.
+            self._end(_not_http())
+            return data
         if left == CHUNKED or len(data) <= left:
             body, rest = data, b""
         else:
@@ -210,6 +215,8 @@ class HttpProtocol(BoundedProtocol):
         if self._ended:
             return
         self._in_head = True
+        # The client has said that it sends no other, and the parser takes nothing in any more.
+        self._had_last = not self.parser.should_keep_alive()
         super().on_message_complete()
         self._rest()
 

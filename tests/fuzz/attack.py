@@ -43,7 +43,7 @@ class Outcome:
     ``name``: the only field of an error.
     """
 
-    statuses: Counter[int] = field(default_factory=Counter)
+    statuses: Counter[int | str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     longest: float = 0.0
     name: str = "detail"
@@ -103,7 +103,7 @@ def check(
     after = rss_mib(workers[0])
     record(
         f"fuzz, {name}",
-        f"{dict(sorted(outcome.statuses.items()))}, longest wait {outcome.longest:.2f} s, "
+        f"{dict(sorted(outcome.statuses.items(), key=str))}, longest wait {outcome.longest:.2f} s, "
         f"memory {before:.0f} to {after:.0f} MiB",
     )
     assert not outcome.faults, outcome.faults[:5]

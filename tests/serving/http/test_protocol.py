@@ -137,6 +137,25 @@ async def test_pipelined_requests_are_answered_in_order(port: int) -> None:
     assert answers(await talk(port, one + two + one)) == [(200, BODY)] * 3
 
 
+OLD = b"POST /x HTTP/1.0\r\nHost: x\r\n" + LENGTH + BODY
+NO_BODY = b"POST /x HTTP/1.0\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+CLOSING = POST + b"Connection: close\r\n" + LENGTH + BODY
+
+
+@pytest.mark.parametrize("last", [OLD, CLOSING])
+@pytest.mark.parametrize("before", [b"", POST + LENGTH + BODY])
+@pytest.mark.parametrize(
+    "after", [OLD, OLD * 2, NO_BODY * 3, CLOSING * 3, POST + LENGTH, b"x" * 99]
+)
+@pytest.mark.parametrize("half", [True, False])
+async def test_nothing_is_read_after_the_last_request(
+    port: int, before: bytes, last: bytes, after: bytes, half: bool
+) -> None:
+    count = 2 if before else 1
+    assert answers(await talk(port, before + last + after, half=half)) == [(200, BODY)] * count
+    assert answers(await talk(port, before + last, after)) == [(200, BODY)] * count
+
+
 async def test_a_request_behind_the_last_chunk_is_asked_again(port: int) -> None:
     both = POST + CHUNKED + CHUNKS + POST + LENGTH + BODY
     assert answers(await talk(port, both)) == [(200, BODY)]
