@@ -235,7 +235,10 @@ def main(
         ):
             costs = pages(server, VISITS)
             pages(other, 2)
-            without, elsewhere, beside, visited = [], [], [], 0
+            without: list[tuple[float, float]] = []
+            elsewhere: list[tuple[float, float]] = []
+            beside: list[tuple[float, float]] = []
+            visited = 0
             turns = [(without, None), (elsewhere, other), (beside, server)]
             for _ in range(rounds):
                 random.shuffle(turns)
