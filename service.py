@@ -102,11 +102,10 @@ KEYRING = Keyring(required=SETTINGS.is_closed)
 GATE = Gate(KEYRING, metrics_open=SETTINGS.metrics_open)
 WITHIN = Within(SETTINGS, STORE, KEYRING)
 internals.do_not_track(SETTINGS.do_not_track)
+PORTS = 1 if SETTINGS.grpc_address is None else 2
+CONNECTIONS = descriptors.connections(SETTINGS.max_connections, PORTS)
 HttpProtocol.limits = Limits(
-    HEAD_SECONDS,
-    BODY_SECONDS + 1,
-    SETTINGS.keep_alive_seconds,
-    descriptors.connections(SETTINGS.max_connections),
+    HEAD_SECONDS, BODY_SECONDS + 1, SETTINGS.keep_alive_seconds, CONNECTIONS
 )
 internals.leave_out_unused()
 internals.use_own_metrics_folder()
@@ -209,7 +208,7 @@ class Pupila:
             await self.running.enter_async_context(self.recorder.running())
             await self.running.enter_async_context(Gauges(self.records).refreshing())
             await self.running.enter_async_context(DiskKeeper(SETTINGS, self.records).running())
-        await self.running.enter_async_context(grpc(SETTINGS, ANSWERS, GATE))
+        await self.running.enter_async_context(grpc(SETTINGS, ANSWERS, GATE, CONNECTIONS))
         interpreter.settle()
         ready = self.registry.readiness().reason
         logger.info(

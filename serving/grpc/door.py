@@ -15,9 +15,12 @@ import grpc
 import orjson
 from starlette.types import Message, Receive, Scope
 
+from errors import BodyTimeoutError, RequestError
 from logs.lines import raised
 from serving.grpc.messages import SERVICE, messages
-from serving.grpc.transcoding import Inference, described, inference, inferred
+from serving.grpc.transcoding import Inference, described, inference, inferred, told
+from serving.grpc.turns import Turns
+from serving.http.body import BODY_SECONDS
 from serving.http.front import Admit, Answer
 from serving.http.oip import (
     HEADER_LENGTH,
@@ -96,14 +99,14 @@ RPCS: Final[Mapping[str, Rpc]] = {
 class Door(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Finds who answers a method, for gRPC's server.
 
-    ``answers`` and ``admit`` are those of ``Front``; ``reading``: how many messages of inference
-    may be read at the same time, since each may be as large as a body.
+    ``answers`` and ``admit`` are those of ``Front``; ``reading``: how many messages may be read at
+    the same time, since each may be as large as a body.
     """
 
     def __init__(self, answers: Mapping[str, Answer], admit: Admit, reading: int) -> None:
         self._answers = answers
         self._admit = admit
-        self._reading = asyncio.Semaphore(reading)
+        self._turns = Turns(reading)
         # Those that their client has given up end by themselves.
         self._tasks: set[asyncio.Task[Reply]] = set()
 
@@ -112,33 +115,39 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[misc]
         service, _, method = called.method.removeprefix("/").partition("/")
         if service != SERVICE:
             return None
-        if method == "ModelInfer":
-            # A stream of one message is read when we ask for it: others are read at once.
-            return grpc.stream_unary_rpc_method_handler(
-                self._infer, None, messages()["ModelInferResponse"].SerializeToString
-            )
         rpc = RPCS.get(method)
-        if rpc is None:
+        if rpc is None and method != "ModelInfer":
             return grpc.stream_stream_rpc_method_handler(partial(_refuse, method))
-        return grpc.unary_unary_rpc_method_handler(
-            partial(self._tell, rpc),
-            messages()[rpc.takes].FromString,
-            messages()[rpc.gives].SerializeToString,
+        # A stream of one message is read when we ask for it, and as bytes: others are read and
+        # parsed before anybody knows whose they are.
+        return grpc.stream_unary_rpc_method_handler(
+            self._infer if rpc is None else partial(self._tell, rpc),
+            None,
+            messages()["ModelInferResponse" if rpc is None else rpc.gives].SerializeToString,
         )
 
-    async def _tell(self, rpc: Rpc, asked: Any, context: Any) -> Any:
-        scope = _scope(rpc.route, context)
-        body = b""
-        if rpc.route in (MODEL, MODEL_READY):
-            model = f"{asked.name}:{asked.version}" if asked.version else asked.name
-            scope["path_params"] = {"model": model}
-        elif rpc.route is INDEX:
-            body = orjson.dumps({"ready": asked.ready})
+    async def _tell(self, rpc: Rpc, _: Any, context: Any) -> Any:
+        async def answer(scope: Scope, _: Receive) -> Reply:
+            try:
+                async with asyncio.timeout(BODY_SECONDS):
+                    asked = told(rpc.takes, await self._read(context))
+            except TimeoutError:
+                raise BodyTimeoutError(
+                    f"The message did not arrive within {BODY_SECONDS:.0f} seconds."
+                ) from None
+            body = b""
+            if rpc.route in (MODEL, MODEL_READY):
+                model = f"{asked.name}:{asked.version}" if asked.version else asked.name
+                scope["path_params"] = {"model": model}
+            elif rpc.route is INDEX:
+                body = orjson.dumps({"ready": asked.ready})
 
-        async def receive() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
+            async def receive() -> Message:
+                return {"type": "http.request", "body": body, "more_body": False}
 
-        reply = await self._reply(rpc.route, scope, receive)
+            return await self._answers[rpc.route.path](scope, receive)
+
+        reply = await self._reply(rpc.route, _scope(rpc.route, context), answer, _nothing)
         if reply.status in rpc.refused:
             return messages()[rpc.gives](**rpc.refused[reply.status])
         if reply.status != HTTPStatus.OK:
@@ -149,7 +158,8 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[misc]
     async def _infer(self, _: Any, context: Any) -> Any:
         scope = _scope(INFER, context)
         call = _Call(scope, partial(self._read, context))
-        task = asyncio.create_task(self._reply(INFER, scope, call.receive))
+        answer = self._answers[INFER.path]
+        task = asyncio.create_task(self._reply(INFER, scope, answer, call.receive))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
@@ -163,17 +173,18 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[misc]
         return inferred(reply)
 
     async def _read(self, context: Any) -> bytes:
-        async with self._reading:
-            data = await context.read()
+        data = await self._turns.take(context.read)
         # None: the client has sent no message.
         return data if isinstance(data, bytes) else b""
 
-    async def _reply(self, route: Route, scope: Scope, receive: Receive) -> Reply:
+    async def _reply(self, route: Route, scope: Scope, answer: Answer, receive: Receive) -> Reply:
         refusal = self._admit(scope)
         if refusal is not None:
             return in_their_shape(refusal)
         try:
-            return await self._answers[route.path](scope, receive)
+            return await answer(scope, receive)
+        except RequestError as error:
+            return oip_error(error)
         except Exception as error:  # noqa: BLE001 - it is logged
             logger.error("%s failed", route.path, extra=raised(error))  # noqa: TRY400 - as text
             return oip_error(INTERNAL)
@@ -208,6 +219,10 @@ class _Call:
     async def _asked(self) -> Inference:
         data = await self._read()
         return await off_loop_if_large(data, inference, data)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
 
 
 async def _refuse(method: str, _: Any, context: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from errors import SettingsError
 from serving.http.front import Admit, Answer
 from serving.http.head import MAX_HEAD_BYTES
+from serving.http.protocol import HEAD_SECONDS
 from serving.inference.memory import held_bytes
 from serving.listening import refuse_address
 from settings import Settings
@@ -42,9 +43,9 @@ def refuse_grpc(settings: Settings, certificate: str | None) -> None:
 
 @contextlib.asynccontextmanager
 async def grpc(
-    settings: Settings, answers: Mapping[str, Answer], admit: Admit
+    settings: Settings, answers: Mapping[str, Answer], admit: Admit, connections: int
 ) -> AsyncIterator[None]:
-    """Answer until the block ends; then finish what is being answered.
+    """Answer until the block ends; then finish what is being answered. ``connections``: at most.
 
     Nothing is imported, opened or started where no address is set.
     """
@@ -69,6 +70,9 @@ async def grpc(
             ("grpc.absolute_max_metadata_size", MAX_HEAD_BYTES),
             ("grpc.max_concurrent_streams", _MAX_STREAMS),
             ("grpc.max_connection_idle_ms", int(settings.keep_alive_seconds * 1000)),
+            # Those that never say anything would be held for two minutes.
+            ("grpc.server_handshake_timeout_ms", int(HEAD_SECONDS * 1000)),
+            ("grpc.max_allowed_incoming_connections", connections),
         ],
     )
     host, port = _parts(settings.grpc_address)

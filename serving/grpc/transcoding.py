@@ -9,7 +9,7 @@ import orjson
 
 from errors import BadRequestError
 from serving.grpc.messages import messages
-from serving.grpc.wire import broken, check_fields
+from serving.grpc.wire import SMALL_BYTES, broken, check_fields
 from serving.http.oip import HEADER_LENGTH
 from serving.http.reply import Reply
 from serving.oip.tensors import PIXELS
@@ -33,10 +33,7 @@ class Inference(NamedTuple):
 def inference(data: bytes) -> Inference:
     """What a serialized ModelInferRequest asks; raises BadRequestError."""
     check_fields(data)
-    try:
-        asked = messages()["ModelInferRequest"].FromString(data)
-    except Exception:  # noqa: BLE001 - protobuf's class for it depends on its version
-        raise broken() from None
+    asked = _parsed("ModelInferRequest", data)
     raw = asked.raw_input_contents
     if raw and len(raw) != len(asked.inputs):
         raise BadRequestError(
@@ -77,6 +74,13 @@ def inference(data: bytes) -> Inference:
     return Inference(model, len(head), b"%b%b" % (head, content or b""))
 
 
+def told(kind: str, data: bytes) -> Any:
+    """The message of one of the other kinds, which have a name or two; raises BadRequestError."""
+    if len(data) > SMALL_BYTES:
+        raise BadRequestError(f"The message is larger than the {SMALL_BYTES:,} bytes of a {kind}.")
+    return _parsed(kind, data)
+
+
 def inferred(reply: Reply) -> Any:
     """The ModelInferResponse that says what a reply to ``inference`` says."""
     length = next(int(value) for name, value in reply.headers if name == HEADER_LENGTH)
@@ -100,6 +104,13 @@ def described(kind: str, fields: dict[str, Any]) -> Any:
     field for is left out."""
     message = messages()[kind]
     return message(**{name: fields[name] for name in message.DESCRIPTOR.fields_by_name})
+
+
+def _parsed(kind: str, data: bytes) -> Any:
+    try:
+        return messages()[kind].FromString(data)
+    except Exception:  # noqa: BLE001 - protobuf's class for it depends on its version
+        raise broken(kind) from None
 
 
 def _parameters(given: Any) -> dict[str, Any]:

@@ -79,6 +79,6 @@ class _Look:
         raise broken()
 
 
-def broken() -> BadRequestError:
-    """The error for bytes that are no message."""
-    return BadRequestError("The message is not a valid inference.ModelInferRequest.")
+def broken(kind: str = "ModelInferRequest") -> BadRequestError:
+    """The error for bytes that are no message of this kind."""
+    return BadRequestError(f"The message is not a valid inference.{kind}.")

@@ -1,5 +1,6 @@
 """Raw conversations by a grammar of HTTP/1.1 and of what breaks it, in any packets."""
 
+import contextlib
 import re
 import socket
 import time
@@ -61,6 +62,29 @@ def chunked(body: bytes, size: int, trailer: bytes) -> bytes:
     return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n" + trailer
 
 
+# As clients send them. Behind one another, with bodies or none, and with an end to the connection:
+# what held a worker for ever once had nothing wrong in it.
+LAST = st.sampled_from([b"", b"", b"Connection: close\r\n", b"Connection: keep-alive\r\n"])
+RIGHT_HEADS = st.sampled_from(
+    [
+        b"POST /predict/ HTTP/1.1\r\nHost: x\r\n",
+        b"POST /predict/ HTTP/1.0\r\nHost: x\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: x\r\n",
+        b"GET /livez HTTP/1.0\r\n",
+        b"HEAD /livez HTTP/1.1\r\nHost: x\r\n",
+    ]
+)
+
+
+@st.composite
+def right_requests(draw: st.DrawFn) -> bytes:
+    body = draw(st.sampled_from([b"", b"", JSON, b"{}"]))
+    head = draw(RIGHT_HEADS) + draw(LAST)
+    if b"HTTP/1.1" in head and draw(st.booleans()):
+        return head + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(body, 1000, b"\r\n")
+    return head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> bytes:
     body = draw(st.sampled_from([b"", JSON, JSON, SMALL, b"{}", b"\0\xff", b"a" * 100_000]))
@@ -80,8 +104,9 @@ def requests(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def conversations(draw: st.DrawFn) -> list[bytes]:
-    """Packets of one to three requests, or of bytes that are none."""
-    stream = b"".join(draw(st.lists(requests() | st.binary(max_size=20), min_size=1, max_size=3)))
+    """Packets of one to four requests, or of bytes that are none."""
+    some = right_requests() | right_requests() | requests() | st.binary(max_size=20)
+    stream = b"".join(draw(st.lists(some, min_size=1, max_size=4)))
     cuts = sorted(draw(st.lists(st.integers(0, len(stream)), max_size=4)))
     return [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
 
@@ -114,14 +139,14 @@ def talk(server: Server, packets: list[bytes]) -> bytes:
     received = b""
     with socket.create_connection(place, PATIENCE_SECONDS) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
+        # The server may have closed it after an answer.
+        with contextlib.suppress(OSError):
             for packet in packets:
                 connection.sendall(packet)
             connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
             while piece := connection.recv(65_536):
                 received += piece
-        except (ConnectionResetError, BrokenPipeError):
-            pass
     return received
 
 

@@ -98,10 +98,28 @@ def request(draw: random.Random) -> bytes:
     return mutated(data, draw) if draw.random() < 0.25 else data
 
 
-def requests(count: int) -> Iterator[bytes]:
+OTHERS: dict[str, dict[str, Any]] = {
+    "ServerLive": {},
+    "ServerReady": {},
+    "ServerMetadata": {},
+    "ModelReady": {"name": "clf", "version": "champion"},
+    "ModelMetadata": {"name": "clf"},
+    "RepositoryIndex": {"ready": True},
+}
+
+
+def requests(count: int) -> Iterator[tuple[str, bytes]]:
+    """Methods and messages."""
     draw = random.Random(SEED)
     for _ in range(count):
-        yield request(draw)
+        if draw.random() < 0.8:
+            yield "ModelInfer", request(draw)
+            continue
+        method = draw.choice(list(OTHERS))
+        data = messages()[f"{method}Request"](**OTHERS[method]).SerializeToString()
+        if draw.random() < 0.8:
+            data = mutated(draw.choice((data, b"\x0a\x03clf", b"\x2a\x00" * 10_000)), draw)
+        yield method, data
 
 
 @pytest.fixture(scope="module")
@@ -119,18 +137,18 @@ def test_mutated_messages(
     def run(count: int) -> Outcome:
         outcome = Outcome()
         with grpc.insecure_channel(address) as channel, ThreadPoolExecutor(CLIENTS) as pool:
-            call = channel.unary_unary(f"/{SERVICE}/ModelInfer")
 
-            def send(data: bytes) -> None:
+            def send(asked: tuple[str, bytes]) -> None:
+                method, data = asked
                 began, code, words = time.monotonic(), "OK", ""
                 try:
-                    call(data, timeout=60)
+                    channel.unary_unary(f"/{SERVICE}/{method}")(data, timeout=60)
                 except grpc.RpcError as error:
                     code, words = error.code().name, error.details()
                 outcome.statuses[code] += 1
                 outcome.longest = max(outcome.longest, time.monotonic() - began)
                 if code in FAULTS or (code != "OK" and not words):
-                    outcome.faults.append(f"{code}: {words}: {data[:60]!r}")
+                    outcome.faults.append(f"{code}: {method}: {words}: {data[:60]!r}")
 
             list(pool.map(send, requests(count)))
         return outcome

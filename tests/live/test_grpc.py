@@ -1,5 +1,6 @@
 """gRPC on a running server with keys, by the library that its clients are made of."""
 
+import queue
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -146,6 +147,34 @@ def test_what_is_wrong_is_said(asked: Asked, message: Any, code: str, sentence: 
     assert found[0] == code
     assert sentence in found[1]
     assert asked("ServerLive", scope="").live
+
+
+@pytest.mark.parametrize(
+    ("method", "message", "sentence"),
+    [
+        ("ServerLive", b"\xff\xff", "The message is not a valid inference.ServerLiveRequest."),
+        ("ModelMetadata", b"\x0a\x02\xc3\x28", "not a valid inference.ModelMetadataRequest."),
+        ("ServerLive", b"\x2a\x00" * 1_000_000, "larger than the 16,384 bytes of a ServerLive"),
+    ],
+)
+def test_what_is_wrong_with_other_messages_is_said(
+    asked: Asked, method: str, message: bytes, sentence: str
+) -> None:
+    code, words = asked.refusal(method, message)
+    assert code == "INVALID_ARGUMENT"
+    assert sentence in words
+
+
+def test_streams_that_send_nothing_give_way(asked: Asked) -> None:
+    begin = asked.channel.stream_unary(f"/{SERVICE}/ModelInfer")
+    silent: queue.Queue[bytes | None] = queue.Queue()
+    metadata = [("x-api-key", asked.secrets["predict"])]
+    idle = [begin.future(iter(silent.get, None), metadata=metadata) for _ in range(100)]
+    for _ in range(4):
+        assert asked("ModelInfer", infer(raw=elements(DIGIT8))).outputs
+    for call in idle:
+        silent.put(None)
+        call.cancel()
 
 
 def test_what_is_large_once_it_is_decompressed_is_refused(asked: Asked) -> None:
