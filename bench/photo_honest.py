@@ -28,7 +28,7 @@ from bench.shipped import letters
 from bench.strange import auroc, photos, recall
 from bench.table import markdown
 from images.spec import ImageSpec
-from models.coverage import Coverage, most, rank
+from models.coverage import Coverage, chance_of, most, rank
 from models.embedding_cache import EmbeddingCache
 from models.extractor import Extractor
 from models.familiarity import Familiarity
@@ -108,7 +108,10 @@ def coverage(
         kept = Coverage.of(given, truth[held])
         probabilities = classifier.predict_proba(features[asked]).astype(np.float32)
         for wanted in COVERAGES:
-            sets = [kept.labels(row, wanted) for row in probabilities]
+            sets = [
+                kept.labels(row, wanted, chance_of(inputs))
+                for row, inputs in zip(probabilities, features[asked], strict=True)
+            ]
             if any(labels is None for labels in sets):
                 continue
             inside = [

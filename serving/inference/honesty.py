@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import BadRequestError
-from models.coverage import most, needed, rank
+from models.coverage import chance_of, most, needed, rank
 from models.familiarity import NEEDED, Familiarity
 from models.honest import Honest
 from models.manifest import Label
@@ -102,21 +102,25 @@ class Honesty:
         millisecond for 64x64 pixels in color. ``inputs``: float32 [F], what the classifier took."""
         abstain = self.abstain
         familiar = self._knows(inputs) if known or abstain is not None else None
-        labels = self._labels(answer, coverage if coverage is not None else abstain)
+        labels = self._labels(answer, inputs, coverage if coverage is not None else abstain)
         abstains = False
         if abstain is not None:
-            single = labels if coverage in (None, abstain) else self._labels(answer, abstain)
+            single = (
+                labels if coverage in (None, abstain) else self._labels(answer, inputs, abstain)
+            )
             abstains = familiar is False or (single is not None and len(single) != 1)
             if abstains:
                 self._abstained.inc()
         shown = coverage is not None or abstains
         return Said(labels if shown else None, familiar if known or abstains else None, abstains)
 
-    def _labels(self, answer: Answer, coverage: float | None) -> list[Label] | None:
+    def _labels(
+        self, answer: Answer, inputs: NDArray[np.float32], coverage: float | None
+    ) -> list[Label] | None:
         honest = self._honest
         if coverage is None or honest is None or honest.coverage is None:
             return None
-        rows = honest.coverage.labels(answer.scores, coverage)
+        rows = honest.coverage.labels(answer.scores, coverage, chance_of(inputs))
         labels: Sequence[Label] = self._version.manifest.labels
         return None if rows is None else [labels[row] for row in rows]
 

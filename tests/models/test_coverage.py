@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.coverage import MAX_SCORES, Coverage, most, needed, rank
+from models.coverage import MAX_SCORES, Coverage, chance_of, most, needed, rank
 
 MAPIE = json.loads(Path("tests/data/mapie_lac.json").read_text())
 
@@ -86,3 +86,37 @@ def test_the_promise_is_kept() -> None:
             for row, label in zip(probabilities[100:], truth[100:], strict=True)
         ]
     assert np.mean(kept) == pytest.approx(0.9, abs=0.015)
+
+
+def test_of_tied_labels_as_many_are_in_as_the_coverage_needs() -> None:
+    """Nearest neighbors: shares of five votes. All of the tied would cover 0.97 and more."""
+    rng = np.random.default_rng(0)
+    votes = rng.choice(np.array([0, 0.2, 0.4], np.float32), 4_000, p=[0.6, 0.25, 0.15])
+    found = of(*sorted(votes[:999]))
+    inputs = rng.random((3_001, 64)).astype(np.float32)
+    rows = zip(votes[999:], map(chance_of, inputs), strict=True)
+    kept = [
+        0 in (found.labels(np.array([1 - vote, vote], np.float32), 0.9, chance) or [])
+        for vote, chance in rows
+    ]
+    assert np.mean(kept) == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_score_that_no_other_has_is_in_whatever_the_chance() -> None:
+    found = of(*np.linspace(0, 0.9, 19))
+    at_the_limit = np.array([1 - found.scores[-1], 0, 0], np.float32)
+    assert found.labels(at_the_limit, 0.95, 0.999) == [0]
+
+
+def test_the_chance_of_an_image_is_its_own_and_spread_evenly() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 17, (2_000, 64)).astype(np.float32)
+    chances = np.array([chance_of(image) for image in images])
+    assert np.histogram(chances, 10, (0, 1))[0] == pytest.approx(np.full(10, 200), abs=60)
+    nearly = images * np.float32(1 + 1e-7)
+    apart = np.abs(chances - [chance_of(image) for image in nearly])
+    assert np.minimum(apart, 1 - apart).max() < 0.01
+
+
+def test_an_image_of_zeros_has_a_chance_too() -> None:
+    assert chance_of(np.zeros(64, np.float32)) == 0.0
