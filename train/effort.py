@@ -22,7 +22,7 @@ _HISTOGRAM: Final = 8e-8
 _NETWORK: Final = 3e-10
 _PROJECTION: Final = 8e-10
 _DISTANCE: Final = 3e-9
-_LINEAR: Final = 4e-7
+_LINEAR: Final = 3e-6
 _FEATURE: Final = 3e-8
 _TUNED: Final = 6e7
 """See ``train.tuning``."""
