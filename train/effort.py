@@ -18,7 +18,7 @@ _KERNEL: Final = 4e-9
 _CHECK: Final = 1.5e-9
 _DESCENT: Final = 1e-10
 _SPLIT: Final = 3e-6
-_HISTOGRAM: Final = 8e-8
+_HISTOGRAM: Final = 1.8e-7
 _NETWORK: Final = 3e-10
 _PROJECTION: Final = 8e-10
 _DISTANCE: Final = 3e-9
@@ -117,7 +117,7 @@ def _forest(size: Size) -> tuple[float, float, float]:
 
 def _boosting(size: Size) -> tuple[float, float, float]:
     fit = (
-        _FITS * _HISTOGRAM * 100 * 2 * size.classes * (size.images * size.features * 0.3 / 8 + 3e4)
+        _FITS * _HISTOGRAM * 100 * 2 * size.classes * (size.images * size.features * 0.95 / 8 + 3e4)
     )
     return fit, 2 + 0.05 * size.classes, size.images * size.features * 12
 
