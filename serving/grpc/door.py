@@ -93,7 +93,7 @@ RPCS: Final[Mapping[str, Rpc]] = {
     "ModelMetadata": Rpc(MODEL, "ModelMetadataRequest", "ModelMetadataResponse"),
     "RepositoryIndex": Rpc(INDEX, "RepositoryIndexRequest", "RepositoryIndexResponse"),
 }
-"""All but ModelInfer, whose message is read once its key is known."""
+"""All but ModelInfer."""
 
 
 class Door(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -127,7 +127,10 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[misc]
         )
 
     async def _tell(self, rpc: Rpc, _: Any, context: Any) -> Any:
+        is_read = False
+
         async def answer(scope: Scope, _: Receive) -> Reply:
+            nonlocal is_read
             try:
                 async with asyncio.timeout(BODY_SECONDS):
                     asked = told(rpc.takes, await self._read(context))
@@ -135,7 +138,7 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[misc]
                 raise BodyTimeoutError(
                     f"The message did not arrive within {BODY_SECONDS:.0f} seconds."
                 ) from None
-            body = b""
+            is_read, body = True, b""
             if rpc.route in (MODEL, MODEL_READY):
                 model = f"{asked.name}:{asked.version}" if asked.version else asked.name
                 scope["path_params"] = {"model": model}
@@ -148,7 +151,7 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[misc]
             return await self._answers[rpc.route.path](scope, receive)
 
         reply = await self._reply(rpc.route, _scope(rpc.route, context), answer, _nothing)
-        if reply.status in rpc.refused:
+        if is_read and reply.status in rpc.refused:
             return messages()[rpc.gives](**rpc.refused[reply.status])
         if reply.status != HTTPStatus.OK:
             await _abort(context, reply)
@@ -210,7 +213,12 @@ class _Call:
             return {"type": "http.disconnect"}
         if self._reading is None:
             self._reading = asyncio.create_task(self._asked())
-        asked = await asyncio.shield(self._reading)
+        try:
+            asked = await asyncio.shield(self._reading)
+        except asyncio.CancelledError:
+            # It took too long, and nobody will ask again.
+            self._reading.cancel()
+            raise
         self._is_read = True
         self._scope["path_params"] = {"model": asked.model}
         self._scope["headers"].append((HEADER_LENGTH, b"%d" % asked.length))

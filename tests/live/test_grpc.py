@@ -153,6 +153,7 @@ def test_what_is_wrong_is_said(asked: Asked, message: Any, code: str, sentence: 
     ("method", "message", "sentence"),
     [
         ("ServerLive", b"\xff\xff", "The message is not a valid inference.ServerLiveRequest."),
+        ("ServerReady", b"\xff\xff", "The message is not a valid inference.ServerReadyRequest."),
         ("ModelMetadata", b"\x0a\x02\xc3\x28", "not a valid inference.ModelMetadataRequest."),
         ("ServerLive", b"\x2a\x00" * 1_000_000, "larger than the 16,384 bytes of a ServerLive"),
     ],
