@@ -19,6 +19,7 @@ SETS = (
     "catboost",
     "photos",
     "tracing",
+    "grpc",
     "dev",
 )
 LOCKS = (*SETS, "image", "uv")
@@ -39,6 +40,8 @@ WITHIN = (
     ("boosters", "dev"),
     ("serving", "tracing"),
     ("tracing", "dev"),
+    ("serving", "grpc"),
+    ("grpc", "dev"),
     ("uv", "dev"),
 )
 TRAINING = {"skl2onnx", "onnx", "scikit-learn", "scipy", "skops", "matplotlib", "joblib"}
