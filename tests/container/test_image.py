@@ -111,11 +111,13 @@ def test_every_recipe_trains_and_converts(image: str) -> None:
     assert all(f"\n{name}:" in listed for name in recipes)
 
 
+# All but what imports grpcio, which is for an image of one's own.
 IMPORT_ALL = """
 import importlib, pathlib
 for path in sorted(pathlib.Path().rglob("*.py")):
-    if not {"migrations", "deploy"} & set(path.parts):
-        importlib.import_module(".".join(path.with_suffix("").parts))
+    name = ".".join(path.with_suffix("").parts)
+    if not {"migrations", "deploy"} & set(path.parts) and name != "serving.grpc.door":
+        importlib.import_module(name)
 """
 
 
