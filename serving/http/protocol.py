@@ -16,12 +16,7 @@ from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.server import ServerState
 
-from errors import (
-    BadRequestError,
-    BodyTimeoutError,
-    OverloadedError,
-    RequestError,
-)
+from errors import BadRequestError, BodyTimeoutError, OverloadedError, RequestError
 from serving.http.bounded import BoundedProtocol
 from serving.http.guard import Guard, Limits, State
 from serving.http.head import (
