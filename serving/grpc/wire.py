@@ -14,14 +14,15 @@ SMALL_BYTES: Final = 16_384
 """What takes less time than the look."""
 
 MAX_FIELDS: Final = 2_000
-"""On each level: 256 images, or a shape, are few."""
+"""Of all levels together: 256 images, or a shape, are few."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED: Final = {_FIXED64: 8, _FIXED32: 4}
 _MOST_VARINT_BYTES: Final = 10
 
-# Messages within a ModelInferRequest: inputs, outputs, and a tensor's contents. By their path.
-_INPUTS: Final = ((5,), (5, 5))
+# Messages within a ModelInferRequest that have fields of their own: inputs, their contents, and
+# outputs. By their path.
+_WITHIN: Final = ((5,), (5, 5), (6,))
 
 
 def check_fields(data: bytes) -> None:
@@ -45,7 +46,7 @@ class _Look:
                     "raw_input_contents, or packed."
                 )
             within = (*path, number)
-            if stop > start and within in _INPUTS:
+            if stop > start and within in _WITHIN:
                 self.message(start, stop, within)
 
     def _fields(self, at: int, end: int) -> Iterator[tuple[int, int, int]]:

@@ -40,6 +40,7 @@ def test_what_people_send_has_few(data: bytes) -> None:
         request(raw_input_contents=[b""] * SMALL_BYTES),
         contents(bytes_contents=[b""] * SMALL_BYTES),
         request(inputs=[{"parameters": {str(number): {} for number in range(MAX_FIELDS + 1)}}]),
+        request(outputs=[{"parameters": {str(number): {} for number in range(MAX_FIELDS + 1)}}]),
         # Numbers that are not packed.
         request(inputs=[{"contents": {}}]).join([b"", b"\x2a\x09" + b"\x2a\x07" * 9000]),
     ],
