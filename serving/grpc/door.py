@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope
 from errors import BodyTimeoutError, RequestError
 from logs.lines import raised
 from serving.grpc.messages import SERVICE, messages
-from serving.grpc.transcoding import Inference, described, inference, inferred, told
+from serving.grpc.transcoding import Inference, described, inference, inferred, tagged, told
 from serving.grpc.turns import Turns
 from serving.http.body import BODY_SECONDS
 from serving.http.front import Admit, Answer
@@ -127,31 +127,27 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[misc]
         )
 
     async def _tell(self, rpc: Rpc, _: Any, context: Any) -> Any:
-        is_read = False
+        scope = _scope(rpc.route, context)
+        await self._enter(scope, context)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                asked = told(rpc.takes, await self._read(context))
+        except TimeoutError:
+            late = f"The message did not arrive within {BODY_SECONDS:.0f} seconds."
+            await _abort(context, oip_error(BodyTimeoutError(late)))
+        except RequestError as error:
+            await _abort(context, oip_error(error))
+        body = b""
+        if rpc.route in (MODEL, MODEL_READY):
+            scope["path_params"] = {"model": tagged(asked.name, asked.version)}
+        elif rpc.route is INDEX:
+            body = orjson.dumps({"ready": asked.ready})
 
-        async def answer(scope: Scope, _: Receive) -> Reply:
-            nonlocal is_read
-            try:
-                async with asyncio.timeout(BODY_SECONDS):
-                    asked = told(rpc.takes, await self._read(context))
-            except TimeoutError:
-                raise BodyTimeoutError(
-                    f"The message did not arrive within {BODY_SECONDS:.0f} seconds."
-                ) from None
-            is_read, body = True, b""
-            if rpc.route in (MODEL, MODEL_READY):
-                model = f"{asked.name}:{asked.version}" if asked.version else asked.name
-                scope["path_params"] = {"model": model}
-            elif rpc.route is INDEX:
-                body = orjson.dumps({"ready": asked.ready})
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
 
-            async def receive() -> Message:
-                return {"type": "http.request", "body": body, "more_body": False}
-
-            return await self._answers[rpc.route.path](scope, receive)
-
-        reply = await self._reply(rpc.route, _scope(rpc.route, context), answer, _nothing)
-        if is_read and reply.status in rpc.refused:
+        reply = await self._reply(rpc.route, scope, receive)
+        if reply.status in rpc.refused:
             return messages()[rpc.gives](**rpc.refused[reply.status])
         if reply.status != HTTPStatus.OK:
             await _abort(context, reply)
@@ -160,9 +156,9 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     async def _infer(self, _: Any, context: Any) -> Any:
         scope = _scope(INFER, context)
+        await self._enter(scope, context)
         call = _Call(scope, partial(self._read, context))
-        answer = self._answers[INFER.path]
-        task = asyncio.create_task(self._reply(INFER, scope, answer, call.receive))
+        task = asyncio.create_task(self._reply(INFER, scope, call.receive))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
@@ -175,19 +171,20 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[misc]
         await context.send_initial_metadata(_metadata(reply))
         return inferred(reply)
 
+    async def _enter(self, scope: Scope, context: Any) -> None:
+        """Ends the RPC unless the gate lets it in."""
+        refusal = self._admit(scope)
+        if refusal is not None:
+            await _abort(context, in_their_shape(refusal))
+
     async def _read(self, context: Any) -> bytes:
         data = await self._turns.take(context.read)
         # None: the client has sent no message.
         return data if isinstance(data, bytes) else b""
 
-    async def _reply(self, route: Route, scope: Scope, answer: Answer, receive: Receive) -> Reply:
-        refusal = self._admit(scope)
-        if refusal is not None:
-            return in_their_shape(refusal)
+    async def _reply(self, route: Route, scope: Scope, receive: Receive) -> Reply:
         try:
-            return await answer(scope, receive)
-        except RequestError as error:
-            return oip_error(error)
+            return await self._answers[route.path](scope, receive)
         except Exception as error:  # noqa: BLE001 - it is logged
             logger.error("%s failed", route.path, extra=raised(error))  # noqa: TRY400 - as text
             return oip_error(INTERNAL)
@@ -229,10 +226,6 @@ class _Call:
         return await off_loop_if_large(data, inference, data)
 
 
-async def _nothing() -> Message:
-    return {"type": "http.disconnect"}
-
-
 async def _refuse(method: str, _: Any, context: Any) -> None:
     await context.abort(
         Code.UNIMPLEMENTED,
@@ -241,7 +234,7 @@ async def _refuse(method: str, _: Any, context: Any) -> None:
 
 
 async def _abort(context: Any, reply: Reply) -> None:
-    """End the RPC with the status and sentence of an error's reply."""
+    """End the RPC, by an exception, with the status and sentence of an error's reply."""
     code = _CODES.get(reply.status, Code.INTERNAL)
     await context.abort(code, orjson.loads(reply.body)["error"], _metadata(reply))
 

@@ -69,9 +69,13 @@ def inference(data: bytes) -> Inference:
         ],
     }
     head = orjson.dumps(fields)
-    version = asked.model_version
-    model = f"{asked.model_name}:{version}" if version else asked.model_name
+    model = tagged(asked.model_name, asked.model_version)
     return Inference(model, len(head), b"%b%b" % (head, content or b""))
+
+
+def tagged(name: str, version: str) -> str:
+    """A model with its version, if one is named."""
+    return f"{name}:{version}" if version else name
 
 
 def told(kind: str, data: bytes) -> Any:
