@@ -16,7 +16,7 @@ import pytest
 from serving.grpc.messages import messages
 from tests.clients.environments import interpreter
 from tests.clients.proxy import recording
-from tests.servers import Server, free_port, serve
+from tests.servers import ROOT, Server, free_port, serve
 
 HERE = Path(__file__).parent
 IMAGE = HERE.parent / "data" / "digit8.jpg"
@@ -78,7 +78,8 @@ del REFUSED_BY_GRPC["get_model_config(nothing)"]
 def calls(name: str, address: str) -> dict[str, Any]:
     """What a client's script prints: each call and its answer."""
     done = subprocess.run(
-        [str(interpreter(name)), str(HERE / f"{name}.py"), address, str(IMAGE)],
+        [str(interpreter(name)), "-m", f"tests.clients.{name}", address, str(IMAGE)],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

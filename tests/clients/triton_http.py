@@ -1,16 +1,17 @@
 """Every call of ``tritonclient.http`` that concerns a server like ours; run by the interpreter of
-an environment of its own: ``python triton_http.py host:port image``. Prints JSON, a line a call."""
+an environment of its own: ``python -m tests.clients.triton_http host:port image``. Prints JSON, a
+line a call."""
 
-import json
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tritonclient.http as http
-from tritonclient.utils import InferenceServerException
+
+from tests.clients import triton_calls
+from tests.clients.triton_calls import ask_wrongly, plain
 
 client = http.InferenceServerClient(sys.argv[1])
 image = Path(sys.argv[2]).read_bytes()
@@ -24,20 +25,13 @@ def tensor(name: str, content: Any, datatype: str, *, binary: bool = True) -> ht
 
 def said(value: Any) -> Any:
     """As JSON has it."""
-    if isinstance(value, http.InferResult):
-        names = [output["name"] for output in value.get_response()["outputs"]]
-        return {name: said(value.as_numpy(name).tolist()) for name in names}
-    if isinstance(value, bytes):
-        return value.decode()
-    return [said(one) for one in value] if isinstance(value, list) else value
+    if not isinstance(value, http.InferResult):
+        return plain(value)
+    names = [output["name"] for output in value.get_response()["outputs"]]
+    return {name: plain(value.as_numpy(name).tolist()) for name in names}
 
 
-def call(name: str, ask: Callable[[], Any]) -> None:
-    try:
-        answer = said(ask())
-    except InferenceServerException as error:
-        answer = f"{error.status()}: {error.message()}"
-    sys.stdout.write(json.dumps({"call": name, "answer": answer}) + "\n")
+call = partial(triton_calls.call, said=said)
 
 
 files = tensor("image", np.array([image], object), "BYTES")
@@ -77,27 +71,4 @@ call("infer, features", lambda: client.infer("clf", [features]))
 call("infer, features in JSON", lambda: client.infer("clf", [numbers]))
 call("async_infer", lambda: client.async_infer("clf", [files]).get_result())
 call("infer, two inputs", lambda: client.infer("clf", [files, pixels]))
-for name, content, datatype in (
-    ("photo", np.array([image], object), "BYTES"),
-    ("image", np.zeros((1, 8, 8, 1), np.uint8), "UINT8"),
-    ("pixels", np.zeros((1, 9, 9, 1), np.uint8), "UINT8"),
-    ("features", np.zeros((1, 63), np.float32), "FP32"),
-    ("features", np.zeros((1, 64), np.float64), "FP64"),
-    ("features", np.full((1, 64), np.nan, np.float32), "FP32"),
-    ("image", np.array([b"\xff\xd8\xff"], object), "BYTES"),
-    ("image", np.array([b"x"] * 257, object), "BYTES"),
-):
-    call(
-        f"infer, {name} of {datatype} and shape {list(content.shape)}",
-        partial(client.infer, "clf", [tensor(name, content, datatype)]),
-    )
-call(
-    "infer, an output that there is none of",
-    lambda: client.infer("clf", [files], outputs=[http.InferRequestedOutput("scores")]),
-)
-call("load_model(clf)", lambda: client.load_model("clf"))
-call("unload_model(clf)", lambda: client.unload_model("clf"))
-call("get_inference_statistics()", client.get_inference_statistics)
-call("get_trace_settings()", client.get_trace_settings)
-call("get_log_settings()", client.get_log_settings)
-call("get_system_shared_memory_status()", client.get_system_shared_memory_status)
+ask_wrongly(call, client, files, tensor, http.InferRequestedOutput)
