@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import os
 import sys
 import time
 from array import array
@@ -204,6 +205,8 @@ def prepare(dialect: Dialect, images: Path, secret: str = "") -> tuple[list[byte
 
 def main() -> None:
     plan = Plan(**json.load(sys.stdin))
+    if plan.yields:
+        os.nice(19)
     requests, labels = prepare(DIALECTS[plan.dialect], Path(plan.images), plan.secret)
     result = uvloop.run(Load(plan, requests, labels).run())
     print(json.dumps(asdict(result)))

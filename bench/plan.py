@@ -16,6 +16,8 @@ class Plan:
 
     The first ``warm`` seconds come on top and are not measured; ``root`` and ``mark`` are a
     ``Tree``'s, whose processor time is taken. ``secret``: of the key that each request carries.
+    ``yields``: whether all others go first where a processor is short, since this client stands for
+    one on a machine of its own.
     """
 
     port: int
@@ -28,6 +30,7 @@ class Plan:
     root: int = 0
     mark: str = ""
     secret: str = ""
+    yields: bool = False
 
 
 @dataclass(frozen=True)

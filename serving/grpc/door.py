@@ -5,6 +5,7 @@ metrics are theirs.
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from http import HTTPStatus
@@ -36,6 +37,7 @@ from serving.http.oip import (
 )
 from serving.http.reply import INTERNAL, Reply
 from serving.http.route import Route
+from serving.http.throttle import Throttle
 from serving.offloop import off_loop_if_large
 
 logger = logging.getLogger("pupila.grpc")
@@ -106,6 +108,7 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[misc]
     def __init__(self, answers: Mapping[str, Answer], admit: Admit, reading: int) -> None:
         self._answers = answers
         self._admit = admit
+        self._throttle = Throttle()
         self._turns = Turns(reading)
         # Those that their client has given up end by themselves.
         self._tasks: set[asyncio.Task[Reply]] = set()
@@ -175,6 +178,7 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[misc]
         """Ends the RPC unless the gate lets it in."""
         refusal = self._admit(scope)
         if refusal is not None:
+            await asyncio.sleep(self._throttle.wait(time.monotonic()))
             await _abort(context, in_their_shape(refusal))
 
     async def _read(self, context: Any) -> bytes:

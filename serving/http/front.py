@@ -9,8 +9,10 @@ It also gives every error the one shape ``{"detail": "<one sentence>"}``, whatev
 Starlette gave it. What is below ``/v2`` is answered here too, in the shapes of that protocol.
 """
 
+import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
@@ -30,6 +32,7 @@ from serving.http.drain import closing
 from serving.http.reply import INTERNAL, Reply, error_reply
 from serving.http.route import Asked, Route
 from serving.http.routes import DOCUMENT, HOT, PREDICT, is_console, model_in
+from serving.http.throttle import Throttle
 from serving.http.uploads import ORIGINAL_TYPE
 
 logger = logging.getLogger("pupila.front")
@@ -83,6 +86,7 @@ class Front:
         self._draining = draining
         self._cors = cors or Cors()
         self._admit = admit
+        self._throttle = Throttle()
         self._console = console
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,6 +105,9 @@ class Front:
         if refusal is not None:
             if oip.is_below(path):
                 refusal = oip.in_their_shape(refusal)
+            late = self._throttle.wait(time.monotonic())
+            if late and not self._draining():
+                await asyncio.sleep(late)
             await self._send(refusal, send)
             return
         route = HOT.get(path)
