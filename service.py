@@ -188,15 +188,15 @@ class Pupila:
     @bentoml.on_startup
     async def start(self) -> None:
         FACTS.certificate = certificate_expiry()
+        HttpProtocol.listen()
         DRAIN.listen()
         await self.running.enter_async_context(beating())
-        number = internals.worker_number()
-        await self.running.enter_async_context(tracing(SETTINGS, release(), number))
-        self.running.callback(self.records.close)
-        self.running.callback(self.labels.close)
-        self.running.callback(self.backend.close)
-        keys = KeyWatch(SETTINGS, self.records, KEYRING, WORKERS).running()
-        await self.running.enter_async_context(keys)
+        trace = tracing(SETTINGS, release(), internals.worker_number())
+        await self.running.enter_async_context(trace)
+        for closed in (self.records, self.labels, self.backend):
+            self.running.callback(closed.close)
+        keys = KeyWatch(SETTINGS, self.records, KEYRING, WORKERS)
+        await self.running.enter_async_context(keys.running())
         routing = RoutingWatch(SETTINGS, self.records, self.registry)
         # Before the store is read, so that nobody answers who was not decided on.
         await routing.refresh()

@@ -83,12 +83,14 @@ class Probe:
 @dataclass(frozen=True)
 class Findings:
     """``crowd`` is the peak with as many connections as the overload has, each asking again once it
-    is answered; ``recovery`` in seconds, None if it was not within a minute; ``longest`` is what a
-    lone client waited at most before, in seconds, twice."""
+    is answered; ``newcomer``: seconds that a lone client waited during the overload, which connects
+    anew for each request, the shortest first; ``recovery`` in seconds, None if it was not within a
+    minute; ``longest`` is what a lone client waited at most before, in seconds, twice."""
 
     peak: Result
     crowd: Result
     overload: Result
+    newcomer: list[float]
     hostile: dict[str, int]
     longest: float
     recovery: float | None
@@ -112,7 +114,11 @@ def overload(runner: Runner, times: float, connections: int, seconds: float) -> 
             # Other things run on the machine too: the slowest of a hundred is an accident.
             longest = 2 * before[int(len(before) * 0.95)]
             attack = pool.submit(_attack, hostile, seconds)
+            asked = len(probe.answers)
             result = run(plan)
+            newcomer = sorted(
+                seconds for when, _, seconds in probe.answers[asked:] if when < result.stopped_at
+            )
             recovery = None
             until = time.monotonic() + RECOVERY_SECONDS
             while recovery is None and time.monotonic() < until:
@@ -121,7 +127,7 @@ def overload(runner: Runner, times: float, connections: int, seconds: float) -> 
         finally:
             probe.stop.set()
         watching.result()
-        return Findings(peak, crowd, result, attack.result(), longest, recovery)
+        return Findings(peak, crowd, result, newcomer, attack.result(), longest, recovery)
 
 
 def _attack(arguments: list[str], seconds: float) -> dict[str, int]:
@@ -134,6 +140,11 @@ def _attack(arguments: list[str], seconds: float) -> dict[str, int]:
         check=True,
     )
     return dict(json.loads(done.stdout))
+
+
+def _percentiles(seconds: list[float]) -> str:
+    half, most = (seconds[int(len(seconds) * part)] * 1000 for part in (0.5, 0.99))
+    return f"{half:.0f}, {most:.0f}"
 
 
 def share(result: Result, peak: Result) -> float:
@@ -150,16 +161,14 @@ def report(found: Findings, floor: Findings, times: float, connections: int, arg
         ["peak before, right answers/s", f"{peak:,.0f}"],
         ["asked, requests/s", f"{times * peak:,.0f}"],
         ["right answers/s", f"{goodput:,.0f}, {share(result, found.peak):.0%} of the peak"],
-        [
-            f"peak with {connections:,} connections",
-            f"{crowd:,.0f}",
-        ],
+        [f"peak with {connections:,} connections", f"{crowd:,.0f}"],
         ["right answers/s of that", f"{share(result, found.crowd):.0%}"],
         [
             "floor under the same: answers {}, reads nothing",
             f"{share(floor.overload, floor.peak):.0%} of its peak",
         ],
         ["p50, p99 of right answers, ms", f"{result.p50_ms:.0f}, {result.p99_ms:.0f}"],
+        ["p50, p99 of a client that connects anew, ms", _percentiles(found.newcomer)],
         ["503 with Retry-After", f"{result.refused:,}"],
         ["any other answer", f"{result.wrong:,} {result.first_wrong}".strip()],
         ["no answer", f"{result.lost:,}"],

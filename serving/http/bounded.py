@@ -5,10 +5,12 @@ go, they would hold everybody else up for 0.2 s.
 """
 
 import asyncio
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from serving.http.backlog import Backlog
 
 MAX_WAITING: Final = 16
 """Requests of a connection that are parsed and wait for an answer to an earlier one."""
@@ -43,6 +45,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     __slots__ = ("_chunks", "_waiting")
 
+    backlog: ClassVar[Backlog | None] = None
+
+    @classmethod
+    def listen(cls) -> None:
+        """Accept those who wait from now on; called when the server of this process starts."""
+        cls.backlog = Backlog.of_this_process()
+
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._waiting = b""
@@ -51,6 +60,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.flow = _Flow(transport)
+        if self.backlog is not None:
+            self.backlog.relieve()
 
     def read(self, data: bytes) -> bytes:
         """Take data in; returns what is to wait, because it is enough for a turn."""

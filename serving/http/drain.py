@@ -8,15 +8,12 @@ requests of 1,400 a second.
 """
 
 import asyncio
-import contextlib
 import signal
-import socket
-from collections.abc import Iterable, Iterator
 from types import FrameType
 
 from starlette.types import Message, Send
 
-from serving.http.server import HttpServer
+from serving.http.server import HttpServer, accepted
 
 # How long the sockets accept nobody before they are closed, so that no handshake is in progress.
 _QUIET_SECONDS = 0.05
@@ -68,25 +65,17 @@ async def _stop_accepting(server: HttpServer) -> None:
     """Accept the connections in the queues of the server's sockets, and none after them."""
     sockets = server.stop_listening()
     for listener in sockets:
-        listener.setblocking(False)
         # A queue of one; the kernel ignores further attempts to connect. When the sockets close,
         # these are refused, as if the server had not been there.
         listener.listen(0)
-    for client in _queued(sockets):
+    for client in [client for listener in sockets for client in accepted(listener)]:
         await server.adopt(client)
     await asyncio.sleep(_QUIET_SECONDS)
-    last = list(_queued(sockets))
+    last = [client for listener in sockets for client in accepted(listener)]
     for listener in sockets:
         listener.close()
     for client in last:
         await server.adopt(client)
-
-
-def _queued(sockets: Iterable[socket.socket]) -> Iterator[socket.socket]:
-    for listener in sockets:
-        with contextlib.suppress(OSError):
-            while True:
-                yield listener.accept()[0]
 
 
 async def _wait_for_answers(server: HttpServer) -> None:

@@ -3,15 +3,25 @@ and ``shortcuts.py``. ``tests/serving/http/test_server.py`` checks each use by n
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from typing import Any, Self
 
 from uvicorn import Server
 from uvicorn.config import HTTP_PROTOCOLS
+
+
+def accepted(listener: socket.socket) -> Iterator[socket.socket]:
+    """The connections in a socket's queue; ends when none is left, or none can be accepted."""
+    listener.setblocking(False)
+    with contextlib.suppress(OSError):
+        while True:
+            yield listener.accept()[0]
 
 
 class HttpServer:
@@ -38,6 +48,14 @@ class HttpServer:
         for listening in self._server.servers:
             listening.close()
         return copies
+
+    def queued(self) -> Iterator[socket.socket]:
+        """Accepts the connections that wait; ends when none does, or none can be accepted."""
+        for listening in self._server.servers:
+            for listener in listening.sockets:
+                # A copy, because an event loop's own sockets do not accept.
+                with socket.socket(fileno=os.dup(listener.fileno())) as copy:
+                    yield from accepted(copy)
 
     async def adopt(self, client: socket.socket) -> None:
         """Serve an accepted connection like those that uvicorn accepts itself."""
