@@ -47,9 +47,10 @@ class Copier:
         """What images are for, and where they may be decoded already; from any thread."""
         self._sources[model, version] = spec, reduced
 
-    def copy(self, prediction: KeptPrediction) -> int:
+    def copy(self, prediction: KeptPrediction, *, hurried: bool = False) -> int:
         """Replace the image of an accepted prediction, if it is much too large and there is time;
-        returns the bytes that it has become smaller by."""
+        returns the bytes that it has become smaller by. ``hurried``: only if it is decoded already,
+        since then the original would take longer to write."""
         image = prediction.image
         source = self._sources.get((prediction.model, prediction.version))
         if image is None or source is None or len(image) < _SMALL_BYTES or not self._is_on:
@@ -58,6 +59,8 @@ class Copier:
             return 0
         spec, reduced = source
         decoded = reduced.take(image) if reduced is not None else None
+        if hurried and decoded is None:
+            return 0
         begun = self._spent()
         try:
             copy = make_copy(examine(image, self._max_pixels), spec, self._max_bytes, decoded)

@@ -247,15 +247,15 @@ class Flusher:
             self._doubt = None
 
     def _make_ready(self, size: int) -> None:
-        """Put copies in place of large images, at most so many, unless somebody waits, memory runs
-        out, or the server stops."""
+        """Put copies in place of large images, at most so many, unless somebody waits or the server
+        stops."""
         until = time.monotonic() + _COPY_SECONDS
         while self._ready < min(size, len(self._kept)):
-            hurried = bool(self._waiting) or self._stopping or self._ledger.is_crowded
-            if hurried or self._doubt is not None:
+            if self._waiting or self._stopping or self._doubt is not None:
                 self._ready = len(self._kept)
                 return
-            self._ledger.shrunk(self._copier.copy(self._kept[self._ready]))
+            next_one, hurried = self._kept[self._ready], self._ledger.is_crowded
+            self._ledger.shrunk(self._copier.copy(next_one, hurried=hurried))
             self._ready += 1
             if time.monotonic() > until:
                 # Somebody may wait by now.

@@ -46,6 +46,11 @@ class Ledger:
         return self._taken - self._released
 
     @property
+    def is_filling(self) -> bool:
+        """Whether they take more than a quarter of the memory that they may."""
+        return self._taken_bytes - self._released_bytes > self._max_bytes / 4
+
+    @property
     def is_crowded(self) -> bool:
         """Whether they take more than half of the memory that they may."""
         return self._taken_bytes - self._released_bytes > self._max_bytes / 2

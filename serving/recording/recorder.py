@@ -74,6 +74,7 @@ class Recorder:
         self._samplers: dict[str, Sampler[KeptPrediction]] = {}
         self._sinks: dict[Engine | None, _Sink] = {}
         self._pairs = Pairs(self._per_minute, self._ledger.take_disagreeing)
+        self._filling = asyncio.Event()
         self._counted = 0.0
         self._minute = minute_of(time.time())
 
@@ -243,12 +244,22 @@ class Recorder:
             # One that waits for its pair may be kept for that.
             if not self._pairs.replaced(replaced):
                 self._passed.add(replaced)
+        if self._ledger.is_filling and not self._flusher.busy:
+            # Photos of megabytes: half a second of them is more than may wait.
+            self._filling.set()
         return prediction
+
+    async def _window(self) -> None:
+        """Until the window is over, by its time or because what waits takes much memory."""
+        self._filling.clear()
+        # Not beyond the end of the minute: counts belong to the minute in which they were made.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(WINDOW_SECONDS, 60 - time.time() % 60)):
+                await self._filling.wait()
 
     async def _tick(self) -> None:
         while True:
-            # Not beyond the end of the minute: counts belong to the minute in which they were made.
-            await asyncio.sleep(min(WINDOW_SECONDS, 60 - time.time() % 60))
+            await self._window()
             if not self._flusher.busy:
                 self._ledger.is_current()
             sampled = self._pairs.ready(self._close())
