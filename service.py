@@ -55,7 +55,6 @@ from serving.http.schema import (
 from serving.http.server import certificate_expiry, use_http_protocol
 from serving.inference.admission import Admission
 from serving.inference.memory import workers
-from serving.inference.registry import Registry
 from serving.keys.gate import Gate
 from serving.keys.keyring import Keyring
 from serving.keys.watch import KeyWatch, opening
@@ -69,6 +68,7 @@ from serving.recording.keeper import DiskKeeper
 from serving.recording.recorder import Recorder
 from serving.refusals import refuse
 from serving.rollouts import Rollouts
+from serving.routing.registry import Registry
 from serving.routing.trials import Trials
 from serving.routing.watch import RoutingWatch
 from serving.series import EXEMPLARS
@@ -191,7 +191,7 @@ class Pupila:
         HttpProtocol.listen()
         DRAIN.listen()
         await self.running.enter_async_context(beating())
-        trace = tracing(SETTINGS, release(), internals.worker_number())
+        trace = tracing(SETTINGS, release(), internals.worker_number(), Endpoint)
         await self.running.enter_async_context(trace)
         for closed in (self.records, self.labels, self.backend):
             self.running.callback(closed.close)

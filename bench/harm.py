@@ -3,10 +3,11 @@
     python -m bench.harm [--seeds 5] [--windows 40]
 
 For each recipe and seed a third of the digits is production; a classifier and its half-data copies
-are trained on the rest, as ``python -m train`` does. Each of the 26 shifts of ``bench.shifts``
-gives the true drop, the accuracy on all of production minus that after the shift, and windows drawn
-from it. A window is harmed if its shift's drop is above 5 points. The same with drawn shapes, RGB
-64x64.
+are trained on the rest, as ``python -m train`` does, with the reference that it keeps. Each of the
+26 shifts of ``bench.shifts``, and each of the parts of ``bench.shipped``, gives the true drop, the
+accuracy on all of production minus that after the shift, and windows drawn from it. A window is
+harmed if its shift's drop is above 5 points. The same with drawn shapes, RGB 64x64, without the
+parts.
 """
 
 import sys
@@ -21,7 +22,8 @@ from numpy.typing import NDArray
 
 from bench.machine import heading
 from bench.process import ROOT
-from bench.shifts import SHIFTS, Shift
+from bench.shifts import SHIFTS, Change, Shift
+from bench.shipped import ODD, PARTS, whole
 from bench.table import markdown
 from images.spec import ImageSpec
 from models.offline.halves import convert_halves
@@ -35,7 +37,7 @@ from train.fit import train
 from train.folder import load_folder
 
 RECIPES = ("svc", "logistic", "forest", "mlp")
-WINDOWS = (100, 200, 500, 1000)
+WINDOWS = (50, 100, 200, 300, 500)
 SHOWN = 500
 SHAPES_OF_EACH = 300
 FIRST_SEED = 1000
@@ -58,6 +60,23 @@ these are for the drift views to find, and then for labels.
 """
 
 
+def _of_part(name: str, part: float) -> Change:
+    def changed(
+        pixels: NDArray[np.uint8], spec: ImageSpec, rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        odd = rng.permutation(len(pixels))[: round(part * len(pixels))]
+        result = pixels.copy()
+        result[odd] = whole(name, pixels[odd], spec)
+        return result
+
+    return changed
+
+
+PARTIAL = tuple(
+    Shift(f"{part:.0%} {name}", "part", _of_part(name, part)) for name in ODD for part in PARTS
+)
+
+
 @dataclass(frozen=True)
 class Trial:
     """``windows`` windows of one shift, of which ``flagged`` were."""
@@ -72,7 +91,12 @@ class Trial:
 
 
 def trials(
-    data: Dataset, recipe: str, seed: int, windows: int, rule: HarmSettings
+    data: Dataset,
+    recipe: str,
+    seed: int,
+    windows: int,
+    rule: HarmSettings,
+    shifts: Sequence[Shift],
 ) -> Iterator[Trial]:
     """All shifts at all window sizes."""
     parts = split(data, 1 / 3, seed)
@@ -94,7 +118,7 @@ def trials(
 
     accuracy = float(answers(production.pixels)[0].mean())
     rng = np.random.default_rng(seed)
-    for shift in SHIFTS:
+    for shift in shifts:
         right, disagreeing = answers(shift.apply(production.pixels, spec, rng))
         drop = accuracy - _accuracy(right, shift, production, rng)
         for size in WINDOWS:
@@ -117,10 +141,12 @@ def _accuracy(
     return float(np.mean(list(draws)))
 
 
-def shift_table(found: Sequence[Trial], recipes: Sequence[str], size: int) -> str:
+def shift_table(
+    found: Sequence[Trial], recipes: Sequence[str], size: int, shifts: Sequence[Shift]
+) -> str:
     """For each shift and recipe: true drop, mean estimate, and proportion of windows flagged."""
     rows = []
-    for shift in SHIFTS:
+    for shift in shifts:
         cells = [shift.name]
         for recipe in recipes:
             some = [
@@ -175,16 +201,18 @@ def _proportion(some: Sequence[Trial]) -> str:
     return f"{sum(trial.flagged for trial in some) / sum(trial.windows for trial in some):.3f}"
 
 
-def tables(data: Dataset, seeds: int, windows: int) -> str:
+def tables(data: Dataset, seeds: int, windows: int, shifts: Sequence[Shift]) -> str:
     """For all recipes: windows flagged by shift, and by window size."""
     rule = HarmSettings()
     found = [
         trial
         for recipe in RECIPES
         for seed in range(FIRST_SEED, FIRST_SEED + seeds)
-        for trial in trials(data, recipe, seed, windows, rule)
+        for trial in trials(data, recipe, seed, windows, rule, shifts)
     ]
-    return f"{shift_table(found, RECIPES, SHOWN)}\n\n{total_table(found, RECIPES, rule.drop)}"
+    return (
+        f"{shift_table(found, RECIPES, SHOWN, shifts)}\n\n{total_table(found, RECIPES, rule.drop)}"
+    )
 
 
 @click.command()
@@ -194,11 +222,12 @@ def tables(data: Dataset, seeds: int, windows: int) -> str:
 def main(seeds: int, windows: int, output: Path) -> None:
     """Take all measurements, which need a quarter of an hour."""
     text = [heading("Harm without labels", ["python -m bench.harm", *sys.argv[1:]]), EXPLAINED]
-    text += ["## digits", "", tables(load_digits(ImageSpec.parse("digits")), seeds, windows), ""]
+    digits = load_digits(ImageSpec.parse("digits"))
+    text += ["## digits", "", tables(digits, seeds, windows, (*SHIFTS, *PARTIAL)), ""]
     with tempfile.TemporaryDirectory() as folder:
         path = draw_folder(Path(folder) / "shapes", SHAPES_OF_EACH)
         data = load_folder(path, ImageSpec.parse("rgb-64x64"))
-        text += ["## shapes, RGB 64x64", "", tables(data, seeds, windows), "", FAILS]
+        text += ["## shapes, RGB 64x64", "", tables(data, seeds, windows, SHIFTS), "", FAILS]
     output.write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
     click.echo(f"Wrote {output}.")
 

@@ -35,6 +35,7 @@ PER_WEEK = 100
 HOURS = 365 * 24
 RECIPES = ("svc", "forest", "logistic", "knn", "mlp")
 WRONG = 0.03
+FITS = 4
 
 EXPLAINED = f"""
 ## Calm traffic
@@ -56,11 +57,12 @@ LABELS = f"""
 ## Wrong labels
 
 {WRONG:.0%} of the labels of digits to train on are changed to another class. *found*: of these, the
-proportion that is suspected; *precision*: of the suspected, the proportion that was changed; the
+proportion that is left out; *precision*: of those left out, the proportion that was changed; the
 rest are digits that are hard to tell. *clean*: accuracy on digits of which no label was changed, in
-%, after a training on the right labels; then what it loses, in points, by the changed labels, and
-by the changed labels without the suspected. Means over the seeds, and in brackets the worst. The
-targets are 0.8, 0.5, and a loss of at most 0.5.
+%, after a training on the right labels; then what it loses, in points, by the changed labels,
+without those left out, and, as somebody would who knows them, without exactly the changed ones.
+Each training is the mean of {FITS} with seeds of their own. Means over the seeds, and in brackets
+the worst. The targets are 0.8, 0.5, and a loss of at most 0.5.
 """
 
 FAILS = """
@@ -82,6 +84,7 @@ class Errors:
     clean: float
     dirty: float
     cleaned: float
+    known: float
 
 
 def year(accurate: float, rng: np.random.Generator, rules: TriggerRules) -> int:
@@ -165,6 +168,7 @@ def errors(data: Dataset, name: str, seeds: int) -> Iterator[Errors]:
             _accuracy(name, train, right, everything, test, seed),
             _accuracy(name, train, given, everything, test, seed),
             _accuracy(name, train, given, rest, test, seed),
+            _accuracy(name, train, given, np.setdiff1d(everything, changed), test, seed),
         )
 
 
@@ -176,10 +180,13 @@ def _accuracy(
     test: Dataset,
     seed: int,
 ) -> float:
-    estimator = recipe(name).build(seed, DataSize.of(given[rows]))
+    found = []
     with threadpool_limits(1, user_api="blas"):
-        estimator.fit(train.features()[rows], given[rows])
-        return float((estimator.predict(test.features()) == test.targets).mean())
+        for fit in range(FITS):
+            estimator = recipe(name).build(seed + 1000 * fit, DataSize.of(given[rows]))
+            estimator.fit(train.features()[rows], given[rows])
+            found.append(float((estimator.predict(test.features()) == test.targets).mean()))
+    return float(np.mean(found))
 
 
 def error_table(data: Dataset, seeds: int) -> str:
@@ -194,9 +201,11 @@ def error_table(data: Dataset, seeds: int) -> str:
                 f"{100 * np.mean([one.clean for one in found]):.2f}",
                 _high([100 * (one.clean - one.dirty) for one in found]),
                 _high([100 * (one.clean - one.cleaned) for one in found]),
+                _high([100 * (one.clean - one.known) for one in found]),
             ]
         )
-    head = ("recipe", "found", "precision", "clean", "lost, changed", "lost, without the suspected")
+    lost = ("lost, changed", "lost, without those left out", "lost, without the changed")
+    head = ("recipe", "found", "precision", "clean", *lost)
     return markdown(head, rows)
 
 

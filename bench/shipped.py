@@ -32,6 +32,7 @@ HOLDOUT, EVERYTHING = 360, 1797
 SIZES = (50, 100, 200, 300, 500)
 STREAM = 3
 POOL, SHIFTED = 20_000, 3_000
+ODD = ("flipped", "inverted", "letters", "rotated by 30 degrees")
 PARTS = (0.05, 0.1, 0.2, 0.5)
 LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 
@@ -184,7 +185,7 @@ def main(
         if streams:
             cells = [measured(shipped, pool, None, size, 0.0, 4 * streams) for size in sizes]
             rows.append(["nothing", *(f"{below:.4f} {found:.3f}" for below, found in cells)])
-        for name in ("flipped", "inverted", "letters", "rotated by 30 degrees") if streams else ():
+        for name in ODD if streams else ():
             start = pool.pixels[:SHIFTED]
             changed = population.described(
                 whole(name, start, population.spec), pool.labels[:SHIFTED]

@@ -16,6 +16,11 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+def model_name(asked: str) -> str:
+    """The model's name in what a client asks for: ``clf``, ``clf:champion`` or ``clf.pickle``."""
+    return asked.partition(":")[0].removesuffix(".pickle")
+
+
 def no_model(name: str) -> str:
     """The sentence for a model that the store does not have."""
     return f"The store has no model {name!r}; train one with: python -m train --name {name}"

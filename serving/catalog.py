@@ -15,8 +15,8 @@ from models.version import Version
 from records.routing import Rollout
 from serving.http.routes import CONSOLE, DOCUMENT, HOME, MODELS, PAGE
 from serving.http.schema import CatalogResponse, ModelListing, RolloutListing, VersionListing
-from serving.inference.registry import Registry
 from serving.keys.caller import CALLER, Caller
+from serving.routing.registry import Registry
 
 _PAGE = Path(__file__).with_name("index.html")
 _PAGE_HEADERS = {

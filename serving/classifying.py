@@ -14,9 +14,9 @@ from serving.inference.admission import Admission
 from serving.inference.batcher import Answer
 from serving.inference.engine import Engine, Given, Prediction
 from serving.inference.honesty import Said
-from serving.inference.registry import Registry
 from serving.recording.recorder import Recorder
 from serving.responses import check, said_of
+from serving.routing.registry import Registry
 from serving.routing.trial import Trial, Tried
 from settings import Settings
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 
-from serving.inference.registry import Registry
 from serving.keys.keyring import Keyring
+from serving.routing.registry import Registry
 
 _LIBRARIES = ("bentoml", "onnxruntime")
 

@@ -15,13 +15,13 @@ from serving.http.reply import Reply, json_reply
 from serving.http.routes import FEEDBACK
 from serving.http.schema import MAX_LABELS, FeedbackListResponse, FeedbackResponse, ItemError
 from serving.inference.admission import Admission
-from serving.inference.registry import Registry
 from serving.metrics import LABELS
 from serving.offloop import off_loop_if_large
 from serving.recording.allowance import Allowance
 from serving.recording.connection import RecordsConnection
 from serving.recording.labels import LabelWriter, Result, not_kept
 from serving.recording.recorder import Recorder
+from serving.routing.registry import Registry
 from serving.tracing.trace import TRACE, clock
 from settings import Settings
 

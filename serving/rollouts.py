@@ -47,10 +47,10 @@ from serving.http.routes import (
     ROLLOUT_START,
     ROLLOUTS,
 )
-from serving.inference.registry import Registry
 from serving.keys.caller import CALLER, Caller
 from serving.recording.connection import RecordsConnection
 from serving.rollout_changes import abort, pause, promote, resume, start
+from serving.routing.registry import Registry
 
 if TYPE_CHECKING:
     from records.database import Database

@@ -19,11 +19,11 @@ from serving.http.multipart import Part, parse_form
 from serving.http.reply import Reply, error_reply
 from serving.http.routes import ROUTES
 from serving.inference.admission import Admission
-from serving.inference.registry import Listing, Registry
 from serving.keys.caller import CALLER, Caller
 from serving.keys.keyring import MISSING, Keyring
 from serving.keys.loopback import is_local
 from serving.recording.connection import RecordsConnection
+from serving.routing.registry import Listing, Registry
 from settings import Settings
 
 if TYPE_CHECKING:

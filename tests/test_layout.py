@@ -65,7 +65,17 @@ MAY_IMPORT_TOO = {
 }
 # Within a room, from the ground up: no folder imports one that stands after it.
 FLOORS = {
-    "serving": ("http", "inference", "recording", "keys"),
+    "serving": (
+        "http",
+        "tracing",
+        "inference",
+        "recording",
+        "routing",
+        "keys",
+        "oip",
+        "labelstudio",
+        "grpc",
+    ),
     "models": ("", "offline"),
 }
 KNOW_BENTOML = {"service", "internals", "internals_supervisor"}

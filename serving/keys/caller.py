@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from errors import ForbiddenError, TooManyRequestsError, UnauthorizedError
+from models.names import model_name
 from records.key import Key, Scope, rate_text
-from serving.inference.registry import model_name
 
 # Where the scope of a request keeps its caller.
 CALLER: Final = "pupila.caller"

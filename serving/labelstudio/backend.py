@@ -13,7 +13,6 @@ from serving.http.front import Answer
 from serving.http.labelstudio import HEALTH, PRELABEL, SETUP, VERSIONS, WEBHOOK
 from serving.http.reply import Reply, error_reply, json_reply
 from serving.inference.admission import Admission
-from serving.inference.registry import Registry
 from serving.keys.caller import CALLER, Caller
 from serving.labelstudio.config import read_config
 from serving.labelstudio.images import TaskImages
@@ -22,6 +21,7 @@ from serving.labelstudio.webhook import Webhook
 from serving.offloop import off_loop_if_large
 from serving.recording.connection import RecordsConnection
 from serving.recording.recorder import Recorder
+from serving.routing.registry import Registry
 from settings import Settings
 
 _UP: Final = "UP"

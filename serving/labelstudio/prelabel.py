@@ -17,12 +17,12 @@ from serving.http.reply import Reply, json_reply
 from serving.inference.admission import Admission
 from serving.inference.engine import Engine, Prediction
 from serving.inference.honesty import Said
-from serving.inference.registry import Registry
 from serving.labelstudio.config import Config, read_config
 from serving.labelstudio.images import TaskImages
 from serving.offloop import off_loop_if_large
 from serving.recording.recorder import Recorder
 from serving.responses import said_of_all
+from serving.routing.registry import Registry
 from serving.routing.trial import Tried
 from settings import Settings
 

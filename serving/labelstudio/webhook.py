@@ -19,6 +19,7 @@ from errors import (
     RequestError,
 )
 from images.decoding import examine
+from models.names import model_name
 from records.labelstudio import choice_of, label_of, remark_of, request_id_of
 from serving.endpoint import ClientGone, Endpoint, Exchange
 from serving.http.fields import read_object
@@ -26,7 +27,6 @@ from serving.http.labelstudio import WEBHOOK
 from serving.http.reply import Reply, json_reply
 from serving.http.schema import MAX_LABELS
 from serving.inference.admission import Admission
-from serving.inference.registry import Registry, model_name
 from serving.labelstudio.config import read_config
 from serving.labelstudio.images import TaskImages
 from serving.metrics import LABELS
@@ -34,6 +34,7 @@ from serving.offloop import off_loop_if_large
 from serving.recording.allowance import Allowance
 from serving.recording.connection import RecordsConnection
 from serving.recording.recorder import Recorder
+from serving.routing.registry import Registry
 from settings import Settings
 
 if TYPE_CHECKING:

@@ -31,11 +31,11 @@ from serving.http.oip_schema import (
 from serving.http.reply import Reply, json_reply
 from serving.http.schema import MAX_ITEMS
 from serving.inference.admission import Admission
-from serving.inference.registry import Registry
 from serving.keys.caller import CALLER, Caller
 from serving.oip.infer import unknown
 from serving.oip.request import LABEL, PROBABILITIES
 from serving.oip.tensors import FEATURES, IMAGE, PIXELS
+from serving.routing.registry import Registry
 from settings import Settings
 
 EXTENSIONS: Final = (

@@ -15,10 +15,10 @@ from errors import (
 )
 from images.decoding import examine
 from models.manifest import Label
+from models.names import model_name
 from records.key import Key
 from serving.http.parser import LabelItem, TrueLabel
 from serving.http.schema import FeedbackResponse
-from serving.inference.registry import model_name
 from serving.recording.connection import RecordsConnection
 
 if TYPE_CHECKING:

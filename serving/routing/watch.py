@@ -19,8 +19,8 @@ from records.remembered import FILE, remember, remembered
 from records.routing import Routing
 from serving.background import background
 from serving.fault import Fault
-from serving.inference.registry import Registry
 from serving.recording.connection import RecordsConnection
+from serving.routing.registry import Registry
 from settings import Settings
 
 logger = logging.getLogger("pupila.routing")

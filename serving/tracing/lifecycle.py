@@ -4,10 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
-from typing import Final
+from typing import Final, Protocol
 
 from errors import SettingsError
-from serving.endpoint import Endpoint
 from serving.tracing.collector import Collector
 from serving.tracing.exporter import Exporter
 from serving.tracing.tracer import Tracer
@@ -37,8 +36,16 @@ def refuse_tracing(settings: Settings, *, traced: bool) -> None:
     _collector(settings, settings.tracing_endpoint)
 
 
+class Traced(Protocol):
+    """What traces its requests while it has a tracer; in practice the class ``Endpoint``."""
+
+    tracer: Tracer | None
+
+
 @contextlib.asynccontextmanager
-async def tracing(settings: Settings, release: str, worker: int | None) -> AsyncIterator[None]:
+async def tracing(
+    settings: Settings, release: str, worker: int | None, traced: Traced
+) -> AsyncIterator[None]:
     """Trace requests until the block ends; then send the rest, for some seconds at most.
 
     Nothing is imported, started or asked where no collector is set.
@@ -52,11 +59,11 @@ async def tracing(settings: Settings, release: str, worker: int | None) -> Async
     collector = _collector(settings, settings.tracing_endpoint)
     exporter = Exporter(collector, spans.encoded, rejected)
     exporter.start()
-    Endpoint.tracer = Tracer(settings.tracing_ratio, exporter.put)
+    traced.tracer = Tracer(settings.tracing_ratio, exporter.put)
     try:
         yield
     finally:
-        Endpoint.tracer = None
+        traced.tracer = None
         await asyncio.to_thread(exporter.stop, _STOP_SECONDS)
 
 

@@ -17,11 +17,11 @@ from models.store import Store
 from records.key import Key
 from serving.feedback import Feedback
 from serving.inference.admission import Admission
-from serving.inference.registry import Registry
 from serving.keys.caller import CALLER, Caller
 from serving.predictions import Predict
 from serving.recording.connection import RecordsConnection, prepare
 from serving.recording.recorder import Recorder
+from serving.routing.registry import Registry
 from settings import Settings
 from tests.drafts import LinearDraft
 from tests.serving.keys.made import made

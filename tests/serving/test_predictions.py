@@ -14,11 +14,11 @@ from starlette.types import Message, Receive, Scope
 from models.store import Store
 from serving.http.reply import Reply
 from serving.inference.admission import Admission
-from serving.inference.registry import Registry
 from serving.keys.caller import CALLER, Caller
 from serving.predictions import Predict, PredictBatch
 from serving.recording.connection import RecordsConnection
 from serving.recording.recorder import Recorder
+from serving.routing.registry import Registry
 from settings import Settings
 from tests.drafts import LinearDraft
 from tests.serving.keys.made import made

@@ -8,7 +8,7 @@ import pytest
 from models.extractor import Extractor
 from models.store import Store
 from serving.inference.ahead import Ahead
-from serving.inference.registry import Registry
+from serving.routing.registry import Registry
 from settings import Settings
 from tests.drafts import LinearDraft
 from tests.extractors import saved_extractor, saved_photos_version

@@ -16,9 +16,9 @@ from images.note import original_size
 from models.store import Store
 from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
-from serving.inference.registry import Registry
 from serving.recording.connection import RecordsConnection
 from serving.recording.recorder import Recorder
+from serving.routing.registry import Registry
 from settings import Settings
 from tests.drafts import LinearDraft
 from tests.serving.recording.test_copier import PHOTO

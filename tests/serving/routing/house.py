@@ -17,10 +17,10 @@ from models.unsaved import Unsaved
 from models.version import Version
 from serving.http.reply import Reply
 from serving.inference.admission import Admission
-from serving.inference.registry import Registry
 from serving.predictions import Predict, PredictBatch
 from serving.recording.connection import RecordsConnection
 from serving.recording.recorder import Recorder
+from serving.routing.registry import Registry
 from serving.routing.trial import Trial
 from serving.routing.trials import Trials
 from settings import Settings

@@ -16,8 +16,8 @@ from records.champions import promote, rollback
 from records.database import Database
 from records.rollouts import finish, move, start
 from records.workers import alive
-from serving.inference.registry import Registry
 from serving.recording.connection import RecordsConnection
+from serving.routing.registry import Registry
 from serving.routing.watch import RoutingWatch
 from settings import Settings
 from tests.databases import Postgres, postgres_server

@@ -12,13 +12,13 @@ from tests.collector import collecting
 
 
 async def test_nothing_is_traced_where_no_collector_is_set() -> None:
-    async with tracing(Settings(tracing_ratio=1), "1", 1):
+    async with tracing(Settings(tracing_ratio=1), "1", 1, Endpoint):
         assert Endpoint.tracer is None
 
 
 async def test_requests_are_traced_until_the_end() -> None:
     with collecting() as collector:
-        async with tracing(Settings(tracing_endpoint=collector.url), "1", 1):
+        async with tracing(Settings(tracing_endpoint=collector.url), "1", 1, Endpoint):
             assert Endpoint.tracer is not None
         assert Endpoint.tracer is None
 

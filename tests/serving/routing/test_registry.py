@@ -16,8 +16,8 @@ from models.signature import PrivateKey, TrustedKeys
 from models.signing import sign
 from models.store import Store
 from models.version import Version
-from serving.inference.registry import Listing, Registry
 from serving.metrics import VERSIONS_REFUSED
+from serving.routing.registry import Listing, Registry
 from settings import Settings
 from tests.drafts import LinearDraft
 from tests.waiting import PATIENCE_SECONDS, until_async

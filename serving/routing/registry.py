@@ -11,13 +11,13 @@ from typing import NamedTuple
 from errors import BadRequestError, InternalError, ModelError
 from models.detached import detached, finished
 from models.manifest import Label
-from models.names import no_model
+from models.names import model_name, no_model
 from models.store import Store
 from models.version import Version
 from records.routing import CHALLENGER, CHAMPION, Rollout
 from serving.background import background
-from serving.inference.champions import Champions
 from serving.inference.engine import Engine
+from serving.routing.champions import Champions
 from serving.routing.trials import Trials
 from settings import Settings
 
@@ -241,9 +241,4 @@ class Registry:
 def _parse(model: str) -> tuple[str, str]:
     """The name, and the version or alias, that a client asks for."""
     name, colon, wanted = model.partition(":")
-    return name.removesuffix(".pickle"), wanted if colon else CHAMPION
-
-
-def model_name(model: str) -> str:
-    """The model's name in ``clf``, ``clf:champion`` or ``clf.pickle``."""
-    return _parse(model)[0]
+    return model_name(name), wanted if colon else CHAMPION

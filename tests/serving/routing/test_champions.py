@@ -12,7 +12,7 @@ from models.store import Store
 from models.version import Version
 from records.routing import Routing
 from serving.inference.engine import Engine
-from serving.inference.registry import Registry
+from serving.routing.registry import Registry
 from settings import Settings
 from tests.drafts import LinearDraft
 from tests.serving.routing.decided import rollout, routing
