@@ -135,7 +135,9 @@ class Champions:
         routing = self.routings.get(name)
         newest = next(reversed(self.versions[name].values())).tag
         wanted = newest if routing is None else f"{name}:{routing.champion}:{routing.challenger}"
-        if wanted in self._promotions:
+        present = self._promotions.get(wanted)
+        # One that is done may have seen an earlier decision, and is only not taken out yet.
+        if present is not None and not present.done():
             return None
         promotion = asyncio.create_task(self._bring_up_to_date(name))
         self._promotions[wanted] = promotion
@@ -143,26 +145,36 @@ class Champions:
         return promotion
 
     def _end_promotion(self, wanted: str, promotion: "asyncio.Task[None]") -> None:
-        del self._promotions[wanted]
+        if self._promotions.get(wanted) is promotion:
+            del self._promotions[wanted]
         error = None if promotion.cancelled() else promotion.exception()
         # Of those that are no ModelError, nobody has said anything yet.
         if error is not None and not isinstance(error, ModelError):
             logger.error("a change of the champion failed", exc_info=error)
 
     async def _bring_up_to_date(self, name: str) -> None:
-        """Promote, and then load the challenger, which must not hold up the champion."""
-        await self.promote(name)
-        tag = self.challenger(name)
-        if tag is not None:
-            version = self.versions.get(name, {}).get(tag.partition(":")[2])
-            if version is None:
-                self._lacks(name, tag, _NOT_HERE)
-            else:
-                try:
-                    (await self.engines.load(version)).warm(_ROUTES)
-                except ModelError as error:
-                    self._lacks(name, tag, str(error))
+        """Promote, and then load the challenger, which must not hold up the champion; again, if
+        something else was decided meanwhile."""
+        while True:
+            await self.promote(name)
+            routing = self.routings.get(name)
+            await self._load_challenger(name)
+            if self.routings.get(name) is routing:
+                break
         self._try_out(name)
+
+    async def _load_challenger(self, name: str) -> None:
+        tag = self.challenger(name)
+        if tag is None:
+            return
+        version = self.versions.get(name, {}).get(tag.partition(":")[2])
+        if version is None:
+            self._lacks(name, tag, _NOT_HERE)
+            return
+        try:
+            (await self.engines.load(version)).warm(_ROUTES)
+        except ModelError as error:
+            self._lacks(name, tag, str(error))
 
     def _try_out(self, name: str) -> None:
         """Have the rollout of a model in force, if it has one and both versions are in memory."""
