@@ -71,7 +71,7 @@ FAILS = """
 A reference of 360 images may be lucky by several points, and stays so all year: at an accuracy of
 0.90, one year in twelve has more than one retraining as long as none of their candidates is
 promoted, which would bring a reference of its own. A larger holdout helps. A neural network loses
-more by the digits that are hard to tell, which are left out with the wrong labels, than by these.
+nearly as much without exactly the changed labels as with them.
 """
 
 
