@@ -56,7 +56,7 @@ FAILS = """## Known to fail
 Drawn shapes: the halves answer a changed image much as the whole does. An SVC on inverted digits is
 flagged, but a logistic regression and a neural network give nearly all of them one label, and so do
 their halves. One changed image in ten costs less agreement than the rule needs to be certain. All
-these are for the drift views to find (``bench/shipped.md`` has the same parts), and then for labels.
+these are for the drift views to find, and then for labels; `bench/shipped.md` has the same parts.
 """
 
 
