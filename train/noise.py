@@ -94,36 +94,22 @@ def out_of_fold(
     occurs; ``groups``: [N], each within one fold. The mean of ``ROUNDS`` divisions into folds where
     the images are few. None if a class has too few images to be in two folds. Raises RecipeError.
     """
-    rounds = ROUNDS if len(given) <= FEW_IMAGES else 1
-    found = [
-        _out_of_fold(recipe_name, parameters, features, given, seed + number, groups)
-        for number in range(rounds)
-    ]
-    done = [probabilities for probabilities in found if probabilities is not None]
-    return np.mean(done, axis=0) if done else None
-
-
-def _out_of_fold(
-    recipe_name: str,
-    parameters: Mapping[str, Any],
-    features: NDArray[np.float32],
-    given: NDArray[np.int64],
-    seed: int,
-    groups: NDArray[Any] | None,
-) -> NDArray[np.float64] | None:
-    """Of one division into folds."""
     rarest = int(np.bincount(given).min())
     # In the rest of two folds, a class of three may have one image, too few for a calibration.
     folds = min(FOLDS, rarest // 2, most_folds(FOLDS, given, groups))
     if folds < 2:
         return None
     chosen = recipe(recipe_name)
-    result = np.zeros((len(given), int(given.max()) + 1))
-    splits = stratified(folds, given, groups, seed)
-    if any(len(np.unique(given[rest])) < result.shape[1] for rest, _ in splits):
-        return None
-    with threadpool_limits(1, user_api="blas"):
-        for rest, fold in splits:
-            estimator = chosen.build(seed, DataSize.of(given[rest])).set_params(**parameters)
-            result[fold] = estimator.fit(features[rest], given[rest]).predict_proba(features[fold])
-    return result
+    found = []
+    for seed_of_round in range(seed, seed + (ROUNDS if len(given) <= FEW_IMAGES else 1)):
+        splits = stratified(folds, given, groups, seed_of_round)
+        result = np.zeros((len(given), int(given.max()) + 1))
+        if any(len(np.unique(given[rest])) < result.shape[1] for rest, _ in splits):
+            continue
+        with threadpool_limits(1, user_api="blas"):
+            for rest, fold in splits:
+                estimator = chosen.build(seed_of_round, DataSize.of(given[rest]))
+                estimator.set_params(**parameters).fit(features[rest], given[rest])
+                result[fold] = estimator.predict_proba(features[fold])
+        found.append(result)
+    return np.mean(found, axis=0) if found else None
