@@ -71,6 +71,15 @@ def test_one_that_was_decoded_is_not_decoded_again() -> None:
     assert made.copy(kept()) == 0
 
 
+def test_in_a_hurry_only_what_is_decoded_is_copied() -> None:
+    spec = ImageSpec.parse("rgb-160x160").model_copy(update={"decoding": "reduced"})
+    made, reduced = copier(Time()), ReducedImages(10_000_000)
+    made.learn("clf", "clf:a", spec, reduced)
+    assert made.copy(kept(), hurried=True) == 0
+    examine(PHOTO).pixels(spec, partial(reduced.keep, PHOTO))
+    assert made.copy(kept(), hurried=True) > 0
+
+
 def test_what_stays_as_it_is() -> None:
     made = copier(Time())
     for prediction in (
