@@ -45,9 +45,13 @@ def later(seconds: float = PATIENCE_SECONDS) -> float:
 
 @pytest.fixture
 def started() -> Callable[[], set[str]]:
-    """The kinds of threads that have been started since."""
+    """The decoder's threads that have been started since; others may start in an earlier test."""
     before = set(threading.enumerate())
-    return lambda: {new.name.partition("_")[0] for new in set(threading.enumerate()) - before}
+    return lambda: {
+        kind
+        for thread in set(threading.enumerate()) - before
+        if (kind := thread.name.partition("_")[0]) == "decode"
+    }
 
 
 async def test_a_small_image_is_decoded_at_once(
