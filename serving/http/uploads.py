@@ -12,7 +12,7 @@ from starlette.types import Scope
 from errors import BadRequestError
 from images.formats import is_recognized
 from serving.http.base64text import decode_base64
-from serving.http.fields import coverage_of, model_of, read_object, request_id_of
+from serving.http.fields import coverage_of, flag_of, model_of, read_object, request_id_of
 from serving.http.headers import header
 from serving.http.multipart import MULTIPART, Part, parse_form
 from serving.http.parser import BatchQuery, ImageItem, Query, query_of
@@ -47,12 +47,7 @@ def parse_upload(scope: Scope, body: bytes, default_model: str) -> Query | Batch
         if content_type[:6].lower() == b"image/" or is_recognized(body):
             return _query(scope, [body] if body else [], {}, [], default_model)
     fields = read_object(body)
-    parameters = _parameters(scope)
-    for option in OPTIONS:
-        if option in parameters:
-            fields.setdefault(option, _boolean(option, parameters[option]))
-    if COVERAGE in parameters:
-        fields.setdefault(COVERAGE, _number(parameters[COVERAGE]))
+    fields = _options(_parameters(scope)) | fields
     named = scope.get("path_params", {}).get("model")
     if named is not None:
         model = fields.get("model")
@@ -104,12 +99,10 @@ def _query(
     model = model_of({"model": texts.get("model") or named or default_model})
     if named is not None and not _is_same(model, named):
         raise _two_models(named, model)
-    texts = _parameters(scope) | texts
     request_id, items = _request_ids(scope, request_ids, len(images))
-    probabilities, embedding, known = (
-        _boolean(option, texts.get(option, "")) for option in OPTIONS
-    )
-    coverage = coverage_of({COVERAGE: _number(texts.get(COVERAGE, ""))})
+    options = _options(_parameters(scope)) | _options(texts)
+    probabilities, embedding, known = (flag_of(options, option) for option in OPTIONS)
+    coverage = coverage_of(options)
     if len(images) == 1:
         return Query(
             request_id,
@@ -156,6 +149,16 @@ def _parameters(scope: Scope) -> dict[str, str]:
         raise BadRequestError(f"A query may have {_MAX_PARAMETERS} parameters at most.") from None
 
 
+def _options(texts: dict[str, str]) -> dict[str, Any]:
+    """The options among the texts, each checked: one that the body says again is no excuse."""
+    options: dict[str, Any] = {
+        option: _boolean(option, texts[option]) for option in OPTIONS if option in texts
+    }
+    if texts.get(COVERAGE):
+        options[COVERAGE] = coverage_of({COVERAGE: _number(texts[COVERAGE])})
+    return options
+
+
 def _boolean(option: str, text: str) -> bool:
     lower = text.lower()
     if lower not in _TRUE + _FALSE:
@@ -163,10 +166,10 @@ def _boolean(option: str, text: str) -> bool:
     return lower in _TRUE
 
 
-def _number(text: str) -> float | str | None:
-    """For ``coverage_of``, which names what is wrong with it; None for an empty text."""
+def _number(text: str) -> float | str:
+    """For ``coverage_of``, which names what is wrong with it."""
     try:
-        return float(text) if text else None
+        return float(text)
     except ValueError:
         return text
 

@@ -149,6 +149,18 @@ def test_a_coverage_in_a_form_is_a_proportion(text: bytes) -> None:
         one(scope(TYPE), form(FILE, MODEL, b'name="coverage"\r\n\r\n' + text))
 
 
+@pytest.mark.parametrize("query", [b"known=650", b"coverage=7", b"probabilities=maybe"])
+@pytest.mark.parametrize("is_json", [False, True])
+def test_what_the_body_says_again_is_checked_in_the_query_too(query: bytes, is_json: bool) -> None:
+    name = query.partition(b"=")[0].decode()
+    value = 0.5 if name == "coverage" else False
+    fields = {"request_id": 1, "model": "clf", "image": "aGVsbG8=", name: value}
+    text = f'name="{name}"\r\n\r\n{str(value).lower()}'.encode()
+    body = json.dumps(fields).encode() if is_json else form(FILE, MODEL, text)
+    with pytest.raises(BadRequestError, match=f"^{name} must be"):
+        one(scope(b"application/json" if is_json else TYPE, query=query), body)
+
+
 def test_a_coverage_and_whether_it_is_known() -> None:
     wanted = (b'name="coverage"\r\n\r\n0.9', b'name="known"\r\n\r\ntrue')
     query = one(scope(TYPE), form(FILE, MODEL, *wanted))
