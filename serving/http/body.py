@@ -7,7 +7,7 @@ from starlette.types import Message, Receive, Scope
 
 from errors import BadRequestError, BodyTimeoutError, BodyTooLargeError
 from serving.http.coding import decode
-from serving.http.shortcuts import body_now
+from serving.http.shortcuts import body_now, receive_directly
 
 BODY_SECONDS = 10.0
 SMALL_BYTES = 16_384
@@ -25,16 +25,18 @@ async def read_body(
     disconnects before the end.
     """
     coding = b""
+    declared = 0
     for name, value in scope["headers"]:
         if name == b"content-length":
-            if value.isdigit() and int(value) > max_bytes:
+            declared = int(value) if value.isdigit() else 0
+            if declared > max_bytes:
                 raise _too_large(max_bytes)
         elif name == b"content-encoding":
             coding = coding + b", " + value if coding else value
     # Most bodies arrive together with their headers.
     body = body_now(receive)
     if body is None:
-        body = await _received(receive, max_bytes, hold)
+        body = await _received(receive, max_bytes, declared, hold)
     elif len(body) > SMALL_BYTES:
         hold(len(body))
     if len(body) > max_bytes:
@@ -42,14 +44,16 @@ async def read_body(
     return await decode(body, coding, max_bytes, hold) if coding else body
 
 
-async def _received(receive: Receive, max_bytes: int, hold: Callable[[int], None]) -> bytes:
+async def _received(
+    receive: Receive, max_bytes: int, declared: int, hold: Callable[[int], None]
+) -> bytes:
     """The body by its messages, of which the first may be there: a time limit costs 4 µs."""
     message = _next_now(receive)
     try:
         if message is not None and not message.get("more_body", False):
-            return await _all(message, receive, max_bytes, hold)
+            return await _all(message, receive, max_bytes, declared, hold)
         async with asyncio.timeout(BODY_SECONDS):
-            return await _all(message or await receive(), receive, max_bytes, hold)
+            return await _all(message or await receive(), receive, max_bytes, declared, hold)
     except TimeoutError:
         raise BodyTimeoutError(
             f"The body did not arrive within {BODY_SECONDS:.0f} seconds."
@@ -57,7 +61,7 @@ async def _received(receive: Receive, max_bytes: int, hold: Callable[[int], None
 
 
 async def _all(
-    message: Message, receive: Receive, max_bytes: int, hold: Callable[[int], None]
+    message: Message, receive: Receive, max_bytes: int, declared: int, hold: Callable[[int], None]
 ) -> bytes:
     """The body that begins with this message."""
     if message["type"] == "http.disconnect":
@@ -68,6 +72,12 @@ async def _all(
         hold(len(body))
     if not more:
         return body
+    direct = receive_directly(receive, body, declared)
+    if direct is not None:
+        content = await direct.content(hold)
+        if content is None:
+            raise _incomplete()
+        return content
     chunks = [body]
     size = len(body)
     while more:

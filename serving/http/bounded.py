@@ -7,6 +7,7 @@ go, they would hold everybody else up for 0.2 s.
 import asyncio
 from typing import Any, ClassVar, Final
 
+import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -76,6 +77,23 @@ class BoundedProtocol(HttpToolsProtocol):
         """Whether the last body that was read has."""
         return self._chunks <= MAX_CHUNKS
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something that was read waits for the parser, or for whoever asked for it."""
+        return bool(self._waiting or self.cycle.body)
+
+    def pause_body(self) -> None:
+        self.flow.pause_reading()
+
+    def resume_body(self) -> None:
+        self.flow.resume_reading()
+
+    def renew_parser(self) -> None:
+        """Begin with a request, whatever the parser expects."""
+        self.parser = httptools.HttpRequestParser(self)
+        # As uvicorn does, to answer the first of several requests after which a client closes.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+
     def data_received(self, data: bytes) -> None:
         self._chunks = 0
         if self._waiting:
@@ -109,6 +127,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._waiting = data
         self.flow.waiting = True  # type: ignore[attr-defined]
         self.flow.pause_reading()
+        self.read_waiting()
+
+    def on_response_complete(self) -> None:
+        # As uvicorn's, but without a timer for each connection: the guard closes the idle ones.
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        if self.flow.read_paused:
+            self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
         self.read_waiting()
 
     def on_body(self, body: bytes) -> None:

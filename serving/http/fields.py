@@ -24,6 +24,7 @@ _TYPES = {
     int: "a number",
     float: "a number",
     str: "a string",
+    bytes: "a string",
     list: "an array",
     dict: "an object",
     type(None): "null",
@@ -31,21 +32,34 @@ _TYPES = {
 
 
 def read_object(
-    body: bytes, max_parts: int = MAX_PARTS, max_quotes: int = MAX_QUOTES
+    body: bytes,
+    max_parts: int = MAX_PARTS,
+    max_quotes: int = MAX_QUOTES,
+    *,
+    decode: bool = False,
 ) -> dict[str, Any]:
     """The fields of a JSON object; raises BadRequestError for any other body."""
-    fields = read_json(body, max_parts, max_quotes)
+    fields = read_json(body, max_parts, max_quotes, decode=decode)
     if type(fields) is not dict:
         raise _wrong("Body is not valid JSON for a request: an object is expected", fields)
     return fields
 
 
-def read_json(body: bytes, max_parts: int = MAX_PARTS, max_quotes: int = MAX_QUOTES) -> Any:
+def read_json(
+    body: bytes,
+    max_parts: int = MAX_PARTS,
+    max_quotes: int = MAX_QUOTES,
+    *,
+    decode: bool = False,
+) -> Any:
     """The value of a JSON document; raises BadRequestError. ``max_parts``: brackets, braces and
-    commas of a body that is not small; ``max_quotes``: of a large one."""
+    commas of a body that is not small; ``max_quotes``: of a large one; ``decode``: whether long
+    strings of base64 may become bytes."""
     try:
         if len(body) > _LARGE_BYTES:
-            return loads_large(_unmarked(body) or body, max_parts=max_parts, max_quotes=max_quotes)
+            return loads_large(
+                _unmarked(body) or body, max_parts=max_parts, max_quotes=max_quotes, decode=decode
+            )
         if len(body) > _MEDIUM_BYTES and has_many_parts(body, max_parts):
             raise many_parts(max_parts)
         try:
@@ -76,11 +90,12 @@ def _unmarked(body: bytes) -> bytes:
     return b""
 
 
-def image_of(fields: dict[str, Any]) -> str:
+def image_of(fields: dict[str, Any]) -> str | bytes:
+    """Base64, or what it stands for where that was decoded with the body."""
     image = fields.get("image")
     if image is None or image == "":
         raise BadRequestError("Image data is required")
-    if type(image) is not str:
+    if type(image) is not str and type(image) is not bytes:
         raise _wrong("image must be a string of base64", image)
     return image
 
@@ -161,6 +176,8 @@ def _wrong(expected: str, value: Any) -> BadRequestError:
     given = _TYPES[type(value)]
     if type(value) is str and "string" in expected:
         given = f"{len(value)} characters"
+    elif type(value) is bytes and "string" in expected:
+        given = f"{(len(value) + 2) // 3 * 4} characters"
     elif type(value) is list and "array" in expected:
         given = f"{len(value)} of them"
     return BadRequestError(f"{expected}, not {given}.")

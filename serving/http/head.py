@@ -1,9 +1,9 @@
-"""The headers of a request as bytes, before a parser reads them: what is refused, and changed."""
+"""A request as bytes, before a parser reads it: which headers are refused, and changed."""
 
 import re
 from typing import Final
 
-from errors import BadRequestError, HeadTooLargeError
+from errors import BadRequestError, HeadTooLargeError, RequestError
 
 MAX_HEAD_BYTES: Final = 32_768
 MAX_HEADERS: Final = 100
@@ -26,6 +26,24 @@ def too_large() -> HeadTooLargeError:
     )
 
 
+def not_http() -> BadRequestError:
+    return BadRequestError("The request is not valid HTTP/1.1.")
+
+
+def too_many_chunks() -> BadRequestError:
+    return BadRequestError("The body comes in too many chunks of a few bytes.")
+
+
+def fault_of_start(head: bytes) -> RequestError | None:
+    """Why headers that are not complete yet cannot become those of a request."""
+    if len(head) > MAX_HEAD_BYTES or head.count(b"\n") > MAX_HEADERS + 1:
+        return too_large()
+    # What cannot become a request, such as TLS, is not waited for.
+    if head and (not head[:1].isalpha() or b"\n" in head.replace(b"\r\n", b"")):
+        return not_http()
+    return None
+
+
 def body_length(head: bytes) -> int:
     """How long the body is that follows complete headers in lower case; CHUNKED if chunks say it.
 
@@ -36,7 +54,7 @@ def body_length(head: bytes) -> int:
     # The parser takes HTTP/0.9 too, and would never find the end of its body.
     version = head[: head.find(b"\r\n")][-len(b" http/1.1") :]
     if version not in (b" http/1.1", b" http/1.0"):
-        raise BadRequestError("The request is not valid HTTP/1.1.")
+        raise not_http()
     hosts = head.count(b"\r\nhost:")
     chunked = b"\r\ntransfer-encoding:" in head
     if hosts != 1 or chunked:

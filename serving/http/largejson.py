@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import orjson
+import pybase64
 
 from errors import BadRequestError
 
@@ -23,6 +24,9 @@ MAX_PARTS: Final = 10_000
 MAX_QUOTES: Final = 4 * MAX_PARTS + 2
 
 _LONG: Final = 256
+
+# No field but an image may be as long.
+_DECODED: Final = 16_384
 _PIECE: Final = 32_768
 _HIGH_SURROGATE: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
 _ESCAPE_BYTES: Final = 6
@@ -39,16 +43,19 @@ def loads_large(
     piece: int = _PIECE,
     max_parts: int = MAX_PARTS,
     max_quotes: int = MAX_QUOTES,
+    *,
+    decode: bool = False,
 ) -> Any:
     """The value of a JSON document, as ``orjson.loads`` gives it, with two exceptions.
 
     A long string that is not ASCII, and so no base64, loses what is after its first pieces; and a
-    long name keeps another in its place, since no field has one. ``long``: the length from which on
-    a string is taken out, ``piece``: that of its pieces, at least 18. Raises
+    long name keeps another in its place, since no field has one. With ``decode``, base64 of more
+    than 16 KiB becomes the bytes it stands for, and no text is made of it. ``long``: the length
+    from which on a string is taken out, ``piece``: that of its pieces, at least 18. Raises
     orjson.JSONDecodeError, and BadRequestError for too much besides its long strings.
     """
     mark = secrets.token_hex(8)
-    texts: list[str] = []
+    texts: list[str | bytes] = []
     rest: list[bytes] = []
     size = taken = position = quotes = 0
     while (start := body.find(b'"', position)) >= 0:
@@ -57,7 +64,9 @@ def loads_large(
         if end - start > long:
             rest += (body[taken:start], b'"%s%d"' % (mark.encode(), len(texts)))
             size += start - taken
-            texts.append(_text(body, start + 1, end, piece))
+            decodes = decode and end - start > _DECODED
+            content = _decoded(body, start + 1, end) if decodes else None
+            texts.append(content or _text(body, start + 1, end, piece))
             taken = end + 1
         if size + end - taken > MAX_REST_BYTES:
             raise _too_much()
@@ -122,6 +131,14 @@ def _backslashes(body: bytes, start: int, end: int) -> int:
     return end - place
 
 
+def _decoded(body: bytes, start: int, end: int) -> bytes | None:
+    """What a string's inside stands for if it is plain base64, as most images are sent."""
+    try:
+        return pybase64.b64decode(memoryview(body)[start:end], validate=True)
+    except ValueError:
+        return None
+
+
 def _text(body: bytes, start: int, end: int, size: int) -> str:
     """The text of a string's inside."""
     if body.find(b"\\", start, end) < 0 and _is_plain(body, start, end, size):
@@ -172,7 +189,7 @@ def _last_escape(body: bytes, start: int, position: int) -> int | None:
     return last if _backslashes(body, start, last + 1) % 2 else last - 1
 
 
-def _put_back(value: Any, mark: str, texts: list[str]) -> Any:
+def _put_back(value: Any, mark: str, texts: list[str | bytes]) -> Any:
     """``value`` with the long strings in their places."""
     if not texts:
         return value

@@ -8,7 +8,6 @@ and what a client still sends after its last answer is read and dropped for a wh
 """
 
 import asyncio
-from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
 import httptools
@@ -16,17 +15,19 @@ from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.server import ServerState
 
-from errors import BadRequestError, BodyTimeoutError, OverloadedError, RequestError
+from errors import BodyTimeoutError, OverloadedError, RequestError
 from serving.http.bounded import BoundedProtocol
+from serving.http.direct import DirectBody
 from serving.http.guard import Guard, Limits, State
 from serving.http.head import (
     CHUNKED,
     END,
     MAX_HEAD_BYTES,
-    MAX_HEADERS,
     asks_for_upgrade,
     body_length,
-    too_large,
+    fault_of_start,
+    not_http,
+    too_many_chunks,
     without_upgrade,
 )
 from serving.http.linger import LingeringTransport
@@ -39,8 +40,6 @@ _LAST_BODY_SECONDS: Final = 2.0
 
 # How much is read, and dropped, of what a client still sends after its last answer.
 _LINGER_BYTES: Final = 64 * 1024 * 1024
-
-_TOO_MANY_CHUNKS = BadRequestError("The body comes in too many chunks of a few bytes.")
 
 
 class _NextRequest(Exception):  # noqa: N818 - it stops the parser, and is nobody's fault
@@ -165,11 +164,9 @@ class HttpProtocol(BoundedProtocol):
         return data[end:]
 
     def _wait_for_head(self, head: bytes) -> None:
-        if len(head) > MAX_HEAD_BYTES or head.count(b"\n") > MAX_HEADERS + 1:
-            self._end(too_large())
-        elif head and (not head[:1].isalpha() or b"\n" in head.replace(b"\r\n", b"")):
-            # What cannot become a request, such as TLS, is not waited for.
-            self._end(_not_http())
+        fault = fault_of_start(head)
+        if fault is not None:
+            self._end(fault)
         elif head:
             if not self._head:
                 self._enter(State.HEAD)
@@ -180,7 +177,7 @@ class HttpProtocol(BoundedProtocol):
         left = self._body_left
         if not left:
             # The parser waits for a body where there is none: it would do so for ever.
-            self._end(_not_http())
+            self._end(not_http())
             return data
         if left == CHUNKED or len(data) <= left:
             body, rest = data, b""
@@ -196,7 +193,29 @@ class HttpProtocol(BoundedProtocol):
             self.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             if not self._ended:
-                self._end(_not_http() if self.has_few_chunks else _TOO_MANY_CHUNKS)
+                self._end(not_http() if self.has_few_chunks else too_many_chunks())
+
+    def receive_directly(self, start: bytes, size: int) -> DirectBody | None:
+        """A body of ``size`` bytes whose rest goes past the parser; None if that has to see it."""
+        left = size - len(start)
+        if self._in_head or self._ended or self.is_waiting or left != self._body_left:
+            return None
+        self.pause_body()
+        body = DirectBody(self, self.cycle, start, size)
+        self.transport.set_protocol(body)
+        return body
+
+    def body_complete(self) -> None:
+        self.transport.set_protocol(self)
+        self._body_left = 0
+        self.on_message_complete()
+        self.renew_parser()
+
+    def body_given_up(self) -> None:
+        self.transport.set_protocol(self)
+        self._had_last = True
+        self.cycle.keep_alive = False
+        self.resume_body()
 
     def on_message_begin(self) -> None:
         if self._in_head:
@@ -216,15 +235,7 @@ class HttpProtocol(BoundedProtocol):
         self._rest()
 
     def on_response_complete(self) -> None:
-        # As uvicorn's, but without a timer for each connection: the guard closes the idle ones.
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
-            return
-        if self.flow.read_paused:
-            self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-        self.read_waiting()
+        super().on_response_complete()
         self._rest()
 
     def _rest(self) -> None:
@@ -277,14 +288,7 @@ class HttpProtocol(BoundedProtocol):
             if started:
                 self.transport.close()
                 return
-        reply = error_reply(error)
-        headers = [*self.server_state.default_headers, *reply.headers]
-        names = {name for name, _ in headers}
-        if b"connection" not in names:
-            headers.append((b"connection", b"close"))
-        lines = [b"HTTP/1.1 %d %s" % (reply.status, HTTPStatus(reply.status).phrase.encode())]
-        lines += [name + b": " + value for name, value in headers]
-        self.transport.write(b"\r\n".join(lines) + END + reply.body)
+        self.transport.write(error_reply(error).last(self.server_state.default_headers))
         self.transport.close()
 
     def _close_after_answers(self) -> None:
@@ -294,7 +298,3 @@ class HttpProtocol(BoundedProtocol):
             cycle.keep_alive = False
         if not self.pipeline:
             self.cycle.keep_alive = False
-
-
-def _not_http() -> BadRequestError:
-    return BadRequestError("The request is not valid HTTP/1.1.")

@@ -1,5 +1,6 @@
 """What goes back to a client: a status, headers and a body, ready to be sent."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -31,6 +32,15 @@ class Reply(NamedTuple):
         start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
         await send(start)
         await send({"type": "http.response.body", "body": self.body})
+
+    def last(self, default_headers: Sequence[Header]) -> bytes:
+        """All of a response after which the connection closes."""
+        headers = [*default_headers, *self.headers]
+        if all(name != b"connection" for name, _ in headers):
+            headers.append((b"connection", b"close"))
+        lines = [b"HTTP/1.1 %d %s" % (self.status, HTTPStatus(self.status).phrase.encode())]
+        lines += [name + b": " + value for name, value in headers]
+        return b"\r\n".join([*lines, b"", self.body])
 
 
 def json_reply(content: Any, *headers: Header, status: int = 200) -> Reply:

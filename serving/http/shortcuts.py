@@ -7,9 +7,21 @@ way, with the same result.
 """
 
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from starlette.types import Receive, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from serving.http.direct import DIRECT_BYTES, DirectBody
+
+
+@runtime_checkable
+class Direct(Protocol):
+    """A connection that gives bodies past its parser."""
+
+    cycle: RequestResponseCycle
+
+    def receive_directly(self, start: bytes, size: int) -> DirectBody | None: ...
 
 
 def body_now(receive: Receive) -> bytes | None:
@@ -30,6 +42,18 @@ def body_now(receive: Receive) -> bytes | None:
     if cycle.flow.read_paused:
         cycle.flow.resume_reading()
     return body
+
+
+def receive_directly(receive: Receive, start: bytes, size: int) -> DirectBody | None:
+    """A body of ``size`` bytes that begins with ``start``, and whose rest is not asked for by
+    ``receive``; None if it has to be."""
+    cycle = getattr(receive, "__self__", None)
+    if type(cycle) is not RequestResponseCycle or size - len(start) < DIRECT_BYTES:
+        return None
+    connection = getattr(cycle.on_response, "__self__", None)
+    if not isinstance(connection, Direct) or connection.cycle is not cycle:
+        return None
+    return connection.receive_directly(start, size)
 
 
 def send_now(send: Send, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:

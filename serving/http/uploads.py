@@ -46,7 +46,7 @@ def parse_upload(scope: Scope, body: bytes, default_model: str) -> Query | Batch
             return _form(scope, parts, default_model)
         if content_type[:6].lower() == b"image/" or is_recognized(body):
             return _query(scope, [body] if body else [], {}, [], default_model)
-    fields = read_object(body)
+    fields = read_object(body, decode=True)
     fields = _options(_parameters(scope)) | fields
     named = scope.get("path_params", {}).get("model")
     if named is not None:
