@@ -62,7 +62,7 @@ class RecordSettings(LogSettings):
     record_originals: bool = Field(
         default=False,
         description="whether to store large images as they were sent, in place of copies that are "
-        "small enough for the disk and large enough for the model",
+        "small enough for the disk and large enough for the model, and rejected images whole",
     )
     record_buffer_bytes: int = Field(
         default=32 * 1024 * 1024,

@@ -34,6 +34,10 @@ from settings import Settings
 
 logger = logging.getLogger("pupila.records")
 
+# Of an image that was rejected, unless originals are to be kept: megabytes that are no image would
+# take the place of images that somebody could label.
+_REJECTED_BYTES = 65_536
+
 # Counts are handed over this often, and at the end of every minute.
 _COUNT_SECONDS = 4.0
 
@@ -63,6 +67,7 @@ class Recorder:
 
     def __init__(self, settings: Settings, records: RecordsConnection, workers: int) -> None:
         self._rate = settings.record_rate
+        self._rejected_bytes = None if settings.record_originals else _REJECTED_BYTES
         self._per_minute = settings.record_per_minute / workers
         self._unsure = settings.record_unsure
         self._random = Random()  # noqa: S311 - not used for secrets
@@ -138,13 +143,14 @@ class Recorder:
     def rejected(
         self, engine: Engine, request_id: str | int | None, image: bytes, reason: str
     ) -> None:
-        """An image could not be read, for ``reason``."""
+        """An image could not be read, for ``reason``; of a large one, the start is kept."""
         reservoir = (self._sinks.get(engine) or self._open(engine)).sampler.rejected
         index = reservoir.choose()
         if index < 0:
             self._ledger.leave_out(1)
             return
-        self._keep(reservoir, index, made(engine, request_id, image, reason=reason))
+        start = image[: self._rejected_bytes]
+        self._keep(reservoir, index, made(engine, request_id, start, reason=reason))
 
     def failed(self, engine: Engine | None, status: int) -> None:
         """An image got no label, or a request was answered before its images were known."""

@@ -95,6 +95,15 @@ async def test_a_rejected_image_is_kept(tmp_path: Path, engine: Engine) -> None:
     assert rows(tmp_path, query) == [(400, "it is none", None, 1.0, b"no image")]
 
 
+@pytest.mark.parametrize(("originals", "kept"), [(False, 65_536), (True, 5_000_000)])
+async def test_of_a_large_rejected_image_the_start_is_kept(
+    tmp_path: Path, engine: Engine, originals: bool, kept: int
+) -> None:
+    async with recording(tmp_path, record_originals=originals) as recorder:
+        recorder.rejected(engine, "a", bytes(5_000_000), "it is none")
+    assert rows(tmp_path, "select length(content) from images") == [(kept,)]
+
+
 async def test_low_confidence_is_kept_whatever_the_rate(tmp_path: Path, engine: Engine) -> None:
     async with recording(tmp_path, record_rate=0.0) as recorder:
         recorder.predicted(engine, "sure", b"image", SURE)
