@@ -33,7 +33,6 @@ HOSTILE_SHARE = 0.05
 PROBE_SECONDS = 0.02
 NORMAL_PROBES = 20
 RECOVERY_SECONDS = 60.0
-CROWD_SECONDS = 5.0
 
 
 @dataclass
@@ -82,13 +81,14 @@ class Probe:
 
 @dataclass(frozen=True)
 class Findings:
-    """``crowd`` is the peak with as many connections as the overload has, each asking again once it
-    is answered; ``newcomer``: seconds that a lone client waited during the overload, which connects
-    anew for each request, the shortest first; ``recovery`` in seconds, None if it was not within a
-    minute; ``longest`` is what a lone client waited at most before, in seconds, twice."""
+    """``crowd``: right answers a second with as many connections as the overload has, each asking
+    again once it is answered, half of the time before it and half after it; ``newcomer``: seconds
+    that a lone client waited during the overload, which connects anew for each request, the
+    shortest first; ``recovery`` in seconds, None if it was not within a minute; ``longest`` is what
+    a lone client waited at most before, in seconds, twice."""
 
     peak: Result
-    crowd: Result
+    crowd: float
     overload: Result
     newcomer: list[float]
     hostile: dict[str, int]
@@ -99,12 +99,14 @@ class Findings:
 def overload(runner: Runner, times: float, connections: int, seconds: float) -> Findings:
     """Measure the peak, overload, and wait until a lone client is served as before."""
     peak = runner.capacity()
-    crowd = run(runner.plan(connections, CROWD_SECONDS, warm=WARM_SECONDS))
+    crowd = [run(runner.plan(connections, seconds / 2, warm=WARM_SECONDS))]
     images = runner.model / "images.json"
     image, label = orjson.loads(images.read_bytes())[0]
     probe = Probe(runner.port, orjson.dumps(DIALECTS["fields"].body("probe", image)), label)
-    hostile = [str(runner.port), str(int(connections * HOSTILE_SHARE)), str(seconds), str(images)]
-    plan = runner.plan(connections, seconds, rate=times * peak.right / peak.seconds)
+    attacked = str(WARM_SECONDS + seconds)
+    hostile = [str(runner.port), str(int(connections * HOSTILE_SHARE)), attacked, str(images)]
+    rate = times * rate_of(peak)
+    plan = runner.plan(connections, seconds, warm=WARM_SECONDS, rate=rate)
     with ThreadPoolExecutor(2) as pool:
         watching = pool.submit(probe.watch)
         try:
@@ -113,7 +115,7 @@ def overload(runner: Runner, times: float, connections: int, seconds: float) -> 
             before = sorted(seconds for _, _, seconds in probe.answers)
             # Other things run on the machine too: the slowest of a hundred is an accident.
             longest = 2 * before[int(len(before) * 0.95)]
-            attack = pool.submit(_attack, hostile, seconds)
+            attack = pool.submit(_attack, hostile, WARM_SECONDS + seconds)
             asked = len(probe.answers)
             result = run(plan)
             newcomer = sorted(
@@ -127,7 +129,10 @@ def overload(runner: Runner, times: float, connections: int, seconds: float) -> 
         finally:
             probe.stop.set()
         watching.result()
-        return Findings(peak, crowd, result, newcomer, attack.result(), longest, recovery)
+        hostile_got = attack.result()
+    crowd.append(run(runner.plan(connections, seconds / 2, warm=WARM_SECONDS)))
+    together = sum(rate_of(one) for one in crowd) / len(crowd)
+    return Findings(peak, together, result, newcomer, hostile_got, longest, recovery)
 
 
 def _attack(arguments: list[str], seconds: float) -> dict[str, int]:
@@ -147,25 +152,32 @@ def _percentiles(seconds: list[float]) -> str:
     return f"{half:.0f}, {most:.0f}"
 
 
-def share(result: Result, peak: Result) -> float:
-    """Of the peak's right answers a second."""
-    return (result.right / result.seconds) / (peak.right / peak.seconds)
+def rate_of(result: Result) -> float:
+    """Right answers a second."""
+    return result.right / result.seconds
 
 
 def report(found: Findings, floor: Findings, times: float, connections: int, arguments: str) -> str:
-    peak, result = found.peak.right / found.peak.seconds, found.overload
-    goodput = result.right / result.seconds
-    crowd = found.crowd.right / found.crowd.seconds
+    peak, result = rate_of(found.peak), found.overload
+    goodput = rate_of(result)
+    floor_peak = rate_of(floor.peak)
     recovery = "not within a minute" if found.recovery is None else f"{found.recovery:.2f} s"
     rows = [
         ["peak before, right answers/s", f"{peak:,.0f}"],
         ["asked, requests/s", f"{times * peak:,.0f}"],
-        ["right answers/s", f"{goodput:,.0f}, {share(result, found.peak):.0%} of the peak"],
-        [f"peak with {connections:,} connections", f"{crowd:,.0f}"],
-        ["right answers/s of that", f"{share(result, found.crowd):.0%}"],
+        ["right answers/s", f"{goodput:,.0f}, {goodput / peak:.0%} of the peak"],
         [
-            "floor under the same: answers {}, reads nothing",
-            f"{share(floor.overload, floor.peak):.0%} of its peak",
+            f"peak with {connections:,} connections",
+            f"{found.crowd:,.0f}, {found.crowd / peak:.0%} of the peak",
+        ],
+        ["right answers/s of that", f"{goodput / found.crowd:.0%}"],
+        [
+            f"floor, answers {{}} and reads nothing: peak with {connections:,}",
+            f"{floor.crowd / floor_peak:.0%} of its peak",
+        ],
+        [
+            "floor under the same overload",
+            f"{rate_of(floor.overload) / floor_peak:.0%} of its peak",
         ],
         ["p50, p99 of right answers, ms", f"{result.p50_ms:.0f}, {result.p99_ms:.0f}"],
         ["p50, p99 of a client that connects anew, ms", _percentiles(found.newcomer)],
