@@ -1,10 +1,13 @@
 """What the recorder keeps is in the database, with a real engine and a real database."""
 
+import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,7 @@ from images.note import original_size
 from models.store import Store
 from serving.inference.batcher import Answer
 from serving.inference.engine import Engine
+from serving.recording import recorder as recorder_module
 from serving.recording.connection import RecordsConnection
 from serving.recording.recorder import Recorder
 from serving.routing.registry import Registry
@@ -290,3 +294,24 @@ def written(home: Path) -> int:
     except sqlite3.OperationalError:
         # No file or no tables yet.
         return 0
+
+
+async def test_a_window_ends_early_when_what_waits_takes_much_memory(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # By itself it would end with the minute, in 60 seconds.
+    clock = SimpleNamespace(time=lambda: 0.0, monotonic=time.monotonic)
+    monkeypatch.setattr(recorder_module, "time", clock)
+    monkeypatch.setattr(recorder_module, "WINDOW_SECONDS", 3600)
+
+    def written() -> bool:
+        try:
+            return rows(tmp_path, "select count(*) from images") == [(2,)]
+        except sqlite3.OperationalError:
+            return False  # There are no tables before the first is written.
+
+    async with recording(tmp_path, record_buffer_bytes=4_000_000, record_originals=True) as it:
+        await asyncio.sleep(0)  # The first window begins.
+        for request_id in ("a", "b"):
+            it.predicted(engine, request_id, bytes(600_000), SURE)
+        await until_async(written, "both images in the database", seconds=30)
