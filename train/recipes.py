@@ -38,7 +38,8 @@ class Recipe:
     after the builder and never varied. ``calibration_folds``: into how many the training data are
     divided to calibrate it; with three, one training costs three, and the digits' calibration
     errors are as with five. ``grid``: values of which ``train.tuning`` takes the best without being
-    asked. ``turns``: whether it predicts the same after a rotation of the features.
+    asked. ``turns``: whether its last step predicts the same after a rotation of what the steps
+    before it make of each image.
     """
 
     name: str
@@ -225,7 +226,7 @@ FEATURE_RECIPES: Mapping[str, Recipe] = MappingProxyType(
         for entry in (
             Recipe(
                 f"logistic{by_features.SUFFIX}",
-                "logistic regression on embeddings of length 1, each class of equal weight",
+                "logistic regression on embeddings and their roots, each class of equal weight",
                 by_features.logistic,
                 by_features.LOGISTIC_RANGES,
                 {"logistic__solver": "lbfgs"},

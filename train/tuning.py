@@ -42,9 +42,9 @@ def tuned(
     if not chosen.grid or folds < 2 or work > MAX_WORK:
         return {}
     splits = stratified(folds, targets, groups, seed)
-    if chosen.turns:
-        features = turned(features)
     size = DataSize.of(targets).in_fold(len(splits))
+    if chosen.turns:
+        features = turned(bare(chosen.build(seed, size))[:-1].fit_transform(features))
     values = chosen.possible(chosen.grid, size)
     grid = [dict(zip(values, point, strict=True)) for point in product(*values.values())]
     usual: NDArray[np.bool_] | None = None
@@ -54,6 +54,8 @@ def tuned(
         on_progress(number, len(grid))
         # Which class has the highest score is what counts here, and no probability.
         estimator = bare(chosen.build(seed, size).set_params(**parameters))
+        if chosen.turns:
+            estimator = estimator[-1]
         with threadpool_limits(1, user_api="blas"):
             found = cross_val_predict(estimator, features, targets, cv=splits)
         right = found == targets

@@ -13,7 +13,7 @@ def photos(
 ) -> Dataset:
     random = np.random.default_rng(seed)
     truth = np.arange(count) % classes
-    embeddings = 4 * np.eye(4)[truth] + random.normal(0, 0.3, (count, 4))
+    embeddings = 4 * np.eye(32)[truth] + random.normal(0, 0.3, (count, 32))
     given = truth.copy()
     given[list(wrong)] = (given[list(wrong)] + 1) % classes
     return Dataset(
