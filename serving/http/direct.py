@@ -75,6 +75,9 @@ class DirectBody(asyncio.BufferedProtocol):
         finally:
             if self._count < self._size:
                 self._connection.body_given_up()
+            # uvloop holds on to the methods of a protocol whose place another has taken: the body
+            # would stay as long as its connection.
+            self._content = io.BytesIO()
 
     def _make_room(self, more: int) -> None:
         self._room += more

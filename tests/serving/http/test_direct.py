@@ -1,7 +1,9 @@
 """Large bodies by raw sockets, to a real uvicorn protocol in this process."""
 
 import asyncio
+import gc
 import gzip
+import io
 import random
 import shutil
 import ssl
@@ -123,6 +125,25 @@ def test_all_of_it_arrives_and_the_connection_goes_on(app: App, run: Any) -> Non
         assert app.direct == 3
         assert sum(app.held) == 3 * len(LARGE)
         assert app.gone == [False] * 6
+
+    run(test())
+
+
+def bodies_in_memory() -> list[int]:
+    buffers = [one for one in gc.get_objects() if type(one) is io.BytesIO and not one.closed]
+    return [size for one in buffers if (size := one.getbuffer().nbytes) >= len(LARGE) / 2]
+
+
+@pytest.mark.parametrize("path", [b"/", b"/full"])
+def test_nothing_of_it_stays_while_its_connection_does(app: App, run: Any, path: bytes) -> None:
+    async def test() -> None:
+        async with served(app) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(post(LARGE, path=path))
+            await answer(reader)
+            assert app.direct == 1
+            assert bodies_in_memory() == []
+            writer.close()
 
     run(test())
 
