@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvloop
@@ -98,9 +98,15 @@ async def served(app: App, context: ssl.SSLContext | None = None) -> AsyncIterat
     server = await loop.create_server(
         lambda: HttpProtocol(config, state, {}), "127.0.0.1", 0, ssl=context
     )
-    yield int(server.sockets[0].getsockname()[1])
-    server.close()
-    await until_async(lambda: not state.connections, "no connection")
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+        await until_async(lambda: not state.connections, "no connection")
+    finally:
+        # uvloop does not end with connections that are open.
+        server.close()
+        for connection in list(state.connections):
+            cast("HttpProtocol", connection).transport.abort()
+        await asyncio.sleep(0.01)
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
