@@ -43,7 +43,7 @@ class SharedExtractors:
             return extractor.open(threads, settings.chosen_providers)
 
         n_features = extractor.manifest.image_spec.n_features
-        embedder, plan = measured(
+        embedder, plan, lone = measured(
             load, n_features, cpus_of_worker(settings), settings.max_batch_size
         )
         logger.info(
@@ -52,8 +52,9 @@ class SharedExtractors:
                 extractor=extractor.tag,
                 lanes=plan.lanes,
                 threads=plan.threads,
+                lone_threads=plan.lanes if lone else plan.threads,
                 batch=plan.batch,
                 seconds=round(plan.full.seconds / plan.batch, 6),
             ),
         )
-        return Lanes(embedder, plan, ExtractorMetrics(extractor.tag))
+        return Lanes(embedder, plan, ExtractorMetrics(extractor.tag), lone)

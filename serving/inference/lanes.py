@@ -65,8 +65,11 @@ class Lanes:
         embedder: Embedder,
         plan: Plan,
         metrics: ExtractorMetrics,
+        lone: Embedder | None = None,
     ) -> None:
+        """``lone``: one on all threads, for an image that comes while nothing else is to do."""
         self.embedder = embedder
+        self._lone = lone
         self._plan = plan
         self._metrics = metrics
         self._about: Attributes = {"pupila.extractor": metrics.tag}
@@ -80,6 +83,12 @@ class Lanes:
         each = (plan.full.seconds - plan.single.seconds) / max(1, plan.batch - 1)
         self._pace = Pace(plan.single.seconds, max(each, 0.0) or plan.single.seconds)
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def shrink(self) -> None:
+        """Give back the memory that larger batches have taken."""
+        self.embedder.shrink()
+        if self._lone is not None:
+            self._lone.shrink()
 
     @property
     def expected_seconds(self) -> float:
@@ -155,14 +164,16 @@ class Lanes:
             if not items:
                 return
             self._metrics.began(len(items), waited)
+            is_lone = waiting == 1 and self._free == self._plan.lanes
+            embedder = self._lone if self._lone is not None and is_lone else self.embedder
             try:
-                passing = loop.run_in_executor(self._threads, self._pass, items)
+                passing = loop.run_in_executor(self._threads, self._pass, embedder, items)
             except RuntimeError:  # the interpreter ends
                 self._fail(items)
                 return
             self._free -= 1
             self._running += len(items)
-            passing.add_done_callback(partial(self._passed, loop, items))
+            passing.add_done_callback(partial(self._passed, loop, embedder, items))
 
     def _take(self, most: int) -> tuple[list[_Photo], float]:
         first, second = self._queue, self._of_batches
@@ -175,23 +186,24 @@ class Lanes:
             items, waited = items + more, max(waited, also_waited)
         return items, waited
 
-    def _pass(self, items: Sequence[_Photo]) -> _Passed:
+    def _pass(self, embedder: Embedder, items: Sequence[_Photo]) -> _Passed:
         started = time.perf_counter()
-        embeddings = self._embedded(items)
+        embeddings = self._embedded(embedder, items)
         return _Passed(started, embeddings, time.perf_counter() - started)
 
-    def _embedded(self, items: Sequence[_Photo]) -> list[Embedding | Exception]:
+    def _embedded(self, embedder: Embedder, items: Sequence[_Photo]) -> list[Embedding | Exception]:
         try:
-            rows = self.embedder.run(np.stack([item.features for item in items]))
+            rows = embedder.run(np.stack([item.features for item in items]))
             return list(rows)
         except Exception as error:  # noqa: BLE001 - it becomes the item's own answer
             if len(items) == 1:
                 return [error]
-            return [self._embedded([item])[0] for item in items]
+            return [self._embedded(embedder, [item])[0] for item in items]
 
     def _passed(
         self,
         loop: asyncio.AbstractEventLoop,
+        embedder: Embedder,
         items: Sequence[_Photo],
         passing: asyncio.Future[_Passed],
     ) -> None:
@@ -202,7 +214,9 @@ class Lanes:
             return
         began, embeddings, seconds = passing.result()
         self._metrics.ended(seconds)
-        self._pace.learn(len(items), seconds)
+        if embedder is self.embedder:
+            # Those who wait, wait for passes of this one.
+            self._pace.learn(len(items), seconds)
         ran(items, Run(self._about, len(items), began, seconds))
         for item, embedding in zip(items, embeddings, strict=True):
             if item.future.done():

@@ -42,7 +42,7 @@ class PhotoEngine(Engine):
         self.extractor = extractor.reference
         self._lanes = self._extractors.shared(extractor)
         artifact.check_embeddings(extractor, self._lanes.embedder)
-        self._lanes.embedder.shrink()
+        self._lanes.shrink()
         return artifact.head(), extractor.manifest.dimension
 
     async def predict(

@@ -30,7 +30,8 @@ _WORTHWHILE: Final = 0.95
 _LONGEST_SECONDS: Final = 0.15
 
 # Several threads for one image must give this many times the images that each of them gives alone:
-# here two threads were slower, and what else the machine does hits them harder.
+# on most machines two threads are slower, and what else the machine does hits them harder. Of an
+# image that comes alone, while the other threads would do nothing, they must be as much faster.
 _FASTER: Final = 1.2
 
 _RUNS: Final = 3
@@ -59,8 +60,9 @@ def cpus_of_worker(settings: Settings) -> int:
 
 def measured(
     load: Callable[[int], Embedder], n_features: int, cpus: int, max_batch_size: int
-) -> tuple[Embedder, Plan]:
-    """The embedder to use, and how. ``load``: one that runs on that many threads.
+) -> tuple[Embedder, Plan, Embedder | None]:
+    """The embedder to use, and how; and one for an image that comes alone, if one on all threads
+    is faster then. ``load``: one that runs on that many threads.
 
     Takes a dozen passes; more than one CPU doubles that.
     """
@@ -83,10 +85,12 @@ def measured(
         wide = load(lanes)
         wide.run(images[:batch])
         alone, abreast = _compared(wide, embedder, images[:batch], lanes)
+        lone = _cost(wide, images[:1])
         if alone * _FASTER < abreast:
-            costs = _cost(wide, images[:1]), _cost(wide, images[:batch])
-            return wide, Plan(1, lanes, batch, *costs)
-    return embedder, Plan(lanes, 1, batch, single, full)
+            return wide, Plan(1, lanes, batch, lone, _cost(wide, images[:batch])), None
+        if lone.seconds * _FASTER < single.seconds:
+            return embedder, Plan(lanes, 1, batch, single, full), wide
+    return embedder, Plan(lanes, 1, batch, single, full), None
 
 
 def _cost(embedder: Embedder, images: NDArray[np.float32]) -> Cost:

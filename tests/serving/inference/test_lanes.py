@@ -51,10 +51,17 @@ class FakeEmbedder:
         return features * 2
 
 
-def lanes_of(embedder: FakeEmbedder, lanes: int = 1, batch: int = 4, seconds: float = 0.0) -> Lanes:
+def lanes_of(
+    embedder: FakeEmbedder,
+    lanes: int = 1,
+    batch: int = 4,
+    seconds: float = 0.0,
+    lone: FakeEmbedder | None = None,
+) -> Lanes:
     cost = Cost(seconds, seconds)
     plan = Plan(lanes, 1, batch, cost, Cost(seconds * batch, seconds * batch))
-    return Lanes(cast("Embedder", embedder), plan, ExtractorMetrics("fake:1"))
+    all_threads = cast("Embedder | None", lone)
+    return Lanes(cast("Embedder", embedder), plan, ExtractorMetrics("fake:1"), all_threads)
 
 
 def photo(value: int) -> NDArray[np.uint8]:
@@ -95,6 +102,21 @@ async def test_a_trace_has_the_way_of_an_image() -> None:
     assert queue.attributes == {"pupila.extractor": "fake:1", "pupila.queue.length": 0}
     assert batch.attributes["pupila.batch.size"] == 1
     assert queue.ended == batch.began <= inference.began <= inference.ended <= batch.ended
+
+
+async def test_a_lone_image_is_run_on_all_threads() -> None:
+    usual, lone = FakeEmbedder(), FakeEmbedder(held=True)
+    lanes = lanes_of(usual, lanes=2, lone=lone)
+    first = submit(lanes, 1)
+    await started(lone)
+    # While one is under way, nobody is alone.
+    assert (await submit(lanes, 2))[0] == 4.0
+    lone.may_run.set()
+    assert (await first)[0] == 2.0
+    await asyncio.gather(submit(lanes, 3), submit(lanes, 4))
+    assert (lone.sizes, usual.sizes) == ([1], [1, 1, 1])
+    await submit(lanes, 5)
+    assert lone.sizes == [1, 1]
 
 
 async def test_images_of_one_turn_share_a_pass() -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from models.extractor import Embedder
@@ -60,7 +61,7 @@ def plan_of(
     def load(threads: int) -> Embedder:
         return cast("Embedder", one if threads == 1 else many)
 
-    embedder, plan = measured(load, 4, cpus, most)
+    embedder, plan, _ = measured(load, 4, cpus, most)
     return embedder, plan[:3]
 
 
@@ -99,6 +100,16 @@ def test_several_threads_for_one_image_if_that_is_faster() -> None:
     chosen, plan = plan_of(FakeEmbedder(waits=0.05, lock=threading.Lock()), many, cpus=2)
     assert plan[:2] == (1, 2)
     assert chosen is cast("Embedder", many)
+
+
+@pytest.mark.parametrize(("seconds", "is_for_lone"), [(0.01, True), (0.02, False), (0.1, False)])
+def test_all_threads_for_a_lone_image_if_that_is_faster(seconds: float, is_for_lone: bool) -> None:
+    one, many = FakeEmbedder(waits=0.02), FakeEmbedder(waits=seconds)
+    loaded = cast("list[Embedder]", [one, many])
+    embedder, plan, lone = measured(lambda threads: loaded[threads > 1], 4, 2, 64)
+    # Side by side the others give as many.
+    assert (embedder, plan.lanes) == (loaded[0], 2)
+    assert (lone is loaded[1]) is is_for_lone
 
 
 def test_there_are_not_more_lanes_than_memory_is_for() -> None:
