@@ -31,8 +31,11 @@ def open_session(
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 3
-    # A thread that waits for work would spin, and take the time of the event loop.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # A thread that waits for work would spin, and take the time of the event loop. Of several, each
+    # waits some hundred times in a pass: they may, but not between two passes.
+    spinning = "1" if threads > 1 else "0"
+    options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
         return onnxruntime.InferenceSession(model, options, providers=list(providers))
     except Exception as error:
