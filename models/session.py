@@ -35,7 +35,7 @@ def open_session(
     # waits some hundred times in a pass: they may, but not between two passes.
     spinning = "1" if threads > 1 else "0"
     options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.add_session_config_entry("session.force_spinning_stop", spinning)
     try:
         return onnxruntime.InferenceSession(model, options, providers=list(providers))
     except Exception as error:

@@ -39,12 +39,16 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             str(home),
         )
         command = [sys.executable, "-m", "distributed.cli.dask_worker", address, *options]
-        workers = [subprocess.Popen(command, cwd=home, stderr=subprocess.DEVNULL) for _ in range(2)]
+        log = home / "workers.log"
+        with log.open("wb") as stderr:
+            workers = [subprocess.Popen(command, cwd=home, stderr=stderr) for _ in range(2)]
         try:
             with Client(address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
                 client.wait_for_workers(2, timeout=30)
             yield address
         finally:
+            if any(worker.poll() is not None for worker in workers):
+                print(log.read_text(encoding="utf-8"))
             for worker in workers:
                 worker.terminate()
             for worker in workers:

@@ -106,7 +106,7 @@ async def served(app: App, context: ssl.SSLContext | None = None) -> AsyncIterat
         server.close()
         for connection in list(state.connections):
             cast("HttpProtocol", connection).transport.abort()
-        await asyncio.sleep(0.01)
+        await until_async(lambda: not state.connections, "no connection")
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
@@ -176,7 +176,7 @@ def test_headers_alone_first(app: App, run: Any) -> None:
             for start in range(0, len(LARGE), 700_000):
                 writer.write(LARGE[start : start + 700_000])
                 await writer.drain()
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0)
             assert await answer(reader) == SUM
             writer.close()
         assert app.direct == 1
