@@ -48,7 +48,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield address
         finally:
             if any(worker.poll() is not None for worker in workers):
-                print(log.read_text(encoding="utf-8"))
+                sys.stderr.write(log.read_text(encoding="utf-8"))
             for worker in workers:
                 worker.terminate()
             for worker in workers:
