@@ -82,6 +82,9 @@ class DaskEngine:
                 f"{version.tag} was saved with --backend sklearn, so it can only be used on this "
                 "machine: leave --dask out."
             )
+        # For good: the client pickles on a thread of its own, and a task that it sends by name, after
+        # an interrupted run has ended, ends every worker that gets it, since none has the module.
+        cloudpickle.register_pickle_by_value(remote)
         self._kit = pack(version)
         self._address = address
         self._options = (hashlib.sha256(self._kit).hexdigest(), max_pixels, keep_scores)
@@ -133,7 +136,6 @@ class DaskEngine:
 
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:
-        cloudpickle.register_pickle_by_value(remote)
         try:
             yield
         except PupilaError:
@@ -143,8 +145,6 @@ class DaskEngine:
                 f"The Dask cluster at {self._address} could not score: {first_line(error)}; fix "
                 "that, then run the same command to continue."
             ) from error
-        finally:
-            cloudpickle.unregister_pickle_by_value(remote)
 
 
 def pack(version: Version) -> bytes:
