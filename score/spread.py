@@ -82,8 +82,8 @@ class DaskEngine:
                 f"{version.tag} was saved with --backend sklearn, so it can only be used on this "
                 "machine: leave --dask out."
             )
-        # For good: the client pickles on a thread of its own, and a task that it sends by name after
-        # an interrupted run has ended, ends every worker that gets it, since none has the module.
+        # For good: the client pickles on a thread of its own. A task that it sends by name, after an
+        # interrupted run is over, ends every worker that gets it, since none has the module.
         cloudpickle.register_pickle_by_value(remote)
         self._kit = pack(version)
         self._address = address
