@@ -82,7 +82,7 @@ class DaskEngine:
                 f"{version.tag} was saved with --backend sklearn, so it can only be used on this "
                 "machine: leave --dask out."
             )
-        # For good: the client pickles on a thread of its own. A task that it sends by name, after an
+        # For good: the client pickles on a thread of its own. A task that it sends by name, when an
         # interrupted run is over, ends every worker that gets it, since none has the module.
         cloudpickle.register_pickle_by_value(remote)
         self._kit = pack(version)

@@ -102,8 +102,12 @@ def _stats(proc: Path, supervisor: int) -> dict[int, _Stat]:
 
 
 def _children(proc: Path, process: int) -> list[int]:
-    threads = (proc / str(process) / "task").iterdir()
-    return [int(child) for one in threads for child in (one / "children").read_text().split()]
+    found: list[int] = []
+    for thread in (proc / str(process) / "task").iterdir():
+        # One may have ended meanwhile; its children are another's then.
+        with contextlib.suppress(OSError):
+            found += map(int, (thread / "children").read_text().split())
+    return found
 
 
 def _boot_seconds(proc: Path) -> int:

@@ -87,3 +87,10 @@ def test_the_processor_time_of_a_worker_stays_when_it_has_ended() -> None:
     after = values(os.getpid(), Path("/proc"))
     assert after["process_cpu_seconds_total"] >= before["process_cpu_seconds_total"] + 0.15
     assert after["process_resident_memory_bytes"] > 0
+
+
+def test_a_thread_that_ends_meanwhile_hides_nothing(tmp_path: Path) -> None:
+    files = {"7/stat": stat("a", 100, 0, 5), "7/task/7/children": "", "7/limits": "", "7/fd/0": ""}
+    proc = tree(tmp_path, files)
+    (proc / "7/task/8").mkdir()
+    assert values(7, proc)["process_resident_memory_bytes"] == 5 * PAGE
