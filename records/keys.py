@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from errors import KeysError
+from records.adding import adding
 from records.audit import COMMAND_LINE, Act, add_acts
 from records.database import Database
 from records.key import Key, Scope
@@ -83,7 +83,7 @@ def add_usage(database: Database, day: date, counts: Usage) -> dict[str, int]:
     if not values:
         return usage(database, day)
     with database.writing() as connection:
-        connection.execute(_UPSERTS[connection.dialect.name], values)
+        connection.execute(adding(key_usage, connection.dialect.name), values)
         return _usage(connection, day)
 
 
@@ -153,16 +153,3 @@ def _key(row: Row[Any]) -> Key:
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
     )
-
-
-def _upsert(statement: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
-    return statement.on_conflict_do_update(
-        index_elements=list(key_usage.primary_key.columns),
-        set_={"count": key_usage.c.count + statement.excluded.count},
-    )
-
-
-_UPSERTS = {
-    "sqlite": _upsert(sqlite.insert(key_usage)),
-    "postgresql": _upsert(postgresql.insert(key_usage)),
-}

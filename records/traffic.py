@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 
-from sqlalchemy import Connection, Executable, func, select
+from sqlalchemy import Connection, func, select
 
+from records.adding import adding
 from records.database import Database
 from records.schema import traffic as table
 
@@ -71,18 +71,4 @@ def add_traffic(connection: Connection, counts: Mapping[TrafficKey, int]) -> Non
         dict(zip(table.columns.keys(), (*key, count), strict=True))
         for key, count in sorted(counts.items())
     ]
-    connection.execute(_upsert(connection.dialect.name), values)
-
-
-@cache
-def _upsert(dialect: str) -> Executable:
-    """Only one of the dialects is imported: PostgreSQL's takes 2 MB."""
-    if dialect == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert
-    else:
-        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
-    statement = insert(table)
-    return statement.on_conflict_do_update(
-        index_elements=list(table.primary_key.columns),
-        set_={"count": table.c.count + statement.excluded.count},
-    )
+    connection.execute(adding(table, connection.dialect.name), values)
