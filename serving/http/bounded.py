@@ -82,12 +82,6 @@ class BoundedProtocol(HttpToolsProtocol):
         """Whether something that was read waits for the parser, or for whoever asked for it."""
         return bool(self._waiting or self.cycle.body)
 
-    def pause_body(self) -> None:
-        self.flow.pause_reading()
-
-    def resume_body(self) -> None:
-        self.flow.resume_reading()
-
     def renew_parser(self) -> None:
         """Begin with a request, whatever the parser expects."""
         self.parser = httptools.HttpRequestParser(self)

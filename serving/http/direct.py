@@ -9,6 +9,8 @@ import io
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from uvicorn.protocols.http.flow_control import FlowControl
+
 DIRECT_BYTES: Final = 262_144
 """What must be left of a body for that to be worth it: as much as uvloop reads at once."""
 
@@ -16,11 +18,7 @@ DIRECT_BYTES: Final = 262_144
 class Receiving(Protocol):
     """The connection whose body it is."""
 
-    def pause_body(self) -> None:
-        """There is no room for more of it yet."""
-
-    def resume_body(self) -> None:
-        """There is."""
+    flow: FlowControl
 
     def body_complete(self) -> None:
         """Go on as if the parser had seen all of it."""
@@ -83,7 +81,7 @@ class DirectBody(asyncio.BufferedProtocol):
         self._room += more
         self._content.seek(self._room - 1)
         self._content.write(b"\0")
-        self._connection.resume_body()
+        self._connection.flow.resume_reading()
 
     def get_buffer(self, _sizehint: int) -> memoryview:
         return self._content.getbuffer()[self._count :]
@@ -93,7 +91,7 @@ class DirectBody(asyncio.BufferedProtocol):
         if self._count == self._size:
             self._connection.body_complete()
         elif self._count == self._room:
-            self._connection.pause_body()
+            self._connection.flow.pause_reading()
         self._cycle.message_event.set()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -200,7 +200,7 @@ class HttpProtocol(BoundedProtocol):
         left = size - len(start)
         if self._in_head or self._ended or self.is_waiting or left != self._body_left:
             return None
-        self.pause_body()
+        self.flow.pause_reading()
         body = DirectBody(self, self.cycle, start, size)
         self.transport.set_protocol(body)
         return body
@@ -215,7 +215,7 @@ class HttpProtocol(BoundedProtocol):
         self.transport.set_protocol(self)
         self._had_last = True
         self.cycle.keep_alive = False
-        self.resume_body()
+        self.flow.resume_reading()
 
     def on_message_begin(self) -> None:
         if self._in_head:

@@ -109,6 +109,19 @@ async def served(app: App, context: ssl.SSLContext | None = None) -> AsyncIterat
         await until_async(lambda: not state.connections, "no connection")
 
 
+@asynccontextmanager
+async def connected(
+    app: App, server: ssl.SSLContext | None = None, client: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A client of the app, until the block ends."""
+    async with served(app, server) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=client)
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+
+
 async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     head = await reader.readuntil(b"\r\n\r\n")
     size = int(head.lower().partition(b"content-length: ")[2].split()[0])
@@ -120,14 +133,12 @@ SUM = (200, b"%d" % sum(LARGE))
 
 def test_all_of_it_arrives_and_the_connection_goes_on(app: App, run: Any) -> None:
     async def test() -> None:
-        async with served(app) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with connected(app) as (reader, writer):
             for _ in range(3):
                 writer.write(post(LARGE))
                 assert await answer(reader) == SUM
                 writer.write(post(b"\1\2"))
                 assert await answer(reader) == (200, b"3")
-            writer.close()
         assert app.direct == 3
         assert sum(app.held) == 3 * len(LARGE)
         assert app.gone == [False] * 6
@@ -143,33 +154,28 @@ def bodies_in_memory() -> list[int]:
 @pytest.mark.parametrize("path", [b"/", b"/full"])
 def test_nothing_of_it_stays_while_its_connection_does(app: App, run: Any, path: bytes) -> None:
     async def test() -> None:
-        async with served(app) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with connected(app) as (reader, writer):
             writer.write(post(LARGE, path=path))
             await answer(reader)
             assert app.direct == 1
             assert bodies_in_memory() == []
-            writer.close()
 
     run(test())
 
 
 def test_requests_behind_one_another(app: App, run: Any) -> None:
     async def test() -> None:
-        async with served(app) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with connected(app) as (reader, writer):
             writer.write(post(b"\1") + post(LARGE) + post(LARGE) + post(b"\2"))
             for expected in ((200, b"1"), SUM, SUM, (200, b"2")):
                 assert await answer(reader) == expected
-            writer.close()
 
     run(test())
 
 
 def test_headers_alone_first(app: App, run: Any) -> None:
     async def test() -> None:
-        async with served(app) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with connected(app) as (reader, writer):
             head = post(LARGE, b"Expect: 100-continue").partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
             writer.write(head)
             assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -178,7 +184,6 @@ def test_headers_alone_first(app: App, run: Any) -> None:
                 await writer.drain()
                 await asyncio.sleep(0)
             assert await answer(reader) == SUM
-            writer.close()
         assert app.direct == 1
 
     run(test())
@@ -186,12 +191,10 @@ def test_headers_alone_first(app: App, run: Any) -> None:
 
 def test_the_last_request_of_a_client_is_followed_by_the_end(app: App, run: Any) -> None:
     async def test() -> None:
-        async with served(app) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with connected(app) as (reader, writer):
             writer.write(post(LARGE, b"Connection: close"))
             assert await answer(reader) == SUM
             assert await reader.read() == b""
-            writer.close()
         assert app.direct == 1
 
     run(test())
@@ -199,11 +202,9 @@ def test_the_last_request_of_a_client_is_followed_by_the_end(app: App, run: Any)
 
 def test_a_compressed_one(app: App, run: Any) -> None:
     async def test() -> None:
-        async with served(app) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with connected(app) as (reader, writer):
             writer.write(post(gzip.compress(LARGE), b"Content-Encoding: gzip"))
             assert await answer(reader) == SUM
-            writer.close()
         assert app.direct == 1
 
     run(test())
@@ -211,21 +212,18 @@ def test_a_compressed_one(app: App, run: Any) -> None:
 
 def test_one_for_which_there_is_no_room_is_refused_while_it_is_sent(app: App, run: Any) -> None:
     async def test() -> None:
-        async with served(app) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with connected(app) as (reader, writer):
             writer.write(post(LARGE, path=b"/full") + post(b"\1"))
             status, _ = await answer(reader)
             assert (status, app.direct) == (503, 1)
             assert await reader.read() == b""
-            writer.close()
 
     run(test())
 
 
 def test_nobody_gets_room_for_more_than_twice_what_he_has_sent(app: App, run: Any) -> None:
     async def test() -> None:
-        async with served(app) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with connected(app) as (reader, writer):
             writer.write(post(LARGE)[:400_000])
             await until_async(lambda: sum(app.held) >= 400_000, lambda: app.held)
             writer.close()
@@ -243,15 +241,13 @@ def test_one_that_does_not_arrive_in_time(
     monkeypatch.setattr(HttpProtocol, "limits", Limits(9, 0.1, 9, 16, 0.02), raising=False)
 
     async def test() -> None:
-        async with served(app) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with connected(app) as (reader, writer):
             writer.write(post(LARGE)[:1_000_000])
             assert (await answer(reader))[0] == 408
             # What still comes is dropped, and the client is not reset before it has the answer.
             writer.write(LARGE)
             await writer.drain()
             assert await reader.read() == b""
-            writer.close()
         assert app.direct == 1
 
     run(test())
@@ -269,13 +265,11 @@ def test_over_tls(app: App, run: Any, tmp_path: Path) -> None:
     client.check_hostname = False
 
     async def test() -> None:
-        async with served(app, server) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=client)
+        async with connected(app, server, client) as (reader, writer):
             for _ in range(2):
                 writer.write(post(LARGE))
                 await writer.drain()
                 assert await answer(reader) == SUM
-            writer.close()
         assert app.direct == 2
 
     run(test())
