@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from errors import BadRequestError, ClientGoneError, OverloadedError
@@ -103,15 +104,22 @@ async def test_one_that_never_fits_is_refused_with_the_limit() -> None:
 
 
 async def test_one_that_was_given_up_holds_its_memory_until_it_ends(decoder: Decoder) -> None:
-    free = decoder._budget.free
-    asking = asyncio.create_task(decoder.features(png(1400, 1400), SPEC, later(), present))
-    await until_async(lambda: decoder._budget.free < free, "a decode that has begun")
-    held = free - decoder._budget.free
+    free, decoded, may_end = decoder._budget.free, threading.Event(), threading.Event()
+
+    def held(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        decoded.set()
+        may_end.wait(PATIENCE_SECONDS)
+        return pixels
+
+    asking = asyncio.create_task(
+        decoder.features(png(1400, 1400), SPEC, later(), present, make=held)
+    )
+    await until_async(decoded.is_set, "a decode that has begun")
     asking.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await asking
-    # Only the loop gives it back, and it has had no turn since the thread may have ended.
-    assert decoder._budget.free in (free - held, free)
+    assert decoder._budget.free < free
+    may_end.set()
     await until_async(lambda: decoder._budget.free == free, "its memory to be free")
 
 
