@@ -47,6 +47,11 @@ class Budget:
         """Seconds until all that were admitted so far are expected to be done."""
         return self._seconds
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way or waits."""
+        return self._free_places == self._places and not self._queue
+
     async def acquire(self, cost: Cost) -> None:
         """Wait for its turn; ``cost.bytes`` must not be above the limit."""
         waiting = _Waiting(cost)

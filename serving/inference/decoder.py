@@ -76,6 +76,11 @@ class Decoder:
         self._turn_seconds = 0.0
         self._later_turns: deque[asyncio.Future[None]] = deque()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether none of its threads has anything to do."""
+        return self._budget.is_idle
+
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 

@@ -65,7 +65,7 @@ class Engines:
             copied=settings.record and not settings.record_originals,
         )
         self._classifiers = ThreadPoolExecutor(_CLASSIFIERS, "classify")
-        self._extractors = SharedExtractors(settings)
+        self._extractors = SharedExtractors(settings, lambda: self._decoder.is_idle)
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Engine]] = {}
         self._failures: dict[str, _Failure] = {}

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from logs.lines import fields
@@ -17,8 +18,10 @@ logger = logging.getLogger("pupila.extractors")
 class SharedExtractors:
     """Loaded with the first version that uses one, freed with the last: nobody else keeps it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, others_idle: Callable[[], bool]) -> None:
+        """``others_idle``: whether all else that takes a worker's processors has nothing to do."""
         self._settings = settings
+        self._others_idle = others_idle
         self._lanes = WeakValueDictionary[str, Lanes]()
         self._guard = threading.Lock()
         self._loading: dict[str, threading.Lock] = {}
@@ -57,4 +60,4 @@ class SharedExtractors:
                 seconds=round(plan.full.seconds / plan.batch, 6),
             ),
         )
-        return Lanes(embedder, plan, ExtractorMetrics(extractor.tag), lone)
+        return Lanes(embedder, plan, ExtractorMetrics(extractor.tag), lone, self._others_idle)

@@ -66,10 +66,13 @@ class Lanes:
         plan: Plan,
         metrics: ExtractorMetrics,
         lone: Embedder | None = None,
+        others_idle: Callable[[], bool] = lambda: True,
     ) -> None:
-        """``lone``: one on all threads, for an image that comes while nothing else is to do."""
+        """``lone``: one on all threads, for an image that comes while nothing else is to do here or
+        elsewhere: beside large photos that are decoded, its threads would wait for one another."""
         self.embedder = embedder
         self._lone = lone
+        self._others_idle = others_idle
         self._plan = plan
         self._metrics = metrics
         self._about: Attributes = {"pupila.extractor": metrics.tag}
@@ -164,8 +167,7 @@ class Lanes:
             if not items:
                 return
             self._metrics.began(len(items), waited)
-            is_lone = waiting == 1 and self._free == self._plan.lanes
-            embedder = self._lone if self._lone is not None and is_lone else self.embedder
+            embedder = self._lone if self._is_alone(waiting) and self._lone else self.embedder
             try:
                 passing = loop.run_in_executor(self._threads, self._pass, embedder, items)
             except RuntimeError:  # the interpreter ends
@@ -174,6 +176,9 @@ class Lanes:
             self._free -= 1
             self._running += len(items)
             passing.add_done_callback(partial(self._passed, loop, embedder, items))
+
+    def _is_alone(self, waiting: int) -> bool:
+        return waiting == 1 and self._free == self._plan.lanes and self._others_idle()
 
     def _take(self, most: int) -> tuple[list[_Photo], float]:
         first, second = self._queue, self._of_batches

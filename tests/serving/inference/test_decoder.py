@@ -115,12 +115,14 @@ async def test_one_that_was_given_up_holds_its_memory_until_it_ends(decoder: Dec
         decoder.features(png(1400, 1400), SPEC, later(), present, make=held)
     )
     await until_async(decoded.is_set, "a decode that has begun")
+    assert not decoder.is_idle
     asking.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await asking
     assert decoder._budget.free < free
     may_end.set()
     await until_async(lambda: decoder._budget.free == free, "its memory to be free")
+    assert decoder.is_idle
 
 
 async def test_a_client_that_has_gone_is_not_decoded_for(decoder: Decoder) -> None:

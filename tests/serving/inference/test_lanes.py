@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from asyncio import Task
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
@@ -57,11 +58,13 @@ def lanes_of(
     batch: int = 4,
     seconds: float = 0.0,
     lone: FakeEmbedder | None = None,
+    others_idle: Callable[[], bool] = lambda: True,
 ) -> Lanes:
     cost = Cost(seconds, seconds)
     plan = Plan(lanes, 1, batch, cost, Cost(seconds * batch, seconds * batch))
     all_threads = cast("Embedder | None", lone)
-    return Lanes(cast("Embedder", embedder), plan, ExtractorMetrics("fake:1"), all_threads)
+    metrics = ExtractorMetrics("fake:1")
+    return Lanes(cast("Embedder", embedder), plan, metrics, all_threads, others_idle)
 
 
 def photo(value: int) -> NDArray[np.uint8]:
@@ -117,6 +120,16 @@ async def test_a_lone_image_is_run_on_all_threads() -> None:
     assert (lone.sizes, usual.sizes) == ([1], [1, 1, 1])
     await submit(lanes, 5)
     assert lone.sizes == [1, 1]
+
+
+async def test_nobody_is_alone_while_others_use_the_processors() -> None:
+    usual, lone, idle = FakeEmbedder(), FakeEmbedder(), False
+    lanes = lanes_of(usual, lanes=2, lone=lone, others_idle=lambda: idle)
+    await submit(lanes, 1)
+    assert (lone.sizes, usual.sizes) == ([], [1])
+    idle = True
+    await submit(lanes, 2)
+    assert (lone.sizes, usual.sizes) == ([1], [1])
 
 
 async def test_images_of_one_turn_share_a_pass() -> None:

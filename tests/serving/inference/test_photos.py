@@ -43,7 +43,7 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def shared() -> SharedExtractors:
-    return SharedExtractors(Settings())
+    return SharedExtractors(Settings(), lambda: True)
 
 
 def engine(
