@@ -266,3 +266,14 @@ def first_line(error: BaseException) -> str:
     """
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def forget(error: BaseException | None) -> None:
+    """Let go of what an error, and those that it came from, have in their tracebacks.
+
+    Frames that hold the error itself, or something that has it, would otherwise keep all that the
+    request held until Python looks for cycles.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__

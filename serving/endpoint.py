@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from starlette.types import Receive, Scope
 
-from errors import OverloadedError, RequestError
+from errors import OverloadedError, RequestError, forget
 from serving.access import AccessLog
 from serving.http.body import is_client_gone, read_body
 from serving.http.reply import INTERNAL, Headers, Reply, error_reply
@@ -131,8 +131,9 @@ class Endpoint(ABC):
                 request_id=exchange.request_id,
                 error=failure,
             )
-        # Its traceback has this frame, which has it: the body would stay until Python looks for
-        # cycles, which had a worker of 512 MiB killed by large images that were refused.
+        # Its traceback has this frame, which has it, and perhaps others that do: the body would
+        # stay, which had a worker of 512 MiB killed by large images that were refused.
+        forget(failure)
         failure = None
         return reply
 

@@ -150,9 +150,7 @@ def parse_feedback(body: bytes) -> FeedbackQuery:
     its own error. Raises BadRequestError for what is wrong with the whole."""
     content = read_json(body, decode=True)
     if type(content) is dict and "items" not in content:
-        item = _label_item(content)
-        if isinstance(item.true_label, BadRequestError):
-            raise item.true_label
+        item = LabelItem(request_id_of(content), _true_label(content))
         return FeedbackQuery([item], "one")
     value = content["items"] if type(content) is dict else content
     items = items_of(value, MAX_LABELS, "Feedback must be an object or")
@@ -166,13 +164,17 @@ def _label_item(fields: Any) -> LabelItem:
         return LabelItem(None, not_an_object(fields))
     try:
         request_id = request_id_of(fields)
-        label = label_of(fields)
-        image = decode_base64(image_of(fields)) if fields.get("image") is not None else None
-        optional = image is None and fields.get("model") is None
-        model = None if optional else model_of(fields)
-        return LabelItem(request_id, TrueLabel(label, model, image, source_of(fields)))
+        return LabelItem(request_id, _true_label(fields))
     except BadRequestError as error:
         return LabelItem(request_id, error)
+
+
+def _true_label(fields: dict[str, Any]) -> TrueLabel:
+    label = label_of(fields)
+    image = decode_base64(image_of(fields)) if fields.get("image") is not None else None
+    optional = image is None and fields.get("model") is None
+    model = None if optional else model_of(fields)
+    return TrueLabel(label, model, image, source_of(fields))
 
 
 def _image_item(fields: Any) -> ImageItem:

@@ -142,6 +142,8 @@ class Batcher:
             if trace is not None and item.turn is not None:
                 self._traced -= 1
                 trace.passed(item.turn)
+            # They have what was raised, whose traceback has this frame.
+            del future, item
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Classify what is queued: here while that is quick, otherwise on a thread.

@@ -151,6 +151,8 @@ class Lanes:
                 item.timer.cancel()
             if trace is not None and item.turn is not None:
                 trace.passed(item.turn)
+            # It has what was raised, whose traceback has this frame.
+            del item
 
     def _start_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         """Not at once: images that come in the same turn of the event loop share a pass."""

@@ -32,7 +32,11 @@ class Failing(Endpoint):
     async def answer(self, *_: object) -> Never:
         body = Body()
         self.held = weakref.ref(body)
-        raise self._error()
+        cause, error = ValueError("it began so"), self._error()
+        try:
+            raise cause
+        except ValueError:
+            raise error from None
 
     def record(self, _exchange: Exchange, _status: int, _seconds: float) -> None:
         """Nothing."""
