@@ -1,6 +1,7 @@
 """Starts the real server, as a user does, on a store and a port of its own."""
 
 import contextlib
+import functools
 import os
 import random
 import signal
@@ -28,6 +29,7 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 # Below those that Linux and macOS give to connections, and no two processes of a run the same.
 _PORTS = range(20_000 + NUMBER % 10 * 1000, 20_000 + NUMBER % 10 * 1000 + 1000)
+_TAKEN: list[socket.socket] = []
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,15 @@ def free_port() -> int:
         with socket.socket() as listener, contextlib.suppress(OSError):
             listener.bind(("127.0.0.1", port))
             return port
+
+
+@functools.cache
+def closed_port() -> int:
+    """A port at which nobody listens, and nobody will while this process lives: it is taken."""
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    _TAKEN.append(taken)
+    return int(taken.getsockname()[1])
 
 
 @contextlib.contextmanager

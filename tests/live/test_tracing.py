@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from models.store import Store
 from tests.collector import FakeCollector, about, collecting
 from tests.drafts import LinearDraft
-from tests.servers import NO_TLS, Server, free_port, serve
+from tests.servers import NO_TLS, Server, closed_port, serve
 from tests.waiting import PATIENCE_SECONDS, until
 
 IMAGE = base64.b64encode(Path("tests/data/digit8.jpg").read_bytes()).decode()
@@ -238,7 +238,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that traces only who asks for it, while its collector is away."""
     home = tmp_path_factory.mktemp("home")
     Store(home / "models").save(LinearDraft(answer=8))
-    endpoint = f"http://127.0.0.1:{free_port()}"
+    endpoint = f"http://127.0.0.1:{closed_port()}"
     with serve(home, tracing_endpoint=endpoint, tracing_ratio=0, log_format="json") as server:
         yield server
 

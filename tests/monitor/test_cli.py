@@ -19,7 +19,7 @@ from settings import settings
 from tests.drafts import LinearDraft
 from tests.monitor.production import HOUR, Production, keep, turned
 from tests.monitor.report.test_webhook import listening
-from tests.servers import ROOT, free_port
+from tests.servers import ROOT, closed_port
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_page_and_a_webhook(calm: None, run: CliRunner, tmp_path: Path) -> Non
 def test_a_webhook_that_fails_loses_no_report(
     calm: None, run: CliRunner, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PUPILA_WEBHOOK_URL", f"http://127.0.0.1:{free_port()}/secret")
+    monkeypatch.setenv("PUPILA_WEBHOOK_URL", f"http://127.0.0.1:{closed_port()}/secret")
     settings.cache_clear()
     done = call(run, "run")
     assert done.exit_code == 1

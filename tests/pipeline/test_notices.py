@@ -17,7 +17,7 @@ from records.retrainings import advance, begin
 from records.rollouts import finish, start
 from settings import Settings
 from tests.monitor.report.test_webhook import Listener, listening
-from tests.servers import free_port
+from tests.servers import closed_port
 
 AT_ONCE = timedelta(0)
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
@@ -124,7 +124,7 @@ def test_the_end_of_a_retraining_is_told(begun: Database) -> None:
 
 def test_what_an_unreachable_webhook_missed_is_told_later(begun: Database) -> None:
     promoted(begun, "v1", "v2")
-    nowhere = f"http://127.0.0.1:{free_port()}/secret"
+    nowhere = f"http://127.0.0.1:{closed_port()}/secret"
     (line,) = tell(begun, nowhere, retry=AT_ONCE)
     assert line.startswith("decision 1 of clf was not told: The webhook at 127.0.0.1 did not")
     assert "secret" not in line

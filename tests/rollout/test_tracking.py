@@ -24,7 +24,7 @@ from rollout.tracking import track, track_training
 from rollout.verdict import Cost, GateRule, GateVerdict
 from tests.drafts import LinearDraft
 from tests.rollout.versions import Held, fingerprint
-from tests.servers import free_port
+from tests.servers import closed_port, free_port
 from tests.waiting import until
 
 POLL = 0.01
@@ -168,7 +168,7 @@ def test_a_server_that_refuses_is_one_sentence_without_its_password(verdict: Gat
 
 def test_a_server_that_is_away_is_one_sentence(verdict: GateVerdict) -> None:
     with pytest.raises(RolloutError, match=r"MLflow at 127\.0\.0\.1 cannot be used"):
-        track(f"http://127.0.0.1:{free_port()}", verdict)
+        track(f"http://127.0.0.1:{closed_port()}", verdict)
 
 
 @pytest.mark.parametrize("uri", ["file:///tmp/mlruns", "databricks", "http://", "http://[x"])

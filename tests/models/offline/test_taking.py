@@ -24,7 +24,7 @@ from models.offline.mlflow_registry import MlflowServer
 from models.offline.pickles import load
 from models.offline.taking import Registry, take
 from models.store import Store
-from tests.servers import free_port
+from tests.servers import closed_port
 
 API = "/api/2.0/mlflow"
 FILES = "/api/2.0/mlflow-artifacts/artifacts"
@@ -276,7 +276,7 @@ def test_a_server_that_speaks_too_slowly(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_no_server() -> None:
     with pytest.raises(SourceError, match=r"127\.0\.0\.1 cannot be reached \(ConnectError\)"):
-        MlflowServer(f"http://127.0.0.1:{free_port()}").locate("models:/m/3")
+        MlflowServer(f"http://127.0.0.1:{closed_port()}").locate("models:/m/3")
 
 
 def test_credentials_are_sent_and_never_shown() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from errors import MonitorError
 from monitor.report.webhook import post
-from tests.servers import free_port
+from tests.servers import closed_port
 
 # Seconds after which a server that shall end does: the default of 0.5 is most of such a test.
 POLL = 0.01
@@ -86,7 +86,7 @@ def test_a_permanent_failure_is_not_tried_again(status: int) -> None:
 
 def test_no_server() -> None:
     with pytest.raises(MonitorError, match=r"The webhook at 127.0.0.1 did not answer \("):
-        post(f"http://127.0.0.1:{free_port()}/secret", "{}")
+        post(f"http://127.0.0.1:{closed_port()}/secret", "{}")
 
 
 @pytest.mark.parametrize("url", ["", "ftp://a/b", "file:///etc/passwd", "http://", "example.com/x"])
@@ -166,4 +166,4 @@ def test_an_invalid_proxy_is_reported(monkeypatch: pytest.MonkeyPatch, proxy: st
 def test_missing_certificates_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/at/all.pem")
     with pytest.raises(MonitorError, match=r"did not answer \("):
-        post(f"https://127.0.0.1:{free_port()}/", "{}")
+        post(f"https://127.0.0.1:{closed_port()}/", "{}")
