@@ -274,6 +274,7 @@ def forget(error: BaseException | None) -> None:
     Frames that hold the error itself, or something that has it, would otherwise keep all that the
     request held until Python looks for cycles.
     """
-    while error is not None:
+    # Each was raised, so one without has been here: some libraries make rings of them.
+    while error is not None and error.__traceback__ is not None:
         error.__traceback__ = None
         error = error.__context__

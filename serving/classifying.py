@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 
-from errors import OverloadedError, RejectedImageError, RequestError
+from errors import OverloadedError, RejectedImageError, RequestError, forget
 from serving.endpoint import ClientGone, Endpoint, Exchange
 from serving.http.parser import ImageItem, Wants
 from serving.http.reply import Header
@@ -183,6 +183,9 @@ def _expected(
     for outcome in outcomes:
         if isinstance(outcome, BaseException) and not isinstance(outcome, RequestError):
             raise outcome
+        if isinstance(outcome, RequestError):
+            # The image of an item is in its frames.
+            forget(outcome)
         answers.append(outcome)
     refusals = [answer for answer in answers if isinstance(answer, OverloadedError)]
     if len(refusals) == len(answers):

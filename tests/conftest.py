@@ -117,6 +117,24 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Nothing is freed by looking for cycles, which a server has Python do seldom."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.fixture
+def new(uncollected: None) -> Callable[[type], list[object]]:
+    """Those of a type that have been made since, and are in memory."""
+    before = {id(one) for one in gc.get_objects()}
+    return lambda kind: [
+        one for one in gc.get_objects() if isinstance(one, kind) and id(one) not in before
+    ]
+
+
+@pytest.fixture
 def measure(
     record_property: Callable[[str, object], None],
 ) -> Callable[[str], AbstractContextManager[None]]:

@@ -29,7 +29,6 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 # Below those that Linux and macOS give to connections, and no two processes of a run the same.
 _PORTS = range(20_000 + NUMBER % 10 * 1000, 20_000 + NUMBER % 10 * 1000 + 1000)
-_TAKEN: list[socket.socket] = []
 
 
 @dataclass(frozen=True)
@@ -81,13 +80,16 @@ def free_port() -> int:
             return port
 
 
-@functools.cache
 def closed_port() -> int:
     """A port at which nobody listens, and nobody will while this process lives: it is taken."""
+    return int(_taken().getsockname()[1])
+
+
+@functools.cache
+def _taken() -> socket.socket:
     taken = socket.socket()
     taken.bind(("127.0.0.1", 0))
-    _TAKEN.append(taken)
-    return int(taken.getsockname()[1])
+    return taken
 
 
 @contextlib.contextmanager

@@ -163,8 +163,6 @@ class Decoder:
                 # Its turn had come, and goes to the next.
                 self._next_later()
             raise
-        finally:
-            del turn
 
     def _took(self, seconds: float) -> None:
         if not self._turn_seconds:

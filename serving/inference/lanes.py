@@ -169,7 +169,7 @@ class Lanes:
             if not items:
                 return
             self._metrics.began(len(items), waited)
-            embedder = self._lone if self._is_alone(waiting) and self._lone else self.embedder
+            embedder = self._fitting(waiting)
             try:
                 passing = loop.run_in_executor(self._threads, self._pass, embedder, items)
             except RuntimeError:  # the interpreter ends
@@ -179,8 +179,10 @@ class Lanes:
             self._running += len(items)
             passing.add_done_callback(partial(self._passed, loop, embedder, items))
 
-    def _is_alone(self, waiting: int) -> bool:
-        return waiting == 1 and self._free == self._plan.lanes and self._others_idle()
+    def _fitting(self, waiting: int) -> Embedder:
+        if self._lone is None or waiting > 1 or self._free < self._plan.lanes:
+            return self.embedder
+        return self._lone if self._others_idle() else self.embedder
 
     def _take(self, most: int) -> tuple[list[_Photo], float]:
         first, second = self._queue, self._of_batches

@@ -30,8 +30,8 @@ _WORTHWHILE: Final = 0.95
 _LONGEST_SECONDS: Final = 0.15
 
 # Several threads for one image must give this many times the images that each of them gives alone:
-# here two threads were slower, and what else the machine does hits them harder. Of an
-# image that comes alone, while the other threads would do nothing, they must be as much faster.
+# here two threads were slower, and what else the machine does hits them harder. Of an image that
+# comes alone, while the other threads would do nothing, they must be as much faster.
 _FASTER: Final = 1.2
 
 _RUNS: Final = 3

@@ -1,9 +1,10 @@
 """Requests through the endpoints of predictions, over a real registry."""
 
+import asyncio
 import base64
 import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope
 
+from errors import RequestError
 from models.store import Store
 from serving.http.reply import Reply
 from serving.inference.admission import Admission
@@ -145,6 +147,18 @@ async def test_a_batch_is_answered_item_by_item(registry: Registry) -> None:
     assert answer["items"][1]["detail"].startswith("Invalid image data: ")
     assert answer["items"][2] == {"request_id": None, "detail": "Image data is required"}
     assert answer["items"][3] == {"request_id": "d", "prediction": 8}
+
+
+async def test_what_is_wrong_with_an_item_is_free_at_once(
+    registry: Registry, new: Callable[[type], list[object]]
+) -> None:
+    endpoint = PredictBatch(registry, Settings(), Admission(Settings()))
+    items = [GOOD, GOOD | {"image": "%%"}, GOOD | {"image": "AAAA"}]
+    reply = await endpoint(SCOPE, sending({"model": "clf", "items": items}))
+    assert reply.status == 200
+    # The turn of the event loop in which they were told is over.
+    await asyncio.sleep(0)
+    assert new(RequestError) == []
 
 
 async def test_a_batch_for_which_there_is_no_room(registry: Registry) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import threading
 import time
 import weakref
@@ -297,23 +296,18 @@ async def test_nobody_waits_for_an_executor_that_was_shut_down() -> None:
         await batcher.submit(image(1), later())
 
 
+@pytest.mark.usefixtures("uncollected")
 async def test_an_image_that_waited_too_long_is_free_at_once(executor: ThreadPoolExecutor) -> None:
-    """Without waiting for Python to look for cycles, which a server has it do seldom."""
     fake, features = FakeClassifier(), image(1)
     fake.may_run.clear()
     held, batcher = weakref.ref(features), batcher_of(fake.run, executor, 1, SLOW)
-    gc.collect()
-    gc.disable()
-    try:
-        before = asyncio.create_task(batcher.submit(image(2), later()))
-        await until_async(fake.running.is_set)
-        asking = asyncio.create_task(batcher.submit(features, later(0.05)))
-        del features
-        with contextlib.suppress(OverloadedError):
-            pytest.fail(str(await asking))
-        del asking
-        fake.may_run.set()
-        await before
-        await until_async(lambda: held() is None, "no image in memory")
-    finally:
-        gc.enable()
+    before = asyncio.create_task(batcher.submit(image(2), later()))
+    await until_async(fake.running.is_set)
+    asking = asyncio.create_task(batcher.submit(features, later(0.05)))
+    del features
+    with contextlib.suppress(OverloadedError):
+        pytest.fail(str(await asking))
+    del asking
+    fake.may_run.set()
+    await before
+    await until_async(lambda: held() is None, "no image in memory")

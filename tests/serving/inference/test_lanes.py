@@ -133,25 +133,20 @@ async def test_nobody_is_alone_while_others_use_the_processors() -> None:
     assert (lone.sizes, usual.sizes) == ([1], [1])
 
 
+@pytest.mark.usefixtures("uncollected")
 async def test_an_image_that_waited_too_long_is_free_at_once() -> None:
-    """Without waiting for Python to look for cycles, which a server has it do seldom."""
     embedder, pixels = FakeEmbedder(held=True), photo(1)
     lanes, held = lanes_of(embedder), weakref.ref(pixels)
-    gc.collect()
-    gc.disable()
-    try:
-        before = submit(lanes, 2)
-        await started(embedder)
-        asking = asyncio.create_task(lanes.submit(pixels, SPEC, later(0.05)))
-        del pixels
-        with contextlib.suppress(OverloadedError):
-            pytest.fail(str(await asking))
-        del asking
-        embedder.may_run.set()
-        await before
-        await until_async(lambda: held() is None, "no image in memory")
-    finally:
-        gc.enable()
+    before = submit(lanes, 2)
+    await started(embedder)
+    asking = asyncio.create_task(lanes.submit(pixels, SPEC, later(0.05)))
+    del pixels
+    with contextlib.suppress(OverloadedError):
+        pytest.fail(str(await asking))
+    del asking
+    embedder.may_run.set()
+    await before
+    await until_async(lambda: held() is None, "no image in memory")
 
 
 async def test_images_of_one_turn_share_a_pass() -> None:
