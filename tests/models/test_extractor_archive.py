@@ -59,10 +59,10 @@ def test_nothing_is_left_of_a_file_with_another_extractor(store: Store, tmp_path
         with lzma.open(source) as file, tarfile.open(fileobj=file) as archive:
             target.mkdir()
             # Not all at once: Python before 3.11.4 has no filters for that.
-            for member in archive:
-                file_of = archive.extractfile(member)
-                assert file_of is not None
-                (target / member.name).write_bytes(file_of.read())
+            for info in archive:
+                content = archive.extractfile(info)
+                if content is not None:
+                    (target / info.name).write_bytes(content.read())
     shutil.copy(wrong / "b" / "extractor.bentomodel", wrong / "a" / "extractor.bentomodel")
     with tarfile.open(wrong / "c.bentomodel", "w:xz") as archive:
         for member in sorted((wrong / "a").iterdir()):
