@@ -87,10 +87,11 @@ def asked(server: Server, port: int, model: Path) -> Callable[[], bool]:
     """Whether the server at the port knows the first image's label."""
     dialect = DIALECTS[server.dialect]
     image, label = orjson.loads((model / "images.json").read_bytes())[0]
+    body = dialect.body("0", image)
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    kind = "image/jpeg" if content is body else "application/json"
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}{dialect.path}",
-        orjson.dumps(dialect.body("0", image)),
-        {"Content-Type": "application/json"},
+        f"http://127.0.0.1:{port}{dialect.path}", content, {"Content-Type": kind}
     )
 
     def knows() -> bool:

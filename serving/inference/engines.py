@@ -13,10 +13,11 @@ from errors import ModelError
 from logs.lines import fields
 from models.detached import detached, finished, when_done
 from models.version import Version
+from serving.inference.allocator import Spare, share_free_blocks
 from serving.inference.decoder import Decoder
 from serving.inference.engine import Engine
 from serving.inference.extractors import SharedExtractors
-from serving.inference.memory import decode_bytes, give_back_large_blocks
+from serving.inference.memory import decode_bytes
 from serving.inference.photos import PhotoEngine
 from serving.metrics import VERSIONS_REFUSED
 from settings import Settings
@@ -58,12 +59,13 @@ class Engines:
         self._settings = settings
         self._pinned = pinned
         self._load_seconds = load_seconds
-        give_back_large_blocks()
+        share_free_blocks()
         self._decoder = Decoder(
             settings.max_image_pixels,
             decode_bytes(settings),
             copied=settings.record and not settings.record_originals,
         )
+        self.spare = Spare(lambda: self._decoder.is_idle)
         self._classifiers = ThreadPoolExecutor(_CLASSIFIERS, "classify")
         self._extractors = SharedExtractors(settings, lambda: self._decoder.is_idle)
         self._engines: OrderedDict[str, Engine] = OrderedDict()

@@ -1,7 +1,6 @@
 """How much memory this process may use, and how much of it is for images and bodies."""
 
 import contextlib
-import ctypes
 import os
 import re
 from collections.abc import Iterator
@@ -20,10 +19,6 @@ MAX_HELD_BYTES: Final = 256 * 2**20
 # any image, and a body takes nearly twice its size, with the image in it.
 _DECODE_SHARE: Final = 1 / 4
 _HELD_SHARE: Final = 1 / 16
-
-# glibc's name for the size above which memory is given back as soon as it is free.
-_M_MMAP_THRESHOLD: Final = -3
-_LARGE_BLOCK_BYTES: Final = 1_048_576
 
 # What version 1 gives as the limit where there is none is close to 2**63.
 _NO_LIMIT: Final = 2**60
@@ -78,17 +73,6 @@ def held_bytes(settings: Settings, root: Path = Path("/")) -> int:
 
 def _part(settings: Settings, root: Path, share: float) -> int:
     return int(memory_limit(root) * share / workers(settings, root).number)
-
-
-def give_back_large_blocks() -> None:
-    """Have the C library return what an image took to the system as soon as it is free.
-
-    glibc keeps blocks of up to 32 MiB for each thread once it has seen one of that size: 120 MB
-    after some bombs. Others have no such call.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
 
 
 def memory_limit(root: Path = Path("/")) -> int:

@@ -29,14 +29,15 @@ _WORTHWHILE: Final = 0.95
 # And take no longer than this: whoever comes next waits for all of it.
 _LONGEST_SECONDS: Final = 0.15
 
-# Several threads for one image must give this many times the images that each of them gives alone:
-# here two threads were slower, and what else the machine does hits them harder. Of an image that
-# comes alone, while the other threads would do nothing, they must be as much faster.
+# Several threads for one image must take so many times less processor time than each alone beside
+# the others: here two threads took more, and what else the machine does hits them harder. Of an
+# image that comes alone, while the other threads would do nothing, they must be as much faster.
 _FASTER: Final = 1.2
 
 _RUNS: Final = 3
 _COST_SECONDS: Final = 0.2
 _COMPARE_SECONDS: Final = 0.4
+_COMPARISONS: Final = 10
 
 
 class Plan(NamedTuple):
@@ -64,7 +65,7 @@ def measured(
     """The embedder to use, and how; and one for an image that comes alone, if one on all threads
     is faster then. ``load``: one that runs on that many threads.
 
-    Takes a dozen passes; more than one CPU doubles that.
+    Takes a dozen passes; more than one CPU adds up to 0.8 s.
     """
     embedder = load(1)
     images = np.zeros((embedder.manifest.batch or max(_SIZES), n_features), np.float32)
@@ -83,12 +84,17 @@ def measured(
     lanes = min(cpus, MAX_LANES)
     if lanes > 1:
         wide = load(lanes)
-        wide.run(images[:batch])
-        alone, abreast = _compared(wide, embedder, images[:batch], lanes)
-        lone = _cost(wide, images[:1])
-        if alone * _FASTER < abreast:
+        batches = [images[:batch]] * lanes
+        with ThreadPoolExecutor(lanes) as threads:
+            alone, abreast = _compared(
+                lambda: list(map(wide.run, batches)),
+                lambda: list(threads.map(embedder.run, batches)),
+            )
+        if alone.cpu_seconds * _FASTER < abreast.cpu_seconds:
+            lone = _cost(wide, images[:1])
             return wide, Plan(1, lanes, batch, lone, _cost(wide, images[:batch])), None
-        if lone.seconds * _FASTER < single.seconds:
+        lone, narrow = _compared(lambda: wide.run(images[:1]), lambda: embedder.run(images[:1]))
+        if lone.seconds * _FASTER < narrow.seconds:
             return embedder, Plan(lanes, 1, batch, single, full), wide
     return embedder, Plan(lanes, 1, batch, single, full), None
 
@@ -101,28 +107,28 @@ def _cost(embedder: Embedder, images: NDArray[np.float32]) -> Cost:
         started, cpu_started = time.perf_counter(), time.thread_time()
         embedder.run(images)
         runs.append(Cost(time.perf_counter() - started, time.thread_time() - cpu_started))
-    return Cost(min(run.seconds for run in runs), min(run.cpu_seconds for run in runs))
+    return _least(runs)
 
 
-def _compared(
-    wide: Embedder, narrow: Embedder, images: NDArray[np.float32], times: int
-) -> tuple[float, float]:
-    """Seconds of that many passes one after the other by ``wide``, and side by side by ``narrow``.
+def _compared(first: Callable[[], object], second: Callable[[], object]) -> tuple[Cost, Cost]:
+    """What they cost: the least of runs that take turns, without those that begin.
 
-    The least of runs that take turns, on threads that have run before: by one run of each, some
-    starts of a server chose a plan that was a quarter slower, and kept it.
+    By one run of each, some starts of a server chose a plan that was a quarter slower, and kept
+    it; by the time that passes in place of the processor's, most of those beside a busy neighbour.
     """
-    alone: list[float] = []
-    abreast: list[float] = []
-    with ThreadPoolExecutor(times) as threads:
-        ends = time.monotonic() + _COMPARE_SECONDS
-        while len(alone) < 2 or (len(alone) <= _RUNS and time.monotonic() < ends):
-            alone.append(_seconds(lambda: [wide.run(images) for _ in range(times)]))
-            abreast.append(_seconds(lambda: list(threads.map(narrow.run, [images] * times))))
-    return min(alone), min(abreast[1:])
+    costs: list[tuple[Cost, Cost]] = []
+    ends = time.monotonic() + _COMPARE_SECONDS
+    while len(costs) < 2 or (len(costs) <= _COMPARISONS and time.monotonic() < ends):
+        costs.append((_of_process(first), _of_process(second)))
+    return _least([cost for cost, _ in costs[1:]]), _least([cost for _, cost in costs[1:]])
 
 
-def _seconds(run: Callable[[], object]) -> float:
-    started = time.perf_counter()
+def _of_process(run: Callable[[], object]) -> Cost:
+    """With all of its threads."""
+    started, cpu_started = time.perf_counter(), time.process_time()
     run()
-    return time.perf_counter() - started
+    return Cost(time.perf_counter() - started, time.process_time() - cpu_started)
+
+
+def _least(runs: list[Cost]) -> Cost:
+    return Cost(min(run.seconds for run in runs), min(run.cpu_seconds for run in runs))

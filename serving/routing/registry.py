@@ -74,7 +74,7 @@ class Registry:
         if not self.readiness().ready:
             logger.warning("not ready: %s", self.readiness().reason)
         try:
-            async with background(self._watch()):
+            async with background(self._watch()), self._engines.spare.watching():
                 yield
         finally:
             self.champions.close()

@@ -1,6 +1,6 @@
 """How an extractor is run, chosen by what fake ones take.
 
-The fakes spend processor time or hold a lock, so that one way is much better than the others,
+The fakes spend processor time or wait, so that one way is much better than the others,
 whatever else the machine does.
 """
 
@@ -28,18 +28,16 @@ def _spend(seconds: float) -> None:
 
 class FakeEmbedder:
     """A pass costs ``fixed`` and ``each`` image so much, in processor time; then it waits for
-    ``waits`` seconds, alone if there is a lock."""
+    ``waits`` seconds."""
 
     def __init__(
         self,
         fixed: float = 0.0,
         each: float = 0.0,
         waits: float = 0.0,
-        lock: "threading.Lock | None" = None,
         batch: int | None = None,
     ) -> None:
         self._costs = fixed, each, waits
-        self._lock = lock
         self.manifest = SimpleNamespace(batch=batch)
         self.sizes: set[int] = set()
 
@@ -47,11 +45,7 @@ class FakeEmbedder:
         fixed, each, waits = self._costs
         self.sizes.add(len(features))
         _spend(fixed + each * len(features))
-        if self._lock is None:
-            threading.Event().wait(waits)
-        else:
-            with self._lock:
-                threading.Event().wait(waits)
+        threading.Event().wait(waits)
         return features
 
 
@@ -89,22 +83,29 @@ def test_a_slow_graph_is_not_tried_with_more() -> None:
 
 
 def test_each_cpu_gets_a_lane_of_its_own() -> None:
-    one = FakeEmbedder(waits=0.02)
-    chosen, plan = plan_of(one, FakeEmbedder(waits=0.15), cpus=2)
+    one = FakeEmbedder(fixed=_PASS_SECONDS)
+    chosen, plan = plan_of(one, FakeEmbedder(fixed=_PASS_SECONDS), cpus=2)
     assert plan[:2] == (2, 1)
     assert chosen is cast("Embedder", one)
 
 
-def test_several_threads_for_one_image_if_that_is_faster() -> None:
-    many = FakeEmbedder(waits=0.001)
-    chosen, plan = plan_of(FakeEmbedder(waits=0.05, lock=threading.Lock()), many, cpus=2)
+def test_several_threads_for_one_image_if_that_takes_less_of_the_processors() -> None:
+    many = FakeEmbedder(fixed=_PASS_SECONDS / 8)
+    chosen, plan = plan_of(FakeEmbedder(fixed=_PASS_SECONDS), many, cpus=2)
     assert plan[:2] == (1, 2)
     assert chosen is cast("Embedder", many)
 
 
+def test_passes_that_a_busy_neighbour_holds_up_are_no_slower_for_that() -> None:
+    held_up = FakeEmbedder(fixed=_PASS_SECONDS, waits=0.05)
+    _, plan = plan_of(held_up, FakeEmbedder(fixed=2 * _PASS_SECONDS), cpus=2)
+    assert plan[:2] == (2, 1)
+
+
 @pytest.mark.parametrize(("seconds", "is_for_lone"), [(0.01, True), (0.02, False), (0.1, False)])
 def test_all_threads_for_a_lone_image_if_that_is_faster(seconds: float, is_for_lone: bool) -> None:
-    one, many = FakeEmbedder(waits=0.02), FakeEmbedder(waits=seconds)
+    one = FakeEmbedder(fixed=_PASS_SECONDS, waits=0.02)
+    many = FakeEmbedder(fixed=_PASS_SECONDS, waits=seconds)
     loaded = cast("list[Embedder]", [one, many])
     embedder, plan, lone = measured(lambda threads: loaded[threads > 1], 4, 2, 64)
     # Side by side the others give as many.
@@ -113,7 +114,8 @@ def test_all_threads_for_a_lone_image_if_that_is_faster(seconds: float, is_for_l
 
 
 def test_there_are_not_more_lanes_than_memory_is_for() -> None:
-    _, plan = plan_of(FakeEmbedder(), FakeEmbedder(waits=0.01), cpus=100)
+    cheap = FakeEmbedder(fixed=_PASS_SECONDS / 8)
+    _, plan = plan_of(cheap, FakeEmbedder(fixed=_PASS_SECONDS), cpus=100)
     assert plan[0] == MAX_LANES
 
 
