@@ -41,6 +41,7 @@ PupilaError
     ├── HeadTooLargeError     431
     ├── ClientGoneError       499, which nobody receives
     ├── InternalError         500
+    │   └── UnusableScoresError   a classifier whose scores of an image are not numbers
     └── OverloadedError       503, with the seconds after which to try again
 
 The text of each is one sentence for the person who can fix it: what was wrong, and what would be
@@ -239,6 +240,11 @@ class ClientGoneError(RequestError):
 
 class InternalError(RequestError):
     status = 500
+
+
+class UnusableScoresError(InternalError):
+    def __init__(self) -> None:
+        super().__init__("The version gave scores that are not numbers; ask another version.")
 
 
 class OverloadedError(RequestError):

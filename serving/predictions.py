@@ -6,7 +6,7 @@ from serving.http.parser import BatchQuery, Query, parse_batch, parse_query
 from serving.http.reply import Headers, Reply, json_reply
 from serving.http.routes import PREDICT, PREDICT_BATCH
 from serving.http.schema import BatchResponse
-from serving.http.uploads import parse_upload
+from serving.http.uploads import parse_items, parse_upload
 from serving.offloop import LARGE_BYTES, off_loop_if_large
 from serving.responses import item_response, response_of, said_of_all
 
@@ -31,7 +31,7 @@ class _Listing(Classifying):
         self._record_items(engine, query.items, answers, said)
         content: BatchResponse = {
             "items": [
-                item_response(item, answer, query.embedding, one)
+                item_response(item, answer, query, one)
                 for item, answer, one in zip(query.items, answers, said, strict=True)
             ]
         }
@@ -72,7 +72,7 @@ class Predict(_Listing):
         prediction = await self._ask(
             exchange, trial, query.request_id, query.image, query, expires, client_gone
         )
-        response = response_of(query.request_id, prediction, query.embedding, exchange.said)
+        response = response_of(query.request_id, prediction, query, exchange.said)
         return json_reply(response, exchange.engine.header)
 
 
@@ -82,7 +82,10 @@ class PredictBatch(_Listing):
     route = PREDICT_BATCH
 
     async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:
-        query = await off_loop_if_large(body, parse_batch, body)
+        if exchange.scope.get("query_string"):
+            query = await off_loop_if_large(body, parse_items, exchange.scope, body)
+        else:
+            query = await off_loop_if_large(body, parse_batch, body)
         return await self._classify(exchange, query, client_gone)
 
 

@@ -15,6 +15,8 @@ from serving.routing.trial import Tried
 
 def check(engine: Engine, wants: Wants) -> None:
     """Raises BadRequestError for what the version cannot say of any image."""
+    if wants.probabilities:
+        engine.check_probabilities()
     if wants.embedding:
         engine.check_embedding()
     if wants.coverage is not None or wants.known:
@@ -46,7 +48,7 @@ async def said_of_all(
 
 
 def response_of(
-    request_id: str | int, prediction: Prediction, embedding: bool, said: Said | None
+    request_id: str | int, prediction: Prediction, wants: Wants, said: Said | None
 ) -> PredictResponse:
     response: PredictResponse = {"request_id": request_id, "prediction": prediction.label}
     if prediction.probabilities is not None:
@@ -56,9 +58,9 @@ def response_of(
             response["prediction"] = None
         if said.prediction_set is not None:
             response["prediction_set"] = said.prediction_set
-        if said.known is not None:
+        if said.known is not None and (wants.known or said.abstains):
             response["known"] = said.known
-    if embedding:
+    if wants.embedding:
         numbers = prediction.inputs.astype("<f4", copy=False).tobytes()
         response["embedding"] = b64encode_as_string(numbers)
     return response
@@ -67,7 +69,7 @@ def response_of(
 def item_response(
     item: ImageItem,
     answer: Prediction | Tried | RequestError,
-    embedding: bool,
+    wants: Wants,
     said: Said | None,
 ) -> PredictResponse | ItemError:
     if isinstance(answer, RequestError):
@@ -75,4 +77,4 @@ def item_response(
     if isinstance(answer, Tried):
         answer = answer.prediction
     assert item.request_id is not None  # noqa: S101 - an item without one is an error
-    return response_of(item.request_id, answer, embedding, said)
+    return response_of(item.request_id, answer, wants, said)

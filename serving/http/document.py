@@ -32,6 +32,34 @@ _SCHEMES = {
 # The first is no key at all: on a server that has none.
 _SECURITY: list[dict[str, list[str]]] = [{}, {"bearer": []}, {"header": []}, {"basic": []}]
 
+_REQUEST_ID: dict[str, Any] = {
+    "name": "X-Request-ID",
+    "in": "header",
+    "description": f"of an image or a form, up to {MAX_REQUEST_ID} printable ASCII characters; "
+    "without one, the server makes one; JSON has its own",
+    "schema": {"type": "string"},
+}
+_OPTIONS: list[dict[str, Any]] = [
+    {
+        "name": "coverage",
+        "in": "query",
+        "description": "adds the labels of which one is right with this probability, such as 0.95",
+        "schema": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+    },
+    *(
+        {
+            "name": name,
+            "in": "query",
+            "description": f"true adds {what}",
+            "schema": {"type": "boolean", "default": False},
+        }
+        for name, what in (
+            ("probabilities", "the probability of every label"),
+            ("embedding", "what the feature extractor made of the image"),
+            ("known", "whether the image is like those of the training"),
+        )
+    ),
+]
 _HEADER_LENGTH: dict[str, Any] = {
     "name": "Inference-Header-Content-Length",
     "in": "header",
@@ -137,40 +165,9 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     ]
     if route.takes_tensors:
         in_path.append(_HEADER_LENGTH)
-    if not route.takes_images:
-        return in_path
-    request_id = {
-        "name": "X-Request-ID",
-        "in": "header",
-        "description": f"of an image or a form, up to {MAX_REQUEST_ID} printable ASCII characters; "
-        "without one, the server makes one; JSON has its own",
-        "schema": {"type": "string"},
-    }
-    probabilities = {
-        "name": "probabilities",
-        "in": "query",
-        "description": "true adds the probability of every label",
-        "schema": {"type": "boolean", "default": False},
-    }
-    coverage = {
-        "name": "coverage",
-        "in": "query",
-        "description": "adds the labels of which one is right with this probability, such as 0.95",
-        "schema": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-    }
-    known = {
-        "name": "known",
-        "in": "query",
-        "description": "true adds whether the image is like those of the training",
-        "schema": {"type": "boolean", "default": False},
-    }
-    return [
-        *in_path,
-        request_id,
-        probabilities,
-        coverage,
-        known,
-    ]
+    if route.takes_images:
+        in_path.append(_REQUEST_ID)
+    return in_path + _OPTIONS if route.takes_options else in_path
 
 
 def _error(status: int, description: str, schema: Mapping[str, Any]) -> dict[str, Any]:

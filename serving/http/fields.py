@@ -124,8 +124,11 @@ def request_id_of(fields: dict[str, Any]) -> str | int:
 
 
 def flag_of(fields: dict[str, Any], name: str) -> bool:
-    """Whether the field is true; raises BadRequestError if it is neither that nor false."""
-    flag = fields.get(name, False)
+    """Whether the field is true; raises BadRequestError if it is neither that nor false or null,
+    as some clients write what they leave out."""
+    flag = fields.get(name)
+    if flag is None:
+        return False
     if type(flag) is not bool:
         raise _wrong(f"{name} must be true or false", flag)
     return flag

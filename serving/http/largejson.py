@@ -98,7 +98,8 @@ def has_many_parts(body: bytes, max_parts: int = MAX_PARTS) -> bool:
 
 def many_parts(max_parts: int = MAX_PARTS) -> BadRequestError:
     return BadRequestError(
-        f"Body is not valid JSON for a request: it has more than {max_parts} parts."
+        f"Body is not valid JSON for a request: it has more than {max_parts} parts; send an image "
+        "as base64, and a tensor as binary data."
     )
 
 

@@ -1,5 +1,6 @@
 """Checks what clients send, in one pass; see ``serving.http.schema`` for the fields."""
 
+import contextlib
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from errors import BadRequestError
@@ -132,7 +133,11 @@ def parse_batch(body: bytes) -> BatchQuery:
 
     Raises BadRequestError for what is wrong with the whole.
     """
-    fields = read_object(body, decode=True)
+    return batch_of(read_object(body, decode=True))
+
+
+def batch_of(fields: dict[str, Any]) -> BatchQuery:
+    """As ``parse_batch``, of a JSON object's fields."""
     items = items_of(fields.get("items"), MAX_ITEMS, "items must be")
     model = model_of(fields)
     return BatchQuery(
@@ -181,9 +186,11 @@ def _image_item(fields: Any) -> ImageItem:
     request_id: str | int | None = None
     if type(fields) is not dict:
         return ImageItem(None, not_an_object(fields))
+    with contextlib.suppress(BadRequestError):
+        # An item without an image has one, too, by which the client finds it.
+        request_id = request_id_of(fields)
     try:
         image = image_of(fields)
-        request_id = request_id_of(fields)
-        return ImageItem(request_id, decode_base64(image))
+        return ImageItem(request_id_of(fields), decode_base64(image))
     except BadRequestError as error:
         return ImageItem(request_id, error)

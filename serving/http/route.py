@@ -17,7 +17,8 @@ class Route:
     ``catalog`` for our own pages; ``bentoml`` for what it brings;
     ``console`` for all that is below its path.
     ``takes_images``: the body may also be an image as it is, or a form; ``takes_tensors``: it may
-    have tensors after its JSON. ``error``: the type of what is answered if it fails.
+    have tensors after its JSON; ``takes_options``: the query may say what is wanted besides the
+    label. ``error``: the type of what is answered if it fails.
     ``request`` and ``response`` are types that pydantic makes a JSON schema of; a response of
     ``str`` is plain text. ``scope``: what a key must allow; None for a route that never needs one.
     ``errors``: what each status means here, beyond those of every route.
@@ -36,6 +37,7 @@ class Route:
     errors: Mapping[int, str] = field(default_factory=dict)
     takes_images: bool = False
     takes_tensors: bool = False
+    takes_options: bool = False
     body_optional: bool = False
     for_operators: bool = False
     documented: bool = True

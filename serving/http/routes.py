@@ -45,6 +45,7 @@ PREDICT: Final = Route(
     headers=VERSION_HEADER,
     errors=BODY_ERRORS,
     takes_images=True,
+    takes_options=True,
 )
 PREDICT_MODEL: Final = replace(
     PREDICT,
@@ -72,6 +73,7 @@ PREDICT_BATCH: Final = Route(
     response=BatchResponse,
     headers=VERSION_HEADER,
     errors=BODY_ERRORS,
+    takes_options=True,
 )
 FEEDBACK: Final = Route(
     "feedback",

@@ -81,10 +81,10 @@ class PredictRequest(BaseModel):
         examples=["clf"],
     )
     image: _Base64 = Field(description=f"base64 of {ANY_FORMAT}; a `data:` prefix is accepted")
-    probabilities: bool = Field(
+    probabilities: bool | None = Field(
         default=False, description="true adds the probability of every label"
     )
-    embedding: bool = Field(
+    embedding: bool | None = Field(
         default=False,
         description="true adds what the feature extractor made of the image, for search and "
         "clustering; for versions with one",
@@ -96,7 +96,7 @@ class PredictRequest(BaseModel):
         description="adds `prediction_set`: the labels of which one is right with this probability",
         examples=[0.95],
     )
-    known: bool = Field(
+    known: bool | None = Field(
         default=False,
         description="true adds whether the image is like those of the training",
     )
@@ -156,10 +156,10 @@ class BatchRequest(BaseModel):
     model: str = Field(min_length=1, max_length=MAX_MODEL, examples=["clf"])
     # Any: an item that is wrong gets its own error, and the others are answered.
     items: list[BatchItem | Any] = Field(min_length=1, max_length=MAX_ITEMS)
-    probabilities: bool = False
-    embedding: bool = False
+    probabilities: bool | None = False
+    embedding: bool | None = False
     coverage: float | None = Field(default=None, gt=0, lt=1)
-    known: bool = False
+    known: bool | None = False
 
 
 class ItemError(TypedDict):

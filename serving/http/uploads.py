@@ -3,6 +3,7 @@
 A body is a form by its type, an image by its type or its first bytes, and otherwise JSON.
 """
 
+import re
 import uuid
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -15,7 +16,7 @@ from serving.http.base64text import decode_base64
 from serving.http.fields import coverage_of, flag_of, model_of, read_object, request_id_of
 from serving.http.headers import header
 from serving.http.multipart import MULTIPART, Part, parse_form
-from serving.http.parser import BatchQuery, ImageItem, Query, query_of
+from serving.http.parser import BatchQuery, ImageItem, Query, batch_of, query_of
 from serving.http.schema import MAX_ITEMS, MAX_REQUEST_ID
 
 ORIGINAL_TYPE: Final = b"x-original-content-type"
@@ -28,6 +29,11 @@ COVERAGE: Final = "coverage"
 
 _OTHER_FIELDS: Final = 16
 _MAX_PARAMETERS: Final = 100
+
+# ``float`` also takes nan, spaces, other scripts' digits, and underscores.
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+_EXAMPLES: Final = {COVERAGE: "0.95"} | dict.fromkeys(OPTIONS, "true")
 
 _TRUE: Final = ("true", "1", "on")
 _FALSE: Final = ("false", "0", "off", "")
@@ -55,6 +61,12 @@ def parse_upload(scope: Scope, body: bytes, default_model: str) -> Query | Batch
             raise _two_models(named, model)
         fields["model"] = named
     return query_of(fields)
+
+
+def parse_items(scope: Scope, body: bytes) -> BatchQuery:
+    """The items of a JSON body, of which the query may say what is wanted. Raises
+    BadRequestError."""
+    return batch_of(_options(_parameters(scope)) | read_object(body, decode=True))
 
 
 def _form(scope: Scope, parts: list[Part], default_model: str) -> Query | BatchQuery:
@@ -144,9 +156,17 @@ def _parameters(scope: Scope) -> dict[str, str]:
         return {}
     try:
         text = query.decode("latin-1")
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS))
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
     except ValueError:
         raise BadRequestError(f"A query may have {_MAX_PARAMETERS} parameters at most.") from None
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in (COVERAGE, *OPTIONS):
+            if found.setdefault(name, value) != value:
+                raise BadRequestError(f"The query has more than one {name}.")
+            if not value:
+                raise BadRequestError(f"{name} has no value: write {name}={_EXAMPLES[name]}.")
+    return found
 
 
 def _options(texts: dict[str, str]) -> dict[str, Any]:
@@ -166,12 +186,12 @@ def _boolean(option: str, text: str) -> bool:
     return lower in _TRUE
 
 
-def _number(text: str) -> float | str:
+def _number(text: str) -> float:
     """For ``coverage_of``, which names what is wrong with it."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        raise BadRequestError(f"coverage must be a number between 0 and 1, not {text[:40]!r}.")
+    return float(text)
 
 
 def _is_same(model: Any, named: str) -> bool:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from errors import UnusableScoresError
 from models.runtime import Outcome
 from serving.inference.items import Item, Queue, expired, stays
 from serving.inference.pace import Cost, Pace
@@ -211,10 +212,10 @@ class Batcher:
     def _classify(self, items: Sequence[Item[Answer]]) -> list[Answer | Exception]:
         try:
             outcome = self._run(np.stack([item.image for item in items]))
-            return [
-                Answer(scores, index)
-                for scores, index in zip(outcome.scores, outcome.indices.tolist(), strict=True)
-            ]
+            answers = map(Answer, outcome.scores, outcome.indices.tolist())
+            if np.isnan(outcome.scores).any():
+                return [_or_error(answer) for answer in answers]
+            return list(answers)
         except Exception as error:  # noqa: BLE001 - it becomes the item's own answer
             if len(items) == 1:
                 return [error]
@@ -232,3 +233,7 @@ class Batcher:
                 item.future.set_exception(answer)
             else:
                 item.future.set_result(answer)
+
+
+def _or_error(answer: Answer) -> Answer | Exception:
+    return UnusableScoresError() if np.isnan(answer.scores).any() else answer

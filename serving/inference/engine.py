@@ -123,12 +123,13 @@ class Engine:
     def admit(self, probabilities: bool, expires: float) -> None:
         """What ``predict`` can refuse before it costs anything: raises as it does."""
         if probabilities:
-            self._check_probabilities()
+            self.check_probabilities()
         wait = self._batcher.expected_wait
         if time.monotonic() + wait > expires:
             raise refused(wait)
 
-    def _check_probabilities(self) -> None:
+    def check_probabilities(self) -> None:
+        """Raises BadRequestError for a version that has none to give."""
         if not self.manifest.gives_probabilities:
             raise BadRequestError(
                 f"{self.version.tag} gives no probabilities; leave them out, or ask another "

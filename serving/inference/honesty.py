@@ -21,9 +21,9 @@ _SMALLEST = min(NEEDED.values())
 
 
 class Said(NamedTuple):
-    """Of one answer. ``prediction_set``: labels, the most probable first; ``known``: whether the
-    image is like those of the training; both None if nobody asked and nothing depends on it.
-    ``abstains``: whether the version says no label."""
+    """Of one answer. ``prediction_set``: labels, the most probable first, None if nobody asked and
+    the version does not abstain; ``known``: whether the image is like those of the training, None
+    if nobody has looked. ``abstains``: whether the version says no label."""
 
     prediction_set: list[Label] | None
     known: bool | None
@@ -108,11 +108,14 @@ class Honesty:
             single = (
                 labels if coverage in (None, abstain) else self._labels(answer, inputs, abstain)
             )
-            abstains = familiar is False or (single is not None and len(single) != 1)
+            is_single = single is None or len(single) == 1
+            abstains = familiar is False or not is_single
             if abstains:
                 self._abstained.inc()
+            if not is_single and labels is not None and not _explains(labels, coverage, abstain):
+                labels = single
         shown = coverage is not None or abstains
-        return Said(labels if shown else None, familiar if known or abstains else None, abstains)
+        return Said(labels if shown else None, familiar, abstains)
 
     def _labels(
         self, answer: Answer, inputs: NDArray[np.float32], coverage: float | None
@@ -146,7 +149,7 @@ class Honesty:
             if rank(record.images, coverage) is None:
                 return (
                     f"was validated on {record.images:,} images, which state coverages up to "
-                    f"{_floored(most(record.images))}; {coverage:g} needs {needed(coverage):,}."
+                    f"{_floored(most(record.images))}; {coverage} needs {needed(coverage):,}."
                 )
         if known and (record is None or record.compares is None):
             return "cannot tell known images from others; leave known out, or train it again."
@@ -156,6 +159,12 @@ class Honesty:
                 f"others: that needs {_SMALLEST}; leave known out."
             )
         return None
+
+
+def _explains(labels: Sequence[Label], coverage: float | None, abstain: float) -> bool:
+    """Whether a prediction set that was asked for shows why its version abstains: it has all labels
+    of the one that decided, and is no single label."""
+    return coverage is None or (coverage >= abstain and len(labels) != 1)
 
 
 def _floored(coverage: float) -> str:

@@ -1,5 +1,6 @@
 """A version whose classifier takes embeddings: its extractor runs first, shared with others."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from models.runtime import Runtime
 from models.version import Version
 from serving.inference.answers import Answers, key_of
+from serving.inference.batcher import Answer
 from serving.inference.decoder import Decoder, Features
 from serving.inference.engine import Engine, Given, Prediction
 from serving.inference.extractors import SharedExtractors
-from serving.inference.items import refused
+from serving.inference.items import expired, refused
 from serving.metrics import ANSWERS_REPEATED
 from settings import Settings
 
@@ -34,6 +36,7 @@ class PhotoEngine(Engine):
         super().__init__(version, decoder, classifiers, settings)
         self._answers = Answers(settings.cached_answers) if settings.cached_answers else None
         self._repeated = ANSWERS_REPEATED.labels(version.name, version.version)
+        self._under_way: dict[bytes, asyncio.Future[None]] = {}
 
     def _open(self) -> tuple[Runtime, int]:
         artifact = self.version.artifact
@@ -53,27 +56,46 @@ class PhotoEngine(Engine):
         client_gone: Callable[[], bool],
         in_batch: bool = False,
     ) -> Prediction:
-        """As ``Engine.predict``. An image that was answered before is answered as before."""
+        """As ``Engine.predict``. An image that was answered before is answered as before, and one
+        that is under way is waited for."""
         if probabilities:
-            self._check_probabilities()
-        key = b""
-        if self._answers is not None and isinstance(image, bytes):
-            key = await key_of(image)
-            given = self._answers.get(key)
-            if given is not None:
-                self._repeated.inc()
-                return self._prediction(given.answer, probabilities, given.embedding)
-        self.admit(probabilities, expires)
-        embedding = await self.features(image, expires, client_gone, in_batch)
-        answer = await self._batcher.submit(embedding, expires, client_gone)
-        if self._answers is not None and key:
+            self.check_probabilities()
+        if self._answers is None or isinstance(image, Given):
+            embedding, answer = await self._pass(image, expires, client_gone, in_batch)
+            return self._prediction(answer, probabilities, embedding)
+        key = await key_of(image)
+        while (given := self._answers.get(key)) is None and key in self._under_way:
+            # If that fails, one of those who wait is the next to try.
+            await asyncio.wait((self._under_way[key],), timeout=expires - time.monotonic())
+            if time.monotonic() >= expires:
+                raise expired()
+        if given is not None:
+            self._repeated.inc()
+            return self._prediction(given.answer, probabilities, given.embedding)
+        done = self._under_way[key] = asyncio.get_running_loop().create_future()
+        try:
+            embedding, answer = await self._pass(image, expires, client_gone, in_batch)
             self._answers.keep(key, answer, embedding)
+        finally:
+            del self._under_way[key]
+            done.set_result(None)
         return self._prediction(answer, probabilities, embedding)
+
+    async def _pass(
+        self,
+        image: bytes | Given,
+        expires: float,
+        client_gone: Callable[[], bool],
+        in_batch: bool,
+    ) -> tuple[Features, Answer]:
+        self.admit(False, expires)
+        embedding = await self.features(image, expires, client_gone, in_batch)
+        return embedding, await self._batcher.submit(embedding, expires, client_gone)
 
     def admit(self, probabilities: bool, expires: float) -> None:
         """As ``Engine.admit``, with the wait for the extractor."""
         if probabilities:
-            self._check_probabilities()
+            self.check_probabilities()
         wait = self.expected_wait
         if time.monotonic() + wait > expires:
             raise refused(wait)

@@ -7,7 +7,13 @@ the same. An image that fails fails the request, for the protocol has no errors 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from errors import BadRequestError, NotFoundError, RejectedImageError, RequestError
+from errors import (
+    BadRequestError,
+    NotFoundError,
+    RejectedImageError,
+    RequestError,
+    UnusableScoresError,
+)
 from serving.classifying import Classifying, GivenItem, Item, answered_by
 from serving.endpoint import ClientGone, Exchange
 from serving.http.oip import INFER, oip_error
@@ -68,9 +74,13 @@ class Infer(Classifying):
         (image,) = _images(asked, engine)
         # Without a trial nobody needs them by label.
         probabilities = trial is not None and _asks_for_probabilities(outputs)
-        prediction = await self._ask(
-            exchange, trial, asked.id, image, _WANTS[probabilities], expires, client_gone
-        )
+        wants = _WANTS[probabilities]
+        try:
+            prediction = await self._ask(
+                exchange, trial, asked.id, image, wants, expires, client_gone
+            )
+        except UnusableScoresError as error:
+            raise _blamed(error, image) from None
         engine = exchange.engine
         said = exchange.said
         label = None if said is not None and said.abstains else prediction.label
@@ -129,9 +139,9 @@ class Infer(Classifying):
         for number, (item, outcome) in enumerate(zip(items, answers, strict=True)):
             if not isinstance(outcome, RequestError):
                 continue
-            error = outcome
-            if isinstance(outcome, BadRequestError):
-                error = numbered(outcome, number, len(items))
+            error = _blamed(outcome, item.image)
+            if isinstance(error, BadRequestError):
+                error = numbered(error, number, len(items))
             first = first or error
             if (
                 self._recorder is not None
@@ -164,6 +174,15 @@ def _images(asked: Asked, engine: Engine) -> Sequence[bytes | Given]:
     if isinstance(content, list):
         return content
     return given(asked.tensor, engine.manifest.image_spec)
+
+
+def _blamed(error: RequestError, image: object) -> RequestError:
+    """Of features, scores that are not numbers are the client's fault, not the version's."""
+    if isinstance(error, UnusableScoresError) and isinstance(image, Given) and not image.image:
+        return BadRequestError(
+            "The features make scores that are not numbers; send what the training's are like."
+        )
+    return error
 
 
 def _asks_for_probabilities(outputs: Sequence[Output]) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from errors import ClientGoneError, OverloadedError, RejectedImageError
+from errors import ClientGoneError, OverloadedError, RejectedImageError, UnusableScoresError
 from records.prediction import KeptPrediction
 from records.routing import CHALLENGER, Pair, Rollout
 from serving.http.parser import Wants
@@ -28,6 +28,8 @@ from settings import Settings
 # A challenger that takes longer for a batch is given its thread: what it costs is known less well
 # than what a champion costs, which may take 2 ms.
 INLINE_SECONDS: Final = 0.0005
+
+_NOT_FINITE: Final = "a score is not finite"
 
 # Of the deadline.
 _SLOW: Final = 0.1
@@ -181,7 +183,7 @@ class Trial:
         """Why an answer of the challenger does not count."""
         scores, index = prediction.answer
         if not np.isfinite(scores).all():
-            return "a score is not finite"
+            return _NOT_FINITE
         return None if index >= 0 else "there is no such label"
 
     def _asks(self, request_id: str | int | None, image: bytes, probabilities: bool) -> bool:
@@ -221,6 +223,8 @@ class Trial:
             raise
         except RejectedImageError as error:
             return _Failure("failed", str(error))
+        except UnusableScoresError:
+            return _Failure("failed", _NOT_FINITE)
         except OverloadedError:
             return _Failure("late", "it did not answer in time")
         except Exception as error:  # noqa: BLE001 - the champion answers instead

@@ -145,8 +145,23 @@ async def test_a_batch_is_answered_item_by_item(registry: Registry) -> None:
     assert answer["items"][0] == {"request_id": "a", "prediction": 8}
     assert answer["items"][1]["request_id"] == 2
     assert answer["items"][1]["detail"].startswith("Invalid image data: ")
-    assert answer["items"][2] == {"request_id": None, "detail": "Image data is required"}
+    assert answer["items"][2] == {"request_id": "c", "detail": "Image data is required"}
     assert answer["items"][3] == {"request_id": "d", "prediction": 8}
+
+
+async def test_the_query_says_what_is_wanted_of_a_batch(registry: Registry) -> None:
+    endpoint = PredictBatch(registry, Settings(), Admission(Settings()))
+    content = {"model": "clf", "items": [GOOD]}
+
+    async def asked(query: bytes) -> tuple[int, str]:
+        reply = await endpoint({**SCOPE, "query_string": query}, sending(content))
+        return reply.status, reply.body.decode()
+
+    assert '"probabilities":{' in (await asked(b"probabilities=true"))[1]
+    assert await asked(b"known=perhaps") == (
+        400,
+        '{"detail":"known must be true or false, not \'perhaps\'."}',
+    )
 
 
 async def test_what_is_wrong_with_an_item_is_free_at_once(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from errors import ClientGoneError, OverloadedError
+from errors import ClientGoneError, OverloadedError, UnusableScoresError
 from models.runtime import Outcome
 from serving.inference.batcher import INLINE_SECONDS, Answer, Batcher
 from serving.inference.items import LONG_SECONDS
@@ -76,6 +76,19 @@ async def traced(batcher: Batcher, value: float, expires: float) -> Trace:
     with contextlib.suppress(OverloadedError):
         await batcher.submit(image(value), expires)
     return trace
+
+
+async def test_scores_that_are_not_numbers_are_no_answer(executor: ThreadPoolExecutor) -> None:
+    def run(features: NDArray[np.float32]) -> Outcome:
+        return Outcome(features, features.argmax(axis=1))
+
+    batcher = batcher_of(run, executor, 8)
+    asked = (batcher.submit(image(value), later()) for value in (1.0, np.nan, 3.0))
+    first, second, third = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(second, UnusableScoresError)
+    assert isinstance(first, Answer)
+    assert isinstance(third, Answer)
+    assert third.scores[0] == 3
 
 
 @pytest.mark.parametrize("seconds", [QUICK, SLOW])

@@ -76,6 +76,7 @@ async def test_what_an_image_was_made_into_is_judged(
         (LinearDraft(), None, True, "cannot tell known images from others"),
         (LinearDraft(probabilities=False), 0.9, False, "gives no probabilities, so it gives no"),
         (DRAFT, 0.999, False, "250 images, which state coverages up to 0.996; 0.999 needs 999."),
+        (DRAFT, 0.9999999, False, "up to 0.996; 0.9999999 needs "),
         (
             replace(DRAFT, honest=honest_draft(held=30)),
             None,
@@ -108,7 +109,7 @@ def test_what_it_cannot_say(
 @pytest.mark.parametrize(
     ("answer", "inputs", "said"),
     [
-        (SURE, KNOWN, (None, None, False)),
+        (SURE, KNOWN, (None, True, False)),
         (SURE, STRANGE, ([0], False, True)),
         (UNSURE, KNOWN, ([1, 2, 0], True, True)),
     ],
@@ -132,8 +133,31 @@ async def test_another_coverage_does_not_change_when_it_abstains(
     tmp_path: Path, executor: ThreadPoolExecutor
 ) -> None:
     honesty = engine(tmp_path, executor, replace(DRAFT, abstain=0.9)).honesty
-    assert honesty.say(UNSURE, KNOWN, 0.68) == ([1, 2], True, True)
-    assert honesty.say(SURE, KNOWN, 0.99) == ([0, 2, 1], None, False)
+    assert honesty.say(SURE, KNOWN, 0.99) == ([0, 2, 1], True, False)
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.68, 0.9, None])
+async def test_the_set_says_why_it_abstains(
+    tmp_path: Path, executor: ThreadPoolExecutor, coverage: float | None
+) -> None:
+    honesty = engine(tmp_path, executor, replace(DRAFT, abstain=0.9)).honesty
+    assert honesty.say(UNSURE, KNOWN, coverage) == ([1, 2, 0], True, True)
+
+
+async def test_a_larger_set_than_the_one_that_decided_says_so_too(
+    tmp_path: Path, executor: ThreadPoolExecutor
+) -> None:
+    honesty = engine(tmp_path, executor, replace(DRAFT, abstain=0.68)).honesty
+    assert honesty.say(UNSURE, KNOWN, 0.9) == ([1, 2, 0], True, True)
+
+
+async def test_a_single_label_is_not_shown_where_none_decided(
+    tmp_path: Path, executor: ThreadPoolExecutor
+) -> None:
+    honesty = engine(tmp_path, executor, replace(DRAFT, abstain=0.5)).honesty
+    wider = Answer(np.array([0.45, 0.2, 0.2] + [0.0] * 7, np.float32), 0)
+    assert honesty.say(wider, KNOWN) == ([], True, True)
+    assert honesty.say(wider, KNOWN, 0.6) == ([], True, True)
 
 
 def test_a_version_that_abstains_is_not_loaded_without_its_file(

@@ -1,5 +1,6 @@
 """Versions whose classifier takes embeddings, in a real event loop."""
 
+import asyncio
 import gc
 import io
 import time
@@ -14,6 +15,7 @@ from PIL import Image
 from errors import OverloadedError, RejectedImageError
 from models.store import Store
 from models.version import Version
+from serving.inference.answers import key_of
 from serving.inference.decoder import Decoder
 from serving.inference.extractors import SharedExtractors
 from serving.inference.photos import PhotoEngine
@@ -144,6 +146,42 @@ async def test_an_identical_image_is_answered_from_memory(
     assert again.probabilities is not None
     assert again.inputs.tobytes() == first.inputs.tobytes()
     assert _repeated(versions[0]) == before + 1
+
+
+async def test_the_same_image_at_once_takes_one_pass(
+    versions: tuple[Version, Version], executor: ThreadPoolExecutor, shared: SharedExtractors
+) -> None:
+    loaded = engine(versions[0], executor, shared)
+    before = _repeated(versions[0])
+    image = png("green", side=18)
+    asked = (loaded.predict(image, False, later(), stays) for _ in range(9))
+    answers = await asyncio.gather(*asked)
+    assert len({answer.answer.scores.tobytes() for answer in answers}) == 1
+    assert _repeated(versions[0]) == before + 8
+
+
+async def test_others_go_on_where_the_first_of_them_gives_up(
+    versions: tuple[Version, Version], executor: ThreadPoolExecutor, shared: SharedExtractors
+) -> None:
+    loaded = engine(versions[0], executor, shared)
+    image = png("blue", side=19)
+    first = asyncio.create_task(loaded.predict(image, False, later(), stays))
+    second = asyncio.create_task(loaded.predict(image, False, later(), stays))
+    await until_async(lambda: bool(loaded._under_way), "an image under way")
+    first.cancel()
+    assert (await second).label == "blue"
+    assert first.cancelled()
+    assert not loaded._under_way
+
+
+async def test_nobody_waits_longer_for_another_than_his_deadline(
+    versions: tuple[Version, Version], executor: ThreadPoolExecutor, shared: SharedExtractors
+) -> None:
+    loaded = engine(versions[0], executor, shared)
+    image = png("red", side=20)
+    loaded._under_way[await key_of(image)] = asyncio.get_running_loop().create_future()
+    with pytest.raises(OverloadedError):
+        await loaded.predict(image, False, later(0.001), stays)
 
 
 async def test_without_a_memory_nothing_is_answered_from_it(

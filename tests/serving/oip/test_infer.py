@@ -5,13 +5,21 @@ import gzip
 import io
 import json
 import zlib
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import numpy as np
 import pytest
 from PIL import Image
+from starlette.types import Message, Receive
 
+from models.store import Store
+from serving.inference.admission import Admission
+from serving.oip.infer import Infer
+from serving.routing.registry import Registry
+from settings import Settings
+from tests.drafts import LinearDraft
 from tests.drawing import draw_shape
 from tests.serving.oip.asking import (
     DIGIT8,
@@ -27,6 +35,13 @@ from tests.serving.oip.asking import (
     packed,
     tensor,
 )
+
+
+def sending(content: Any) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": json.dumps(content).encode()}
+
+    return receive
 
 
 def test_an_image_in_json(client: httpx2.Client) -> None:
@@ -68,6 +83,23 @@ def test_every_way_gives_the_same_probabilities(client: httpx2.Client) -> None:
         for name in ("image", "features", "pixels")
     ]
     assert found[0] == found[1] == found[2]
+
+
+async def test_features_of_which_no_score_can_be_made(tmp_path: Path) -> None:
+    store = Store(tmp_path / "models")
+    store.save(LinearDraft())
+    registry = Registry(store, Settings())
+    endpoint = Infer(registry, Settings(), Admission(Settings()))
+    # The sum of one label is beyond float32.
+    much = np.tile(3e38 * np.sign(LinearDraft()._weights()[0][:, 0]), (2, 1)).tolist()
+    scope = {"type": "http", "method": "POST", "headers": [], "path_params": {"model": "clf"}}
+    why = "features make scores that are not numbers; send what the training's are like"
+    async with registry.watching():
+        for images in (1, 2):
+            sent = tensor("features", shape=[images, 64], data=much[:images])
+            reply = await endpoint(scope, sending({"inputs": [sent]}))
+            assert reply.status == 400
+            assert why in json.loads(reply.body)["error"]
 
 
 @pytest.mark.parametrize(
