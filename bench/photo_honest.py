@@ -58,7 +58,8 @@ train on, 35 % held out, 25 % asked about. *expected*: what the coverage of a sp
 where the promise holds exactly, with so many held out and asked about (beta-binomial); *within*:
 the proportion of splits in this range or above. A coverage that so few cannot state is refused,
 as by the server. *Unknown*: of strange images, the probability that one is farther away than a
-photo that was not trained on, and the proportion beyond the limit of {SHARE:.0%}.
+photo that was not trained on, and the proportion beyond the limit of {SHARE:.0%}; *a class that was
+left out*: of each class, its photos where a version was trained on all other classes.
 """
 
 Embeddings = NDArray[np.float32]
@@ -186,6 +187,17 @@ def unknown(features: Embeddings, others: Mapping[str, Embeddings], splits: int)
     ]
 
 
+def left_out(features: Embeddings, targets: NDArray[Any], splits: int) -> list[str]:
+    """The row of ``unknown`` for photos of a class that was not trained on: the mean of classes."""
+    found = []
+    for one in np.unique(targets):
+        is_one = targets == one
+        *_, row = unknown(features[~is_one], {"": features[is_one]}, splits)
+        found.append([float(cell) for cell in row[1:]])
+    rank_of, beyond = np.mean(found, axis=0)
+    return ["a class that was left out", f"{rank_of:.3f}", f"{beyond:.2f}"]
+
+
 def tables(
     name: str, folder: Path, extractor: Extractor, nature: Sequence[Path], splits: int
 ) -> list[str]:
@@ -201,7 +213,7 @@ def tables(
         kind: embeddings_of(pixels, extractor, cache)
         for kind, pixels in strange(extractor.manifest.image_spec, nature).items()
     }
-    strangers = unknown(features, others, splits)
+    strangers = [*unknown(features, others, splits), left_out(features, targets, splits)]
     click.echo(f"{name}: {strangers}", err=True)
     head = ("recipe, nominal", "covered", "single splits", "expected", "within", "labels in a set")
     return [

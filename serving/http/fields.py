@@ -1,6 +1,7 @@
 """One field at a time: what a client may put there, and the sentence if it is something else."""
 
 import codecs
+import re
 from typing import Any
 
 import orjson
@@ -18,6 +19,9 @@ _LARGE_BYTES = 262_144
 _MEDIUM_BYTES = 65_536
 
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+# ``float`` also takes nan, other scripts' digits, and underscores.
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 _TYPES = {
     bool: "a boolean",
@@ -142,6 +146,13 @@ def coverage_of(fields: dict[str, Any]) -> float | None:
         given = coverage if type(coverage) in (int, float) else _TYPES[type(coverage)]
         raise BadRequestError(f"coverage must be a number between 0 and 1, not {given}.")
     return coverage
+
+
+def coverage_of_text(text: str) -> float | None:
+    """The same where only text can be sent."""
+    if not _NUMBER.fullmatch(text.strip()):
+        raise BadRequestError(f"coverage must be a number between 0 and 1, not {text[:40]!r}.")
+    return coverage_of({"coverage": float(text)})
 
 
 def label_of(fields: dict[str, Any]) -> Label:

@@ -12,9 +12,9 @@ from serving.http.schema import MAX_ITEMS, MAX_REQUEST_ID
 
 InputName = Literal["image", "features", "pixels"]
 InputType = Literal["BYTES", "FP32", "UINT8"]
-OutputName = Literal["label", "probabilities"]
-OutputType = Literal["BYTES", "INT64", "FP32"]
-ConfigType = Literal["TYPE_STRING", "TYPE_FP32", "TYPE_UINT8", "TYPE_INT64"]
+OutputName = Literal["label", "probabilities", "prediction_set", "known", "embedding"]
+OutputType = Literal["BYTES", "INT64", "FP32", "BOOL"]
+ConfigType = Literal["TYPE_STRING", "TYPE_FP32", "TYPE_UINT8", "TYPE_INT64", "TYPE_BOOL"]
 
 _Parameters = Annotated[
     dict[str, Any] | None, Field(description="those that nobody knows are ignored")
@@ -46,7 +46,8 @@ class InferOutput(BaseModel):
     parameters: _Parameters = Field(
         default=None,
         description="`binary_data`: after the JSON; `classification`: so many of the most probable "
-        "labels, each as probability, index and label with a colon between them",
+        "labels, each as probability, index and label with a colon between them; `coverage`: of "
+        "a prediction set",
     )
 
 
@@ -59,7 +60,9 @@ class InferRequest(BaseModel):
         default=None, description="returned unchanged; without one, the server makes one"
     )
     inputs: list[InferInput] = Field(min_length=1, max_length=1)
-    outputs: list[InferOutput] | None = Field(default=None, description="by default all")
+    outputs: list[InferOutput] | None = Field(
+        default=None, description="by default label and probabilities"
+    )
     parameters: _Parameters = Field(
         default=None, description="`binary_data_output`: all outputs after the JSON"
     )
@@ -71,7 +74,7 @@ class OutputTensor(TypedDict):
     name: OutputName
     datatype: OutputType
     shape: list[int]
-    data: NotRequired[list[int | float | str]]
+    data: NotRequired[list[bool | int | float | str]]
     parameters: NotRequired[dict[str, int]]
 
 
@@ -102,7 +105,10 @@ class ModelMetadata(TypedDict):
     outputs: list[TensorMetadata]
     parameters: Annotated[
         dict[str, Any],
-        Field(description="the version that answers, its image spec, and its labels in order"),
+        Field(
+            description="the version that answers, its image spec, its labels in order, and the "
+            "outputs that it gives only where a request names them"
+        ),
     ]
 
 

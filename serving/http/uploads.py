@@ -3,7 +3,6 @@
 A body is a form by its type, an image by its type or its first bytes, and otherwise JSON.
 """
 
-import re
 import uuid
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -13,7 +12,14 @@ from starlette.types import Scope
 from errors import BadRequestError
 from images.formats import is_recognized
 from serving.http.base64text import decode_base64
-from serving.http.fields import coverage_of, flag_of, model_of, read_object, request_id_of
+from serving.http.fields import (
+    coverage_of,
+    coverage_of_text,
+    flag_of,
+    model_of,
+    read_object,
+    request_id_of,
+)
 from serving.http.headers import header
 from serving.http.multipart import MULTIPART, Part, parse_form
 from serving.http.parser import BatchQuery, ImageItem, Query, batch_of, query_of
@@ -29,9 +35,6 @@ COVERAGE: Final = "coverage"
 
 _OTHER_FIELDS: Final = 16
 _MAX_PARAMETERS: Final = 100
-
-# ``float`` also takes nan, spaces, other scripts' digits, and underscores.
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 _EXAMPLES: Final = {COVERAGE: "0.95"} | dict.fromkeys(OPTIONS, "true")
 
@@ -175,7 +178,7 @@ def _options(texts: dict[str, str]) -> dict[str, Any]:
         option: _boolean(option, texts[option]) for option in OPTIONS if option in texts
     }
     if texts.get(COVERAGE):
-        options[COVERAGE] = coverage_of({COVERAGE: _number(texts[COVERAGE])})
+        options[COVERAGE] = coverage_of_text(texts[COVERAGE])
     return options
 
 
@@ -184,14 +187,6 @@ def _boolean(option: str, text: str) -> bool:
     if lower not in _TRUE + _FALSE:
         raise BadRequestError(f"{option} must be true or false, not {text[:40]!r}.")
     return lower in _TRUE
-
-
-def _number(text: str) -> float:
-    """For ``coverage_of``, which names what is wrong with it."""
-    text = text.strip()
-    if not _NUMBER.fullmatch(text):
-        raise BadRequestError(f"coverage must be a number between 0 and 1, not {text[:40]!r}.")
-    return float(text)
 
 
 def _is_same(model: Any, named: str) -> bool:

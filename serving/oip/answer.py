@@ -12,7 +12,16 @@ from errors import BadRequestError
 from models.manifest import Label, Manifest
 from serving.http.oip import HEADER_LENGTH
 from serving.http.reply import Header, Reply
-from serving.oip.request import LABEL, PROBABILITIES, Asked, Output
+from serving.inference.honesty import Said
+from serving.oip.request import (
+    EMBEDDING,
+    KNOWN,
+    LABEL,
+    PREDICTION_SET,
+    PROBABILITIES,
+    Asked,
+    Output,
+)
 
 _JSON: Final = (b"content-type", b"application/json")
 _BINARY: Final = (b"content-type", b"application/octet-stream")
@@ -28,16 +37,19 @@ _BOTH: Final = {
 
 class Answered(NamedTuple):
     """One image's label, None if the version abstains, float32 [C] probabilities, and the manifest
-    of the version that gave them."""
+    of the version that gave them; what else it said, and the image's embedding, where they are
+    asked for."""
 
     label: Label | None
     scores: NDArray[np.float32]
     manifest: Manifest
+    said: Said | None = None
+    embedding: NDArray[np.float32] | None = None
 
 
 def outputs_of(asked: Asked, manifest: Manifest, tag: str) -> tuple[Output, ...]:
     """What is to be answered by a version; raises BadRequestError for probabilities that it does
-    not give."""
+    not give, and for a prediction set of no coverage."""
     gives_probabilities = manifest.gives_probabilities
     if asked.outputs is None:
         outputs = _BOTH[asked.binary]
@@ -46,7 +58,20 @@ def outputs_of(asked: Asked, manifest: Manifest, tag: str) -> tuple[Output, ...]
         raise BadRequestError(
             f"{tag} gives no probabilities; ask for label alone, or ask another version."
         )
+    if any(output.name == PREDICTION_SET and output.coverage is None for output in asked.outputs):
+        return tuple(_with_coverage(output, manifest) for output in asked.outputs)
     return asked.outputs
+
+
+def _with_coverage(output: Output, manifest: Manifest) -> Output:
+    """A set of no coverage is that by which the version abstains."""
+    if output.name != PREDICTION_SET or output.coverage is not None:
+        return output
+    if manifest.abstain is None:
+        raise BadRequestError(
+            f"{PREDICTION_SET} needs a coverage: send it as its parameter, such as 0.95."
+        )
+    return output._replace(coverage=manifest.abstain)
 
 
 def answer(
@@ -145,6 +170,18 @@ def _tensor(output: Output, answers: Sequence[Answered]) -> tuple[dict[str, Any]
         is_text = answers[0].manifest.label_type == "string"
         tensor = {"name": LABEL, "datatype": "BYTES" if is_text else "INT64", "shape": [images]}
         return tensor, [_said(answered) for answered in answers]
+    if output.name == PREDICTION_SET:
+        tensor = {"name": PREDICTION_SET, "datatype": "BYTES", "shape": [images]}
+        return tensor, [_set(answered) for answered in answers]
+    if output.name == KNOWN:
+        tensor = {"name": KNOWN, "datatype": "BOOL", "shape": [images]}
+        return tensor, [
+            answered.said is not None and bool(answered.said.known) for answered in answers
+        ]
+    if output.name == EMBEDDING:
+        rows = np.stack([one.embedding for one in answers if one.embedding is not None])
+        tensor = {"name": EMBEDDING, "datatype": "FP32", "shape": list(rows.shape)}
+        return tensor, rows.astype(_LITTLE, copy=False).reshape(-1)
     classes = len(answers[0].scores)
     if output.classes:
         count = min(output.classes, classes)
@@ -154,6 +191,12 @@ def _tensor(output: Output, answers: Sequence[Answered]) -> tuple[dict[str, Any]
     if images == 1:
         return tensor, answers[0].scores.astype(_LITTLE, copy=False)
     return tensor, np.concatenate([answered.scores for answered in answers], dtype=_LITTLE)
+
+
+def _set(answered: Answered) -> str:
+    """A JSON array of labels: sets differ in length, and the rows of a tensor do not."""
+    labels = None if answered.said is None else answered.said.prediction_set
+    return orjson.dumps(labels or []).decode()
 
 
 def _said(answered: Answered) -> Label:
@@ -173,6 +216,8 @@ def _classes(answered: Answered, count: int) -> list[str]:
 def _serialized(values: Any) -> bytes:
     if isinstance(values, np.ndarray):
         return values.tobytes()
+    if type(values[0]) is bool:
+        return bytes(values)
     if type(values[0]) is int:
         return b"".join([value.to_bytes(8, "little", signed=True) for value in values])
     return b"".join(map(_element, values))

@@ -24,7 +24,17 @@ from serving.inference.honesty import Said
 from serving.offloop import LARGE_BYTES, off_loop
 from serving.oip.answer import Answered, answer, outputs_of
 from serving.oip.given import given
-from serving.oip.request import PROBABILITIES, Asked, Output, json_length, parse_request
+from serving.oip.request import (
+    EMBEDDING,
+    KNOWN,
+    LABEL,
+    PREDICTION_SET,
+    PROBABILITIES,
+    Asked,
+    Output,
+    json_length,
+    parse_request,
+)
 from serving.oip.tensors import numbered
 from serving.responses import said_of_all
 from serving.routing.trial import Trial, Tried
@@ -40,6 +50,9 @@ class _Wants(NamedTuple):
 
 
 _WANTS: Final = {probabilities: _Wants(probabilities) for probabilities in (False, True)}
+
+# Outputs that are the same whoever asks for what else.
+_USUAL: Final = frozenset((LABEL, PROBABILITIES))
 
 
 class Infer(Classifying):
@@ -72,9 +85,7 @@ class Infer(Classifying):
         engine = exchange.engine = await self._answering(model, trial, expires)
         outputs = outputs_of(asked, engine.manifest, engine.tag)
         (image,) = _images(asked, engine)
-        # Without a trial nobody needs them by label.
-        probabilities = trial is not None and _asks_for_probabilities(outputs)
-        wants = _WANTS[probabilities]
+        wants = _wants(outputs, trial)
         try:
             prediction = await self._ask(
                 exchange, trial, asked.id, image, wants, expires, client_gone
@@ -87,7 +98,7 @@ class Infer(Classifying):
         return answer(
             asked,
             outputs,
-            [Answered(label, prediction.answer.scores, engine.manifest)],
+            [Answered(label, prediction.answer.scores, engine.manifest, said, prediction.inputs)],
             engine.version.name,
             engine.version.version,
             engine.header,
@@ -109,10 +120,9 @@ class Infer(Classifying):
                 else ImageItem(f"{asked.id}-{number}", image)
                 for number, image in enumerate(_images(asked, engine), 1)
             ]
-            if trial is not None and trial.challenger.manifest.labels != engine.manifest.labels:
-                # Their probabilities would not fit into one tensor.
+            if trial is not None and not _fit_together(engine, trial.challenger, outputs):
                 trial = None
-            wants = _WANTS[trial is not None and _asks_for_probabilities(outputs)]
+            wants = _wants(outputs, trial)
             answers = await self._each(engine, trial, items, wants, expires, client_gone)
         self._raise_failed(engine, items, answers)
         said = await said_of_all(engine, answers, wants)
@@ -185,8 +195,24 @@ def _blamed(error: RequestError, image: object) -> RequestError:
     return error
 
 
-def _asks_for_probabilities(outputs: Sequence[Output]) -> bool:
-    return any(output.name == PROBABILITIES for output in outputs)
+def _wants(outputs: Sequence[Output], trial: Trial | None) -> _Wants:
+    """What must be asked for to answer these outputs."""
+    names = {output.name for output in outputs}
+    # Without a trial nobody needs them by label.
+    usual = _WANTS[trial is not None and PROBABILITIES in names]
+    if names <= _USUAL:
+        return usual
+    coverages = (output.coverage for output in outputs if output.name == PREDICTION_SET)
+    return usual._replace(
+        embedding=EMBEDDING in names, coverage=next(coverages, None), known=KNOWN in names
+    )
+
+
+def _fit_together(first: Engine, second: Engine, outputs: Sequence[Output]) -> bool:
+    """Whether what both answer is of one shape: it is in the same tensors."""
+    if first.manifest.labels != second.manifest.labels:
+        return False
+    return first.extractor == second.extractor or all(one.name != EMBEDDING for one in outputs)
 
 
 def _answered(
@@ -196,4 +222,4 @@ def _answered(
     if isinstance(outcome, Tried):
         engine, outcome = outcome.engine, outcome.prediction
     label = None if said is not None and said.abstains else outcome.label
-    return Answered(label, outcome.answer.scores, engine.manifest)
+    return Answered(label, outcome.answer.scores, engine.manifest, said, outcome.inputs)

@@ -33,7 +33,7 @@ from serving.http.schema import MAX_ITEMS
 from serving.inference.admission import Admission
 from serving.keys.caller import CALLER, Caller
 from serving.oip.infer import unknown
-from serving.oip.request import LABEL, PROBABILITIES
+from serving.oip.request import EMBEDDING, KNOWN, LABEL, PREDICTION_SET, PROBABILITIES
 from serving.oip.tensors import FEATURES, IMAGE, PIXELS
 from serving.routing.registry import Registry
 from settings import Settings
@@ -47,6 +47,7 @@ EXTENSIONS: Final = (
 
 _CONFIG_TYPES: Final[Mapping[InputType | OutputType, ConfigType]] = {
     "BYTES": "TYPE_STRING", "FP32": "TYPE_FP32", "UINT8": "TYPE_UINT8", "INT64": "TYPE_INT64",
+    "BOOL": "TYPE_BOOL",
 }  # fmt: skip
 
 _NOT_IN_MEMORY: Final = "it is loaded when it is first asked"
@@ -100,6 +101,7 @@ class Metadata:
                 "version": version.version,
                 "image_spec": manifest.image_spec.name,
                 "labels": list(manifest.labels),
+                "optional_outputs": _optional_outputs(manifest),
             },
         )
         return json_reply(answer)
@@ -199,6 +201,20 @@ def _outputs(manifest: Manifest) -> list[TensorMetadata]:
         return [label]
     shape = [-1, len(manifest.labels)]
     return [label, TensorMetadata(name=PROBABILITIES, datatype="FP32", shape=shape)]
+
+
+def _optional_outputs(manifest: Manifest) -> list[TensorMetadata]:
+    """Those that a request has to name: to ask for all outputs costs no more than it did."""
+    honesty, extractor = manifest.honesty, manifest.extractor
+    found = []
+    if manifest.gives_probabilities and honesty is not None and honesty.images:
+        found.append(TensorMetadata(name=PREDICTION_SET, datatype="BYTES", shape=[-1]))
+    if honesty is not None and honesty.limits:
+        found.append(TensorMetadata(name=KNOWN, datatype="BOOL", shape=[-1]))
+    if extractor is not None:
+        shape = [-1, extractor.dimension]
+        found.append(TensorMetadata(name=EMBEDDING, datatype="FP32", shape=shape))
+    return found
 
 
 def _config(tensor: TensorMetadata) -> TensorConfig:

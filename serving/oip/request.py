@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from starlette.types import Scope
 
 from errors import BadRequestError
-from serving.http.fields import read_object
+from serving.http.fields import coverage_of, read_object
 from serving.http.headers import header
 from serving.http.oip import HEADER_LENGTH
 from serving.http.schema import MAX_REQUEST_ID
@@ -15,7 +15,11 @@ from serving.oip.tensors import Tensor, raw_image, read_tensor
 
 LABEL: Final = "label"
 PROBABILITIES: Final = "probabilities"
-OUTPUTS: Final = (LABEL, PROBABILITIES)
+PREDICTION_SET: Final = "prediction_set"
+KNOWN: Final = "known"
+EMBEDDING: Final = "embedding"
+OUTPUTS: Final = (LABEL, PROBABILITIES, PREDICTION_SET, KNOWN, EMBEDDING)
+"""The first two are answered where a request names none."""
 
 MAX_PARTS: Final = 50_000
 """Numbers of a tensor in JSON: 3 ms to parse. 150,000, those of a 224x224 color image, would take
@@ -30,11 +34,13 @@ _numbers = itertools.count(1)
 
 class Output(NamedTuple):
     """An output to be answered. ``binary``: after the JSON; ``classes``: if not 0, so many of the
-    most probable labels in place of the tensor."""
+    most probable labels in place of the tensor; ``coverage``: of a prediction set, if it is said.
+    """
 
     name: str
     binary: bool
     classes: int = 0
+    coverage: float | None = None
 
 
 class Asked(NamedTuple):
@@ -123,7 +129,9 @@ def _outputs(outputs: Any, *, default: bool) -> tuple[Output, ...] | None:
         name = fields.get("name")
         if name not in OUTPUTS:
             given = repr(name[:40]) if type(name) is str else "of another type than a string"
-            raise BadRequestError(f"There is no output {given}; ask for label or probabilities.")
+            raise BadRequestError(
+                f"There is no output {given}; ask for {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]}."
+            )
         found[name] = _output(name, fields.get("parameters"), default=default)
     return tuple(found.values())
 
@@ -139,8 +147,11 @@ def _output(name: str, parameters: Any, *, default: bool) -> Output:
     if type(classes) is not int or classes < 0:
         raise BadRequestError("classification must be a number of labels.")
     if classes and name != PROBABILITIES:
-        raise BadRequestError("classification is for the output probabilities, not for label.")
-    return Output(name, _boolean(parameters, "binary_data", default=default), classes)
+        raise BadRequestError(f"classification is for the output probabilities, not for {name}.")
+    coverage = coverage_of(parameters)
+    if coverage is not None and name != PREDICTION_SET:
+        raise BadRequestError(f"coverage is for the output {PREDICTION_SET}, not for {name}.")
+    return Output(name, _boolean(parameters, "binary_data", default=default), classes, coverage)
 
 
 def _boolean(parameters: dict[str, Any], name: str, *, default: bool) -> bool:

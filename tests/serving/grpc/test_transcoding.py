@@ -55,8 +55,8 @@ def test_what_else_a_request_says() -> None:
     assert request.id == "42"
     assert request.outputs is not None
     assert [tuple(output) for output in request.outputs] == [
-        ("probabilities", True, 2),
-        ("label", True, 0),
+        ("probabilities", True, 2, None),
+        ("label", True, 0, None),
     ]
 
 

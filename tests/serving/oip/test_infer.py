@@ -5,6 +5,8 @@ import gzip
 import io
 import json
 import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,18 @@ import httpx2
 import numpy as np
 import pytest
 from PIL import Image
-from starlette.types import Message, Receive
+from starlette.types import Message
 
 from models.store import Store
 from serving.inference.admission import Admission
+from serving.oip.answer import NO_NUMBER
 from serving.oip.infer import Infer
 from serving.routing.registry import Registry
 from settings import Settings
 from tests.drafts import LinearDraft
 from tests.drawing import draw_shape
+from tests.extractors import COLORS, DIMENSION, SPEC, saved_photos_version
+from tests.honesty import honest_draft
 from tests.serving.oip.asking import (
     DIGIT8,
     FEATURES8,
@@ -36,12 +41,36 @@ from tests.serving.oip.asking import (
     tensor,
 )
 
+Ask = Callable[..., Awaitable[tuple[int, Any]]]
 
-def sending(content: Any) -> Receive:
-    async def receive() -> Message:
-        return {"type": "http.request", "body": json.dumps(content).encode()}
 
-    return receive
+@asynccontextmanager
+async def asking(folder: Path, draft: LinearDraft | None) -> AsyncIterator[Ask]:
+    """Asks for the version in the folder's store, the draft's if there is one."""
+    store = Store(folder / "models")
+    if draft is not None:
+        store.save(draft)
+    registry = Registry(store, Settings())
+    endpoint = Infer(registry, Settings(), Admission(Settings()))
+    scope = {"type": "http", "method": "POST", "headers": [], "path_params": {"model": "clf"}}
+
+    async def ask(sent: dict[str, Any], **fields: Any) -> tuple[int, Any]:
+        async def receive() -> Message:
+            body = json.dumps({"inputs": [sent], **fields}).encode()
+            return {"type": "http.request", "body": body}
+
+        reply = await endpoint(scope, receive)
+        return reply.status, json.loads(reply.body)
+
+    async with registry.watching():
+        yield ask
+
+
+def drawn() -> bytes:
+    """What is no digit."""
+    buffer = io.BytesIO()
+    draw_shape("circle", np.random.default_rng(0), 64).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def test_an_image_in_json(client: httpx2.Client) -> None:
@@ -86,20 +115,71 @@ def test_every_way_gives_the_same_probabilities(client: httpx2.Client) -> None:
 
 
 async def test_features_of_which_no_score_can_be_made(tmp_path: Path) -> None:
-    store = Store(tmp_path / "models")
-    store.save(LinearDraft())
-    registry = Registry(store, Settings())
-    endpoint = Infer(registry, Settings(), Admission(Settings()))
     # The sum of one label is beyond float32.
     much = np.tile(3e38 * np.sign(LinearDraft()._weights()[0][:, 0]), (2, 1)).tolist()
-    scope = {"type": "http", "method": "POST", "headers": [], "path_params": {"model": "clf"}}
     why = "features make scores that are not numbers; send what the training's are like"
-    async with registry.watching():
+    async with asking(tmp_path, LinearDraft()) as ask:
         for images in (1, 2):
             sent = tensor("features", shape=[images, 64], data=much[:images])
-            reply = await endpoint(scope, sending({"inputs": [sent]}))
-            assert reply.status == 400
-            assert why in json.loads(reply.body)["error"]
+            status, answer = await ask(sent)
+            assert status == 400
+            assert why in answer["error"]
+
+
+async def test_what_a_version_says_besides(tmp_path: Path) -> None:
+    wanted = [
+        {"name": "known"},
+        {"name": "prediction_set", "parameters": {"coverage": 0.996}},
+        {"name": "label"},
+    ]
+    sent = tensor(shape=[2], data=[TEXT8, base64.b64encode(drawn()).decode()])
+    async with asking(tmp_path, LinearDraft(honest=honest_draft())) as ask:
+        _, answer = await ask(sent, outputs=wanted)
+    known, sets, label = answer["outputs"]
+    assert known == {"name": "known", "datatype": "BOOL", "shape": [2], "data": [True, False]}
+    assert (sets["datatype"], sets["shape"]) == ("BYTES", [2])
+    assert label["data"][0] in json.loads(sets["data"][0])
+
+
+async def test_the_set_of_a_version_that_abstains(tmp_path: Path) -> None:
+    draft = LinearDraft(honest=honest_draft(), abstain=0.9)
+    async with asking(tmp_path, draft) as ask:
+        _, answer = await ask(tensor(), outputs=[{"name": "prediction_set"}, {"name": "label"}])
+    sets, label = answer["outputs"]
+    # Ten classes of about the same probability.
+    assert label["data"] == [NO_NUMBER]
+    assert len(json.loads(sets["data"][0])) != 1
+
+
+async def test_a_set_needs_a_coverage(tmp_path: Path) -> None:
+    async with asking(tmp_path, LinearDraft(honest=honest_draft())) as ask:
+        status, answer = await ask(tensor(), outputs=[{"name": "prediction_set"}])
+    assert status == 400
+    assert answer["error"].startswith("prediction_set needs a coverage")
+
+
+@pytest.mark.parametrize("name", ["known", "embedding"])
+async def test_what_a_version_cannot_say(tmp_path: Path, name: str) -> None:
+    async with asking(tmp_path, LinearDraft()) as ask:
+        status, answer = await ask(tensor(), outputs=[{"name": name}])
+    assert status == 400
+    assert answer["error"].startswith("clf:")
+
+
+async def test_the_embedding(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16), COLORS["red"]).save(buffer, "PNG")
+    text = base64.b64encode(buffer.getvalue()).decode()
+    store = Store(tmp_path / "models")
+    version = saved_photos_version(store, name="clf")
+    extractor = version.artifact.extractor()
+    assert extractor is not None
+    expected = extractor.open().run(SPEC.features(np.array([COLORS["red"]] * 256).reshape(1, -1)))
+    async with asking(tmp_path, None) as ask:
+        _, answer = await ask(tensor(shape=[2], data=[text, text]), outputs=[{"name": "embedding"}])
+    (output,) = answer["outputs"]
+    assert (output["datatype"], output["shape"]) == ("FP32", [2, DIMENSION])
+    np.testing.assert_allclose(output["data"][:DIMENSION], expected[0], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

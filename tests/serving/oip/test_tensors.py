@@ -97,8 +97,22 @@ def test_wrong_numbers(sent: dict[str, Any], sentence: str) -> None:
         ({"parameters": {"binary_data_output": 1}}, "binary_data_output must be true or false."),
         ({"outputs": {}}, "outputs must be an array of objects with a name."),
         ({"outputs": ["label"]}, "outputs must be an array of objects with a name."),
-        ({"outputs": [{"name": "x"}]}, "There is no output 'x'; ask for label or probabilities."),
-        ({"outputs": [{}] * 3}, "The request asks for 3 outputs; there are 2."),
+        (
+            {"outputs": [{"name": "x"}]},
+            (
+                "There is no output 'x'; ask for label, probabilities, prediction_set, known or "
+                "embedding."
+            ),
+        ),
+        ({"outputs": [{}] * 6}, "The request asks for 6 outputs; there are 5."),
+        (
+            {"outputs": [{"name": "prediction_set", "parameters": {"coverage": 1}}]},
+            "coverage must be a number between 0 and 1, not 1.",
+        ),
+        (
+            {"outputs": [{"name": "known", "parameters": {"coverage": 0.9}}]},
+            "coverage is for the output prediction_set, not for known.",
+        ),
         (
             {"outputs": [{"name": "label", "parameters": {"classification": 2}}]},
             "classification is for the output probabilities, not for label.",
