@@ -113,4 +113,5 @@ def _listing(version: Version, loaded: bool) -> VersionListing:
         image_spec=manifest.image_spec.name,
         recipe=manifest.recipe,
         accuracy=manifest.metrics.accuracy.value if manifest.metrics else None,
+        abstain=manifest.abstain,
     )

@@ -341,6 +341,7 @@ def test_the_catalog(client: httpx2.Client) -> None:
     assert newest["image_spec"] == "digits"
     assert newest["recipe"] == "svc"
     assert newest["accuracy"] >= 0.985
+    assert newest["abstain"] is None
 
 
 def test_the_document_names_every_route(client: httpx2.Client) -> None:

@@ -245,6 +245,9 @@ class VersionListing(BaseModel):
     image_spec: str
     recipe: str | None
     accuracy: float | None = Field(description="on its holdout, from 0 to 1")
+    abstain: float | None = Field(
+        description="the coverage by which it abstains; null if it always says a label"
+    )
 
 
 class RolloutListing(BaseModel):
