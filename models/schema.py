@@ -20,13 +20,16 @@ def parsed(model: type[Model], text: bytes, what: str) -> tuple[Model, dict[str,
     try:
         return model.model_validate_json(text), json.loads(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ArtifactError(
-            f"{what} does not follow schema 1: {where}: {first['msg'].lower()}."
-        ) from error
+        raise ArtifactError(f"{what} does not follow schema 1: {fault_of(error)}.") from error
     except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{what} does not follow schema 1: {first_line(error)}.") from error
+
+
+def fault_of(error: ValidationError) -> str:
+    """The first thing that is wrong, for a sentence: where, and what would be right."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    return f"{where}: {first['msg'].lower()}"
 
 
 def digest(fields: Mapping[str, Any], without: Collection[str]) -> str:

@@ -30,7 +30,8 @@ def open_session(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 3
+    # Its errors are raised, too, and those who read them need no log of it.
+    options.log_severity_level = 4
     # A thread that waits for work would spin, and take the time of the event loop. Of several, each
     # waits some hundred times in a pass: they may, but not between two passes.
     spinning = "1" if threads > 1 else "0"

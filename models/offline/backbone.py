@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from errors import ConversionError, ModelError, first_line
 from images.spec import ImageSpec
@@ -29,6 +30,8 @@ from models.extractor import (
 )
 from models.extractor_operators import EXTRACTOR_OPERATORS
 from models.graph import Contents
+from models.limits import limited_memory
+from models.schema import fault_of
 
 TOLERANCE: Final = 1e-3
 """Of the largest number of the golden embeddings; between batches we have seen 2e-6."""
@@ -70,17 +73,15 @@ class Backbone:
                 f"{MAX_LICENSE_BYTES:,}."
             )
         draft = self.draft({})
-        embedder = self._embedder(draft)
         pixels = golden_pixels(self.spec)
         try:
-            embeddings = self._checked(embedder, self.spec.features(pixels))
+            with limited_memory():
+                embedder = self._embedder(draft)
+                embeddings = self._checked(embedder, self.spec.features(pixels))
         except ConversionError:
             raise
         except Exception as error:
-            raise ConversionError(
-                f"The graph of {self.name} cannot run images of {self.spec.name}: "
-                f"{first_line(error)}."
-            ) from error
+            raise cannot_run(self.name, self.spec, error) from error
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, pixels=pixels, embeddings=embeddings)
         files = {
@@ -99,9 +100,11 @@ class Backbone:
 
     def takes_batches(self) -> bool:
         """Whether it runs two images at once; a graph may have been saved for one."""
-        embedder = self._embedder(self.draft({}))
+        draft = self.draft({})
         try:
-            embedder.run(self.spec.features(golden_pixels(self.spec)[:2]))
+            with limited_memory():
+                embedder = self._embedder(draft)
+                embedder.run(self.spec.features(golden_pixels(self.spec)[:2]))
         except Exception:  # noqa: BLE001 - whatever ONNX Runtime raises
             return False
         return True
@@ -141,24 +144,39 @@ class Backbone:
         return together
 
     def draft(self, files: dict[str, str]) -> ExtractorManifest:
-        """The manifest with these files."""
-        return ExtractorManifest(
-            name=self.name,
-            created_at=datetime.now(UTC),
-            image_spec=self.spec,
-            layout=self.layout,
-            input_name=self.input_name,
-            input_type=self.input_type,
-            output_name=self.output_name,
-            dimension=self.dimension,
-            batch=self.batch,
-            tolerance=self.tolerance,
-            license=self.license,
-            source=self.source,
-            operators=Contents.of(self.graph).operators,
-            libraries=_libraries(),
-            files=files,
+        """The manifest with these files. Raises ConversionError for what it cannot say."""
+        try:
+            return ExtractorManifest(
+                name=self.name,
+                created_at=datetime.now(UTC),
+                image_spec=self.spec,
+                layout=self.layout,
+                input_name=self.input_name,
+                input_type=self.input_type,
+                output_name=self.output_name,
+                dimension=self.dimension,
+                batch=self.batch,
+                tolerance=self.tolerance,
+                license=self.license,
+                source=self.source,
+                operators=Contents.of(self.graph).operators,
+                libraries=_libraries(),
+                files=files,
+            )
+        except ValidationError as error:
+            raise ConversionError(
+                f"{self.name!r} cannot be an extractor: {fault_of(error)}."
+            ) from error
+
+
+def cannot_run(name: str, spec: ImageSpec, error: Exception) -> ConversionError:
+    """What to raise for an error of ONNX Runtime."""
+    text = first_line(error)
+    if isinstance(error, MemoryError) or "allocate" in text or "bad_alloc" in text:
+        return ConversionError(
+            f"The graph of {name} needs more memory for images of {spec.name} than is free here."
         )
+    return ConversionError(f"The graph of {name} cannot run images of {spec.name}: {text}.")
 
 
 def golden_pixels(spec: ImageSpec) -> NDArray[np.uint8]:
