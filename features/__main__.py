@@ -11,7 +11,7 @@ from models.lineage import open_store
 if TYPE_CHECKING:
     from models.extractors import Extractors
 
-# The same as models.offline.surgery.POOLS.
+# The same as models.offline.graph_pooling.POOLS.
 POOLS = ("auto", "mean", "first", "none")
 
 

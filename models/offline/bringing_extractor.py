@@ -3,20 +3,29 @@
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from errors import ConversionError, ModelError, first_line
+from errors import ConversionError, ModelError
 from images.spec import ImageSpec
-from images.spectext import IMAGENET_MEAN, IMAGENET_STD
 from models.extractor import MAX_GRAPH_BYTES, Extractor
 from models.extractor_operators import EXTRACTOR_OPERATORS
 from models.extractors import Extractors
 from models.files import read_regular
+from models.limits import limited_memory
+from models.manifest import MAX_DIMENSION
 from models.offline import lite0
-from models.offline.backbone import MAX_LICENSE_BYTES, TOLERANCE, Backbone, golden_pixels
+from models.offline.backbone import (
+    MAX_LICENSE_BYTES,
+    TOLERANCE,
+    Backbone,
+    cannot_run,
+    golden_pixels,
+)
 from models.offline.default_extractor import default_backbone
+from models.offline.extractor_spec import spec_for
+from models.offline.graph_pooling import Pool
 from models.offline.graph_reader import Fact
-from models.offline.surgery import OUTPUT, Cut, Pool, cut
+from models.offline.surgery import Cut, cut
 from models.session import open_session
 from models.store import Store
 
@@ -76,50 +85,24 @@ def bring(store: Store, path: Path, wish: Wish | None = None) -> Brought:
         content = read_regular(path.resolve(), MAX_GRAPH_BYTES)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
-    found = cut(content, wish.input_name, wish.output, wish.pool)
-    spec, reasons = _spec(found, wish.image_spec)
-    backbone = _checked_dimension(found, spec, name, wish)
-    backbone = _with_batch(backbone)
-    facts = [*found.facts, *reasons]
-    if backbone.batch == 1:
-        facts.append(Fact("batch", "1", "the graph takes one image at a time"))
-    return Brought(Extractors(store).save(name, backbone.write), tuple(facts))
+    try:
+        with limited_memory():
+            found = cut(content, wish.input_name, wish.output, wish.pool)
+            spec, reason = spec_for(found, wish.image_spec)
+            backbone = _checked_dimension(found, spec, name, wish)
+            backbone = _with_batch(backbone)
+            facts = [*found.facts, reason]
+            if backbone.batch == 1:
+                facts.append(Fact("batch", "1", "the graph takes one image at a time"))
+            return Brought(Extractors(store).save(name, backbone.write), tuple(facts))
+    except MemoryError as error:
+        raise ModelError(f"{path} needs more memory than is free here.") from error
 
 
 def _name_of(path: Path) -> str:
     """The file's name in the form of a model's."""
     text = re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._")[:63].strip("-._")
     return text or "extractor"
-
-
-def _spec(found: Cut, text: str | None) -> tuple[ImageSpec, list[Fact]]:
-    order: Literal["CHW", "HWC"] = "CHW" if found.sides.layout == "NCHW" else "HWC"
-    if text is not None:
-        spec = ImageSpec.parse(text)
-        asked = (spec.order, spec.height, spec.width, spec.channels)
-        graph = (order, found.sides.height, found.sides.width, found.sides.channels)
-        fixed = any(fact.name == "size" and "shape" in fact.reason for fact in found.facts)
-        if asked[0] != order or (fixed and asked != graph) or asked[3] != found.sides.channels:
-            raise ConversionError(
-                f"The graph takes images of {found.sides.width}x{found.sides.height} with "
-                f"{found.sides.channels} channels as {order}, and {spec.name} makes others."
-            )
-        return spec, [Fact("image spec", spec.name, "asked for")]
-    raw = found.raw
-    usual = None if raw or found.sides.channels == 1 else (IMAGENET_MEAN, IMAGENET_STD)
-    spec = ImageSpec(
-        mode="RGB" if found.sides.channels == 3 else "L",
-        width=found.sides.width,
-        height=found.sides.height,
-        resize="bicubic",
-        order=order,
-        scale=255.0 if raw else 1.0,
-        mean=usual and usual[0],
-        std=usual and usual[1],
-        decoding="reduced",
-    )
-    why = "the graph scales them itself" if raw else "usual for networks of ImageNet"
-    return spec, [Fact("image spec", spec.name, f"guessed: {why}; stretched, bicubic")]
 
 
 def _checked_dimension(found: Cut, spec: ImageSpec, name: str, wish: Wish) -> Backbone:
@@ -137,7 +120,7 @@ def _checked_dimension(found: Cut, spec: ImageSpec, name: str, wish: Wish) -> Ba
         spec=spec,
         layout=found.sides.layout,
         input_name=found.input_name,
-        output_name=OUTPUT,
+        output_name=found.output_name,
         dimension=dimension_of(found, spec, name),
         license=wish.license or UNSTATED,
         license_text=text,
@@ -148,20 +131,27 @@ def _checked_dimension(found: Cut, spec: ImageSpec, name: str, wish: Wish) -> Ba
 
 
 def dimension_of(found: Cut, spec: ImageSpec, name: str) -> int:
-    """Raises ConversionError if the graph cannot run one image."""
-    features = spec.features(golden_pixels(spec)[:1]).reshape(-1, *spec.shape)
+    """Raises ConversionError if the graph cannot run one image, or gives no embedding of it."""
+    features = spec.features(golden_pixels(spec)[:1])
+    features = features.reshape(found.sides.shape(spec.height, spec.width))
     try:
         session = open_session(found.graph, 1, EXTRACTOR_OPERATORS)
-        (output,) = session.run([OUTPUT], {found.input_name: features.astype(found.input_type)})
+        (output,) = session.run(
+            [found.output_name], {found.input_name: features.astype(found.input_type)}
+        )
     except Exception as error:
-        raise ConversionError(
-            f"The graph of {name} cannot run images of {spec.name}: {first_line(error)}."
-        ) from error
+        raise cannot_run(name, spec, error) from error
     if output.ndim != 2 or len(output) != 1:
         raise ConversionError(
             f"The graph of {name} gives {list(output.shape)} for one image, and no embedding."
         )
-    return int(output.shape[1])
+    dimension = int(output.shape[1])
+    if not 1 <= dimension <= MAX_DIMENSION:
+        raise ConversionError(
+            f"The graph of {name} gives {dimension:,} numbers for one image; an embedding has 1 to "
+            f"{MAX_DIMENSION:,}, so name a later output, or pool."
+        )
+    return dimension
 
 
 def _with_batch(backbone: Backbone) -> Backbone:

@@ -5,9 +5,9 @@ classifier at the end is cut off, what is left over space or over tokens is pool
 that the embedding does not need goes.
 """
 
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -17,10 +17,20 @@ from errors import ArtifactError, ConversionError, first_line
 from models.extractor import MAX_GRAPH_BYTES
 from models.extractor_operators import EXTRACTOR_OPERATORS
 from models.graph import Contents
-from models.offline.graph_reader import TYPES, Fact, GraphReader, InputType, Sides, shape_of
-
-Pool = Literal["auto", "mean", "first", "none"]
-POOLS: Final = ("auto", "mean", "first", "none")
+from models.offline.graph_memory import check_tensors
+from models.offline.graph_pooling import Pool, Pooling, Shape, pooling
+from models.offline.graph_reader import (
+    TYPES,
+    Fact,
+    GraphReader,
+    InputType,
+    Sides,
+    operator,
+    shape_of,
+)
+from models.offline.graph_scaling import Values, expected_values
+from models.offline.graph_target import embedding_tensor
+from models.session import open_session
 
 OUTPUT: Final = "pupila_embedding"
 
@@ -29,14 +39,15 @@ OUTPUT: Final = "pupila_embedding"
 class Cut:
     """A graph from its image input to its embedding, in the parts that an extractor needs.
 
-    ``raw``: whether the graph itself scales values from 0 to 255.
+    ``values``: what the graph expects, ``imagenet`` if it does not say.
     """
 
     graph: bytes
     input_name: str
+    output_name: str
     input_type: InputType
     sides: Sides
-    raw: bool
+    values: Values
     facts: tuple[Fact, ...] = field(default=())
 
 
@@ -73,131 +84,109 @@ def cut(
 class _Surgeon:
     def __init__(self, model: Any) -> None:
         self._model, self._graph = model, model.graph
-        self._reader = GraphReader(model.graph)
+        self._reader = GraphReader(model)
         self._facts = self._reader.facts
 
-    def cut(self, input_name: str | None, output: str | None, pool: Pool) -> Cut:
+    def cut(self, input_name: str | None, wanted: str | None, pool: Pool) -> Cut:
         reader = self._reader
         image = reader.image_input(input_name)
-        target = reader.target(output)
-        nodes, needed = self._needed(target)
-        others = needed - {image.name} - {one.name for one in self._graph.initializer}
-        if image.name not in needed:
+        target = embedding_tensor(reader, image.name, wanted)
+        nodes, _ = reader.needed(target)
+        # First: what is in a subgraph is not seen, nor what that depends on.
+        for node in nodes:
+            if operator(node) not in EXTRACTOR_OPERATORS:
+                raise ConversionError(
+                    f"The graph cannot be an extractor: it has the operator {operator(node)}, "
+                    "which is not allowed (see models/extractor_operators.py)."
+                )
+        inputs = reader.inputs_of(target)
+        if image.name not in inputs:
             raise ConversionError(f"{target} does not depend on the input {image.name}.")
-        if others:
+        if others := inputs - {image.name}:
             raise ConversionError(
                 f"{target} needs the inputs {', '.join(sorted(others))}, too: name an output that "
                 "an image alone decides, such as the image encoder's."
             )
-        for node in nodes:
-            own = node.domain not in ("", "ai.onnx")
-            name = f"{node.domain}.{node.op_type}" if own else node.op_type
-            if name not in EXTRACTOR_OPERATORS:
-                raise ConversionError(
-                    f"The graph cannot be an extractor: it has the operator {name}, which is not "
-                    "allowed (see models/extractor_operators.py)."
-                )
         sides = reader.sides(image)
-        raw = reader.is_raw(image)
-        self._pooled(nodes, target, pool)
-        self._write(nodes, needed, image)
-        kind = TYPES[image.type.tensor_type.elem_type]
-        graph = self._model.SerializeToString(deterministic=True)
+        check_tensors(self._model, nodes, image, sides.shape())
+        values = expected_values(reader, nodes, image, sides)
+
+        def measure(height: int, width: int) -> Shape | None:
+            graph = self._written(nodes, image, onnx.ValueInfoProto(name=target))
+            return _shape_of_run(graph, image, sides.shape(height, width))
+
+        how = pooling(reader, target, sides, pool, measure)
+        result = self._free(OUTPUT)
+        pooled, constants = self._pooled(target, how, result)
+        output = helper.make_tensor_value_info(result, TensorProto.FLOAT, ["N", None])
+        graph = self._written([*nodes, *pooled], image, output, constants)
         fault = Contents.of(graph).fault_within(EXTRACTOR_OPERATORS)
         if fault is not None:
             raise ConversionError(f"The graph cannot be an extractor: it has {fault}.")
+        kind = TYPES[image.type.tensor_type.elem_type]
         self._facts.append(Fact("type", kind, "from the graph"))
-        return Cut(graph, image.name, kind, sides, raw, tuple(self._facts))
+        return Cut(graph, image.name, result, kind, sides, values, tuple(self._facts))
 
-    def _needed(self, target: str) -> tuple[list[Any], set[str]]:
-        """The nodes that the target needs, in order, and the names that no node makes."""
-        wanted, queue, sources = set(), deque([target]), set()
-        while queue:
-            name = queue.popleft()
-            node = self._reader.made_by.get(name)
-            if node is None:
-                if name:
-                    sources.add(name)
-                continue
-            key = node.output[0]
-            if key not in wanted:
-                wanted.add(key)
-                queue.extend(node.input)
-        return [node for node in self._graph.node if node.output[0] in wanted], sources
-
-    def _pooled(self, nodes: list[Any], target: str, pool: Pool) -> None:
-        """Append what makes [N, dimension] float32 of the target."""
-        shape = self._reader.shapes.get(target, ())
-        if len(shape) not in (2, 3, 4):
-            raise ConversionError(
-                f"{target} has the shape {list(shape) or 'unknown'}; an embedding is made of "
-                "[N, C], [N, tokens, C] or [N, C, height, width]."
-            )
-        flow, how = target, "as it is"
-        if len(shape) == 3:
-            first = pool in ("auto", "first")
-            how = "the first token" if first else "the mean of all tokens"
-            if first:
-                self._constant("pupila_first", np.array(0, np.int64))
-                nodes.append(
-                    helper.make_node("Gather", [flow, "pupila_first"], ["pupila_2d"], axis=1)
-                )
+    def _pooled(self, target: str, how: Pooling, result: str) -> tuple[list[Any], list[Any]]:
+        """The nodes that make [N, dimension] float32 of the target, and their constants."""
+        nodes, constants, flow = [], [], target
+        row, flat = self._free("pupila_2d"), self._free("pupila_flat")
+        name = self._free("pupila_axes")
+        if how.how == "first":
+            constants.append(numpy_helper.from_array(np.array(0, np.int64), name))
+            nodes.append(helper.make_node("Gather", [flow, name], [row], axis=1))
+            flow = row
+        elif how.how == "mean":
+            # ReduceMean takes its axes as an input since opset 18.
+            if self._opset() < 18:
+                node = helper.make_node("ReduceMean", [flow], [row], axes=how.axes, keepdims=0)
             else:
-                nodes.append(
-                    helper.make_node("ReduceMean", [flow], ["pupila_2d"], axes=[1], keepdims=0)
-                )
-            flow = "pupila_2d"
-        elif len(shape) == 4 and pool != "none":
-            places = _places(shape)
-            how = "the mean over places" if tuple(shape[axis] for axis in places) != (1, 1) else how
-            nodes.append(
-                helper.make_node("ReduceMean", [flow], ["pupila_2d"], axes=list(places), keepdims=0)
-            )
-            flow = "pupila_2d"
-        self._facts.append(Fact("pooling", how, "asked for" if pool != "auto" else "usual"))
-        nodes.append(helper.make_node("Flatten", [flow], ["pupila_flat"], axis=1))
-        nodes.append(helper.make_node("Cast", ["pupila_flat"], [OUTPUT], to=int(TensorProto.FLOAT)))
+                constants.append(numpy_helper.from_array(np.array(how.axes, np.int64), name))
+                node = helper.make_node("ReduceMean", [flow, name], [row], keepdims=0)
+            nodes.append(node)
+            flow = row
+        nodes.append(helper.make_node("Flatten", [flow], [flat], axis=1))
+        nodes.append(helper.make_node("Cast", [flat], [result], to=int(TensorProto.FLOAT)))
+        return nodes, constants
 
-    def _constant(self, name: str, value: Any) -> None:
-        self._graph.initializer.append(numpy_helper.from_array(value, name))
+    def _opset(self) -> int:
+        versions = (one.version for one in self._model.opset_import if not one.domain)
+        return max(versions, default=17)
 
-    def _write(self, nodes: list[Any], needed: set[str], image: Any) -> None:
-        graph = self._graph
-        used = {name for node in nodes for name in node.input} | needed
-        kept = [one for one in graph.initializer if one.name in used]
-        chosen = helper.make_tensor_value_info(
-            image.name, image.type.tensor_type.elem_type, ["N", *shape_of(image)[1:]]
+    def _free(self, name: str) -> str:
+        """The name, or one like it that no tensor of the graph has."""
+        taken = {one.name for one in (*self._graph.initializer, *self._graph.input)}
+        taken |= self._reader.made_by.keys()
+        while name in taken:
+            name += "_"
+        return name
+
+    def _written(
+        self, nodes: Sequence[Any], image: Any, output: Any, constants: Sequence[Any] = ()
+    ) -> bytes:
+        """A model of these nodes from the image to one output, and nothing else of the file."""
+        used = {name for node in nodes for name in node.input} | {output.name}
+        shape = ["N", *shape_of(image)[1:]]
+        graph = helper.make_graph(
+            nodes,
+            self._graph.name or "extractor",
+            [helper.make_tensor_value_info(image.name, image.type.tensor_type.elem_type, shape)],
+            [output],
+            [*(one for one in self._graph.initializer if one.name in used), *constants],
         )
-        output = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["N", None])
-        for field_, values in (
-            (graph.node, nodes),
-            (graph.initializer, kept),
-            (graph.input, [chosen]),
-            (graph.output, [output]),
-            (graph.value_info, []),
-        ):
-            copied = [type(value).FromString(value.SerializeToString()) for value in values]
-            del field_[:]
-            field_.extend(copied)
-        graph.doc_string = self._model.doc_string = ""
-        del self._model.metadata_props[:]
-        self._axes_as_inputs()
-
-    def _axes_as_inputs(self) -> None:
-        """ReduceMean takes its axes as an input since opset 18."""
-        opset = max((one.version for one in self._model.opset_import if not one.domain), default=17)
-        if opset < 18:
-            return
-        for node in self._graph.node:
-            if node.op_type == "ReduceMean" and node.output[0] == "pupila_2d":
-                axes = next(one for one in node.attribute if one.name == "axes")
-                self._constant("pupila_axes", np.array(axes.ints, np.int64))
-                node.attribute.remove(axes)
-                node.input.append("pupila_axes")
+        model = helper.make_model(
+            graph, opset_imports=self._model.opset_import, ir_version=self._model.ir_version
+        )
+        content: bytes = model.SerializeToString(deterministic=True)
+        return content
 
 
-def _places(shape: tuple[Any, ...]) -> tuple[int, int]:
-    """Which two of four axes are places and not channels: the equal ones, or the last two."""
-    if shape[1] == shape[2] and shape[3] != shape[1]:
-        return 1, 2
-    return 2, 3
+def _shape_of_run(graph: bytes, image: Any, shape: tuple[int, ...]) -> Shape | None:
+    """Of what a graph gives for one image; None if it cannot run it."""
+    blank = np.zeros(shape, TYPES[image.type.tensor_type.elem_type])
+    try:
+        session = open_session(graph, 1, EXTRACTOR_OPERATORS)
+        (output,) = session.run(None, {image.name: blank})
+    except Exception:  # noqa: BLE001 - whatever ONNX Runtime raises
+        return None
+    return tuple(output.shape)

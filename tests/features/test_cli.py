@@ -6,7 +6,7 @@ from click.testing import CliRunner, Result
 
 from features.__main__ import POOLS, main
 from models.extractors import Extractors
-from models.offline import surgery
+from models.offline import graph_pooling
 from models.store import Store
 from tests.extractors import saved_extractor, saved_photos_version, tiny_graph
 
@@ -81,5 +81,5 @@ def test_options_are_for_files() -> None:
     assert run("add", "efficientnet-lite0", "--license", "MIT").exit_code == 2
 
 
-def test_the_pools_are_those_of_the_surgery() -> None:
-    assert POOLS == surgery.POOLS
+def test_the_pools_are_those_that_graphs_get() -> None:
+    assert POOLS == graph_pooling.POOLS

@@ -1,70 +1,13 @@
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, load_model_from_string, numpy_helper
+from onnx import TensorProto, helper, load_model_from_string
 
 from errors import ArtifactError, ConversionError
-from images.spec import ImageSpec
-from models.offline.bringing_extractor import Brought, Wish, bring
+from models.extractor_operators import EXTRACTOR_OPERATORS
 from models.offline.graph_reader import Sides
-from models.offline.surgery import OUTPUT, Cut, cut
-from models.store import Store
-from tests.extractors import tiny_graph
-
-
-def network(
-    head: Sequence[Any],
-    layout: str = "NCHW",
-    sides: tuple[int, int] = (16, 16),
-    batch: str | int = "N",
-    kind: int = TensorProto.FLOAT,
-    before: Sequence[Any] = (),
-) -> bytes:
-    """A convolution and ``head``, nodes from "places", [N, 8, 16, 16], to "out"."""
-    random = np.random.default_rng(0)
-    weights = {
-        "kernel": random.normal(0, 0.5, (8, 3, 3, 3)),
-        "dense": random.normal(0, 0.7, (8, 5)),
-        "bias": random.normal(0, 0.1, 5),
-        "projection": random.normal(0, 0.7, (8, 6)),
-        "scale": np.array(1 / 255),
-    }
-    flow = "image" if not before else "scaled"
-    nodes = [*before]
-    if layout == "NHWC":
-        nodes.append(helper.make_node("Transpose", [flow], ["chw"], perm=[0, 3, 1, 2]))
-        flow = "chw"
-    nodes.append(helper.make_node("Conv", [flow, "kernel"], ["places"], pads=[1, 1, 1, 1]))
-    shape = [batch, 3, *sides] if layout == "NCHW" else [batch, *sides, 3]
-    graph = helper.make_graph(
-        [*nodes, *head],
-        "network",
-        [helper.make_tensor_value_info("image", kind, shape)],
-        [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)],
-        [
-            numpy_helper.from_array(array.astype(np.float32), name)
-            for name, array in weights.items()
-        ],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    content: bytes = model.SerializeToString()
-    return content
-
-
-def classifier() -> list[Any]:
-    return [
-        helper.make_node("GlobalAveragePool", ["places"], ["pooled"]),
-        helper.make_node("Flatten", ["pooled"], ["flat"]),
-        helper.make_node("Gemm", ["flat", "dense", "bias"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["out"]),
-    ]
-
-
-def facts(found: Cut) -> dict[str, str]:
-    return {fact.name: fact.value for fact in found.facts}
+from models.offline.surgery import OUTPUT, cut
+from models.session import open_session
+from tests.networks import classifier, facts, network, node, pooled
 
 
 def test_the_classifier_is_cut_off() -> None:
@@ -75,60 +18,14 @@ def test_the_classifier_is_cut_off() -> None:
     assert found.sides == Sides("NCHW", 16, 16, 3)
 
 
-def test_a_projection_without_a_bias_is_no_classifier() -> None:
-    head = [
-        helper.make_node("GlobalAveragePool", ["places"], ["pooled"]),
-        helper.make_node("Flatten", ["pooled"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "projection"], ["out"]),
-    ]
-    assert facts(cut(network(head)))["output"] == "out"
-
-
 def test_any_tensor_can_be_the_output() -> None:
     found = cut(network(classifier()), output="places")
     assert facts(found) | {"output": "places", "pooling": "the mean over places"} == facts(found)
 
 
-def test_an_unknown_tensor_is_named() -> None:
-    with pytest.raises(ConversionError, match="no tensor 'nothing'; its outputs are out"):
-        cut(network(classifier()), output="nothing")
-
-
-def test_the_first_token_is_taken() -> None:
-    head = [
-        helper.make_node("Flatten", ["places"], ["flat"], axis=2),
-        helper.make_node("Squeeze", ["flat"], ["squeezed"]),
-        helper.make_node("Transpose", ["squeezed"], ["out"], perm=[0, 2, 1]),
-    ]
-    content = network(head, sides=(1, 4))
-    tokens = [
-        helper.make_node("Reshape", ["places", "shape"], ["rows"]),
-        helper.make_node("Transpose", ["rows"], ["out"], perm=[0, 2, 1]),
-    ]
-    model = load_model_from_string(content)
-    del model.graph.node[1:]
-    model.graph.node.extend(tokens)
-    model.graph.initializer.append(numpy_helper.from_array(np.array([0, 8, 4]), "shape"))
-    found = cut(model.SerializeToString())
-    assert facts(found)["pooling"] == "the first token"
-    assert facts(cut(model.SerializeToString(), pool="mean"))["pooling"] == "the mean of all tokens"
-
-
 def test_channels_last_are_seen() -> None:
     found = cut(network(classifier(), layout="NHWC"))
     assert found.sides == Sides("NHWC", 16, 16, 3)
-
-
-def test_bytes_are_taken_as_they_are() -> None:
-    before = [helper.make_node("Cast", ["image"], ["scaled"], to=TensorProto.FLOAT)]
-    found = cut(network(classifier(), kind=TensorProto.UINT8, before=before))
-    assert (found.raw, found.input_type) == (True, "uint8")
-
-
-def test_a_graph_that_scales_gets_raw_values() -> None:
-    before = [helper.make_node("Mul", ["image", "scale"], ["scaled"])]
-    assert cut(network(classifier(), before=before)).raw
-    assert not cut(network(classifier())).raw
 
 
 def test_a_file_that_is_not_onnx_is_refused() -> None:
@@ -148,61 +45,36 @@ def test_weights_in_another_file_are_refused() -> None:
 
 def test_loops_are_refused() -> None:
     body = helper.make_graph([], "body", [], [])
-    head = [*classifier()[:2], helper.make_node("Loop", ["", ""], ["out"], body=body)]
-    head.append(helper.make_node("Identity", ["flat"], ["kept"]))
+    head = [*classifier()[:2], node("Loop", ["", ""], ["out"], body=body)]
+    head.append(node("Identity", ["flat"], ["kept"]))
     with pytest.raises(ConversionError, match="operator Loop, which"):
-        cut(network([*head, helper.make_node("Add", ["flat", "out"], ["sum"])]), output="sum")
+        cut(network([*head, node("Add", ["flat", "out"], ["sum"])]), output="sum")
 
 
-def bring_file(tmp_path: Path, content: bytes, **wish: Any) -> Brought:
-    path = tmp_path / "My Net.onnx"
-    path.write_bytes(content)
-    return bring(Store(tmp_path / "models"), path, Wish(**wish))
+def test_branches_are_refused_by_their_name() -> None:
+    # What a branch takes from outside of it is not seen, so the output depends on no input.
+    body = helper.make_graph([node("Identity", ["image"], ["one"])], "body", [], [])
+    before = [node("If", ["yes"], ["scaled"], then_branch=body, else_branch=body)]
+    with pytest.raises(ConversionError, match="it has the operator If, which"):
+        cut(network(classifier(), before=before, constants={"yes": np.array(True)}))
 
 
-def test_a_file_becomes_an_extractor(tmp_path: Path) -> None:
-    found = bring_file(tmp_path, network(classifier()), license="MIT", source="me")
-    manifest = found.extractor.manifest
-    assert (manifest.name, manifest.dimension, manifest.output_name) == ("my-net", 8, OUTPUT)
-    assert manifest.image_spec == ImageSpec.parse("rgb-16x16:bicubic:imagenet:chw:reduced")
-    assert found.extractor.open().dimension == 8
-
-
-def test_a_graph_for_one_image_runs_one_at_a_time(tmp_path: Path) -> None:
+def test_the_names_that_are_added_are_free() -> None:
     head = [
-        helper.make_node("GlobalAveragePool", ["places"], ["pooled"]),
-        helper.make_node("Reshape", ["pooled", "one"], ["out"]),
+        *pooled("pupila_flat"),
+        node("Relu", ["pupila_flat"], ["pupila_embedding"]),
+        node("Neg", ["pupila_embedding"], ["out"]),
     ]
-    model = load_model_from_string(network(head, batch=1))
-    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 8]), "one"))
-    found = bring_file(tmp_path, model.SerializeToString())
-    assert found.extractor.manifest.batch == 1
-    spec = found.extractor.manifest.image_spec
-    pixels = np.random.default_rng(0).integers(0, 256, (3, spec.n_features), np.uint8)
-    assert found.extractor.open().run(spec.features(pixels)).shape == (3, 8)
+    found = cut(network(head))
+    assert found.output_name == "pupila_embedding_"
+    session = open_session(found.graph, 1, EXTRACTOR_OPERATORS)
+    image = np.ones((2, 3, 16, 16), np.float32)
+    assert session.run([found.output_name], {"image": image})[0].shape == (2, 8)
 
 
-def test_an_image_spec_of_another_size_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConversionError, match="takes images of 16x16"):
-        bring_file(tmp_path, network(classifier()), image_spec="rgb-32x32:chw")
-
-
-def test_an_image_spec_of_another_order_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConversionError, match="takes images of 16x16 with 3 channels as CHW"):
-        bring_file(tmp_path, network(classifier()), image_spec="rgb-16x16")
-
-
-def test_noise_in_a_batch_is_refused(tmp_path: Path) -> None:
-    # The mean over the batch: an image in company has another embedding than alone.
-    head = [
-        helper.make_node("GlobalAveragePool", ["places"], ["pooled"]),
-        helper.make_node("Flatten", ["pooled"], ["flat"]),
-        helper.make_node("ReduceMean", ["flat"], ["mean"], axes=[0], keepdims=1),
-        helper.make_node("Sub", ["flat", "mean"], ["out"]),
-    ]
-    with pytest.raises(ConversionError, match="another embedding in a batch than alone"):
-        bring_file(tmp_path, network(head))
-
-
-def test_the_tiny_one_of_the_tests_can_be_brought(tmp_path: Path) -> None:
-    assert bring_file(tmp_path, tiny_graph(), output="embedding").extractor.manifest.dimension == 12
+@pytest.mark.parametrize("opset", [11, 17, 18, 21])
+def test_the_mean_is_written_as_the_opset_has_it(opset: int) -> None:
+    found = cut(network([node("Relu", ["places"], ["out"])], opset=opset))
+    session = open_session(found.graph, 1, EXTRACTOR_OPERATORS)
+    image = np.ones((1, 3, 16, 16), np.float32)
+    assert session.run([OUTPUT], {"image": image})[0].shape == (1, 8)
