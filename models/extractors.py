@@ -1,5 +1,6 @@
 """The extractors of a store: found, saved, and removed once no version needs them."""
 
+import contextlib
 import logging
 import shutil
 from collections.abc import Callable
@@ -76,7 +77,8 @@ class Extractors:
         ]
 
     def save(self, name: str, write: Callable[[Path], dict[str, object]]) -> Extractor:
-        """Save what ``write`` puts into a folder, whole or not at all; the same one twice is one.
+        """Save what ``write`` puts into a folder, whole or not at all; the same one twice is one,
+        and takes the place of one that was damaged.
 
         ``write`` returns the fields of the manifest. Raises ModelError if the name is not valid or
         is a model's, or the store is not writable, and what ``write`` raises.
@@ -86,9 +88,9 @@ class Extractors:
             draft = folder / "draft"
             draft.mkdir()
             version = version_of(content_of(write(draft)))
-            known = [one for one in self.all(name) if one.path.name == version]
-            if known:
-                return known[0]
+            known = self._sound(name, version)
+            if known is not None:
+                return known
             track_as_configured()
             model = internals.create_model(
                 name,
@@ -99,17 +101,38 @@ class Extractors:
             extractor = read_extractor(model.path)
             if extractor.path.name != version_of(extractor.sha256):
                 raise ArtifactError(f"{name} has changed while it was saved.")
-            return read_extractor(self._store.publish(model).path)
+            return self._publish(model)
+
+    def _sound(self, name: str, version: str) -> Extractor | None:
+        """One of the store, if its files are as they were saved."""
+        for one in self.all(name):
+            if one.path.name == version:
+                with contextlib.suppress(ArtifactError):
+                    one.verify()
+                    read_info(one.path)
+                    return one
+        return None
+
+    def _publish(self, model: internals.StoredModel) -> Extractor:
+        """Make it visible; what is left of a damaged one goes."""
+        path = self._store.roots[0] / model.name / model.version
+        if path.exists():
+            # Another process may have saved the same one meanwhile.
+            known = self._sound(model.name, model.version)
+            if known is not None:
+                return known
+            self._store.remove(Version(model.name, model.version, path))
+        return read_extractor(self._store.publish(model).path)
 
     def adopt(self, extractor: Extractor) -> Extractor:
-        """Copy one that lies elsewhere into the store, checked, unless it is there already.
+        """Copy one that lies elsewhere into the store, checked, unless it is there undamaged.
 
         Raises ArtifactError if it is not as it was saved, ModelError if the store is not writable.
         """
         name, version = extractor.manifest.name, version_of(extractor.sha256)
-        for known in self.all(name):
-            if known.sha256 == extractor.sha256:
-                return known
+        known = self._sound(name, version)
+        if known is not None and known.sha256 == extractor.sha256:
+            return known
         self.check_name(name)
         extractor.verify()
         with self._store.staging.folder() as folder:
@@ -122,8 +145,7 @@ class Extractors:
             found = (*read_info(staged), version_of(read_extractor(staged).sha256))
             if found != (name, version, version):
                 raise ArtifactError(f"{BENTOML_INFO} of the extractor {name} is of another one.")
-            saved = self._store.publish(internals.StoredModel(name, version, staged))
-        return read_extractor(saved.path)
+            return self._publish(internals.StoredModel(name, version, staged))
 
     def remove(self, extractor: Extractor) -> None:
         """Raises ModelError while a version needs it, or if it is part of a Bento."""

@@ -1,10 +1,12 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from errors import ArtifactError, ModelError, UnknownVersionError
-from models.extractor import EXTRACTOR, read_extractor
+from models.extractor import EXTRACTOR, EXTRACTOR_GRAPH, Extractor, read_extractor
 from models.extractors import Extractors
+from models.info import BENTOML_INFO
 from models.packing import packed_tags
 from models.store import Store
 from tests.extractors import saved_extractor, saved_photos_version, tiny_backbone, tiny_graph
@@ -109,3 +111,41 @@ def test_a_graph_with_one_embedding_for_all_is_refused(store: Store) -> None:
             one.CopyFrom(numpy_helper.from_array(np.zeros((8, 12), np.float32), "dense"))
     with pytest.raises(ConversionError, match="every image the same embedding"):
         Extractors(store).save("tiny", tiny_backbone(graph=model.SerializeToString()).write)
+
+
+def damage_graph(extractor: Extractor) -> None:
+    with (extractor.path / EXTRACTOR_GRAPH).open("ab") as file:
+        file.write(b"more")
+
+
+DAMAGES: dict[str, Callable[[Extractor], object]] = {
+    "altered graph": damage_graph,
+    "no graph": lambda one: (one.path / EXTRACTOR_GRAPH).unlink(),
+    "no manifest": lambda one: (one.path / EXTRACTOR).unlink(),
+    "another manifest": lambda one: (one.path / EXTRACTOR).write_text("{}"),
+    "no BentoML info": lambda one: (one.path / BENTOML_INFO).unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_adding_again_mends_what_was_damaged(store: Store, damage: str) -> None:
+    version = saved_photos_version(store)
+    extractor = Extractors(store).get("tiny")
+    DAMAGES[damage](extractor)
+    mended = saved_extractor(store)
+    assert mended.tag == extractor.tag
+    mended.verify()
+    assert [one.tag for one in Extractors(store).all()] == [mended.tag]
+    version.artifact.open()
+
+
+def test_adopting_again_mends_what_was_damaged(store: Store, tmp_path: Path) -> None:
+    other = Store(tmp_path / "other")
+    extractor = saved_extractor(other)
+    damage_graph(Extractors(store).adopt(extractor))
+    Extractors(store).adopt(extractor).verify()
+
+
+def test_one_that_is_as_it_was_stays(store: Store) -> None:
+    before = saved_extractor(store).path.stat().st_ino
+    assert saved_extractor(store).path.stat().st_ino == before
