@@ -59,9 +59,9 @@ def add(what: str, **known: Any) -> None:
 
     What is not said is guessed from its graph, and shown: look at it before you train.
     """
-    from models.offline.bringing_extractor import Wish, bring, chosen
+    from models.offline.bringing_extractor import Wish, bring, chosen, is_file
 
-    if Path(what).suffix == ".onnx":
+    if is_file(what):
         brought = bring(open_store(), Path(what), Wish(**known))
     else:
         given = [name for name, value in known.items() if value not in (None, "auto")]
@@ -70,11 +70,13 @@ def add(what: str, **known: Any) -> None:
         brought = chosen(open_store(), what)
     for fact in brought.facts:
         click.echo(f"{fact.name}: {fact.value} ({fact.reason})")
-    manifest = brought.extractor.manifest
+    manifest, tag = brought.extractor.manifest, brought.extractor.tag
     click.echo(f"license: {manifest.license}")
+    # The name alone is the newest one's, and one that was there before may not be that.
+    called = manifest.name if _extractors().get(manifest.name).tag == tag else tag
     click.echo(
-        f"Added {brought.extractor.tag}: {manifest.dimension:,} numbers an image. Train with it: "
-        f"python -m train --data FOLDER --features {manifest.name}"
+        f"Added {tag}: {manifest.dimension:,} numbers an image. Train with it: "
+        f"python -m train --data FOLDER --features {called}"
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from errors import ConversionError, ModelError
+from errors import ArtifactError, ConversionError, ModelError, UnknownVersionError
 from images.spec import ImageSpec
 from models.extractor import MAX_GRAPH_BYTES, Extractor
 from models.extractor_operators import EXTRACTOR_OPERATORS
@@ -30,6 +30,15 @@ from models.session import open_session
 from models.store import Store
 
 UNSTATED: Final = "not stated"
+SUFFIX: Final = ".onnx"
+_FORMATS: Final = {
+    **dict.fromkeys((".pt", ".pth", ".ckpt", ".bin"), "PyTorch"),
+    ".safetensors": "weights alone",
+    **dict.fromkeys((".h5", ".hdf5", ".keras"), "Keras"),
+    **dict.fromkeys((".pb", ".tflite"), "TensorFlow"),
+    ".mlmodel": "Core ML",
+    ".pkl": "Python",
+}
 
 
 @dataclass(frozen=True)
@@ -58,12 +67,28 @@ class Brought:
 def chosen(store: Store, what: str) -> Brought:
     """The extractor that a user names: one of the store, the default one, or an ONNX file, which is
     added with what its graph says. Raises UnknownVersionError, or as ``bring`` does."""
-    path = Path(what)
-    if path.suffix == ".onnx":
-        return bring(store, path)
-    if what == lite0.NAME and not Extractors(store).all(what):
-        return bring_default(store)
-    return Brought(Extractors(store).get(what))
+    if is_file(what):
+        return bring(store, Path(what))
+    try:
+        found = Extractors(store).get(what)
+        if what == lite0.NAME:
+            found.verify()
+    except (UnknownVersionError, ArtifactError) as error:
+        if what == lite0.NAME:
+            return bring_default(store)
+        format_ = _FORMATS.get(Path(what).suffix.lower())
+        if format_ is None:
+            raise
+        raise ConversionError(
+            f"{what} is a file of {format_}; export the network to ONNX, as docs/photos.md shows, "
+            "and add that file."
+        ) from error
+    return Brought(found)
+
+
+def is_file(what: str) -> bool:
+    """Whether a user names an ONNX file, and not an extractor."""
+    return Path(what).suffix.lower() == SUFFIX
 
 
 def bring_default(store: Store) -> Brought:
@@ -80,6 +105,10 @@ def bring(store: Store, path: Path, wish: Wish | None = None) -> Brought:
     """
     wish = wish or Wish()
     name = wish.name or _name_of(path)
+    if is_file(name):
+        raise ModelError(
+            f"Extractor name {name!r} is not valid: what ends in {SUFFIX} is taken for a file."
+        )
     Extractors(store).check_name(name)
     try:
         content = read_regular(path.resolve(), MAX_GRAPH_BYTES)
@@ -101,7 +130,8 @@ def bring(store: Store, path: Path, wish: Wish | None = None) -> Brought:
 
 def _name_of(path: Path) -> str:
     """The file's name in the form of a model's."""
-    text = re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._")[:63].strip("-._")
+    stem = re.sub(rf"({re.escape(SUFFIX)})+$", "", path.name.lower())
+    text = re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._")[:63].strip("-._")
     return text or "extractor"
 
 

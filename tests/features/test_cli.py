@@ -83,3 +83,22 @@ def test_options_are_for_files() -> None:
 
 def test_the_pools_are_those_that_graphs_get() -> None:
     assert POOLS == graph_pooling.POOLS
+
+
+def test_the_advice_names_the_one_that_was_added(tmp_path: Path) -> None:
+    path = tmp_path / "cli-twice.onnx"
+    tags = []
+    for seed in (0, 1, 0):
+        path.write_bytes(tiny_graph(seed=seed))
+        advice = run("add", str(path)).stdout.splitlines()[-1]
+        tags.append(advice.split()[1].strip(":"))
+    # The first one is still the older of the two, so its name alone means the other.
+    assert advice.endswith(f"--features {tags[0]}")
+    assert tags[0] == tags[2]
+
+
+def test_a_file_of_another_format_is_one_sentence() -> None:
+    result = run("add", "model.pt")
+    assert result.exit_code == 1
+    assert "export the network to ONNX" in result.stderr
+    assert len(result.stderr.splitlines()) == 1

@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 from onnx import load_model_from_string, numpy_helper
 
-from errors import ConversionError
+from errors import ConversionError, ModelError
 from images.spec import ImageSpec
-from models.offline.bringing_extractor import Brought, Wish, bring
+from models.extractor import EXTRACTOR_GRAPH
+from models.offline import lite0
+from models.offline.bringing_extractor import Brought, Wish, bring, chosen
 from models.offline.surgery import OUTPUT
 from models.store import Store
-from tests.extractors import tiny_graph
+from tests.extractors import saved_extractor, tiny_graph
 from tests.networks import classifier, network, node, pooled
 
 
@@ -70,3 +72,33 @@ def test_an_embedding_has_few_numbers_and_some(tmp_path: Path, count: int, said:
     head = [*pooled(), node("MatMul", ["flat", "wide"], ["out"])]
     with pytest.raises(ConversionError, match=f"gives {said} numbers .* has 1 to 8,192"):
         bring_file(tmp_path, network(head, constants={"wide": wide}))
+
+
+def test_the_case_of_the_suffix_does_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "NET.ONNX"
+    path.write_bytes(network(classifier()))
+    assert chosen(Store(tmp_path / "models"), str(path)).extractor.manifest.name == "net"
+
+
+@pytest.mark.parametrize("name", ["net.pt", "folder/net.safetensors", "NET.H5"])
+def test_files_of_other_formats_are_to_be_exported(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConversionError, match=f"{name} is a file of .*; export the network to ONN"):
+        chosen(Store(tmp_path / "models"), name)
+
+
+def test_an_extractor_is_not_called_as_a_file(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"'net\.onnx' is not valid: what ends in \.onnx is taken"):
+        bring_file(tmp_path, network(classifier()), name="net.onnx")
+
+
+def test_a_file_with_the_suffix_twice_has_a_name_without(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx.onnx"
+    path.write_bytes(network(classifier()))
+    assert chosen(Store(tmp_path / "models"), str(path)).extractor.manifest.name == "net"
+
+
+def test_the_default_one_is_made_again_if_it_is_damaged(tmp_path: Path) -> None:
+    store = Store(tmp_path / "models")
+    damaged = saved_extractor(store, lite0.NAME)
+    (damaged.path / EXTRACTOR_GRAPH).unlink()
+    chosen(store, lite0.NAME).extractor.verify()
