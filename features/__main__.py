@@ -44,8 +44,8 @@ def main() -> None:
     type=click.Choice(POOLS),
     default="auto",
     show_default=True,
-    help="Of an output with places or tokens: their mean, or the first token alone; auto takes the "
-    "mean of places and the first of tokens.",
+    help="Of an output with places or tokens: their mean, the first token alone, or all numbers; "
+    "auto takes the mean of places, and the first of tokens unless they are as many as places.",
 )
 @click.option("--license", metavar="NAME", help="Under which it is, such as Apache-2.0.")
 @click.option(

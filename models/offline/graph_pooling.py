@@ -1,8 +1,9 @@
 """How what a network gives for an image becomes one row of numbers.
 
-Of [N, C, height, width] the mean over the places, of [N, tokens, C] the first token if it stands
-for the whole image, and the mean otherwise. Nothing in a shape says which axis is which, so that is
-read from the layers, then from runs with images of two sizes, then from the images' proportions.
+Of [N, C, height, width] the mean over the places, of [N, tokens, C] the first token, which stands
+for the whole image, or the mean if there are only as many tokens as places. Nothing in a shape says
+which axis is which, so that is read from the layers, then from runs with images of two sizes, then
+from the images' proportions.
 """
 
 from collections.abc import Callable, Iterator

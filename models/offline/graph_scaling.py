@@ -28,7 +28,8 @@ _RAW_SLOPE: Final = 1 / 32
 
 @dataclass(frozen=True)
 class _Line:
-    """``slope`` and ``shift``: of four dimensions, with the channels at ``axis``."""
+    """``slope`` and ``shift``: of four dimensions, with the channels at ``axis``; ``operators``:
+    those that changed a value."""
 
     slope: Numbers
     shift: Numbers
@@ -89,16 +90,16 @@ def _beginning(reader: GraphReader, nodes: list[Any], flow: str, sides: Sides) -
 
 def _after(reader: GraphReader, node: Any, flow: str, line: _Line) -> _Line | None:
     """The line with one more operator; None if that is no line."""
-    kind, operators = node.op_type, (*line.operators, node.op_type)
+    kind = node.op_type
     if node.domain not in ("", "ai.onnx"):
         return None
     if kind in _SAME and node.input[0] == flow:
-        return _Line(line.slope, line.shift, line.axis, operators)
+        return line
     attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
     if kind == "Transpose":
         order = list(attributes.get("perm", (3, 2, 1, 0)))
         moved = line.slope.transpose(order), line.shift.transpose(order)
-        return _Line(*moved, order.index(line.axis), operators)
+        return _Line(*moved, order.index(line.axis), line.operators)
     if kind == "BatchNormalization" and line.axis == 1 and not attributes.get("training_mode"):
         constants = [reader.numbers(name) for name in node.input[1:5]]
         if any(one is None or one.size != line.slope.size for one in constants):
@@ -107,7 +108,9 @@ def _after(reader: GraphReader, node: Any, flow: str, line: _Line) -> _Line | No
             one.reshape(1, -1, 1, 1) for one in constants if one is not None
         )
         factor = scale / np.sqrt(np.abs(variance) + attributes.get("epsilon", 1e-5))
-        return _Line(line.slope * factor, (line.shift - mean) * factor + bias, 1, operators)
+        return _Line(
+            line.slope * factor, (line.shift - mean) * factor + bias, 1, (*line.operators, kind)
+        )
     if kind in _ARITHMETIC:
         return _with_constant(reader, node, flow, line)
     return None
