@@ -141,10 +141,10 @@ def main(
         from train.photos import chosen_extractor
 
         extractor = chosen_extractor(photo.features, image_spec, _say)
-        image_spec = extractor.manifest.image_spec.name
     with progress() as advance:
         dataset = DataChoice(**chosen).load(
-            image_spec, lambda done, total: advance("Loading", done, total)
+            image_spec if extractor is None else extractor.manifest.image_spec,
+            lambda done, total: advance("Loading", done, total),
         )
         _print_notes(dataset)
         photos = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from images.spec import ImageSpec
     from train.dataset import Dataset, OnProgress
 
 # The same as train.reading.layout.Layout.
@@ -98,8 +99,11 @@ class DataChoice:
     def _names_columns(self) -> bool:
         return self.image_column is not None or self.label_column is not None
 
-    def load(self, image_spec: str | None, on_progress: "OnProgress") -> "Dataset":
-        """The dataset. Raises DatasetError, or SpecError for a wrong image spec."""
+    def load(self, image_spec: "str | ImageSpec | None", on_progress: "OnProgress") -> "Dataset":
+        """The dataset; a spec that is no text is an extractor's, and stays as it is.
+
+        Raises DatasetError, or SpecError for a wrong image spec.
+        """
         from images.spec import ImageSpec
         from train.auto_spec import for_photos
         from train.digits import load_digits
@@ -107,7 +111,10 @@ class DataChoice:
         from train.loading import load
         from train.reading.sources import Reading, read_sources
 
-        spec = None if image_spec in (None, "auto") else ImageSpec.parse(image_spec)
+        if isinstance(image_spec, str):
+            spec = None if image_spec == "auto" else for_photos(ImageSpec.parse(image_spec))
+        else:
+            spec = image_spec
         if self.data == (DIGITS,):
             if self.layout != "auto" or self.exclude or self.groups or self._names_columns:
                 raise click.UsageError(
@@ -118,7 +125,6 @@ class DataChoice:
         reading = Reading(
             self.layout, self.image_column, self.label_column, self.groups, self.exclude
         )
-        spec = spec and for_photos(spec)
         dataset = load(read_sources([Path(one) for one in self.data], reading), spec, on_progress)
         if not self.allow_duplicates:
             Duplicates.of(dataset).check(dataset)

@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from PIL import Image
 
+from images.spec import ImageSpec
 from models.honest import Honest
 from models.manifest import Manifest
 from models.offline.comparison import compare
@@ -18,7 +19,15 @@ from models.version import Version
 from monitor.drift.detector import DriftDetector, DriftSettings
 from monitor.window.version import MonitoredVersion
 from rollout import holdouts
-from tests.extractors import COLORS, DIMENSION, SPEC, photos, saved_photos_version, tiny_graph
+from tests.extractors import (
+    COLORS,
+    DIMENSION,
+    SPEC,
+    photos,
+    saved_extractor,
+    saved_photos_version,
+    tiny_graph,
+)
 from train.__main__ import main
 
 
@@ -230,3 +239,15 @@ def test_a_recipe_for_photos_needs_them(data: Path) -> None:
     result = run("--data", str(data), "--recipe", "lda")
     assert result.exit_code == 2
     assert "--recipe lda needs --features" in result.stderr
+
+
+def test_an_extractor_that_decodes_in_full_can_be_trained_with(data: Path) -> None:
+    spec = ImageSpec.parse("rgb-16x16:crop:bicubic")
+    assert spec.decoding == "full"
+    saved_extractor(Store(), "full-decoding", spec=spec)
+    result = run(
+        *("--data", str(data), "--features", "full-decoding", "--name", "full-colors"),
+        *("--recipe", "knn", "--promote", "never"),
+    )
+    assert result.exit_code == 0, result.output
+    assert Store().versions("full-colors")[-1].manifest.image_spec == spec
