@@ -266,8 +266,8 @@ def _print_version(result: "TrainingResult", saved: "Succession") -> None:
     if manifest.parity is not None and manifest.speed is not None:
         click.echo(
             "Checked: the graph predicts what scikit-learn predicts for "
-            f"{manifest.parity.images:,} images, {manifest.speed.batch_1:,.1f} times as fast for a "
-            "single one."
+            f"{cli.counted(manifest.parity.images, 'image')}, {manifest.speed.batch_1:,.1f} times "
+            "as fast for a single one."
         )
         if manifest.speed.warning:
             click.echo(f"Warning: {manifest.speed.warning}", err=True)

@@ -19,7 +19,7 @@ from sklearn.model_selection import cross_val_predict
 
 from models.manifest import Calibration
 from train.evaluate import calibration_error
-from train.folds import most_folds, stratified
+from train.folds import are_whole, most_folds, stratified
 
 Floats = NDArray[np.float64]
 Method = Literal["temperature", "sigmoid"]
@@ -194,8 +194,7 @@ def _scores(
 
     Decision scores, of two classes that of the second and its negative, or else probabilities.
     """
-    every = len(np.unique(targets))
-    if any(len(np.unique(targets[rest])) < every for rest, _ in folds):
+    if not are_whole(folds, targets):
         return None
     method = "decision_function" if hasattr(base, "decision_function") else "predict_proba"
     found = cross_val_predict(clone(base), features, targets, cv=folds, method=method)

@@ -4,6 +4,7 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
+from cli import counted
 from models.manifest import Metrics
 from train.drawing import INK, TITLE_INCHES, Drawing, reproducible, shortened
 
@@ -46,7 +47,7 @@ def confusion_picture(metrics: Metrics) -> bytes:
         correct = sum(row[index] for index, row in enumerate(metrics.confusion))
         drawing.title(
             0.16,
-            f"{correct:,} of {metrics.images:,} images correct",
+            f"{correct:,} of {counted(metrics.images, 'image')} correct",
             f"{accuracy.value:.1%}, 95 % interval {accuracy.low:.1%} to {accuracy.high:.1%}",
         )
         return drawing.png()

@@ -1,10 +1,11 @@
 """Metrics of a classifier, from its probabilities for images it was not trained on."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy.stats import norm
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
 from models.manifest import ClassMetrics, Interval, Label, Metrics
@@ -16,12 +17,13 @@ def evaluate(
     labels: Sequence[Label],
     truth: NDArray[np.int64],
     probabilities: NDArray[np.floating],
+    groups: NDArray[Any] | None = None,
 ) -> Metrics:
     """Metrics for N > 0 images and C classes; the class with the largest probability is predicted.
 
     ``truth``: int64 [N], indices into ``labels``; ``probabilities``: floats [N, C], columns in the
-    order of ``labels``. A proportion of nothing, such as the precision of a class that is never
-    predicted, is 0. The log-loss is in nats per image.
+    order of ``labels``; ``groups``: [N], as those of ``accuracy_of``. A proportion of nothing, such
+    as the precision of a class that is never predicted, is 0. The log-loss is in nats per image.
     """
     indices = np.arange(len(labels))
     predicted = probabilities.argmax(axis=1)
@@ -49,7 +51,7 @@ def evaluate(
     normal /= normal.sum(axis=1, keepdims=True)
     return Metrics(
         images=len(truth),
-        accuracy=wilson(int(confusion.trace()), len(truth)),
+        accuracy=accuracy_of(predicted == truth, groups),
         log_loss=float(log_loss(truth, normal, labels=indices)),
         calibration_error=calibration_error(truth, normal),
         classes=classes,
@@ -57,12 +59,30 @@ def evaluate(
     )
 
 
-def wilson(successes: int, trials: int) -> Interval:
-    """A proportion with its 95 % score interval: Wilson, JASA 22 (1927), pages 209 to 212."""
-    bounds = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
-    return Interval(
-        value=successes / trials, low=max(0.0, float(bounds.low)), high=min(1.0, float(bounds.high))
-    )
+def accuracy_of(right: NDArray[np.bool_], groups: NDArray[Any] | None) -> Interval:
+    """The proportion of images that are ``right``, bool [N], with its 95 % interval.
+
+    ``groups``: [N], such as people or scenes. The images of one may all be right or wrong together,
+    so that they tell no more than a single one: the worst case of Kish's effect of a design (Survey
+    Sampling, 1965), as groups are often too few to estimate how alike they are.
+    """
+    independent = len(right) if groups is None else len(np.unique(groups))
+    return wilson(int(right.sum()), len(right), independent)
+
+
+def wilson(successes: int, trials: int, independent: int | None = None) -> Interval:
+    """A proportion with its 95 % score interval: Wilson, JASA 22 (1927), pages 209 to 212.
+
+    ``independent``: how many of the trials tell something of their own; by default all of them.
+    """
+    share, count = successes / trials, independent or trials
+    square = float(norm.ppf(0.975)) ** 2
+    middle = (share + square / (2 * count)) / (1 + square / count)
+    spread = square * share * (1 - share) / count + (square / (2 * count)) ** 2
+    half = float(np.sqrt(spread)) / (1 + square / count)
+    low = max(0.0, middle - half) if successes else 0.0
+    high = min(1.0, middle + half) if successes < trials else 1.0
+    return Interval(value=share, low=low, high=high)
 
 
 def calibration_error(truth: NDArray[np.int64], probabilities: NDArray[np.floating]) -> float:

@@ -36,6 +36,7 @@ from train.verdict import (
     is_guessing,
     on_accuracy,
     on_calibration,
+    on_groups,
     on_holdout,
 )
 
@@ -202,11 +203,12 @@ def train_parts(
             findings.append(on_calibration(calibration_error(truth, probabilities)))
         if calibrated is None:
             findings.append(WITHOUT_CALIBRATION)
-    metrics = evaluate(labels, truth, probabilities)
+    metrics = evaluate(labels, truth, probabilities, held.groups)
     features, targets = parts.train.features(), parts.train.targets
     given = whole.held is not None
     if is_guessing(metrics):
         findings += on_accuracy(metrics, _circumstances(parts, estimator, features, given=given))
+    findings += on_groups(held.groups)
     findings += on_holdout(metrics, given=given)
     rows = reference_rows(parts, seed)
     space = whole.spec if extractor is None else None

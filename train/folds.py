@@ -24,3 +24,10 @@ def stratified(
     """For each fold the rows of the others, and its own; the same seed gives the same folds."""
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     return list(kind(folds, shuffle=True, random_state=seed).split(targets, targets, groups))
+
+
+def are_whole(splits: list[Any], targets: NDArray[Any]) -> bool:
+    """Whether every class is in what each estimator is fitted to, as it must be: of a class of one
+    group, the others have none."""
+    classes = len(np.unique(targets))
+    return all(len(np.unique(targets[rest])) == classes for rest, _ in splits)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cli import counted
 from images.spec import ImageSpec
 from models.manifest import Label
 from train.drawing import INK, TITLE_INCHES, Drawing, reproducible, shortened
@@ -64,11 +65,11 @@ def mistakes_picture(
         )
         for one in worst
     ]
-    title, subtitle = f"No mistakes on {len(truth):,} images", "nothing to show"
+    images = counted(len(truth), "image")
+    title, subtitle = f"No mistakes on {images}", "nothing to show"
     if total:
         shown = f", {len(worst)} shown" if total > len(worst) else ""
-        count = f"{total:,} {'mistake' if total == 1 else 'mistakes'}"
-        title, subtitle = f"{count} on {len(truth):,} images", f"most confident first{shown}"
+        title, subtitle = f"{counted(total, 'mistake')} on {images}", f"most confident first{shown}"
     longest = max(len(shortened(label, _MAX_CAPTION)) for label in labels)
     return sheet(tiles, ("true: ", "predicted: ", "confidence: "), spec, title, subtitle, longest)
 

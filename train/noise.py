@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from train.data_size import DataSize
-from train.folds import most_folds, stratified
+from train.folds import are_whole, most_folds, stratified
 from train.recipes import recipe
 
 FOLDS = 5
@@ -104,7 +104,7 @@ def out_of_fold(
     for seed_of_round in range(seed, seed + (ROUNDS if len(given) <= FEW_IMAGES else 1)):
         splits = stratified(folds, given, groups, seed_of_round)
         result = np.zeros((len(given), int(given.max()) + 1))
-        if any(len(np.unique(given[rest])) < result.shape[1] for rest, _ in splits):
+        if not are_whole(splits, given):
             continue
         with threadpool_limits(1, user_api="blas"):
             for rest, fold in splits:

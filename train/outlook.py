@@ -10,9 +10,10 @@ from typing import Final, Self
 import numpy as np
 from sklearn.metrics import balanced_accuracy_score
 
+from cli import counted
 from models.manifest import Interval
 from train.dataset import Dataset
-from train.evaluate import wilson
+from train.evaluate import accuracy_of
 from train.mistakes import sheet
 from train.noise import MAX_PROPORTION, out_of_fold, suspects
 from train.tuning import MAX_WORK
@@ -57,7 +58,7 @@ class Outlook:
         confidences = probabilities[rows, likeliest[rows]]
         names = [str(label) for label in dataset.labels]
         return cls(
-            wilson(int((found == given).sum()), len(given)),
+            accuracy_of(found == given, dataset.groups),
             float(balanced_accuracy_score(given, found)),
             tuple(
                 Suspect(
@@ -77,15 +78,17 @@ class Outlook:
             one = self.accuracy
             lines.append(
                 f"Cross-validation: {one.value:.1%} of {len(dataset):,} photos right (95 % "
-                f"interval {one.low:.1%} to {one.high:.1%}), {self.balanced:.1%} on average of "
-                "the classes."
+                f"interval {one.low:.1%} to {one.high:.1%}{_of_groups(dataset)}), "
+                f"{self.balanced:.1%} on average of the classes."
             )
         if self.suspects:
             count = len(self.suspects)
-            lines.append(
-                f"{'1 label looks' if count == 1 else f'{count:,} labels look'} wrong; they are "
-                "trained on all the same, so correct the files and train again:"
+            trained = (
+                "it is trained on all the same, so correct the file"
+                if count == 1
+                else "they are trained on all the same, so correct the files"
             )
+            lines.append(f"{_look(count)} wrong; {trained} and train again:")
         where = dataset.where or tuple(f"image {row + 1}" for row in range(len(dataset)))
         lines += [
             f"  {where[one.row]}: {one.label}, and looks like {one.looks_like} "
@@ -108,6 +111,16 @@ class Outlook:
             tiles,
             ("label: ", "looks like: ", "confidence: "),
             dataset.spec,
-            f"{len(tiles):,} {'label looks' if len(tiles) == 1 else 'labels look'} wrong",
+            f"{_look(len(tiles))} wrong",
             "most certain first",
         )
+
+
+def _look(count: int) -> str:
+    return f"{counted(count, 'label')} {'looks' if count == 1 else 'look'}"
+
+
+def _of_groups(dataset: Dataset) -> str:
+    """What the interval is of, where that is fewer than the photos."""
+    groups = len(dataset) if dataset.groups is None else len(np.unique(dataset.groups))
+    return f", of {counted(groups, 'group')}" if groups < len(dataset) else ""

@@ -19,9 +19,11 @@ from train.photo_options import PhotoChoice
 from train.progress import Advance
 from train.quantizing import in_int8, quantized_if_as_good
 from train.recipes import for_features
+from train.scenes import Scenes
 
 _EMBEDDING = "Looking at the images"
 _EMBEDDING_AGAIN = "Looking at the images in int8"
+_COMPARING = "Comparing the images"
 _COPIES = "Looking at copies"
 _CURVE = "Training on fewer"
 _QUANTIZING = "Quantizing"
@@ -75,13 +77,13 @@ class Photos:
         )
         if dataset.embeddings is None:
             raise ValueError("no embeddings")
-        near = NearDuplicates.of(dataset.embeddings)
-        if near.photos and dataset.held is None:
-            self.say(
-                f"{near.photos:,} photos are nearly like another one; those of one scene stay "
-                "together, all trained on or all held out."
-            )
-            dataset = replace(dataset, groups=near.applied(dataset))
+        near = NearDuplicates.of(
+            dataset.embeddings, lambda done, total: self.advance(_COMPARING, done, total)
+        )
+        scenes = Scenes.of(dataset, near)
+        for note in scenes.notes(dataset):
+            self.say(note)
+        dataset = replace(dataset, groups=scenes.groups)
         outlook = Outlook.of(dataset, recipe_of(recipe), self.seed)
         if outlook is not None:
             for note in outlook.notes(dataset):

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli import printable
+from cli import counted, printable
 from models.manifest import Metrics
 from train.dataset import Skipped
 from train.drawing import shortened
@@ -43,7 +43,7 @@ def print_report(
 def _summary(metrics: Metrics) -> Text:
     accuracy = metrics.accuracy
     figures = {
-        "accuracy": f"{accuracy.value:.1%} on {metrics.images:,} held-out images "
+        "accuracy": f"{accuracy.value:.1%} on {counted(metrics.images, 'held-out image')} "
         f"(95 % interval {accuracy.low:.1%} to {accuracy.high:.1%})"
     }
     label, share = baseline(metrics)

@@ -20,7 +20,7 @@ from sklearn.model_selection import ParameterSampler, cross_validate
 from errors import RecipeError
 from train.attempts import Attempts, Fit
 from train.data_size import DataSize
-from train.folds import most_folds, stratified
+from train.folds import are_whole, most_folds, stratified
 from train.journal import Journal, Score
 from train.recipes import Recipe
 from train.workers import workers_of
@@ -201,7 +201,13 @@ def _splits(
             f"The {len(rows):,} images that the search begins with are of one group: leave "
             "--halving out."
         )
-    return stratified(folds, targets[rows], groups[rows], seed)
+    splits = stratified(folds, targets[rows], groups[rows], seed)
+    if not are_whole(splits, targets[rows]):
+        raise RecipeError(
+            "The groups leave no folds for the search, as a class has too few of them: leave "
+            "--search out, or use smaller --groups."
+        )
+    return splits
 
 
 def _plain(groups: NDArray[Any] | None) -> list[Any] | None:

@@ -33,7 +33,8 @@ def by_group(
 
     ``indices`` and ``groups``: int64 [N], classes and groups from 0 on. In random order, a group is
     held out if the proportions come closer to the wanted one (least squares over the classes, as
-    scikit-learn's StratifiedGroupKFold). Raises DatasetError if no group can be held out.
+    scikit-learn's StratifiedGroupKFold); of a class of which none did, the one that goes least
+    astray. Raises DatasetError if no group can be held out.
     """
     classes = int(indices.max()) + 1
     total = np.bincount(indices, minlength=classes)
@@ -42,25 +43,37 @@ def by_group(
     of_group = np.split(np.arange(len(pairs)), np.searchsorted(pairs // classes, np.unique(groups)))
     taken = np.zeros(classes)
     chosen: list[int] = []
-    best: tuple[float, int] | None = None
-    for group in rng.permutation(len(of_group) - 1):
+    order = rng.permutation(len(of_group) - 1).tolist()
+
+    def change(group: int) -> float:
+        """Of the squares, if it is held out, too; infinite if nothing of a class would be left."""
         rows = of_group[group + 1]
         inner, more = pairs[rows] % classes, counts[rows]
         if (taken[inner] + more >= total[inner]).any():
-            continue
+            return np.inf
         off = taken[inner] / total[inner] - holdout
-        change = float((((off + more / total[inner]) ** 2) - off**2).sum())
-        if change < 0:
-            chosen.append(int(group))
-            taken[inner] += more
-        elif best is None or change < best[0]:
-            best = change, int(group)
-    if not chosen and best is not None:
-        chosen.append(best[1])
+        return float((((off + more / total[inner]) ** 2) - off**2).sum())
+
+    def hold_out(group: int) -> None:
+        rows = of_group[group + 1]
+        taken[pairs[rows] % classes] += counts[rows]
+        chosen.append(group)
+
+    for group in order:
+        if change(group) < 0:
+            hold_out(group)
+    for missing in range(classes):
+        # Its groups are all larger than the proportion.
+        if not taken[missing]:
+            having = set((pairs[pairs % classes == missing] // classes).tolist())
+            best = min((group for group in order if group in having), key=change)
+            if change(best) < np.inf:
+                hold_out(best)
     if not chosen:
         raise DatasetError(
-            "The groups cannot be split: every class of a group is in no other, so that nothing "
-            "would be left to train on; use --groups that are smaller, or leave it out."
+            "The images cannot be split: those of each class are all of one group, or copies of "
+            "each other, so that nothing would be left to train on; add others, or use smaller "
+            "--groups if you did."
         )
     return np.isin(groups, chosen)
 

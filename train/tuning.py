@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from train.calibration import bare
 from train.data_size import DataSize
-from train.folds import most_folds, stratified
+from train.folds import are_whole, most_folds, stratified
 from train.recipes import Recipe
 
 FOLDS: Final = 5
@@ -42,6 +42,8 @@ def tuned(
     if not chosen.grid or folds < 2 or work > MAX_WORK:
         return {}
     splits = stratified(folds, targets, groups, seed)
+    if not are_whole(splits, targets):
+        return {}
     size = DataSize.of(targets).in_fold(len(splits))
     if chosen.turns:
         features = turned(bare(chosen.build(seed, size))[:-1].fit_transform(features))

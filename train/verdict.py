@@ -1,8 +1,12 @@
 """What the person who trains should know about a version, beside its figures."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from cli import counted
 from models.manifest import Label, Metrics
 
 DRIFT_IMAGES: Final = 250
@@ -17,6 +21,7 @@ _FEW_OF_CLASS: Final = 20
 _LEARNED: Final = 0.9
 _TINY_SIDE: Final = 16
 _UNBALANCED: Final = 10
+_ALIKE: Final = 0.7
 
 
 @dataclass(frozen=True)
@@ -60,9 +65,11 @@ def _reasons(metrics: Metrics, about: Circumstances) -> list[str]:
     found = []
     rarest = min(about.trained, key=about.trained.__getitem__)
     if metrics.accuracy.value > baseline(metrics)[1]:
-        found.append(f"{metrics.images:,} held-out images are too few to tell")
+        few = "held-out images are" if metrics.images > 1 else "held-out image is"
+        found.append(f"{metrics.images:,} {few} too few to tell")
     if about.trained[rarest] < _FEW_OF_CLASS:
-        found.append(f"class {rarest} has only {about.trained[rarest]:,} images to train on")
+        few = counted(about.trained[rarest], "image")
+        found.append(f"class {rarest} has only {few} to train on")
     if max(about.trained.values()) > _UNBALANCED * about.trained[rarest]:
         found.append("some classes have ten times as many images as others")
     if about.learned < _LEARNED:
@@ -84,13 +91,28 @@ def _reasons(metrics: Metrics, about: Circumstances) -> list[str]:
     return found
 
 
+def on_groups(groups: NDArray[Any] | None) -> list[str]:
+    """A sentence if the interval of the accuracy is much wider than that of so many images;
+    ``groups``: [N], of those held out."""
+    count = 0 if groups is None else len(np.unique(groups))
+    if groups is None or count > _ALIKE * len(groups):
+        return []
+    sentence = (
+        f"The {counted(len(groups), 'held-out image')} are of {counted(count, 'group')}, and the "
+        f"interval is that of {counted(count, 'image')}: those of one group may all be right or "
+        "wrong together."
+    )
+    return [sentence]
+
+
 def on_holdout(metrics: Metrics, *, given: bool) -> list[str]:
     """A sentence if the monitor will be unable to see drift."""
     if metrics.images >= DRIFT_IMAGES:
         return []
     more = "hold out more" if given else "add images or hold out more with --holdout"
     sentence = (
-        f"The monitor will not see drift: {metrics.images:,} images are held out, and it needs "
+        f"The monitor will not see drift: {counted(metrics.images, 'image')} "
+        f"{'is' if metrics.images == 1 else 'are'} held out, and it needs "
         f"{DRIFT_IMAGES}; {more}."
     )
     return [sentence]

@@ -3,7 +3,7 @@ import warnings
 import numpy as np
 import pytest
 
-from train.evaluate import calibration_error, evaluate, wilson
+from train.evaluate import accuracy_of, calibration_error, evaluate, wilson
 
 # Worked out by hand: true labels are a a a b b c, predictions a a b b a a.
 TRUTH = np.array([0, 0, 0, 1, 1, 2])
@@ -98,3 +98,11 @@ def test_a_certain_mistake_has_a_finite_log_loss() -> None:
     metrics = evaluate((0, 1), np.array([0, 1]), np.array([[0.0, 1.0], [0.0, 1.0]]))
     assert metrics.log_loss is not None
     assert np.isfinite(metrics.log_loss)
+
+
+def test_images_of_a_group_count_as_one_in_the_interval() -> None:
+    right = np.arange(100) % 5 > 0
+    alone, grouped = accuracy_of(right, None), accuracy_of(right, np.arange(100) // 10)
+    assert alone.value == grouped.value == 0.8
+    assert (alone.low, alone.high) == (wilson(80, 100).low, wilson(80, 100).high)
+    assert (grouped.low, grouped.high) == (wilson(8, 10).low, wilson(8, 10).high)

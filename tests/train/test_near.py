@@ -1,10 +1,6 @@
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from images.spec import ImageSpec
-from train.dataset import Dataset, split
 from train.near import NearDuplicates
 
 
@@ -14,6 +10,17 @@ def scenes(count: int, copies: int, seed: int = 0) -> NDArray[np.float32]:
     found = random.normal(0, 1, (count, 64))
     burst = np.repeat(found[:copies], 2, axis=0) + random.normal(0, 0.02, (2 * copies, 64))
     return np.concatenate([found, burst]).astype(np.float32)
+
+
+def videos(count: int, frames: int, seed: int = 0) -> NDArray[np.float32]:
+    """``count`` random directions, of which each is there so many times, nearly."""
+    random = np.random.default_rng(seed)
+    middles = np.repeat(random.normal(0, 1, (count, 64)), frames, axis=0)
+    return (middles + random.normal(0, 0.1, middles.shape)).astype(np.float32)
+
+
+def groups_of(near: NearDuplicates) -> list[NDArray[np.int64]]:
+    return [np.flatnonzero(near.groups == group) for group in np.unique(near.groups)]
 
 
 def test_bursts_are_groups() -> None:
@@ -29,37 +36,30 @@ def test_photos_that_are_all_alike_are_no_burst() -> None:
     assert NearDuplicates.of(alike.astype(np.float32)).photos == 0
 
 
-def test_one_photo_over_and_over_is_no_burst() -> None:
-    assert NearDuplicates.of(np.ones((50, 8), np.float32)).photos == 0
+def test_scenes_of_a_video_are_groups_however_large() -> None:
+    near = NearDuplicates.of(videos(8, 50))
+    assert near.photos == 400
+    assert len(np.unique(near.groups)) == 8
+    assert near.groups.tolist() == np.repeat(near.groups[::50], 50).tolist()
 
 
-def test_no_scene_is_on_both_sides() -> None:
-    embeddings = scenes(60, 20)
-    targets = np.array(["a", "b"])[np.arange(len(embeddings)) % 60 % 2]
-    targets[60:] = np.repeat(targets[:20], 2)
-    pixels = np.zeros((len(targets), 1), np.uint8)
-    data = Dataset(pixels, targets, "scenes", ImageSpec.parse("gray-1x1"), embeddings=embeddings)
-    near = NearDuplicates.of(embeddings)
-    parts = split(replace(data, groups=near.applied(data)), 0.3, 0)
-    assert parts.train.groups is not None
-    assert parts.holdout.groups is not None
-    assert not set(parts.train.groups) & set(parts.holdout.groups)
-    assert set(parts.train.labels) == set(parts.holdout.labels) == {"a", "b"}
+def test_one_scene_may_be_most_of_the_photos() -> None:
+    near = NearDuplicates.of(np.concatenate([videos(1, 60), videos(20, 1, seed=1)]))
+    assert near.photos == 60
+    assert len(np.unique(near.groups)) == 21
 
 
-def test_groups_of_the_data_are_kept() -> None:
-    embeddings = scenes(20, 2)
-    groups = np.array([f"day {row}" for row in range(len(embeddings))])
-    groups[5] = groups[0]
-    data = Dataset(
-        np.zeros((len(groups), 1), np.uint8),
-        np.array(["a"] * len(groups)),
-        "scenes",
-        ImageSpec.parse("gray-1x1"),
-        groups=groups,
-        embeddings=embeddings,
-    )
-    both = NearDuplicates.of(embeddings).applied(data)
-    assert both is not None
-    assert both[5] == both[0] == both[20] == both[21]
-    assert both[1] != both[0]
+def test_a_chain_is_no_scene() -> None:
+    angles = np.linspace(0, np.pi, 200)
+    chain = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    near = NearDuplicates.of(chain)
+    distance = 1 - chain @ chain.T
+    widest = max(distance[np.ix_(rows, rows)].max() for rows in groups_of(near))
+    assert 2 < len(groups_of(near)) < 20
+    assert widest < 0.4 * distance.max()
+
+
+def test_progress_reaches_the_end() -> None:
+    told: list[tuple[int, int]] = []
+    NearDuplicates.of(scenes(600, 10), lambda *at: told.append(at))
+    assert told == [(0, 620), (512, 620), (620, 620)]

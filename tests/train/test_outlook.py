@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,3 +69,17 @@ def test_right_labels_are_not_doubted() -> None:
 
 def test_classes_of_two_photos_have_no_outlook() -> None:
     assert Outlook.of(photos(6), "logistic-features", 0) is None
+
+
+def test_the_interval_is_that_of_the_groups() -> None:
+    data = photos(wrong=(6, 30))
+    grouped = replace(data, groups=np.array([str(row // 6) for row in range(60)]))
+    outlook = outlook_of(grouped)
+    assert "of 10 groups)" in outlook.notes(grouped)[0]
+    assert outlook.accuracy.low < outlook_of(data).accuracy.low
+
+
+def test_a_single_label_that_looks_wrong() -> None:
+    data = photos(wrong=(6,))
+    notes = "\n".join(outlook_of(data).notes(data))
+    assert "1 label looks wrong; it is trained on all the same, so correct the file and" in notes

@@ -47,9 +47,16 @@ def test_of_few_large_groups_one_is_held_out() -> None:
     assert by_group(indices, groups, 0.1, rng()).sum() == 10
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_of_each_class_of_two_large_groups_one_is_held_out(seed: int) -> None:
+    indices, groups = np.repeat([0, 1, 2], 10), np.arange(30) // 5
+    held = by_group(indices, groups, 0.2, rng(seed))
+    assert np.bincount(indices[held]).tolist() == [5, 5, 5]
+
+
 def test_groups_that_are_the_classes_cannot_be_split() -> None:
     indices = np.repeat([0, 1], 10)
-    with pytest.raises(DatasetError, match="every class of a group is in no other"):
+    with pytest.raises(DatasetError, match="those of each class are all of one group"):
         by_group(indices, indices, 0.2, rng())
 
 

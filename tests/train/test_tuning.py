@@ -100,3 +100,12 @@ def test_nothing_is_searched_without_folds_or_a_grid() -> None:
     assert search("logistic-features", features, labels) == {}
     features, labels = clouds(4, 20)
     assert search("forest", features, labels) == {}
+
+
+def test_a_class_of_one_group_leaves_the_usual_parameters() -> None:
+    features, labels = clouds(8, 12)
+    groups = np.where(labels == "c", "one", np.arange(24).astype(str))
+    found = tuned(
+        recipe("logistic-features"), features, labels, groups, 0, lambda _done, _total: None
+    )
+    assert found == {}

@@ -11,6 +11,7 @@ from train.verdict import (
     is_guessing,
     on_accuracy,
     on_calibration,
+    on_groups,
     on_holdout,
 )
 
@@ -85,3 +86,18 @@ def test_a_holdout_too_small_for_drift_is_told() -> None:
 
 def test_poor_probabilities_are_told() -> None:
     assert "off by 0.39 on average" in on_calibration(0.39)
+
+
+def test_images_of_few_groups_are_told() -> None:
+    groups = np.array(["monday", "monday", "tuesday"])
+    (sentence,) = on_groups(groups)
+    assert "The 3 held-out images are of 2 groups, and the interval is that of 2 images" in sentence
+    assert on_groups(None) == on_groups(np.array(["monday", "tuesday"])) == []
+
+
+def test_one_image_is_one() -> None:
+    few = about(trained={"cat": 90, "dog": 1})
+    (sentence,) = on_accuracy(metrics(1, cats=1, dogs=0), few)
+    assert "class dog has only 1 image to train on" in sentence
+    (sentence,) = on_holdout(metrics(1, cats=1, dogs=0), given=False)
+    assert "1 image is held out" in sentence

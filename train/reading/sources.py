@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from cli import counted
 from errors import DatasetError
 from images.files import path_text
 from images.formats import SUFFIXES
@@ -50,7 +51,7 @@ def read_sources(paths: Sequence[Path], reading: Reading | None = None) -> Listi
     if reading.groups is not None:
         listing = _grouped(listing, reading.groups)
         number = len({row.group for row in listing.rows})
-        listing = listing.noting(f"{number:,} groups; each is on one side of the split.")
+        listing = listing.noting(f"{counted(number, 'group')}; each is on one side of the split.")
     return listing.noting(*exclusion.notes)
 
 
