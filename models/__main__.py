@@ -9,8 +9,8 @@ from errors import UnknownVersionError
 from models.backup_commands import backup, restore
 from models.comparison import compare
 from models.import_commands import import_
+from models.kinds import lacking
 from models.lineage import check_unused, history, open_store, promote, rollback
-from models.names import no_model
 from records.current import champions
 
 
@@ -36,7 +36,7 @@ def list_(name: str | None) -> None:
     store = open_store()
     versions = store.versions(name)
     if name is not None and not versions:
-        raise UnknownVersionError(no_model(name))
+        raise UnknownVersionError(lacking(name, store.roots))
     if not versions:
         click.echo("The store has no versions; train one with: python -m train")
         return

@@ -149,9 +149,9 @@ class Extractors:
 
     def remove(self, extractor: Extractor) -> None:
         """Raises ModelError while a version needs it, or if it is part of a Bento."""
-        self.check_unused(extractor)
         path = extractor.path
-        self._store.remove(Version(path.parent.name, path.name, path))
+        gone = Version(path.parent.name, path.name, path)
+        self._store.remove(gone, lambda: self.check_unused(extractor))
 
     def check_unused(self, extractor: Extractor) -> None:
         """Raise ModelError while a version needs it."""

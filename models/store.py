@@ -9,17 +9,19 @@ Extractors lie in the same folders: see ``models.extractors``.
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import internals
 from errors import ArtifactError, ModelError, UnknownVersionError
 from models.aliases import Aliases, Named, challenger_of, champion_of
-from models.artifact import MANIFEST
+from models.artifact import MANIFEST, read_artifact
 from models.extractor import is_extractor
 from models.info import BENTOML_INFO, read_info
+from models.kinds import check_model_name, lacking
 from models.latest import point_to_latest
 from models.look import Look, stamp
-from models.names import RULE, is_name, no_model
+from models.names import is_name
 from models.reading import Reader
 from models.roots import model_stores, packed_store, version_paths
 from models.signature import TrustedKeys
@@ -116,7 +118,7 @@ class Store:
         """
         versions = self.versions(name)
         if not versions:
-            raise UnknownVersionError(no_model(name))
+            raise UnknownVersionError(lacking(name, self.roots))
         return self._champion(versions, self.aliases().get(name))
 
     def champions(self) -> list[Version]:
@@ -175,20 +177,21 @@ class Store:
         writing raises, or the process dies, the store is as it was. Raises ModelError if BentoML
         does not accept the name or the store is not writable, and whatever those two raise.
         """
-        if not is_name(unsaved.name):
-            raise ModelError(f"Model name {unsaved.name!r} is not valid: {RULE}.")
-        if any(is_extractor(path) for path in version_paths(self._root, unsaved.name)):
-            raise ModelError(f"{unsaved.name!r} is an extractor's name; give the model another.")
+        check_model_name(unsaved.name, self.roots)
         with self.staging.folder() as folder:
             track_as_configured()
             model = internals.create_model(unsaved.name, folder, unsaved.write)
             if images is not None:
                 # Before the version is visible, so that none is without that should have them.
                 self.training_images.keep(model.name, model.version, images)
-            if written is not None:
-                # Nobody can have signed it yet, and nobody else has written it.
-                written(Version(model.name, model.version, model.path))
-            return self.publish(model)
+            try:
+                if written is not None:
+                    # Nobody can have signed it yet, and nobody else has written it.
+                    written(Version(model.name, model.version, model.path))
+                return self.publish(model)
+            except BaseException:
+                self.training_images.drop(model.name, model.version)
+                raise
 
     def delete(self, version: Version) -> None:
         """Remove a version; BentoML's ``latest`` then names the newest that is left.
@@ -198,10 +201,13 @@ class Store:
         self.remove(version)
         self.training_images.drop(version.name, version.version)
 
-    def remove(self, version: Version) -> None:
-        """The same, of what has no training images."""
+    def remove(self, version: Version, check: Callable[[], object] | None = None) -> None:
+        """The same, of what has no training images, unless ``check`` raises: nothing is published
+        between it and the end."""
         self._check_ours(version)
         with self.staging.folder() as folder, self.staging.locked():
+            if check is not None:
+                check()
             try:
                 version.path.rename(folder / version.version)
             except FileNotFoundError:
@@ -231,7 +237,10 @@ class Store:
             raise ModelError(f"{version.tag} is part of the Bento, which cannot be changed.")
 
     def publish(self, model: internals.StoredModel) -> Version:
-        """Make a staged version visible, by one rename after all of it is on the disk."""
+        """Make a staged version visible, by one rename after all of it is on the disk.
+
+        Raises ModelError, or ArtifactError if its extractor is gone.
+        """
         path = self._root / model.name / model.version
         version = Version(model.name, model.version, path, self.trusted)
         for staged in (*model.path.iterdir(), model.path):
@@ -239,6 +248,9 @@ class Store:
             staged.chmod(0o755 if staged.is_dir() else 0o644)
             sync(staged)
         with self.staging.locked():
+            if (model.path / MANIFEST).exists():
+                # It may have been removed since the version was made.
+                replace(read_artifact(model.path), path=path).extractor()
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 sync(self._root)

@@ -141,6 +141,7 @@ def main(
         from train.photos import chosen_extractor
 
         extractor = chosen_extractor(photo.features, image_spec, _say)
+    _check_store(name)
     with progress() as advance:
         dataset = DataChoice(**chosen).load(
             image_spec if extractor is None else extractor.manifest.image_spec,
@@ -158,7 +159,6 @@ def main(
             _say("--holdout is not used, as the data say what is held out.")
         parts = split(dataset, holdout, seed)
         choice = _choose(parts.train, recipe_name)
-        _check_store()
         advance.expect(_STAGES["fit"], choice.effort.fit)
         fit = partial(
             train_parts,
@@ -183,11 +183,14 @@ def main(
     _print_version(result, saved)
 
 
-def _check_store() -> None:
+def _check_store(name: str) -> None:
     """Raises ModelError if nothing could be saved: before a training that may take hours."""
+    from models.kinds import check_model_name
     from models.lineage import open_store
 
-    with open_store().staging.folder() as folder:
+    store = open_store()
+    check_model_name(name, store.roots)
+    with store.staging.folder() as folder:
         try:
             (folder / "probe").write_bytes(bytes(65_536))
         except OSError as error:

@@ -9,7 +9,14 @@ from models.extractors import Extractors
 from models.info import BENTOML_INFO
 from models.packing import packed_tags
 from models.store import Store
-from tests.extractors import saved_extractor, saved_photos_version, tiny_backbone, tiny_graph
+from models.version import Version
+from tests.extractors import (
+    photos_candidate,
+    saved_extractor,
+    saved_photos_version,
+    tiny_backbone,
+    tiny_graph,
+)
 
 
 @pytest.fixture
@@ -149,3 +156,15 @@ def test_adopting_again_mends_what_was_damaged(store: Store, tmp_path: Path) -> 
 def test_one_that_is_as_it_was_stays(store: Store) -> None:
     before = saved_extractor(store).path.stat().st_ino
     assert saved_extractor(store).path.stat().st_ino == before
+
+
+def test_a_version_is_not_published_once_its_extractor_is_removed(store: Store) -> None:
+    extractors = Extractors(store)
+    extractor = saved_extractor(store)
+
+    def removed_meanwhile(_written: Version) -> None:
+        extractors.remove(extractor)
+
+    with pytest.raises(ArtifactError, match=f"needs the extractor {extractor.tag}, which is not"):
+        store.save(photos_candidate(extractor), written=removed_meanwhile)
+    assert store.versions() == []

@@ -251,3 +251,10 @@ def test_an_extractor_that_decodes_in_full_can_be_trained_with(data: Path) -> No
     )
     assert result.exit_code == 0, result.output
     assert Store().versions("full-colors")[-1].manifest.image_spec == spec
+
+
+def test_an_extractors_name_is_refused_before_the_images_are_read(tmp_path: Path) -> None:
+    saved_extractor(Store(), "taken-name")
+    result = run("--data", str(tmp_path), "--features", "taken-name", "--name", "taken-name")
+    assert result.exit_code == 1
+    assert "'taken-name' is an extractor's name; give the model another." in result.stderr
