@@ -50,6 +50,16 @@ class EmbeddingCache:
         embedding = np.asarray(record["embedding"], np.float32)
         return embedding if zlib.crc32(embedding.tobytes()) == int(record["check"]) else None
 
+    def reserve(self, count: int) -> bool:
+        """Make room for so many more, of which ``add`` then takes a part at a time; False if all
+        together would exceed the limit, and none should be added."""
+        needed = count * self._record.itemsize
+        if needed > self._limit:
+            return False
+        with contextlib.suppress(OSError), self._locked():
+            self._make_room(needed)
+        return True
+
     def add(self, digests: Sequence[bytes], embeddings: NDArray[np.float32]) -> None:
         """Append the embeddings, float32 [N, dimension], of images with these digests.
 

@@ -1,7 +1,7 @@
 """The embeddings of a dataset: each computed once, on all processors."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
@@ -16,6 +16,8 @@ from train.dataset import Dataset, OnProgress
 
 # Images of one pass: enough to keep a processor busy, few enough for progress that moves.
 _CHUNK: Final = 16
+# Images whose embeddings are written together: some seconds of work, and a megabyte or so.
+_KEPT: Final = 256
 
 
 def embedded(
@@ -57,16 +59,21 @@ def embeddings_of(
     notify(total - len(rows), total)
     if not len(rows):
         return found
-    done = total - len(rows)
-
-    def finished(count: int) -> None:
-        nonlocal done
-        done += count
-        notify(done, total)
-
     # One that is damaged is found now, and not after the training.
-    _compute(pixels, rows, extractor.open(), found, finished)
-    cache.add(list(missing), found[rows])
+    embedder = extractor.open()
+    digests_of, keeps = list(missing), cache.reserve(len(rows))
+    kept = at = 0
+    try:
+        for count in _computed(pixels, rows, embedder, found):
+            at += count
+            if keeps and at - kept >= _KEPT:
+                cache.add(digests_of[kept:at], found[rows[kept:at]])
+                kept = at
+            notify(total - len(rows) + at, total)
+    finally:
+        # Also what was computed until somebody interrupts it, who then need not wait for it again.
+        if keeps and at > kept:
+            cache.add(digests_of[kept:at], found[rows[kept:at]])
     for row, digest in enumerate(digests):
         first = missing.get(digest, row)
         if first != row:
@@ -74,15 +81,15 @@ def embeddings_of(
     return found
 
 
-def _compute(
+def _computed(
     pixels: NDArray[np.uint8],
     rows: NDArray[np.int64],
     embedder: Embedder,
     found: NDArray[np.float32],
-    finished: Callable[[int], None],
-) -> None:
-    """Fill these rows of ``found``: several threads with one session, each on one processor, since
-    two threads in a session are slower than two passes beside each other."""
+) -> Iterator[int]:
+    """Fill these rows of ``found``, and tell of how many more, in their order: several threads with
+    one session, each on one processor, since two threads in a session are slower than two passes
+    beside each other."""
     spec = embedder.manifest.image_spec
     parts: Sequence[NDArray[np.int64]] = [
         rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)
@@ -95,8 +102,7 @@ def _compute(
         return len(part)
 
     with ThreadPoolExecutor(processors()) as pool:
-        for count in pool.map(run, parts):
-            finished(count)
+        yield from pool.map(run, parts)
 
 
 def processors() -> int:

@@ -72,3 +72,18 @@ def test_a_folder_that_cannot_be_written_costs_nothing(
     (tmp_path / "file").touch()
     EmbeddingCache(extractor, tmp_path / "file").add([digest(1)], rows(1))
     assert EmbeddingCache(extractor, tmp_path / "file").get(digest(1)) is None
+
+
+def test_room_is_made_once_for_what_is_added_in_parts(extractor: Extractor, tmp_path: Path) -> None:
+    size = 16 + 4 + 4 * DIMENSION
+    EmbeddingCache(extractor, tmp_path, 4 * size).add([digest(1), digest(2)], rows(2))
+    cache = EmbeddingCache(extractor, tmp_path, 4 * size)
+    assert not cache.reserve(5)
+    assert cache.reserve(3)
+    for number in (3, 4, 5):
+        cache.add([digest(number)], rows(1))
+    found = EmbeddingCache(extractor, tmp_path, 4 * size)
+    assert [found.get(digest(number)) is not None for number in range(1, 6)] == [
+        *(False, False),
+        *(True, True, True),
+    ]

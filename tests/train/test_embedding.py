@@ -59,3 +59,34 @@ def test_rows_take_their_embeddings_along(
     found = embedded(dataset, extractor, cache=EmbeddingCache(extractor, tmp_path))
     part = found.take(np.array([3, 1]))
     np.testing.assert_array_equal(part.features(), found.features()[[3, 1]])
+
+
+def test_an_interrupted_run_goes_on_where_it_was(
+    extractor: Extractor, dataset: Dataset, tmp_path: Path
+) -> None:
+    def interrupted(done: int, _total: int) -> None:
+        if done > 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embedded(dataset, extractor, interrupted, EmbeddingCache(extractor, tmp_path))
+    told: list[int] = []
+    cache = EmbeddingCache(extractor, tmp_path)
+    found = embedded(dataset, extractor, lambda done, _total: told.append(done), cache)
+    assert told[0] > 20
+    alone = embedded(dataset, extractor, cache=EmbeddingCache(extractor, tmp_path / "other"))
+    assert found.embeddings is not None
+    assert alone.embeddings is not None
+    np.testing.assert_array_equal(found.embeddings, alone.embeddings)
+
+
+def test_many_are_written_on_the_way(extractor: Extractor, tmp_path: Path) -> None:
+    pixels, labels = photos(600)
+    sizes = []
+
+    def told(_done: int, _total: int) -> None:
+        sizes.append(sum(path.stat().st_size for path in tmp_path.glob("*.cache")))
+
+    data = Dataset(pixels, np.array(labels), "photos", SPEC)
+    embedded(data, extractor, told, EmbeddingCache(extractor, tmp_path))
+    assert len(set(sizes)) == 3
