@@ -1,5 +1,6 @@
 """``python -m train``: from images to a checked version in the model store."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -103,6 +104,11 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "version before it; never from then on]",
 )
 @abstain_option
+@click.option(
+    "--no-abstain",
+    is_flag=True,
+    help="Always answer, though the version that it is to replace abstains.",
+)
 def main(
     recipe_name: str,
     name: str,
@@ -116,6 +122,7 @@ def main(
     backend: Literal["onnx", "sklearn"],
     promote: Literal["always", "better", "never"] | None,
     abstain: float | None,
+    no_abstain: bool,
     **chosen: Any,
 ) -> None:
     """Train an image classifier, check it, and save it as a new version in the model store.
@@ -126,9 +133,12 @@ def main(
     photo = PhotoChoice.taken(chosen)
     if recipe_name == "lda" and photo.features is None:
         raise click.UsageError("--recipe lda needs --features: it is for photos.")
+    if no_abstain and abstain is not None:
+        raise click.UsageError("--abstain and --no-abstain are opposites: leave one out.")
 
     from rich.console import Console
 
+    from train.announcement import announce
     from train.dataset import split
     from train.fit import train_parts
     from train.progress import progress
@@ -140,9 +150,11 @@ def main(
     if photo.features is not None:
         from train.photos import chosen_extractor
 
-        extractor = chosen_extractor(photo.features, image_spec, _say)
+        extractor = chosen_extractor(photo, image_spec, _say)
     _check_store(name)
-    with progress() as advance:
+    if abstain is None and not no_abstain:
+        abstain = _inherited_coverage(name)
+    with progress() as advance, ExitStack() as leftovers:
         dataset = DataChoice(**chosen).load(
             image_spec if extractor is None else extractor.manifest.image_spec,
             lambda done, total: advance("Loading", done, total),
@@ -152,7 +164,7 @@ def main(
         if extractor is not None:
             from train.photos import Photos
 
-            photos = Photos(extractor, photo, seed, advance, _say)
+            photos = Photos(extractor, photo, seed, advance, _say, leftovers)
             dataset = photos.prepared(dataset, recipe_name)
         source = click.get_current_context().get_parameter_source("holdout")
         if dataset.held is not None and source is not ParameterSource.DEFAULT:
@@ -178,9 +190,10 @@ def main(
             result = photos.trained(fit, dataset, lambda one: split(one, holdout, seed))
         advance.expect(_SAVING, choice.effort.save)
         saved = _save(result, promote, advance)
+        leftovers.pop_all()
     console = Console(highlight=False, markup=False)
     print_report(console, result.metrics, dataset.skipped, result.findings)
-    _print_version(result, saved)
+    announce(result, saved)
 
 
 def _check_store(name: str) -> None:
@@ -195,6 +208,23 @@ def _check_store(name: str) -> None:
             (folder / "probe").write_bytes(bytes(65_536))
         except OSError as error:
             raise ModelError(f"{folder.parent} cannot be written: {error.strerror}.") from None
+
+
+def _inherited_coverage(name: str) -> float | None:
+    """By which the version abstains that the new one is to replace; said if it does."""
+    from models.lineage import open_store
+
+    store = open_store()
+    if not store.versions(name):
+        return None
+    champion = store.champion(name)
+    coverage = champion.manifest.abstain
+    if coverage is not None:
+        _say(
+            f"{champion.tag} abstains by the coverage {coverage:g}, so what is to replace it does "
+            "so too; --no-abstain leaves that out."
+        )
+    return coverage
 
 
 def _print_notes(dataset: "Dataset") -> None:
@@ -251,43 +281,6 @@ def _save(
     if result.search is not None:
         result.search.journal.close()
     return saved
-
-
-def _print_version(result: "TrainingResult", saved: "Succession") -> None:
-    from settings import settings
-
-    version, manifest = saved.version, saved.version.manifest
-    click.echo()
-    if result.search is not None:
-        click.echo(f"Found by the search: {dict(result.search.winner.parameters)}")
-        if result.search.failed:
-            click.echo(
-                f"Warning: {len(result.search.failed):,} sets of parameters could not be fitted: "
-                f"{result.search.failed[0].reason}; fewer --workers leave more memory to each.",
-                err=True,
-            )
-    if manifest.parity is not None and manifest.speed is not None:
-        click.echo(
-            "Checked: the graph predicts what scikit-learn predicts for "
-            f"{cli.counted(manifest.parity.images, 'image')}, {manifest.speed.batch_1:,.1f} times "
-            "as fast for a single one."
-        )
-        if manifest.speed.warning:
-            click.echo(f"Warning: {manifest.speed.warning}", err=True)
-    click.echo(f"Saved: {version.tag}")
-    if saved.failure is not None:
-        click.echo(f"Warning: {saved.failure}", err=True)
-    for line in saved.lines:
-        click.echo(line)
-    for picture in sorted(result.candidate.pictures):
-        click.echo(f"Picture: {version.path / picture}")
-    asked = manifest.name if saved.answers else version.tag
-    body = f'{{"request_id": "1", "model": "{asked}", "image": "%s"}}'
-    click.echo("Once the server is running (make serve), request a prediction for FILE with:")
-    click.echo(
-        f"  printf '{body}' \"$(base64 < FILE | tr -d '\\n')\" |\n"
-        f"    curl -d @- http://127.0.0.1:{settings().port}/predict/"
-    )
 
 
 if __name__ == "__main__":

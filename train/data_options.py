@@ -125,7 +125,12 @@ class DataChoice:
         reading = Reading(
             self.layout, self.image_column, self.label_column, self.groups, self.exclude
         )
-        dataset = load(read_sources([Path(one) for one in self.data], reading), spec, on_progress)
+        dataset = load(
+            read_sources([Path(one) for one in self.data], reading),
+            spec,
+            on_progress,
+            of_extractor=isinstance(image_spec, ImageSpec),
+        )
         if not self.allow_duplicates:
             Duplicates.of(dataset).check(dataset)
         return dataset

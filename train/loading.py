@@ -28,20 +28,30 @@ _NO_IMAGE: Final = "it has no image"
 
 
 def load(
-    listing: Listing, spec: ImageSpec | None = None, on_progress: OnProgress | None = None
+    listing: Listing,
+    spec: ImageSpec | None = None,
+    on_progress: OnProgress | None = None,
+    *,
+    of_extractor: bool = False,
 ) -> Dataset:
     """The images of a listing; those that cannot be read are in ``skipped``.
 
     Without ``spec``, ``choose_spec`` chooses one. Raises DatasetError for a class with fewer than
-    two readable images, or if the pixels would take more than 2 GiB.
+    two readable images, or if the pixels would take more than 2 GiB; ``of_extractor``: whether the
+    spec is one that nobody can choose, which the error then does not advise.
     """
     rows = listing.rows
     spec = spec or choose_spec(_sample(listing))
     if len(rows) * spec.n_features > MAX_PIXEL_BYTES:
+        most = f"train on {MAX_PIXEL_BYTES // spec.n_features:,} of them at most"
+        if of_extractor:
+            do = f"{most}, as the extractor takes them in this size"
+        else:
+            do = f"choose a smaller image spec, or {most}"
         raise DatasetError(
             f"The {len(rows):,} images in {listing.name} would take "
             f"{len(rows) * spec.n_features / 2**30:.1f} GiB as {spec.name}, but the limit is "
-            f"{MAX_PIXEL_BYTES / 2**30:.0f} GiB; choose a smaller image spec."
+            f"{MAX_PIXEL_BYTES / 2**30:.0f} GiB; {do}."
         )
     pixels = np.empty((len(rows), spec.n_features), dtype=np.uint8)
     sizes = np.zeros((len(rows), 2), dtype=np.int64)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import click
+from click.core import ParameterSource
 
 from train.options import quantize_options
 
@@ -48,7 +49,11 @@ class PhotoChoice:
     @classmethod
     def taken(cls, chosen: dict[str, Any]) -> Self:
         """Out of all options; the others are left."""
-        return cls(**{field.name: chosen.pop(field.name) for field in fields(cls)})
+        found = cls(**{field.name: chosen.pop(field.name) for field in fields(cls)})
+        source = click.get_current_context().get_parameter_source("max_loss")
+        if source is not ParameterSource.DEFAULT and not found.quantize:
+            raise click.UsageError("--max-loss needs --quantize: it is what int8 may cost.")
+        return found
 
     def __post_init__(self) -> None:
         given = {

@@ -1,6 +1,7 @@
 """Training on photos: what is done besides, and told to the person who trains."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 import click
@@ -8,6 +9,7 @@ import click
 from models.extractor import Extractor
 from models.lineage import open_store
 from models.offline.bringing_extractor import chosen
+from models.offline.quantization import check_quantizable
 from train.augmenting import COPIES, variants_of
 from train.dataset import Dataset, Split
 from train.embedding import embedded
@@ -33,17 +35,18 @@ LEARNING = "learning.png"
 
 
 def chosen_extractor(
-    features: str, image_spec: str | None, say: Callable[[str], None]
+    choice: PhotoChoice, image_spec: str | None, say: Callable[[str], None]
 ) -> Extractor:
     """The one that ``--features`` names, added to the store if it is the default one or a file.
 
-    Raises UsageError for an image spec beside it, and as ``models.offline.bringing_extractor``.
+    Raises UsageError for an image spec beside it, ConversionError if it cannot be quantized and is
+    to be, and as ``models.offline.bringing_extractor``.
     """
     if image_spec is not None:
         raise click.UsageError(
             "--image-spec is the extractor's: give it to python -m features add, or leave it out."
         )
-    brought = chosen(open_store(), features)
+    brought = chosen(open_store(), choice.features or "")
     for fact in brought.facts:
         say(f"{fact.name}: {fact.value} ({fact.reason})")
     manifest = brought.extractor.manifest
@@ -51,6 +54,8 @@ def chosen_extractor(
         f"Features: {brought.extractor.tag}, {manifest.dimension:,} numbers an image "
         f"(license: {manifest.license})."
     )
+    if choice.quantize:
+        check_quantizable(brought.extractor)
     return brought.extractor
 
 
@@ -61,13 +66,15 @@ def recipe_of(name: str) -> str:
 
 @dataclass
 class Photos:
-    """A training on the embeddings of ``extractor``."""
+    """A training on the embeddings of ``extractor``. ``leftovers``: undone unless a version is
+    saved."""
 
     extractor: Extractor
     choice: PhotoChoice
     seed: int
     advance: Advance
     say: Callable[[str], None]
+    leftovers: ExitStack
     _pictures: dict[str, bytes] = field(default_factory=dict)
 
     def prepared(self, dataset: Dataset, recipe: str) -> Dataset:
@@ -157,7 +164,8 @@ class Photos:
 
         self.advance(_QUANTIZING, 0, 1)
         # First: an extractor that cannot be quantized is found before the training.
-        small = in_int8(open_store(), self.extractor, split(dataset).train.pixels)
+        pixels = split(dataset).train.pixels
+        small = in_int8(open_store(), self.extractor, pixels, self.leftovers)
         self.advance(_QUANTIZING, 1, 1)
         return quantized_if_as_good(
             train(dataset, self.extractor),

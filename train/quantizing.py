@@ -2,11 +2,13 @@
 
 import contextlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cli import counted
 from errors import ModelError
 from models.extractor import Extractor
 from models.extractors import Extractors
@@ -18,11 +20,28 @@ from train.embedding import embedded
 from train.fit import TrainingResult
 
 
-def in_int8(store: Store, extractor: Extractor, pixels: NDArray[np.uint8]) -> Extractor:
+def in_int8(
+    store: Store,
+    extractor: Extractor,
+    pixels: NDArray[np.uint8],
+    leftovers: ExitStack | None = None,
+) -> Extractor:
     """The extractor in int8, saved beside it. ``pixels``: uint8 [N, n_features], images that are
-    trained on. Raises ConversionError."""
+    trained on; ``leftovers``: closed if no version comes of it, which removes it again, unless it
+    was there before. Raises ConversionError."""
     backbone = quantized(extractor, pixels)
-    return Extractors(store).save(backbone.name, backbone.write)
+    extractors = Extractors(store)
+    before = {one.tag for one in extractors.all(backbone.name)}
+    small = extractors.save(backbone.name, backbone.write)
+    if leftovers is not None and small.tag not in before:
+        leftovers.callback(_forget, store, small)
+    return small
+
+
+def _forget(store: Store, small: Extractor) -> None:
+    # It stays if another version has it, or somebody forbids to write.
+    with contextlib.suppress(ModelError):
+        Extractors(store).remove(small)
 
 
 def quantized_if_as_good(
@@ -50,25 +69,33 @@ def quantized_if_as_good(
     if found.holds:
         candidate = replace(second.candidate, quantization=found)
         return replace(second, candidate=candidate, findings=(*second.findings, said(found)))
-    # It stays if another version has it, or somebody forbids to write.
-    with contextlib.suppress(ModelError):
-        Extractors(store).remove(small)
+    _forget(store, small)
     return replace(result, findings=(*result.findings, said(found)))
 
 
 def said(found: Quantization) -> str:
     """One sentence about what int8 costs and saves."""
     cost = (
-        f"{found.accuracy_int8:.1%} of {found.images:,} held-out images are right with the "
-        f"extractor in int8, {found.accuracy:.1%} in float"
+        f"{found.accuracy_int8:.1%} of {counted(found.images, 'held-out image')} are right with "
+        f"the extractor in int8, {found.accuracy:.1%} in float"
     )
     saves = (
         f"a pass takes {1 / found.speed:.2f} times the processor time, and the file "
         f"{found.bytes_int8 / 2**20:.1f} MB in place of {found.bytes / 2**20:.1f}"
     )
     if found.holds:
-        return f"{cost}, so the version has int8: {saves}."
+        return f"{cost}, so the version has int8: {saves}.{_too_few(found)}"
     return (
         f"{cost}, which is more than the {found.max_loss:.1%} that may be lost (--max-loss), so "
         "the version stays in float."
+    )
+
+
+def _too_few(found: Quantization) -> str:
+    """What to know where a single image is more than may be lost, so that none may be lost."""
+    if not found.max_loss or found.images * found.max_loss >= 1:
+        return ""
+    return (
+        f" So few images cannot show a loss of {found.max_loss:.1%}, as one of them is "
+        f"{1 / found.images:.1%}: hold out more to be sure."
     )

@@ -31,6 +31,12 @@ MAX_LOSS: Final = 0.01
 
 SUFFIX: Final = "-int8"
 
+# What operators are called that compute in int8, as operators of their own or in pairs.
+_IN_INT8: Final = (
+    *(b"QLinear", b"QuantizeLinear", b"DequantizeLinear"),
+    *(b"ConvInteger", b"MatMulInteger"),
+)
+
 _BATCH: Final = 8
 _TIMED: Final = 5
 # What is left in float is cheap: pooling, and what has no kernel for int8.
@@ -44,11 +50,7 @@ def quantized(extractor: Extractor, pixels: NDArray[np.uint8]) -> Backbone:
     Raises ConversionError for a graph that has nothing to quantize, or that ONNX Runtime cannot.
     """
     manifest = extractor.manifest
-    if manifest.input_type != "float32":
-        raise ConversionError(
-            f"The extractor {extractor.tag} takes {manifest.input_type}; only one that takes "
-            "float32 can be quantized."
-        )
+    check_quantizable(extractor)
     graph = _int8(extractor, _chosen(pixels))
     return Backbone(
         name=manifest.name[: 63 - len(SUFFIX)] + SUFFIX,
@@ -64,6 +66,19 @@ def quantized(extractor: Extractor, pixels: NDArray[np.uint8]) -> Backbone:
         batch=manifest.batch,
         tolerance=max(manifest.tolerance, TOLERANCE),
     )
+
+
+def check_quantizable(extractor: Extractor) -> None:
+    """Raise ConversionError for one that takes no float32, or is in int8 already."""
+    if extractor.manifest.input_type != "float32":
+        raise ConversionError(
+            f"The extractor {extractor.tag} takes {extractor.manifest.input_type}; only one that "
+            "takes float32 can be quantized."
+        )
+    if any(kind in extractor.read(EXTRACTOR_GRAPH) for kind in _IN_INT8):
+        raise ConversionError(
+            f"The extractor {extractor.tag} is in int8 already; leave --quantize out."
+        )
 
 
 def compared(

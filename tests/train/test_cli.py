@@ -378,3 +378,15 @@ def test_an_interrupted_command_exits_with_130() -> None:
 def test_a_bug_keeps_its_traceback() -> None:
     result = CliRunner().invoke(tool, ["fail", "bug"])
     assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_what_replaces_a_version_that_abstains_does_so_too() -> None:
+    options = ("--recipe", "logistic", "--name", "cli-abstaining")
+    assert run(*options, "--abstain", "0.9").exit_code == 0
+    heir = run(*options, "--seed", "1")
+    assert heir.exit_code == 0, heir.output
+    assert "abstains by the coverage 0.9, so what is to replace it does so too" in heir.stderr
+    assert Store().versions("cli-abstaining")[-1].manifest.abstain == 0.9
+    assert run(*options, "--seed", "2", "--no-abstain").exit_code == 0
+    assert Store().versions("cli-abstaining")[-1].manifest.abstain is None
+    assert run(*options, "--no-abstain", "--abstain").exit_code == 2

@@ -220,7 +220,7 @@ def test_more_pixels_than_the_limit_are_refused(
     with pytest.raises(DatasetError) as error:
         load_folder(two_classes(tmp_path / "pets"), GRAY)
     assert "images in pets would take" in str(error.value)
-    assert "choose a smaller image spec." in str(error.value)
+    assert "choose a smaller image spec, or train on 5 of them at most." in str(error.value)
 
 
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"

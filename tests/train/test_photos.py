@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from images.spec import ImageSpec
+from models.extractors import Extractors
 from models.honest import Honest
 from models.manifest import Manifest
 from models.offline.comparison import compare
@@ -29,6 +30,7 @@ from tests.extractors import (
     tiny_graph,
 )
 from train.__main__ import main
+from train.quantizing import in_int8
 
 
 def run(*arguments: str) -> Result:
@@ -258,3 +260,38 @@ def test_an_extractors_name_is_refused_before_the_images_are_read(tmp_path: Path
     result = run("--data", str(tmp_path), "--features", "taken-name", "--name", "taken-name")
     assert result.exit_code == 1
     assert "'taken-name' is an extractor's name; give the model another." in result.stderr
+
+
+def test_too_many_photos_are_told_how_many_fit(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved_extractor(Store(), "limited")
+    monkeypatch.setattr("train.loading.MAX_PIXEL_BYTES", 100 * SPEC.n_features)
+    result = run("--data", str(data), "--features", "limited")
+    assert result.exit_code == 1
+    assert "train on 100 of them at most, as the extractor takes them in this size" in result.stderr
+    assert "image spec" not in result.stderr
+
+
+def test_a_failed_training_leaves_no_extractor_in_int8(data: Path) -> None:
+    saved_extractor(Store(), "left-over")
+    failed = run(
+        *("--data", str(data), "--features", "left-over", "--name", "left-over-colors"),
+        *("--quantize", "--holdout", "0.1", "--abstain", "0.999"),
+    )
+    assert failed.exit_code == 1
+    assert "to abstain by 0.999 needs" in failed.stderr
+    assert Extractors(Store()).all("left-over-int8") == []
+
+
+def test_an_extractor_in_int8_is_not_quantized_again(data: Path) -> None:
+    store = Store()
+    whole = saved_extractor(store, "whole")
+    in_int8(store, whole, photos(20)[0])
+    again = run("--data", str(data), "--features", "whole-int8", "--quantize")
+    assert again.exit_code == 1
+    assert "is in int8 already; leave --quantize out." in again.stderr
+
+
+def test_what_int8_may_cost_is_for_int8(data: Path) -> None:
+    result = run("--data", str(data), "--features", "photo-net", "--max-loss", "0.05")
+    assert result.exit_code == 2
+    assert "--max-loss needs --quantize" in result.stderr

@@ -7,13 +7,14 @@ import pytest
 
 from models.extractor import Extractor
 from models.extractors import Extractors
+from models.manifest import Quantization
 from models.offline.succession import save
 from models.store import Store
 from tests.extractors import SPEC, photos, saved_extractor
 from train.dataset import Dataset, split
 from train.embedding import embedded
 from train.fit import TrainingResult, train_parts
-from train.quantizing import in_int8, quantized_if_as_good
+from train.quantizing import in_int8, quantized_if_as_good, said
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +92,18 @@ def test_what_costs_too_much_leaves_the_version_in_float_and_nothing_behind(
         in (chosen.findings[-1])
     )
     assert small.tag not in {one.tag for one in Extractors(store).all()}
+
+
+@pytest.mark.parametrize(("images", "told"), [(9, True), (99, True), (100, False)])
+def test_it_is_told_where_the_images_cannot_show_what_may_be_lost(images: int, told: bool) -> None:
+    found = Quantization(
+        extractor="tiny:abc",
+        images=images,
+        accuracy=1.0,
+        accuracy_int8=1.0,
+        max_loss=0.01,
+        bytes=3,
+        bytes_int8=1,
+        speed=2.0,
+    )
+    assert ("So few images cannot show a loss of 1.0%" in said(found)) == told
