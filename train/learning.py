@@ -7,12 +7,13 @@ Scaling is Predictable, Empirically (2017), https://arxiv.org/abs/1712.00409.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from cli import counted
 from train.calibration import bare
 from train.data_size import DataSize
 from train.dataset import OnProgress, Split
@@ -21,6 +22,8 @@ from train.recipes import recipe
 
 SHARES: Final = (0.15, 0.3, 0.5, 0.75, 1.0)
 DRAWS: Final = 4
+FEW: Final = 20
+"""Held-out photos of which one is more than what twice as many to train on usually bring."""
 _WIDTH: Final = 6.0
 _HEIGHT: Final = 3.2
 _LEFT, _BOTTOM = 0.75, 0.6
@@ -29,30 +32,58 @@ _LEFT, _BOTTOM = 0.75, 0.6
 @dataclass(frozen=True)
 class LearningCurve:
     """``images`` to train on, and the ``accuracy`` on the holdout, the mean of several draws;
-    ``exponent`` and ``factor``: of the error, ``factor * images ** -exponent``."""
+    ``exponent`` and ``factor``: of the error, ``factor * images ** -exponent``; ``held``: how many
+    are held out."""
 
     images: tuple[int, ...]
     accuracy: tuple[float, ...]
     factor: float
     exponent: float
+    held: int
 
     def at(self, images: int) -> float:
         """The accuracy to expect of a training with so many."""
         return 1 - min(1.0, float(self.factor * images**-self.exponent))
 
     @property
+    def outlook(self) -> Literal["few", "flat", "rising"]:
+        """Whether it can be told that more would help: ``few``: not by so few held-out photos;
+        ``flat``: with four times as many, less than half of one of them more would be right."""
+        if self.held < FEW:
+            return "few"
+        gain = self.at(4 * self.images[-1]) - self.accuracy[-1]
+        return "flat" if self.exponent < 0.02 or gain * self.held < 0.5 else "rising"
+
+    @property
     def sentence(self) -> str:
         now, most = self.images[-1], self.accuracy[-1]
-        if self.exponent < 0.02:
+        if self.outlook == "few":
+            return (
+                f"Whether more photos would help cannot be told by {counted(self.held, 'photo')} "
+                f"held out, of which {most:.1%} are right with {now:,} to train on: hold out {FEW} "
+                "at least."
+            )
+        if self.outlook == "flat":
             return (
                 f"More photos of the same kind would hardly help: {most:.1%} of the held-out ones "
-                f"are right with {now:,} as with {self.images[-2]:,}."
+                f"are right with {now:,}, and {self.accuracy[-2]:.1%} with {self.images[-2]:,}."
             )
         return (
             f"With twice as many photos, {2 * now:,} to train on, about "
             f"{max(most, self.at(2 * now)):.1%} would be right instead of {most:.1%}; with four "
             f"times as many {max(most, self.at(4 * now)):.1%}."
         )
+
+    @property
+    def subtitle(self) -> str:
+        """The same in a line of the picture."""
+        now, most = self.images[-1], self.accuracy[-1]
+        if self.outlook == "few":
+            return f"{most:.1%} right with {now:,}; {self.held} held out are too few to tell more"
+        if self.outlook == "flat":
+            return f"{most:.1%} right with {now:,}; more of the same kind would hardly help"
+        then = max(most, self.at(2 * now))
+        return f"{most:.1%} right with {now:,}, about {then:.1%} with {2 * now:,}"
 
     def picture(self) -> bytes:
         low = np.floor(min(self.accuracy) * 10 - 0.5) / 10
@@ -67,7 +98,7 @@ class LearningCurve:
 
         with reproducible():
             drawing = Drawing(_WIDTH, _HEIGHT + TITLE_INCHES)
-            drawing.title(0.2, "What more photos would bring", self.sentence.partition(";")[0])
+            drawing.title(0.2, "What more photos would bring", self.subtitle)
             for accuracy in np.arange(low, 1.001, 0.1):
                 start, end = place(self.images[0], accuracy), place(most, accuracy)
                 drawing.lines([(start, end)])
@@ -118,7 +149,7 @@ def learning_curve(
     slope, intercept = np.polyfit(np.log(images), np.log(errors), 1)
     exponent = max(0.0, -float(slope))
     factor = float(np.exp(intercept)) if exponent else float(errors.mean())
-    return LearningCurve(tuple(images), tuple(accuracy), factor, exponent)
+    return LearningCurve(tuple(images), tuple(accuracy), factor, exponent, len(truth))
 
 
 def _drawn(targets: NDArray[Any], share: float, random: np.random.Generator) -> NDArray[np.int64]:

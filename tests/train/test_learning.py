@@ -1,4 +1,8 @@
+import io
+
 import numpy as np
+import pytest
+from PIL import Image
 
 from images.spec import ImageSpec
 from train.dataset import Dataset, Split, split
@@ -48,3 +52,24 @@ def test_the_picture_is_the_same_each_time() -> None:
 def test_a_few_photos_have_no_curve() -> None:
     few = parts(16, 0.5)
     assert learning_curve(few, "lda-features", {}, 0, lambda *_: None) is None
+
+
+def test_few_held_out_photos_tell_nothing() -> None:
+    found = LearningCurve((10, 20, 40), (0.9, 0.95, 1.0), 2.0, 1.0, held=6)
+    assert "cannot be told by 6 photos held out" in found.sentence
+    assert "instead of" not in found.sentence
+
+
+def test_no_gain_is_promised_where_all_are_right() -> None:
+    found = LearningCurve((10, 20, 40), (0.9, 0.95, 1.0), 2.0, 1.0, held=60)
+    assert "would hardly help" in found.sentence
+
+
+@pytest.mark.parametrize("held", [6, 60, 60_000])
+@pytest.mark.parametrize("exponent", [0.0, 0.5])
+def test_the_title_is_within_the_picture(held: int, exponent: float) -> None:
+    images = (3_000, 15_000, 20_000)
+    found = LearningCurve(images, (0.7, 0.8, 0.888), 10.0, exponent, held)
+    pixels = np.asarray(Image.open(io.BytesIO(found.picture())).convert("L"))
+    assert pixels[:70, :-20].min() < 100
+    assert pixels[:70, -20:].min() == 255
