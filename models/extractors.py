@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import internals
+from cli import counted
 from errors import ArtifactError, ModelError, UnknownVersionError
 from models.artifact import MANIFEST
 from models.extractor import (
@@ -159,7 +160,7 @@ class Extractors:
         if users:
             raise ModelError(
                 f"{extractor.tag} is needed by {users[0].tag}"
-                + (f" and {len(users) - 1} other versions" if users[1:] else "")
+                + (f" and {counted(len(users) - 1, 'other version')}" if users[1:] else "")
                 + "; delete these first: python -m models delete"
             )
 

@@ -168,3 +168,10 @@ def test_a_version_is_not_published_once_its_extractor_is_removed(store: Store) 
     with pytest.raises(ArtifactError, match=f"needs the extractor {extractor.tag}, which is not"):
         store.save(photos_candidate(extractor), written=removed_meanwhile)
     assert store.versions() == []
+
+
+def test_one_other_version_is_one(store: Store) -> None:
+    for seed in (0, 1):
+        saved_photos_version(store, name=f"colors-{seed}", seed=seed)
+    with pytest.raises(ModelError, match="and 1 other version; delete"):
+        Extractors(store).remove(Extractors(store).get("tiny"))
