@@ -2,24 +2,23 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from images.spec import ImageSpec
-from models.offline.likeness import Likeness, thumbnails
+from models.offline.likeness import Likeness
 from models.reference import Reference
 from monitor.proportions import Proportion
 from monitor.quality.check import MIN_SAMPLE, Check, CheckedWindow, CheckName, judged, unknown
+from monitor.quality.negatives import is_negative
 from records.traffic import Traffic
 
 BLANK_DEVIATION = 2.0
 """Standard deviation of an image's values, in 8-bit steps; below it there is nothing to see."""
 FAR_SIDE = 2.0
 FAR_RATIO = 1.25
-POLARITY = 0.8
-"""An image is a negative if its own negative is this much closer to the reference."""
 MAX_COMPARED = 1000
 """Images of the reference that others are compared with."""
 
@@ -75,7 +74,7 @@ def duplicates(window: CheckedWindow, reference: Reference | None, spec: ImageSp
     shown = ~is_blank(window.decoded.pixels)
     pixels = window.decoded.pixels[shown]
     known = reference.pixels if reference is not None else pixels
-    likeness = Likeness.of(known, spec)
+    likeness = _likeness(known, pixels, spec)
     rows = [int(row) for row in window.decoded.rows[shown][likeness.earlier(pixels) >= 0]]
     # The same number of images of the reference: the more there are, the more are alike.
     sample = known[: len(pixels)]
@@ -117,23 +116,14 @@ def is_blank(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.array([image.std() < BLANK_DEVIATION for image in pixels], dtype=bool)
 
 
-def is_negative(
-    pixels: NDArray[np.uint8], known: NDArray[np.uint8], spec: ImageSpec
-) -> NDArray[np.bool_]:
-    """bool [N]: whether the negative is clearly closer to its nearest image of ``known`` than the
-    image itself is: both uint8, [N, F] and [M, F], compared by thumbnails.
-
-    Measured: all inverted digits and no others; of the drawn shapes, whose colors lie around gray,
-    61% of the inverted and 1% of the others.
-    """
-    if not len(pixels):
-        return np.zeros(0, dtype=bool)
-    small = thumbnails(known, spec)
-    own, negative = (
-        cdist(thumbnails(images, spec), small, "cityblock").min(axis=1)
-        for images in (pixels, 255 - pixels)
-    )
-    return np.asarray(negative <= POLARITY * own)
+def _likeness(known: NDArray[np.uint8], pixels: NDArray[np.uint8], spec: ImageSpec) -> Likeness:
+    """Stricter where all the images are dark or pale, which makes any two of them more alike:
+    of photos at a tenth of their brightness 74 % counted as near-duplicates."""
+    likeness = Likeness.of(known, spec)
+    if not len(known) or not len(pixels):
+        return likeness
+    contrast, usual = (np.median(images.std(axis=1)) for images in (pixels, known))
+    return replace(likeness, limit=likeness.limit * float(min(1.0, contrast / max(usual, 1.0))))
 
 
 def _dimensions(

@@ -93,6 +93,14 @@ def test_images_that_come_again_are_duplicates() -> None:
     assert (found.state, found.count, found.rows) == ("warn", 30, tuple(range(100, 130)))
 
 
+@pytest.mark.parametrize("factor", [0.1, 0.3])
+def test_dark_images_are_no_duplicates_of_each_other(factor: float) -> None:
+    dark = (factor * LATER[:300]).astype(np.uint8)
+    assert check(quality(images(dark)), "near-duplicates").state == "calm"
+    twice = np.concatenate([dark[:100], dark[:30]])
+    assert check(quality(images(twice)), "near-duplicates").rows == tuple(range(100, 130))
+
+
 def test_inverted_images_are_found_and_the_others_not() -> None:
     report = quality([*window(150), *images(255 - LATER[150:200])])
     found = check(report, "wrong polarity")
