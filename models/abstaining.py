@@ -11,6 +11,7 @@ from errors import ModelError
 from models.artifact import MANIFEST
 from models.coverage import most, needed, rank
 from models.manifest import Honesty, Manifest, changed
+from models.remaking import import_command, is_imported, training_command
 from models.version import Version
 
 
@@ -25,10 +26,7 @@ class Abstaining:
         """Raises ModelError if it has no thresholds for that."""
         manifest = self.version.manifest
         if not manifest.gives_probabilities or manifest.honesty is None:
-            raise ModelError(
-                f"{self.version.tag} has no thresholds for prediction sets, so it cannot abstain; "
-                "train it again."
-            )
+            raise ModelError(f"{self.version.tag} {_why_not(manifest)}")
         check_abstention(self.version.tag, manifest.honesty, self.coverage)
 
     @property
@@ -44,6 +42,24 @@ class Abstaining:
         manifest = changed(old.manifest, abstain=self.coverage, parent=self.version.tag)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
         return manifest
+
+
+def _why_not(manifest: Manifest) -> str:
+    """What follows the tag of a version that states no coverage, and what would be right."""
+    if not manifest.gives_probabilities:
+        way = (
+            "import a classifier that has predict_proba"
+            if is_imported(manifest)
+            else f"train it again: {training_command(manifest)}"
+        )
+        return f"gives scores and no probabilities, so it cannot abstain; {way}"
+    way = (
+        "import it again with labelled images that it was not trained on, and the share of them "
+        f"that it has right: {import_command(manifest)}"
+        if is_imported(manifest)
+        else f"train it again: {training_command(manifest)}"
+    )
+    return f"has no thresholds for prediction sets, so it cannot abstain; {way}"
 
 
 def check_abstention(who: str, honesty: Honesty, coverage: float) -> None:

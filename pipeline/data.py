@@ -19,6 +19,7 @@ from labels import label_key
 from models.manifest import Label
 from models.offline.likeness import Likeness
 from models.reference import Reference
+from models.remaking import training_command
 from models.store import Store
 from models.training_images import Side, TrainingSet
 from models.version import Version
@@ -156,7 +157,7 @@ def assemble(
 def _own(store: Store, champion: Version) -> TrainingSet:
     own = store.training_images.read(champion.name, champion.version)
     if own is None or not len(own):
-        raise PipelineError(f"{without_images(champion)}.")
+        raise PipelineError(without_images(champion))
     return own
 
 
@@ -164,8 +165,8 @@ def without_images(champion: Version) -> str:
     """Why a champion cannot be retrained whose training images were not kept, and the way out."""
     return (
         f"The training images of {champion.tag} are not here: it was imported, made before they "
-        "were kept, or they would have exceeded PUPILA_TRAINING_IMAGES_BYTES; train a version here "
-        "with python -m train, and promote it"
+        "were kept, or they would have exceeded PUPILA_TRAINING_IMAGES_BYTES; train a version "
+        f"here, and promote it: {training_command(champion.manifest)}"
     )
 
 

@@ -4,7 +4,9 @@ import json
 import shlex
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Final
 
+from models.remaking import training_command
 from monitor.accuracy.harm import LABELS
 from monitor.drift.detector import DriftSettings
 from monitor.findings import Findings
@@ -35,6 +37,8 @@ HINTS: dict[CheckName, str] = {
     "conflicting labels": "Ask the people who label to agree: a disputed label does not count "
     "until then.",
 }
+
+LARGER_HOLDOUT: Final = 0.3
 
 
 class Step(Frozen):
@@ -133,7 +137,7 @@ def _training(findings: Findings) -> Iterator[Step]:
     yield Step(
         text="Sort them into one folder per class, add the images that the model was trained on "
         "before, and train a new version:",
-        command=f"python -m train --data FOLDER --name {model}",
+        command=training_command(findings.monitored.version.manifest),
     )
 
 
@@ -154,12 +158,10 @@ def _more_data(findings: Findings) -> Iterator[Step]:
             command=f"python -m monitor run --model {model} --since 7d",
         )
     else:
-        known = findings.monitored.version.manifest.data
-        data = "digits" if known is not None and known.name == "digits" else "FOLDER"
         yield Step(
             text="Train on the same images with a larger holdout, so that the reference is large "
             "enough:",
-            command=f"python -m train --data {data} --name {model} --holdout 0.3",
+            command=training_command(findings.monitored.version.manifest, LARGER_HOLDOUT),
         )
 
 

@@ -343,7 +343,8 @@ def test_a_copy_that_abstains_is_promoted(run: Run, store: Store, database: Data
 @pytest.mark.parametrize(
     ("draft", "coverage", "sentence"),
     [
-        (LinearDraft(), "0.9", "has no thresholds for prediction sets, so it cannot abstain"),
+        (LinearDraft(), "0.9", "--name clf --image-spec digits --check FOLDER --accuracy SHARE"),
+        (LinearDraft(probabilities=False), "0.9", "gives scores and no probabilities, so it"),
         (
             LinearDraft(honest=honest_draft()),
             "0.999",

@@ -16,6 +16,8 @@ from records.database import Database
 from tests.drafts import LinearDraft
 from tests.monitor.production import HOUR, NOON, Production, give_labels, inspected, keep, turned
 
+RECIPE = ("--recipe", "logistic")
+
 
 def commands(found: tuple[Step, ...]) -> list[list[str]]:
     """As a shell would read them."""
@@ -36,7 +38,8 @@ def test_an_alarm_says_label_then_train(alarm: Findings) -> None:
     assert body["model"] == "watched"
     assert export[:4] == ["python", "-m", "records", "export"]
     assert export[export.index("--since") + 1] == "2030-01-31T12:00:00"
-    assert train == ["python", "-m", "train", "--data", "FOLDER", "--name", "watched"]
+    assert train[:7] == ["python", "-m", "train", "--data", "FOLDER", "--name", "watched"]
+    assert train[7:] == ["--recipe", "logistic", "--image-spec", "digits"]
 
 
 def test_a_fault_of_the_images_comes_first(
@@ -93,4 +96,4 @@ def test_a_larger_holdout_is_of_the_same_images(
     keep(database, production.version, production.images(0, 200))
     found = steps(inspected(database, MonitoredVersion(production.version, small)))
     [_, train_again] = commands(found)
-    assert train_again[3:] == ["--data", "digits", "--name", "watched", "--holdout", "0.3"]
+    assert train_again[3:] == ["--data", "digits", "--name", "watched", *RECIPE, "--holdout", "0.3"]
