@@ -6,7 +6,7 @@ if the size differs. Where the spec says so, a large one is decoded at a reduced
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import IO, Final, NamedTuple, TypeVar, cast
 
@@ -157,6 +157,20 @@ class Encoded(NamedTuple):
             return fast.reshape(-1)
         image = Image.fromarray(fast[:, :, 0] if fast.shape[2] == 1 else fast)
         return self._rendered(spec, by, seen, Decoded(image, header.orientation))
+
+    def each(self, specs: Sequence[ImageSpec]) -> list[NDArray[np.uint8]]:
+        """As ``pixels`` of each spec, decoded once if none of them decodes at a reduced size."""
+        header = self.header
+        if any(self.reduction(spec) > 1 for spec in specs):
+            return [self.pixels(spec) for spec in specs]
+        by = None if isinstance(header, Header) else 1
+
+        def finish(decoded: Decoded) -> list[NDArray[np.uint8]]:
+            return [self._rendered(spec, by, None, decoded) for spec in specs]
+
+        if isinstance(header, Header):
+            return _decode(self.data, header, finish)
+        return _decode_jpeg(self.data, header, 1, False, finish)
 
     def _rendered(
         self,

@@ -141,7 +141,8 @@ def _spec(pickled: Pickle) -> ImageSpec:
 def _fitted(pickled: Pickle, loaded: "LoadedPickle") -> Pickle:
     """With the spec that fits the images to check with. Raises SpecError."""
     from models.offline.checking import SHARE
-    from models.offline.spec_search import MIN_IMAGES, read_labelled, search_spec, try_spec
+    from models.offline.labelled import read_labelled
+    from models.offline.spec_search import MIN_IMAGES, search_spec, try_spec
 
     assert pickled.check is not None  # noqa: S101 - for the type checker
     images = read_labelled(pickled.check)

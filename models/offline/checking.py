@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+import cli
 from errors import ImageError, ParityError, PickleError, first_line
 from images.spec import ImageSpec
 from labels import plain
@@ -20,7 +21,7 @@ from models.coverage import Coverage
 from models.files import load_arrays
 from models.honest import HONEST, Honest
 from models.manifest import Label, Manifest, changed
-from models.offline.spec_search import read_labelled
+from models.offline.labelled import made, read_labelled
 from models.runtime import Outcome
 from models.unsaved import Unsaved
 
@@ -129,12 +130,14 @@ def _with(honest: Honest, folder: Path, manifest: Manifest) -> Manifest:
 def _of_folder(folder: Path, spec: ImageSpec) -> Known:
     rows: list[NDArray[np.uint8]] = []
     labels: list[Label] = []
-    for image, label in read_labelled(folder):
-        try:
-            rows.append(image.pixels(spec))
-        except ImageError:
-            continue
-        labels.append(label)
+    images = read_labelled(folder)
+    tell = cli.progress(f"Looking at the images to check with: {{:,}} of {len(images):,} ...")
+    pixels = made(images, lambda image: image.pixels(spec))
+    for done, (one, row) in enumerate(zip(images, pixels, strict=True), 1):
+        tell(done)
+        if not isinstance(row, ImageError):
+            rows.append(row)
+            labels.append(one.label)
     if not rows:
         raise PickleError(
             f"{folder} has no images to check with: put them into one sub-folder for each label."

@@ -9,24 +9,25 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+import cli
 from errors import ImageError, SpecError
-from images.decoding import Encoded, examine
+from images.decoding import Encoded
 from images.spec import MAX_SIDE, ImageSpec
-from labels import nfc
 from models.manifest import Label
 from models.offline.adoption import found_by_search
 from models.offline.classes import label_values
+from models.offline.labelled import LabelledImage, made, sampled
 from models.offline.spec_fits import Fit, Fits
 
 MIN_IMAGES: Final = 50
 MAX_IMAGES: Final = 400
-_MAX_BYTES: Final = 20 * 2**20
+_CHUNK: Final = 64
+_OF_PIXELS: Final = {"mode", "width", "height", "resize", "fit", "shortest", "decoding"}
 _LIKE: Final = 0.1
 """By how much the logarithm of a spec's aspect may differ from that of the images."""
 
@@ -41,25 +42,11 @@ _COLORS: Final = ("rgb", "bgr")
 _FILTERS: Final = ("box", "bilinear", "bicubic", "lanczos", "nearest")
 
 
-class LabelledImage(NamedTuple):
-    image: Encoded
-    label: Label
+class _Said(NamedTuple):
+    """Of some of the images; as in a ``Fit``."""
 
-
-def read_labelled(folder: Path) -> list[LabelledImage]:
-    """The readable images of a folder with a sub-folder for each label; at most 20 MiB a file."""
-    found = []
-    for inner in sorted(one for one in folder.iterdir() if one.is_dir()):
-        if inner.name.startswith("."):
-            continue
-        for file in sorted(one for one in inner.iterdir() if one.is_file()):
-            if file.name.startswith(".") or file.stat().st_size > _MAX_BYTES:
-                continue
-            try:
-                found.append(LabelledImage(examine(file.read_bytes()), nfc(inner.name)))
-            except ImageError:
-                continue
-    return found
+    said: NDArray[np.int64]
+    loss: NDArray[np.float64] | None
 
 
 def search_spec(
@@ -82,7 +69,7 @@ def search_spec(
         )
     trial, truth = _trial(estimator, labels, images)
     firsts = [*([given] if given else []), *_first(trial.expected, trial.aspect())]
-    tried = [fit for spec in firsts if (fit := trial.of(spec)) is not None]
+    tried = trial.of(firsts)
     if not tried:
         raise SpecError(
             f"No image spec of the images' proportions gives the {trial.expected} features that "
@@ -90,7 +77,7 @@ def search_spec(
         )
     chance = Counter(truth.tolist()).most_common(1)[0][1] / len(truth)
     best = Fits.of(tried, chance).best
-    tried += [fit for spec in _second(best.spec, trial.images) if (fit := trial.of(spec))]
+    tried += trial.of([*_second(best.spec, trial.sizes)])
     return Fits.of(tried, chance)
 
 
@@ -101,26 +88,30 @@ def try_spec(
     if not images:
         return None
     trial, _ = _trial(estimator, labels, images)
-    return trial.of(spec) if trial.expected == spec.n_features else None
+    return next(iter(trial.of([spec])), None) if trial.expected == spec.n_features else None
 
 
 def _trial(
     estimator: Any, labels: Sequence[Label] | None, images: Sequence[LabelledImage]
 ) -> tuple["_Trial", NDArray[np.int64]]:
     estimator = found_by_search(estimator)
-    rows = np.unique(np.linspace(0, len(images) - 1, min(MAX_IMAGES, len(images))).astype(int))
-    sample = [images[row] for row in rows if _is_readable(images[row].image)]
+    sample, sizes = [], []
+    chosen = sampled(images, MAX_IMAGES)
+    for one, size in zip(chosen, made(chosen, _size), strict=True):
+        if not isinstance(size, ImageError):
+            sample.append(one)
+            sizes.append(size)
+    if not sample:
+        raise SpecError("None of the labelled images can be read.")
     words = [str(label) for label in labels or label_values(estimator.classes_)]
     truth = np.array([_index(words, str(one.label)) for one in sample])
-    return _Trial(estimator, [one.image for one in sample], truth), truth
+    return _Trial(estimator, sample, sizes, truth), truth
 
 
-def _is_readable(image: Encoded) -> bool:
-    try:
-        image.pixels(_TINY)
-    except ImageError:
-        return False
-    return True
+def _size(image: Encoded) -> tuple[int, int]:
+    """Width and height as stored; raises ImageError if it cannot be decoded."""
+    image.pixels(_TINY)
+    return image.header.width, image.header.height
 
 
 def _index(words: list[str], word: str) -> int:
@@ -134,51 +125,79 @@ def _index(words: list[str], word: str) -> int:
 
 
 class _Trial:
-    """Pixels are kept for the specs that differ only in what is made of them."""
+    """Images are read and decoded once for all specs of a round, some at a time."""
 
-    def __init__(self, estimator: Any, images: Sequence[Encoded], truth: NDArray[np.int64]) -> None:
-        self.images = images
+    def __init__(
+        self,
+        estimator: Any,
+        images: Sequence[LabelledImage],
+        sizes: Sequence[tuple[int, int]],
+        truth: NDArray[np.int64],
+    ) -> None:
+        self.sizes = sizes
         self.expected = int(estimator.n_features_in_)
+        self._images = images
         self._estimator = estimator
         self._classes = np.asarray(estimator.classes_)
         self._truth = truth
-        self._pixels: dict[ImageSpec, NDArray[np.uint8]] = {}
 
     def aspect(self) -> float:
         """The logarithm of width over height, the median of the images as stored."""
-        sizes = [(one.header.width, one.header.height) for one in self.images]
-        return float(np.median([math.log(width / height) for width, height in sizes]))
+        return float(np.median([math.log(width / height) for width, height in self.sizes]))
 
-    def of(self, spec: ImageSpec) -> Fit | None:
-        """None for one with which the classifier says nothing."""
-        plain = ImageSpec(
-            mode=spec.mode,
-            width=spec.width,
-            height=spec.height,
-            resize=spec.resize,
-            fit=spec.fit,
-            shortest=spec.shortest,
-            decoding=spec.decoding,
+    def of(self, specs: Sequence[ImageSpec]) -> list[Fit]:
+        """Without those with which the classifier says nothing."""
+        specs = list(dict.fromkeys(specs))
+        # Pixels are the same for specs that differ only in what is made of them.
+        plains = [ImageSpec(**spec.model_dump(include=_OF_PIXELS)) for spec in specs]
+        distinct = list(dict.fromkeys(plains))
+        said: dict[ImageSpec, list[_Said]] = {spec: [] for spec in specs}
+        tell = cli.progress(
+            f"Trying {len(said)} image specs: {{:,}} of {len(self._images)} images ..."
         )
-        if plain not in self._pixels:
-            self._pixels[plain] = np.stack([image.pixels(plain) for image in self.images])
-        pixels = self._pixels[plain]
-        features = spec.features(pixels)
+        done = 0
+        for start in range(0, len(self._images), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            rows: list[list[NDArray[np.uint8]]] = []
+            for row in made(self._images[part], lambda image: image.each(distinct)):
+                if isinstance(row, ImageError):
+                    raise row
+                rows.append(row)
+                done += 1
+                tell(done)
+            pixels = {
+                spec: np.stack([row[place] for row in rows]) for place, spec in enumerate(distinct)
+            }
+            for spec, plain in zip(specs, plains, strict=True):
+                if spec in said and (one := self._said(spec.features(pixels[plain]), part)):
+                    said[spec].append(one)
+                else:
+                    said.pop(spec, None)
+        return [self._fit(spec, parts) for spec, parts in said.items()]
+
+    def _fit(self, spec: ImageSpec, parts: Sequence["_Said"]) -> Fit:
+        said = np.concatenate([one.said for one in parts])
+        losses = [one.loss for one in parts if one.loss is not None]
+        return Fit(spec, said, said == self._truth, np.concatenate(losses) if losses else None)
+
+    def _said(self, features: NDArray[np.float32], part: slice) -> "_Said | None":
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 predicted = np.asarray(self._estimator.predict(features)).reshape(-1)
-                loss = self._loss(features)
+                loss = self._loss(features, self._truth[part])
             said = np.array([int(np.flatnonzero(self._classes == one)[0]) for one in predicted])
         except Exception:  # noqa: BLE001 - it is not the spec
             return None
-        return Fit(spec, said, said == self._truth, loss)
+        return _Said(said, loss)
 
-    def _loss(self, features: NDArray[np.float32]) -> NDArray[np.float64] | None:
+    def _loss(
+        self, features: NDArray[np.float32], truth: NDArray[np.int64]
+    ) -> NDArray[np.float64] | None:
         if not hasattr(self._estimator, "predict_proba"):
             return None
         probabilities = np.asarray(self._estimator.predict_proba(features), np.float64)
-        true = probabilities[np.arange(len(features)), self._truth]
+        true = probabilities[np.arange(len(features)), truth]
         return np.asarray(-np.log(np.maximum(true, _LEAST)))
 
 
@@ -197,8 +216,8 @@ def _first(n_features: int, aspect: float) -> Iterator[ImageSpec]:
                     yield ImageSpec.parse(f"{color}-{width}x{height}:{range_}:{order}")
 
 
-def _second(best: ImageSpec, images: Sequence[Encoded]) -> Iterator[ImageSpec]:
-    sizes = {(one.header.width, one.header.height) for one in images}
+def _second(best: ImageSpec, stored: Sequence[tuple[int, int]]) -> Iterator[ImageSpec]:
+    sizes = set(stored)
     if sizes <= {(best.width, best.height)}:
         return
     proportions = {round(width * best.height / height, 6) for width, height in sizes}

@@ -184,3 +184,16 @@ def test_the_orientation_of_a_photo_counts_for_its_cost() -> None:
     assert isinstance(upright.header, jpeg.Frame)
     turned = upright._replace(header=upright.header._replace(orientation=6))
     assert upright.cost(spec).bytes < turned.cost(spec).bytes
+
+
+@pytest.mark.parametrize("more", [[], ["rgb-12x16:reduced"]])
+def test_specs_that_share_a_decoding_give_what_each_gives_alone(more: list[str]) -> None:
+    texts = [
+        *("rgb-12x16:bicubic", "gray-14x14", "gray-14x14:lanczos", "rgb-20x20:crop=23:nearest"),
+        *("rgb-15x10:letterbox=9", f"rgb-{WIDTH}x{HEIGHT}", f"gray-{WIDTH}x{HEIGHT}", *more),
+    ]
+    specs = [ImageSpec.parse(text) for text in texts]
+    for name, data in FILES.items():
+        image = examine(data)
+        for text, pixels, spec in zip(texts, image.each(specs), specs, strict=True):
+            assert np.array_equal(pixels, image.pixels(spec)), (name, text)

@@ -1,7 +1,5 @@
 """Which image spec a classifier was trained with, told by labelled images."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -13,8 +11,9 @@ from sklearn.svm import SVC
 from errors import SpecError
 from images.decoding import examine
 from images.spec import ImageSpec
+from models.offline.labelled import LabelledImage
 from models.offline.spec_fits import Fits
-from models.offline.spec_search import LabelledImage, read_labelled, search_spec, try_spec
+from models.offline.spec_search import search_spec, try_spec
 from tests.drawing import png
 
 DIGITS = load_digits()
@@ -136,10 +135,20 @@ def test_features_of_no_image_are_said_to_be() -> None:
         search_spec(model, None, [one._replace(label="1") for one in digits()])
 
 
-def test_a_folder_is_read_without_what_is_no_image(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / ".hidden").mkdir()
-    for name in ("a/1.png", "a/.2.png", ".hidden/3.png", "4.png"):
-        (tmp_path / name).write_bytes(png(PIXELS[0].reshape(8, 8)))
-    (tmp_path / "a" / "5.txt").write_bytes(b"no image")
-    assert [one.label for one in read_labelled(tmp_path)] == ["a"]
+def test_a_search_says_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli._PROGRESS_SECONDS", 0.0)
+    of_digits("gray-8x8")
+    assert " image specs: 200 of 200 images ..." in capsys.readouterr().err
+
+
+def test_images_that_cannot_be_decoded_are_left_out() -> None:
+    spec = ImageSpec.parse("gray-8x8")
+    model = SVC().fit(spec.features(PIXELS[TRAINED]), DIGITS.target[TRAINED])
+    broken = [LabelledImage(examine(png(PIXELS[0].reshape(8, 8))[:60]), "0")] * 9
+    fit = try_spec(model, None, [*broken, *digits()], spec)
+    assert fit is not None
+    assert len(fit.said) == 200
+    with pytest.raises(SpecError, match="None of the labelled images can be read"):
+        try_spec(model, None, broken, spec)
