@@ -25,6 +25,9 @@ from images.spectext import fields_of, text_of
 
 MAX_SIDE: Final = 1024
 
+_LARGEST: Final = 1e9
+_SMALLEST: Final = 1e-9
+
 # A table is as fast for these.
 _FEW: Final = 1024
 
@@ -104,6 +107,14 @@ class ImageSpec(BaseModel):
                 raise ValueError(f"{name} must be one number, or {self.channels} with commas")
         if self.std is not None and 0.0 in self.std:
             raise ValueError("std must not be 0")
+        # Beyond these, features in float32 are infinite, no numbers, or all the same.
+        sizes = (self.scale, self.black, *(self.mean or ()), *(self.std or ()))
+        steps = (self.scale - self.black, *(self.std or ()))
+        if max(map(abs, sizes)) > _LARGEST or min(map(abs, steps)) < _SMALLEST:
+            raise ValueError(
+                f"numbers are from -{_LARGEST:g} to {_LARGEST:g}, and std and the range are not "
+                f"closer to 0 than {_SMALLEST:g}"
+            )
         if self.mode == "L" and self.channels_as != "RGB":
             raise ValueError("gray has no order of channels")
         if self.shortest is not None and self.fit != "crop":

@@ -223,3 +223,19 @@ def test_specs_that_were_used_are_compared_by_their_fields() -> None:
         spec.features(np.zeros(64, np.uint8))
     assert one == same
     assert one != other
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["std=1e-320", "mean=1e30", "std=1e30", "0-1e300", "-1e300-1", "0-1e-320", "1-1.0000000000001"],
+)
+def test_numbers_that_make_features_infinite_or_none_are_refused(option: str) -> None:
+    with pytest.raises(SpecError, match="not closer to 0 than 1e-09"):
+        ImageSpec.parse(f"gray-8x8:{option}")
+
+
+@pytest.mark.parametrize("text", ["gray-1x1:0-1e9:std=1e-9", "gray-1x1:-1e9-1e9:mean=1e9:std=1e-9"])
+def test_the_most_extreme_numbers_make_finite_features(text: str) -> None:
+    features = ImageSpec.parse(text).features(np.arange(256, dtype=np.uint8)[:, None])
+    assert np.isfinite(features).all()
+    assert features[0] != features[255]
