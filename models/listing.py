@@ -19,16 +19,24 @@ def version_lines(
     rollouts: Mapping[str, "Rollout"],
 ) -> Iterator[str]:
     """A heading, and one line per version; ``aliases`` and ``rollouts`` by tag, the latter of
-    challengers."""
+    challengers. Those that abstain have a mark, which lines below explain: a column of its own
+    would not fit a terminal of 80 columns."""
     trials = ("ROLLOUT",) if rollouts else ()
     head = ("TAG", "ALIAS", *trials, "CREATED (UTC)", "FROM", "IMAGE SPEC", "ACCURACY")
-    rows = [_row(one, aliases.get(one.tag, ""), rollouts) for one in versions]
+    coverages = {one.manifest.abstain for one in versions} - {None}
+    marks = {coverage: "*" * place for place, coverage in enumerate(sorted(coverages), 1)}
+    rows = [
+        _row(one, aliases.get(one.tag, ""), rollouts, marks.get(one.manifest.abstain, ""))
+        for one in versions
+    ]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     # As wide as a champion needs, also where none is listed.
     widths[1] = max(widths[1], len("champion"))
     yield click.style(_line(head, widths), bold=True)
     for row in rows:
         yield _line(row, widths)
+    for coverage, mark in marks.items():
+        yield f"{mark} abstains by {coverage:g}"
 
 
 def rollout_text(rollout: "Rollout") -> str:
@@ -37,14 +45,16 @@ def rollout_text(rollout: "Rollout") -> str:
     return f"{rollout.stage} {proportion:.0%}{', paused' if rollout.paused else ''}"
 
 
-def _row(version: Version, alias: str, rollouts: Mapping[str, "Rollout"]) -> tuple[str, ...]:
+def _row(
+    version: Version, alias: str, rollouts: Mapping[str, "Rollout"], mark: str
+) -> tuple[str, ...]:
     manifest, rollout = version.manifest, rollouts.get(version.tag)
     return (
         version.tag,
         alias,
         *([rollout_text(rollout) if rollout else ""] if rollouts else []),
         f"{manifest.created_at:%Y-%m-%d %H:%M}",
-        manifest.recipe or f"{manifest.estimator} (imported)",
+        (manifest.recipe or f"{manifest.estimator} (imported)") + mark,
         manifest.image_spec.name,
         f"{manifest.metrics.accuracy.value:.3f}" if manifest.metrics else "-",
     )

@@ -50,6 +50,15 @@ def test_list_of_what_is_not_there(own: Store, run: Run) -> None:
     assert run("list", "clf").exit_code == 1
 
 
+def test_list_marks_those_that_abstain(own: Store, run: Run) -> None:
+    for coverage in (None, 0.95, 0.9):
+        own.save(LinearDraft(abstain=coverage))
+    head, plain, wide, narrow, *notes = run("list").output.splitlines()
+    assert ["*" in line for line in (head, plain, wide, narrow)] == [False, False, True, True]
+    assert "**  " in wide
+    assert notes == ["* abstains by 0.9", "** abstains by 0.95"]
+
+
 def test_list_marks_the_champions(own: Store, run: Run) -> None:
     first, second = own.save(LinearDraft()), own.save(LinearDraft())
     rows = run("list").output.splitlines()
