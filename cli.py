@@ -28,6 +28,7 @@ ALARM = 3
 INTERRUPTED = 130
 
 _PROGRESS_SECONDS = 2.0
+_NUMBER: Final = re.compile(r"[-+]?\.?[0-9][0-9.,%]*$")
 logger = logging.getLogger("pupila.command")
 
 # What can be wrong with any file that a command reads or writes, in the words of its sentence.
@@ -49,8 +50,6 @@ _OF_FILES: Final = {
     errno.ESTALE: "the network drive has lost it",
 }
 
-_PROGRESS_SECONDS = 2.0
-
 
 def _configure() -> None:
     from logs.setup import for_command
@@ -63,6 +62,13 @@ def _configure() -> None:
         for_command(Settings.model_construct())
 
 
+def _check_settings() -> None:
+    """Raises SettingsError, also for a command that would not read them, or only after minutes."""
+    from settings import settings
+
+    settings()
+
+
 @contextmanager
 def _errors_reported(context: click.Context) -> Iterator[None]:
     Postponed.begin(_configure)
@@ -70,6 +76,7 @@ def _errors_reported(context: click.Context) -> Iterator[None]:
         # A folder's name may be no text: Linux takes any bytes.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        _check_settings()
         yield
     except PupilaError as error:
         say_error(str(error))
@@ -115,6 +122,29 @@ def _of_file(error: OSError) -> str | None:
     return f"{name or 'The output'} cannot be used: {reason}."
 
 
+class OptionalNumber(click.Option):
+    """An option that may stand alone, or with a number after it: click takes any word that comes
+    next for its value, such as the command's argument."""
+
+    def spelled(self, args: list[str]) -> list[str]:
+        """The same arguments, with its value after an equals sign."""
+        end = args.index("--") if "--" in args else len(args)
+        found: list[str] = []
+        words = iter(args[:end])
+        for word in words:
+            if word not in self.opts:
+                found.append(word)
+                continue
+            following = next(words, None)
+            if following is not None and _NUMBER.match(following):
+                found.append(f"{word}={following}")
+                continue
+            found.append(f"{word}={self.flag_value}")
+            if following is not None:
+                found.append(following)
+        return found + args[end:]
+
+
 class Command(click.Command):
     """A click command that prints a PupilaError on stderr and exits with 1."""
 
@@ -122,6 +152,9 @@ class Command(click.Command):
         if any("\0" in one for one in args):
             # No file and no name has one, and each library that meets it raises its own error.
             raise click.UsageError("An argument has a NUL character: leave it out.", ctx)
+        for option in self.params:
+            if isinstance(option, OptionalNumber):
+                args = option.spelled(args)
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -22,6 +22,8 @@ from settings_secrets import SecretFiles
 # A scheme, a host and its port, as browsers write them.
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-_]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
 
+_PROVIDER = re.compile(r"[A-Za-z0-9]+ExecutionProvider")
+
 
 class Settings(RecordSettings):
     """The server's limits and defaults, each read from ``PUPILA_<NAME>``; the port from ``PORT``.
@@ -226,6 +228,18 @@ class Settings(RecordSettings):
                     "origin",
                     "Input should be a list of origins such as https://example.com, without a path",
                 )
+        return text
+
+    @field_validator("providers")
+    @classmethod
+    def _named(cls, text: str) -> str:
+        # Which ones ONNX Runtime has, the server asks it when it starts.
+        names = _listed(text)
+        if not names or len(set(names)) < len(names) or not all(map(_PROVIDER.fullmatch, names)):
+            raise PydanticCustomError(
+                "provider",
+                "Input should be a list of names such as CPUExecutionProvider, each once",
+            )
         return text
 
     @property

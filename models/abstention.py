@@ -5,6 +5,8 @@ from typing import Any, Final
 
 import click
 
+import cli
+
 USUAL: Final = 0.95
 
 
@@ -12,6 +14,7 @@ def abstain_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the option to a command, as its parameter ``abstain``."""
     return click.option(
         "--abstain",
+        cls=cli.OptionalNumber,
         is_flag=False,
         flag_value=USUAL,
         type=click.FloatRange(0, 1, min_open=True, max_open=True),

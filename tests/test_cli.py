@@ -76,12 +76,11 @@ def test_an_error_is_json_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     ("level", "events"),
-    [("", ["odd"]), ("info", ["told", "odd"]), ("ERROR", []), ("loud", ["odd"])],
+    [("", ["odd"]), ("info", ["told", "odd"]), ("ERROR", [])],
 )
 def test_a_command_logs_warnings_unless_told_otherwise(
     level: str, events: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Settings that are not valid are the error of whoever needs them."""
     monkeypatch.setenv("PUPILA_LOG_LEVEL", level)
 
     @click.command(cls=cli.Command)
@@ -111,3 +110,18 @@ def test_a_name_that_is_no_text_is_printed() -> None:
 
     result = CliRunner().invoke(printing)
     assert (result.exit_code, result.stdout) == (0, "to \\udcff\n")
+
+
+def test_a_wrong_setting_is_said_by_a_command_that_reads_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PUPILA_PROVIDERS", "cpu")
+    ran = []
+
+    @click.command(cls=cli.Command)
+    def plain() -> None:
+        ran.append(True)
+
+    result = CliRunner().invoke(plain)
+    assert (result.exit_code, ran) == (1, [])
+    assert result.stderr.startswith("Error: PUPILA_PROVIDERS is 'cpu', but should be a list of")

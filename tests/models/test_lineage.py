@@ -341,6 +341,31 @@ def test_a_copy_that_abstains_is_promoted(run: Run, store: Store, database: Data
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "coverage"),
+    [
+        (["--abstain"], [], 0.95),
+        (["--abstain", "0.9"], [], 0.9),
+        (["--abstain=0.9"], [], 0.9),
+        ([], ["--abstain"], 0.95),
+        (["--abstain", "--"], [], 0.95),
+    ],
+)
+def test_the_coverage_may_be_left_out_wherever_the_option_stands(
+    run: Run, store: Store, before: list[str], after: list[str], coverage: float
+) -> None:
+    version = store.save(LinearDraft(honest=honest_draft()))
+    done = run("promote", *WHY, *before, version.tag, *after)
+    assert done.exit_code == 0, done.output
+    assert store.champion("clf").manifest.abstain == coverage
+
+
+def test_a_coverage_that_is_none_is_still_refused(run: Run, versions: list[Version]) -> None:
+    done = run("promote", *WHY, "--abstain", "0,9", versions[0].tag)
+    assert done.exit_code == 2
+    assert "'0,9' is not a valid float" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
     ("draft", "coverage", "sentence"),
     [
         (LinearDraft(), "0.9", "--name clf --image-spec digits --check FOLDER --accuracy SHARE"),
