@@ -48,7 +48,7 @@ def _why_not(manifest: Manifest) -> str:
     """What follows the tag of a version that states no coverage, and what would be right."""
     if not manifest.gives_probabilities:
         way = (
-            "import a classifier that has predict_proba"
+            "import a classifier that has predict_proba."
             if is_imported(manifest)
             else f"train it again: {training_command(manifest)}"
         )

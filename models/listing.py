@@ -23,12 +23,9 @@ def version_lines(
     would not fit a terminal of 80 columns."""
     trials = ("ROLLOUT",) if rollouts else ()
     head = ("TAG", "ALIAS", *trials, "CREATED (UTC)", "FROM", "IMAGE SPEC", "ACCURACY")
-    coverages = {one.manifest.abstain for one in versions} - {None}
+    coverages = {one.manifest.abstain for one in versions if one.manifest.abstain is not None}
     marks = {coverage: "*" * place for place, coverage in enumerate(sorted(coverages), 1)}
-    rows = [
-        _row(one, aliases.get(one.tag, ""), rollouts, marks.get(one.manifest.abstain, ""))
-        for one in versions
-    ]
+    rows = [_row(one, aliases.get(one.tag, ""), rollouts, marks) for one in versions]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     # As wide as a champion needs, also where none is listed.
     widths[1] = max(widths[1], len("champion"))
@@ -46,9 +43,10 @@ def rollout_text(rollout: "Rollout") -> str:
 
 
 def _row(
-    version: Version, alias: str, rollouts: Mapping[str, "Rollout"], mark: str
+    version: Version, alias: str, rollouts: Mapping[str, "Rollout"], marks: Mapping[float, str]
 ) -> tuple[str, ...]:
     manifest, rollout = version.manifest, rollouts.get(version.tag)
+    mark = "" if manifest.abstain is None else marks[manifest.abstain]
     return (
         version.tag,
         alias,
