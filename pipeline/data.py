@@ -157,7 +157,7 @@ def assemble(
 def _own(store: Store, champion: Version) -> TrainingSet:
     own = store.training_images.read(champion.name, champion.version)
     if own is None or not len(own):
-        raise PipelineError(without_images(champion))
+        raise PipelineError(f"{without_images(champion)}.")
     return own
 
 
@@ -166,7 +166,7 @@ def without_images(champion: Version) -> str:
     return (
         f"The training images of {champion.tag} are not here: it was imported, made before they "
         "were kept, or they would have exceeded PUPILA_TRAINING_IMAGES_BYTES; train a version "
-        f"here, and promote it: {training_command(champion.manifest)}"
+        f"here with {training_command(champion.manifest)}, and promote it"
     )
 
 

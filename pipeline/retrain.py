@@ -106,7 +106,7 @@ def run(
         champion = answering(database, store, model)
         if not store.training_images.kept(model, champion.version):
             # Before its alias is written: nothing will come of it.
-            raise PipelineError(without_images(champion))
+            raise PipelineError(f"{without_images(champion)}.")
         current = _current(database, store, model, trigger)
         if current is not None and current.state != "training":
             text = f"Retraining {current.id} of {model} has not ended: it is {current.state}."

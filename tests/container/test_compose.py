@@ -251,7 +251,7 @@ def test_the_monitor_reports(running: Stack, reported: str) -> None:
 
 
 def test_the_champion_of_the_image_cannot_be_retrained_and_says_so(asked: str) -> None:
-    assert "train a version here, and promote it: python -m train --data FOLDER" in asked
+    assert "train a version here with python -m train --data FOLDER --name clf" in asked
 
 
 @pytest.mark.parametrize("job", JOBS)

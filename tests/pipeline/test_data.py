@@ -203,8 +203,9 @@ def test_records_say_where_they_came_from(place: Place) -> None:
 
 def test_a_version_without_training_images_says_what_is_missing(place: Place) -> None:
     imported = place.store.save(LinearDraft())
-    with pytest.raises(PipelineError, match=f"training images of {imported.tag} are not here"):
+    with pytest.raises(PipelineError, match=f"training images of {imported.tag} are not here") as e:
         assemble(place.database, place.store, imported)
+    assert "with python -m train --data FOLDER --name clf --image-spec digits, and" in str(e.value)
 
 
 def test_the_whole_has_both_sides_under_one_name(place: Place) -> None:
