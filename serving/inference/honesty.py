@@ -13,6 +13,7 @@ from models.coverage import chance_of, most, needed, rank
 from models.familiarity import NEEDED, Familiarity
 from models.honest import Honest
 from models.manifest import Label
+from models.remaking import is_imported
 from models.version import Version
 from serving.inference.batcher import Answer
 from serving.metrics import ABSTENTIONS, IMAGES_COMPARED
@@ -37,6 +38,7 @@ class Honesty:
         self._version = version
         self._threads = threads
         self._record = version.manifest.honesty
+        self._is_imported = is_imported(version.manifest)
         self._honest: Honest | None = None
         self._loading: asyncio.Future[Honest | None] | None = None
         self.abstain = version.manifest.abstain
@@ -143,16 +145,16 @@ class Honesty:
                     "ask another version."
                 )
             if record is None or not record.images:
-                return (
-                    "has no thresholds for prediction sets; leave coverage out, or train it again."
-                )
+                remedy = "import it again with --check" if self._is_imported else "train it again"
+                return f"has no thresholds for prediction sets; leave coverage out, or {remedy}."
             if rank(record.images, coverage) is None:
                 return (
                     f"was validated on {record.images:,} images, which state coverages up to "
                     f"{_floored(most(record.images))}; {coverage} needs {needed(coverage):,}."
                 )
         if known and (record is None or record.compares is None):
-            return "cannot tell known images from others; leave known out, or train it again."
+            remedy = "ask another version" if self._is_imported else "train it again"
+            return f"cannot tell known images from others; leave known out, or {remedy}."
         if known and record is not None and not record.limits:
             return (
                 f"was validated on {record.compared:,} images, too few to tell known ones from "

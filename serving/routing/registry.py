@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from models.manifest import Label
 from models.names import model_name, no_model
 from models.store import Store
 from models.version import Version
-from records.routing import CHALLENGER, CHAMPION, Rollout
+from records.routing import CHALLENGER, CHAMPION, Rollout, Routing
 from serving.background import background
 from serving.inference.engine import Engine
 from serving.routing.champions import Champions
@@ -90,6 +90,14 @@ class Registry:
         started = self.champions.refresh(found)
         if started:
             await asyncio.wait(started, timeout=patience)
+
+    async def look_for(self, routings: Iterable[Routing]) -> None:
+        """Read the store now if it was read before and lacked one of their versions then."""
+        versions = self.champions.versions
+        decided = {(one.model, tag) for one in routings for tag in (one.champion, one.challenger)}
+        lacking = any(tag and tag not in versions.get(model, {}) for model, tag in decided)
+        if versions and lacking:
+            await self._try_refresh(_WATCHING_PATIENCE_SECONDS)
 
     def usable(self) -> set[str]:
         """Tags of the versions in the store, without those that failed to load."""

@@ -72,6 +72,8 @@ class RoutingWatch:
         found = await asyncio.to_thread(self._read)
         if found is not None:
             self._known = found
+            # One that was saved and promoted a moment ago is in the store already.
+            await self._registry.look_for(found[1].values())
             await self._registry.champions.follow(found[1])
         if self._known is not None and self._registry.champions.settled:
             self._acts_on = self._known[0]

@@ -72,8 +72,8 @@ async def test_what_an_image_was_made_into_is_judged(
 @pytest.mark.parametrize(
     ("draft", "coverage", "known", "sentence"),
     [
-        (LinearDraft(), 0.9, False, "has no thresholds for prediction sets"),
-        (LinearDraft(), None, True, "cannot tell known images from others"),
+        (LinearDraft(), 0.9, False, "leave coverage out, or import it again with --check."),
+        (LinearDraft(), None, True, "leave known out, or ask another version."),
         (LinearDraft(probabilities=False), 0.9, False, "gives no probabilities, so it gives no"),
         (DRAFT, 0.999, False, "250 images, which state coverages up to 0.996; 0.999 needs 999."),
         (DRAFT, 0.9999999, False, "up to 0.996; 0.9999999 needs "),

@@ -97,6 +97,17 @@ def any_house(request: pytest.FixtureRequest, tmp_path: Path) -> House:
     return House(tmp_path, server.database())
 
 
+async def test_what_was_saved_a_moment_before_it_was_decided_on_answers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = House(tmp_path)
+    async with house.worker() as worker:
+        new = house.store.save(LinearDraft()).version
+        house.promote(new)
+        assert await worker.answers() == new
+    assert "cannot answer here" not in caplog.text
+
+
 async def test_it_follows_every_decision(any_house: House) -> None:
     house = any_house
     async with house.worker() as worker:
