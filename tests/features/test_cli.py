@@ -90,7 +90,9 @@ def test_the_advice_names_the_one_that_was_added(tmp_path: Path) -> None:
     tags = []
     for seed in (0, 1, 0):
         path.write_bytes(tiny_graph(seed=seed))
-        advice = run("add", str(path)).stdout.splitlines()[-1]
+        result = run("add", str(path))
+        assert result.exit_code == 0, result.output
+        advice = result.stdout.splitlines()[-1]
         tags.append(advice.split()[1].strip(":"))
     # The first one is still the older of the two, so its name alone means the other.
     assert advice.endswith(f"--features {tags[0]}")

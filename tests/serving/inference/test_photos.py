@@ -167,7 +167,8 @@ async def test_others_go_on_where_the_first_of_them_gives_up(
     image = png("blue", side=19)
     first = asyncio.create_task(loaded.predict(image, False, later(), stays))
     second = asyncio.create_task(loaded.predict(image, False, later(), stays))
-    await until_async(lambda: bool(loaded._under_way), "an image under way")
+    await asyncio.sleep(0)
+    assert loaded._under_way
     first.cancel()
     assert (await second).label == "blue"
     assert first.cancelled()
