@@ -5,7 +5,8 @@
 The servers take turns as in ``bench.serving``; each runs the same network in the same ONNX Runtime
 with one worker process, set up as its documentation advises. The loop decodes an image and runs
 network and classifier on one thread, in a process of its own: what is left to a server for all
-else. Pupila remembers no answers here (``PUPILA_CACHED_ANSWERS=0``), as the photos come again; what
+else. It runs just before Pupila's turn, on as many processors at once as the clients keep busy.
+Pupila remembers no answers here (``PUPILA_CACHED_ANSWERS=0``), as the photos come again; what
 that would give is its own line, and so is what it takes where clients send image files as they are
 in place of base64. It refuses nobody who waits for longer than a second (``PUPILA_DEADLINE_MS``),
 as its peers have no deadline. Small photos come before each measurement until the records have kept
@@ -31,7 +32,7 @@ import click
 from bench.machine import heading
 from bench.measurement import Measurement, Measurements, Stage
 from bench.photo_material import SIZES
-from bench.plan import run
+from bench.plan import Result, run
 from bench.process import ROOT, StartError
 from bench.runner import SETTLE_SECONDS, WARM_SECONDS, Runner, start
 from bench.servers import SERVERS, InstallError, Launch, Server
@@ -40,6 +41,7 @@ from bench.table import markdown, stage_table
 PUPILA = "pupila"
 REMEMBERS = "remembers"
 FILES = "files"
+LOOP = "loop"
 PATIENT = {"PUPILA_DEADLINE_MS": "60000"}
 PEERS = ("fastapi_memory", "litserve", "mlserver")
 NAMES = (PUPILA, FILES, REMEMBERS, *PEERS)
@@ -78,11 +80,16 @@ def make_material(folder: Path) -> Path:
     return home
 
 
-def loop(home: Path, size: str, seconds: float) -> float:
-    """Microseconds of processor time an image, decoded and classified in a bare loop."""
+def loop(home: Path, size: str, stage: Stage, seconds: float, number: int) -> Measurement:
+    """The processor time of an image that is decoded and classified in a bare loop."""
     command = [sys.executable, "-m", "bench.photo_loop", str(home), size, str(seconds)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    return float(json.loads(done.stdout))
+    at_once = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for _ in range(min(stage.clients, os.cpu_count() or 1))
+    ]
+    cpu_us = statistics.mean(float(json.loads(one.communicate()[0])) for one in at_once)
+    result = Result(seconds, 1, 0, 0.0, 0.0, server_cpu_seconds=cpu_us / 1e6)
+    return Measurement.of(size, LOOP, stage, number, result, 0)
 
 
 @contextlib.contextmanager
@@ -131,7 +138,7 @@ def measured(
 
 def report(
     found: Measurements,
-    loops: dict[str, list[float]],
+    loops: Measurements,
     cold: dict[str, float],
     left_out: list[str],
     arguments: str,
@@ -158,16 +165,13 @@ def report(
 HEAD = ("photos", "clients", "", "measured", "target")
 
 
-def claims(
-    found: Measurements, loops: dict[str, list[float]], stages: list[Stage]
-) -> list[list[str]]:
+def claims(found: Measurements, loops: Measurements, stages: list[Stage]) -> list[list[str]]:
     rows = []
-    for size, stage in itertools.product(loops, stages):
+    for size, stage in itertools.product(dict.fromkeys(one.model for one in loops), stages):
         mine = found.of(size, PUPILA, stage)
         for name, of in ((PUPILA, ""), (FILES, ", image files")):
-            cpu = found.of(size, name, stage).median("cpu_us")
-            if cpu:
-                share = statistics.median(loops[size]) / cpu
+            share = loops.of(size, LOOP, stage).ratio(found.of(size, name, stage), "cpu_us")
+            if share is not None:
                 what = f"a bare loop's time / ours{of}"
                 rows.append([size, str(stage.clients), what, f"{share:.2f}", "≥ 0.9"])
         ratios = [
@@ -221,18 +225,18 @@ def main(
 ) -> None:
     """Compare servers of photos. Peers' libraries are installed under .bench/."""
     stages = [Stage(int(number)) for number in clients.split(",")]
-    found, left_out = Measurements(), list[str]()
-    loops: dict[str, list[float]] = {size: [] for size in sizes}
+    found, loops, left_out = Measurements(), Measurements(), list[str]()
     with tempfile.TemporaryDirectory(prefix="pupila-bench-") as folder:
         home = material or make_material(Path(folder))
         with started(servers, home, left_out) as runners:
             cold = {runner.server.name: seconds for runner, seconds in runners}
             for number, size in itertools.product(range(rounds), sizes):
-                loops[size].append(loop(home, size, seconds))
                 for place in range(len(runners)):
                     # Another goes first each time.
                     runner, _ = runners[(place + number) % len(runners)]
                     for stage in stages:
+                        if runner.server.name == PUPILA:
+                            loops.append(loop(home, size, stage, seconds, number))
                         found.append(measured(runner, home, size, stage, seconds, number))
                 text = report(found, loops, cold, left_out, " ".join(sys.argv[1:]))
                 output.write_text(text, encoding="utf-8")
