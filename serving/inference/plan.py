@@ -6,8 +6,9 @@ long the first of them waits.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -87,13 +88,16 @@ def measured(
         batches = [images[:batch]] * lanes
         with ThreadPoolExecutor(lanes) as threads:
             alone, abreast = _compared(
-                lambda: list(map(wide.run, batches)),
-                lambda: list(threads.map(embedder.run, batches)),
+                lambda: _of_process(lambda: list(map(wide.run, batches))),
+                lambda: _of_threads(threads.map(partial(_of_thread, embedder), batches)),
             )
         if alone.cpu_seconds * _FASTER < abreast.cpu_seconds:
             lone = _cost(wide, images[:1])
             return wide, Plan(1, lanes, batch, lone, _cost(wide, images[:batch])), None
-        lone, narrow = _compared(lambda: wide.run(images[:1]), lambda: embedder.run(images[:1]))
+        lone, narrow = _compared(
+            lambda: _of_process(lambda: wide.run(images[:1])),
+            lambda: _of_thread(embedder, images[:1]),
+        )
         if lone.seconds * _FASTER < narrow.seconds:
             return embedder, Plan(lanes, 1, batch, single, full), wide
     return embedder, Plan(lanes, 1, batch, single, full), None
@@ -104,13 +108,11 @@ def _cost(embedder: Embedder, images: NDArray[np.float32]) -> Cost:
     runs: list[Cost] = []
     ends = time.monotonic() + _COST_SECONDS
     while not runs or (len(runs) < _RUNS and time.monotonic() < ends):
-        started, cpu_started = time.perf_counter(), time.thread_time()
-        embedder.run(images)
-        runs.append(Cost(time.perf_counter() - started, time.thread_time() - cpu_started))
+        runs.append(_of_thread(embedder, images))
     return _least(runs)
 
 
-def _compared(first: Callable[[], object], second: Callable[[], object]) -> tuple[Cost, Cost]:
+def _compared(first: Callable[[], Cost], second: Callable[[], Cost]) -> tuple[Cost, Cost]:
     """What they cost: the least of runs that take turns, without those that begin.
 
     By one run of each, some starts of a server chose a plan that was a quarter slower, and kept
@@ -119,12 +121,26 @@ def _compared(first: Callable[[], object], second: Callable[[], object]) -> tupl
     costs: list[tuple[Cost, Cost]] = []
     ends = time.monotonic() + _COMPARE_SECONDS
     while len(costs) < 2 or (len(costs) <= _COMPARISONS and time.monotonic() < ends):
-        costs.append((_of_process(first), _of_process(second)))
+        costs.append((first(), second()))
     return _least([cost for cost, _ in costs[1:]]), _least([cost for _, cost in costs[1:]])
 
 
+def _of_thread(embedder: Embedder, images: NDArray[np.float32]) -> Cost:
+    """Of one that runs on the thread that calls it."""
+    started, cpu_started = time.perf_counter(), time.thread_time()
+    embedder.run(images)
+    return Cost(time.perf_counter() - started, time.thread_time() - cpu_started)
+
+
+def _of_threads(costs: Iterable[Cost]) -> Cost:
+    """Of passes side by side."""
+    done = list(costs)
+    return Cost(max(cost.seconds for cost in done), sum(cost.cpu_seconds for cost in done))
+
+
 def _of_process(run: Callable[[], object]) -> Cost:
-    """With all of its threads."""
+    """Of one with threads of its own. What else the process does counts too, which only makes it
+    look dearer: then it is not taken."""
     started, cpu_started = time.perf_counter(), time.process_time()
     run()
     return Cost(time.perf_counter() - started, time.process_time() - cpu_started)
