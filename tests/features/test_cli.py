@@ -86,7 +86,7 @@ def test_the_pools_are_those_that_graphs_get() -> None:
 
 
 def test_the_advice_names_the_one_that_was_added(tmp_path: Path) -> None:
-    path = tmp_path / "cli-twice.onnx"
+    path = tmp_path / "features-twice.onnx"
     tags = []
     for seed in (0, 1, 0):
         path.write_bytes(tiny_graph(seed=seed))
