@@ -183,14 +183,17 @@ def _true_label(fields: dict[str, Any]) -> TrueLabel:
 
 
 def _image_item(fields: Any) -> ImageItem:
-    request_id: str | int | None = None
     if type(fields) is not dict:
         return ImageItem(None, not_an_object(fields))
-    with contextlib.suppress(BadRequestError):
-        # An item without an image has one, too, by which the client finds it.
-        request_id = request_id_of(fields)
     try:
         image = image_of(fields)
         return ImageItem(request_id_of(fields), decode_base64(image))
     except BadRequestError as error:
-        return ImageItem(request_id, error)
+        return ImageItem(_request_id_if_any(fields), error)
+
+
+def _request_id_if_any(fields: dict[str, Any]) -> str | int | None:
+    """By which the client finds an item that is wrong otherwise."""
+    with contextlib.suppress(BadRequestError):
+        return request_id_of(fields)
+    return None

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from serving.inference.batcher import INLINE_SECONDS, Answer, Batcher
 from serving.inference.decoder import Decoder, Features
 from serving.inference.honesty import Honesty
 from serving.inference.items import refused
-from serving.inference.pace import Cost
+from serving.inference.pace import Cost, least_cost
 from serving.series import VersionMetrics
 from serving.tracing.trace import tagged
 from settings import Settings
@@ -236,10 +237,4 @@ def _cost(runtime: Runtime, n_features: int) -> Cost:
     """
     features = np.zeros((1, n_features), np.float32)
     runtime.run(features)
-    runs: list[Cost] = []
-    ends = time.monotonic() + _TIMING_SECONDS
-    while not runs or (len(runs) < _TIMED_RUNS and time.monotonic() < ends):
-        started, cpu_started = time.perf_counter(), time.thread_time()
-        runtime.run(features)
-        runs.append(Cost(time.perf_counter() - started, time.thread_time() - cpu_started))
-    return Cost(min(run.seconds for run in runs), min(run.cpu_seconds for run in runs))
+    return least_cost(partial(runtime.run, features), _TIMED_RUNS, _TIMING_SECONDS)

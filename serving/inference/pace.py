@@ -1,5 +1,7 @@
 """How long the next batch of a classifier will take, learned from the last ones."""
 
+import time
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 # Weight of the newest batch in the moving average of a batch's duration.
@@ -11,6 +13,28 @@ class Cost(NamedTuple):
 
     seconds: float
     cpu_seconds: float
+
+
+def cost_of(run: Callable[[], object], cpu_clock: Callable[[], float] = time.thread_time) -> Cost:
+    """What one run costs, in the processor time of its thread unless another clock is given."""
+    started, cpu_started = time.perf_counter(), cpu_clock()
+    run()
+    return Cost(time.perf_counter() - started, cpu_clock() - cpu_started)
+
+
+def least(costs: Iterable[Cost]) -> Cost:
+    """Of both the least: a busy machine makes runs longer, and never shorter."""
+    seconds, cpu_seconds = zip(*costs, strict=True)
+    return Cost(min(seconds), min(cpu_seconds))
+
+
+def least_cost(run: Callable[[], object], runs: int, within_seconds: float) -> Cost:
+    """The least of at most so many runs, of which the last begins within this time."""
+    costs: list[Cost] = []
+    ends = time.monotonic() + within_seconds
+    while not costs or (len(costs) < runs and time.monotonic() < ends):
+        costs.append(cost_of(run))
+    return least(costs)
 
 
 class Pace:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import internals
 from models.extractor import Embedder
-from serving.inference.pace import Cost
+from serving.inference.pace import Cost, cost_of, least, least_cost
 from settings import Settings
 
 MAX_LANES: Final = 8
@@ -104,12 +104,7 @@ def measured(
 
 
 def _cost(embedder: Embedder, images: NDArray[np.float32]) -> Cost:
-    """The least of some runs: a busy machine makes them longer, and never shorter."""
-    runs: list[Cost] = []
-    ends = time.monotonic() + _COST_SECONDS
-    while not runs or (len(runs) < _RUNS and time.monotonic() < ends):
-        runs.append(_of_thread(embedder, images))
-    return _least(runs)
+    return least_cost(partial(embedder.run, images), _RUNS, _COST_SECONDS)
 
 
 def _compared(first: Callable[[], Cost], second: Callable[[], Cost]) -> tuple[Cost, Cost]:
@@ -122,14 +117,12 @@ def _compared(first: Callable[[], Cost], second: Callable[[], Cost]) -> tuple[Co
     ends = time.monotonic() + _COMPARE_SECONDS
     while len(costs) < 2 or (len(costs) <= _COMPARISONS and time.monotonic() < ends):
         costs.append((first(), second()))
-    return _least([cost for cost, _ in costs[1:]]), _least([cost for _, cost in costs[1:]])
+    return least(cost for cost, _ in costs[1:]), least(cost for _, cost in costs[1:])
 
 
 def _of_thread(embedder: Embedder, images: NDArray[np.float32]) -> Cost:
     """Of one that runs on the thread that calls it."""
-    started, cpu_started = time.perf_counter(), time.thread_time()
-    embedder.run(images)
-    return Cost(time.perf_counter() - started, time.thread_time() - cpu_started)
+    return cost_of(partial(embedder.run, images))
 
 
 def _of_threads(costs: Iterable[Cost]) -> Cost:
@@ -141,10 +134,4 @@ def _of_threads(costs: Iterable[Cost]) -> Cost:
 def _of_process(run: Callable[[], object]) -> Cost:
     """Of one with threads of its own. What else the process does counts too, which only makes it
     look dearer: then it is not taken."""
-    started, cpu_started = time.perf_counter(), time.process_time()
-    run()
-    return Cost(time.perf_counter() - started, time.process_time() - cpu_started)
-
-
-def _least(runs: list[Cost]) -> Cost:
-    return Cost(min(run.seconds for run in runs), min(run.cpu_seconds for run in runs))
+    return cost_of(run, time.process_time)

@@ -37,8 +37,8 @@ _BOTH: Final = {
 
 class Answered(NamedTuple):
     """One image's label, None if the version abstains, float32 [C] probabilities, and the manifest
-    of the version that gave them; what else it said, and the image's embedding, where they are
-    asked for."""
+    of the version that gave them; what else it said, if it was asked; and what the classifier took,
+    which is the image's embedding where the version has an extractor."""
 
     label: Label | None
     scores: NDArray[np.float32]
@@ -58,9 +58,7 @@ def outputs_of(asked: Asked, manifest: Manifest, tag: str) -> tuple[Output, ...]
         raise BadRequestError(
             f"{tag} gives no probabilities; ask for label alone, or ask another version."
         )
-    if any(output.name == PREDICTION_SET and output.coverage is None for output in asked.outputs):
-        return tuple(_with_coverage(output, manifest) for output in asked.outputs)
-    return asked.outputs
+    return tuple(_with_coverage(output, manifest) for output in asked.outputs)
 
 
 def _with_coverage(output: Output, manifest: Manifest) -> Output:

@@ -94,8 +94,11 @@ class Registry:
     async def look_for(self, routings: Iterable[Routing]) -> None:
         """Read the store now if it was read before and lacked one of their versions then."""
         versions = self.champions.versions
-        decided = {(one.model, tag) for one in routings for tag in (one.champion, one.challenger)}
-        lacking = any(tag and tag not in versions.get(model, {}) for model, tag in decided)
+        lacking = any(
+            version is not None and version not in versions.get(one.model, {})
+            for one in routings
+            for version in (one.champion, one.challenger)
+        )
         if versions and lacking:
             await self._try_refresh(_WATCHING_PATIENCE_SECONDS)
 
