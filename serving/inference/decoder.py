@@ -69,7 +69,7 @@ class Decoder:
         """``copied``: whether copies are made of large images."""
         self._max_pixels = max_pixels
         self._budget = Budget(max_bytes, THREADS)
-        self.reduced = ReducedImages(max_bytes // _REDUCED_PART) if copied else None
+        self.reduced = ReducedImages(max_bytes // _REDUCED_PART if copied else 0)
         self._threads = ThreadPoolExecutor(THREADS, "decode")
         self._pace = 1.0
         self._slowness = 1.0
@@ -227,7 +227,7 @@ class Decoder:
     ) -> NDArray[Any]:
         began, started = time.perf_counter(), time.thread_time()
         keep = None
-        if self.reduced is not None and decodes_alike(encoded, spec):
+        if decodes_alike(encoded, spec):
             keep = partial(self.reduced.keep, encoded.data)
         features = (make or spec.features)(encoded.pixels(spec, keep))
         seconds, spent = time.perf_counter() - began, time.thread_time() - started

@@ -20,7 +20,11 @@ class _Kept(NamedTuple):
 
 class ReducedImages:
     """The newest of at most ``max_bytes`` of pixels, by the file's object, which is the same from
-    the request to its record; from any thread."""
+    the request to its record; from any thread.
+
+    What is not to be copied after all is to be dropped. Of 40 photos of 12 megapixels a second, of
+    which the recorder keeps ten, three of the ten had lost their place to some of the others.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self._free = max_bytes
@@ -42,6 +46,12 @@ class ReducedImages:
         """The image of that file, if it is still there."""
         with self._lock:
             return self._remove(id(data))
+
+    def drop(self, data: bytes | None) -> None:
+        """Nobody will take the image of that file. On the path of each prediction, where there is
+        mostly none."""
+        if self._kept and data is not None:
+            self.take(data)
 
     def _remove(self, key: int) -> Decoded | None:
         kept = self._kept.pop(key, None)

@@ -34,6 +34,8 @@ from settings import Settings
 
 logger = logging.getLogger("pupila.records")
 
+_Reservoir = Reservoir[KeptPrediction]
+
 # Of an image that was rejected, unless originals are to be kept: megabytes that are no image would
 # take the place of images that somebody could label.
 _REJECTED_BYTES = 65_536
@@ -123,13 +125,14 @@ class Recorder:
         if reservoir.skips:
             # What choose() would do, at a third of its cost.
             reservoir.skips -= 1
+            at = -1
+        else:
+            at = reservoir.choose()
+        if at < 0:
             self._ledger.leave_out(1)
+            engine.reduced.drop(image)
             return None
-        index = reservoir.choose()
-        if index < 0:
-            self._ledger.leave_out(1)
-            return None
-        return self._keep(reservoir, index, made(engine, request_id, image, answer, said=said))
+        return self._keep(engine, reservoir, at, made(engine, request_id, image, answer, said=said))
 
     def counted(self, engine: Engine, answer: Answer, seconds: float | None = None) -> None:
         """What is not an image got its label: counted like one, and never kept, since nobody could
@@ -150,7 +153,7 @@ class Recorder:
             self._ledger.leave_out(1)
             return
         start = image[: self._rejected_bytes]
-        self._keep(reservoir, index, made(engine, request_id, start, reason=reason))
+        self._keep(engine, reservoir, index, made(engine, request_id, start, reason=reason))
 
     def failed(self, engine: Engine | None, status: int) -> None:
         """An image got no label, or a request was answered before its images were known."""
@@ -204,8 +207,7 @@ class Recorder:
             if any(prediction.request_id in request_ids for prediction in sampler.items())
             for sampled in sampler.close(now, early=True)
         ]
-        sampled: list[Sampled[KeptPrediction]] = []
-        others: list[KeptPrediction] = []
+        sampled, others = list[Sampled[KeptPrediction]](), list[KeptPrediction]()
         if closed or self._pairs.has(request_ids):
             sampled = self._pairs.take(request_ids, closed)
             others = self._pairs.others()
@@ -240,13 +242,15 @@ class Recorder:
         return sink
 
     def _keep(
-        self, reservoir: Reservoir[KeptPrediction], index: int, prediction: KeptPrediction
+        self, engine: Engine, reservoir: _Reservoir, index: int, prediction: KeptPrediction
     ) -> KeptPrediction | None:
         if not self._ledger.take(prediction):
+            engine.reduced.drop(prediction.image)
             return None
         replaced = reservoir.put(index, prediction)
         if replaced is not None:
             self._ledger.replace(replaced)
+            engine.reduced.drop(replaced.image)
             # One that waits for its pair may be kept for that.
             if not self._pairs.replaced(replaced):
                 self._passed.add(replaced)

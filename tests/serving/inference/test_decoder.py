@@ -185,9 +185,9 @@ async def test_an_image_that_would_wait_too_long_is_refused_at_once(decoder: Dec
     assert "deadline" in reasons
 
 
-def large_photo() -> bytes:
+def large_photo(width: int = 2048, height: int = 1536) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (2048, 1536), "teal").save(buffer, "JPEG")
+    Image.new("RGB", (width, height), "teal").save(buffer, "JPEG")
     return buffer.getvalue()
 
 
@@ -198,14 +198,15 @@ async def test_a_large_photo_waits_decoded_for_its_copy() -> None:
     decoder, photo = Decoder(4_000_000, 64 * MIB, copied=True), large_photo()
     with contextlib.closing(decoder):
         await decoder.features(photo, REDUCED, later(), present)
-    assert decoder.reduced is not None
     decoded = decoder.reduced.take(photo)
     assert decoded is not None
     assert decoded.image.size == (1024, 768)
 
 
 async def test_it_does_not_where_no_copies_are_made(decoder: Decoder) -> None:
-    assert decoder.reduced is None
+    photo = large_photo(1600, 1200)
+    await decoder.features(photo, REDUCED, later(), present)
+    assert decoder.reduced.take(photo) is None
 
 
 def cut(name: str, mode: str = "RGB") -> bytes:

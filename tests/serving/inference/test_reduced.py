@@ -47,3 +47,15 @@ def test_one_that_comes_again_takes_its_place_once() -> None:
     images.keep(other, decoded())
     assert images.take(data) is not None
     assert images.take(other) is not None
+
+
+def test_one_that_is_dropped_makes_room_for_others() -> None:
+    images = ReducedImages(600)
+    first, second, third = (bytes(bytearray(1000 + number)) for number in range(3))
+    for data in (first, second):
+        images.keep(data, decoded())
+    images.drop(second)
+    images.keep(third, decoded())
+    assert images.take(second) is None
+    assert images.take(first) is not None
+    assert images.take(third) is not None

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from prometheus_client import REGISTRY
 
 from errors import DatabaseError, RecordsError, SchemaError
+from images.decoding import Decoded
 from images.note import original_size
 from models.store import Store
 from serving.inference.batcher import Answer
@@ -266,6 +268,18 @@ async def test_a_copy_of_a_large_image_is_kept(tmp_path: Path, engine: Engine) -
     [(content, size)] = rows(tmp_path, "select content, image_bytes from images, predictions")
     assert original_size(content) == (1100, 1100)
     assert size == len(content) < len(PHOTO)
+
+
+async def test_of_what_is_not_kept_nothing_waits_decoded(tmp_path: Path, engine: Engine) -> None:
+    decoded = Decoded(Image.new("RGB", (10, 10)), 1)
+    photos = [bytes(bytearray(1000 + number)) for number in range(100)]
+    async with recording(tmp_path, record_per_minute=20) as recorder:
+        for number, photo in enumerate(photos):
+            engine.reduced.keep(photo, decoded)
+            recorder.predicted(engine, number, photo, SURE)
+        waiting = sum(engine.reduced.take(photo) is not None for photo in photos)
+    # The ordinary ones' part of the window.
+    assert waiting == 8
 
 
 async def test_nobody_waits_for_copies(tmp_path: Path, engine: Engine) -> None:
