@@ -13,6 +13,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from errors import ImageError
 from images.header import CORRUPT, MAX_BLOCKS, TOO_MANY_BLOCKS, TRUNCATED, exif_orientation
@@ -34,6 +35,7 @@ MAX_FILL_BYTES: Final = 65_536
 """Limit of bytes between segments, where there should be none: to search 10 MB takes 0.2 s."""
 
 _MARKER: Final = re.compile(rb"\xff[^\x00\xff]")
+_BLOCK_BYTES: Final = 2**20
 # How much is searched at a time: another thread may run in between.
 _WINDOW: Final = 1_000_000
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -195,8 +197,11 @@ def decode_fast(
     return _decode(data, 1 if gray else frame.components, sides, by)
 
 
-def draft(image: Image.Image, by: int, gray: bool) -> None:
+def draft(image: ImageFile, by: int, gray: bool) -> None:
     """Have Pillow decode an opened JPEG at ``by`` times less its sides; ``gray``: only its luma."""
+    # By itself it takes in 64 KiB at a time, each copied three times and with the interpreter's
+    # lock: 0.6 of 31 ms for a photo of two megabytes, and 30 turns with other threads.
+    image.decodermaxblock = _BLOCK_BYTES
     if by > 1:
         sides = (max(1, image.width // by), max(1, image.height // by))
         image.draft("L" if gray else None, sides)

@@ -5,10 +5,10 @@ the HTTP parser, into the cycle of the request, out of it as a message, and to t
 """
 
 import asyncio
-import io
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+import numpy as np
 from uvicorn.protocols.http.flow_control import FlowControl
 
 DIRECT_BYTES: Final = 262_144
@@ -41,16 +41,20 @@ class Cycle(Protocol):
 
 
 class DirectBody(asyncio.BufferedProtocol):
-    """Takes the place of its connection's protocol until the body is complete or given up."""
+    """Takes the place of its connection's protocol until the body is complete or given up.
+
+    Pieces are joined at the end: one buffer that grows would be copied as often as it does, and the
+    socket may not write into it meanwhile.
+    """
 
     def __init__(self, connection: Receiving, cycle: Cycle, start: bytes, size: int) -> None:
         self._connection = connection
         self._cycle = cycle
-        # Its value is the bytes that were written, and no copy of them.
-        self._content = io.BytesIO()
-        self._content.write(start)
+        self._pieces: list[bytes | memoryview] = [start]
         self._size = size
         self._count = self._room = len(start)
+        self._hold: Callable[[int], None] = _nothing
+        self._refused: Exception | None = None
 
     async def content(self, hold: Callable[[int], None]) -> bytes | None:
         """All of the body, None if the client is gone or was answered before its end.
@@ -59,40 +63,48 @@ class DirectBody(asyncio.BufferedProtocol):
         sent, or 256 KiB. What it raises ends the body.
         """
         event = self._cycle.message_event
+        self._hold = hold
         try:
-            while self._room < self._size:
-                more = min(max(self._room, DIRECT_BYTES), self._size - self._room)
-                hold(more)
-                self._make_room(more)
-                while self._count < self._room:
-                    await event.wait()
-                    event.clear()
-                    if self._cycle.disconnected or self._cycle.response_complete:
-                        return None
-            return self._content.getvalue()
+            self._make_room()
+            self._connection.flow.resume_reading()
+            while self._count < self._size:
+                await event.wait()
+                event.clear()
+                if self._refused is not None:
+                    raise self._refused
+                if self._cycle.disconnected or self._cycle.response_complete:
+                    return None
+            return b"".join(self._pieces)
         finally:
             if self._count < self._size:
                 self._connection.body_given_up()
             # uvloop holds on to the methods of a protocol whose place another has taken: the body
-            # would stay as long as its connection.
-            self._content = io.BytesIO()
+            # would stay as long as its connection, and what was raised with its traceback.
+            self._pieces, self._hold, self._refused = [], _nothing, None
 
-    def _make_room(self, more: int) -> None:
+    def _make_room(self) -> None:
+        more = min(max(self._room, DIRECT_BYTES), self._size - self._room)
+        self._hold(more)
+        # Not zeroed: the socket writes to all of it before anybody reads.
+        self._pieces.append(np.empty(more, np.uint8).data)
         self._room += more
-        self._content.seek(self._room - 1)
-        self._content.write(b"\0")
-        self._connection.flow.resume_reading()
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        return self._content.getbuffer()[self._count :]
+        piece = memoryview(self._pieces[-1])
+        return piece[len(piece) - (self._room - self._count) :]
 
     def buffer_updated(self, nbytes: int) -> None:
         self._count += nbytes
         if self._count == self._size:
             self._connection.body_complete()
+            self._cycle.message_event.set()
         elif self._count == self._room:
-            self._connection.flow.pause_reading()
-        self._cycle.message_event.set()
+            try:
+                self._make_room()
+            except Exception as error:  # noqa: BLE001 - whoever waits for the body gets it
+                self._refused = error
+                self._connection.flow.pause_reading()
+                self._cycle.message_event.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connection.connection_lost(exc)
@@ -105,3 +117,7 @@ class DirectBody(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._connection.resume_writing()
+
+
+def _nothing(_size: int) -> None:
+    """Holds no memory."""
