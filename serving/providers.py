@@ -8,7 +8,8 @@ from models.session import CPU
 
 
 def refuse_providers(chosen: Sequence[str]) -> None:
-    """Raises SettingsError for what the ONNX Runtime that is installed does not have.
+    """Raises SettingsError for what the ONNX Runtime that is installed does not have; that there
+    are some, and none twice, the settings have checked.
 
     Asks it only if there is something to ask, since it takes 30 MB of the process that starts the
     workers.
@@ -17,9 +18,8 @@ def refuse_providers(chosen: Sequence[str]) -> None:
         return
     available = internals.silent_onnxruntime().get_available_providers()
     wrong = [name for name in chosen if name not in available]
-    if wrong or not chosen or len(set(chosen)) < len(chosen):
-        named = repr(wrong[0]) if wrong else repr(",".join(chosen))
+    if wrong:
         raise SettingsError(
-            f"PUPILA_PROVIDERS names {named}, but should name providers that this ONNX Runtime "
-            f"has, each once: {', '.join(available)}."
+            f"PUPILA_PROVIDERS names {wrong[0]!r}, but should name providers that this ONNX "
+            f"Runtime has: {', '.join(available)}."
         )

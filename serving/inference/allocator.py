@@ -80,12 +80,11 @@ class Spare:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._every_seconds)
-            if self.is_much:
+            if self.look():
                 await asyncio.to_thread(self.return_it)
 
-    @property
-    def is_much(self) -> bool:
-        """Whether it is worth it, and a good moment."""
+    def look(self) -> bool:
+        """Whether it is worth it, and a good moment; remembers the least it has seen."""
         now = self._resident()
         self._least = min(self._least, now)
         return now - self._least > MUCH_BYTES and self._is_idle()

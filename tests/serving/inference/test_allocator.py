@@ -46,34 +46,34 @@ def test_little_is_kept() -> None:
     process = Process(used=1000)
     spare = process.spare()
     process.free = MUCH_BYTES
-    assert not spare.is_much
+    assert not spare.look()
 
 
 def test_nothing_is_given_back_while_there_is_something_to_do() -> None:
     process = Process(used=1000)
     spare = process.spare()
     process.free, process.idle = MUCH_BYTES + 1, False
-    assert not spare.is_much
+    assert not spare.look()
     process.idle = True
-    assert spare.is_much
+    assert spare.look()
 
 
 def test_what_is_in_use_is_tried_once() -> None:
     process = Process(used=1000)
     spare = process.spare()
     process.used += MUCH_BYTES + 1
-    assert spare.is_much
+    assert spare.look()
     spare.return_it()
-    assert not spare.is_much
+    assert not spare.look()
 
 
 def test_what_went_by_itself_counts_when_it_comes_again() -> None:
     process = Process(used=10 * MUCH_BYTES)
     spare = process.spare()
     process.used = 0
-    assert not spare.is_much
+    assert not spare.look()
     process.used = 2 * MUCH_BYTES
-    assert spare.is_much
+    assert spare.look()
 
 
 async def test_it_looks_again_and_again() -> None:
