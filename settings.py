@@ -23,7 +23,6 @@ from settings_secrets import SecretFiles
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-_]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
 
 
-
 class Settings(RecordSettings):
     """The server's limits and defaults, each read from ``PUPILA_<NAME>``; the port from ``PORT``.
 

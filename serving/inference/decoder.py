@@ -18,6 +18,7 @@ from images.copies import decodes_alike
 from images.costs import Cost
 from images.decoding import Encoded, examine
 from images.spec import ImageSpec
+from serving.inference.activity import Activity
 from serving.inference.budget import Budget
 from serving.inference.reduced import ReducedImages
 from serving.offloop import LARGE_BYTES, off_loop
@@ -65,9 +66,17 @@ class Decoder:
     immediately if those ahead of it are expected to take longer than it may wait.
     """
 
-    def __init__(self, max_pixels: int, max_bytes: int, *, copied: bool = False) -> None:
+    def __init__(
+        self,
+        max_pixels: int,
+        max_bytes: int,
+        *,
+        copied: bool = False,
+        activity: Activity | None = None,
+    ) -> None:
         """``copied``: whether copies are made of large images."""
         self._max_pixels = max_pixels
+        self._activity = activity or Activity()
         self._budget = Budget(max_bytes, THREADS)
         self.reduced = ReducedImages(max_bytes // _REDUCED_PART if copied else 0)
         self._threads = ThreadPoolExecutor(THREADS, "decode")
@@ -208,19 +217,24 @@ class Decoder:
             )
         async with _until(expires):
             await self._budget.acquire(cost)
+            self._activity.begin()
             if client_gone():
-                self._budget.release(cost)
+                self._release(cost)
                 raise ClientGoneError("The client disconnected.")
             work = self._threads.submit(self._decode, encoded, spec, make, cost.seconds)
             # Its memory is free when it ends, which may be long after its client gave up.
             loop = asyncio.get_running_loop()
-            work.add_done_callback(lambda _: _call(loop, self._budget.release, cost))
+            work.add_done_callback(lambda _: _call(loop, self._release, cost))
             try:
                 return await asyncio.wrap_future(work)
             finally:
                 # It has what was raised, whose traceback has this frame: all that the decoder held,
                 # 44 MB for 800 bytes of a broken WebP, would stay until Python looks for cycles.
                 del work
+
+    def _release(self, cost: Cost) -> None:
+        self._budget.release(cost)
+        self._activity.end()
 
     def _decode(
         self, encoded: Encoded, spec: ImageSpec, make: Make | None, expected: float

@@ -13,6 +13,7 @@ from errors import ModelError
 from logs.lines import fields
 from models.detached import detached, finished, when_done
 from models.version import Version
+from serving.inference.activity import Activity
 from serving.inference.allocator import Spare, share_free_blocks
 from serving.inference.decoder import Decoder
 from serving.inference.engine import Engine
@@ -60,14 +61,16 @@ class Engines:
         self._pinned = pinned
         self._load_seconds = load_seconds
         share_free_blocks()
+        activity = Activity.of_this_worker()
         self._decoder = Decoder(
             settings.max_image_pixels,
             decode_bytes(settings),
             copied=settings.record and not settings.record_originals,
+            activity=activity,
         )
         self.spare = Spare(lambda: self._decoder.is_idle)
         self._classifiers = ThreadPoolExecutor(_CLASSIFIERS, "classify")
-        self._extractors = SharedExtractors(settings, lambda: self._decoder.is_idle)
+        self._extractors = SharedExtractors(settings, activity)
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Engine]] = {}
         self._failures: dict[str, _Failure] = {}

@@ -2,13 +2,15 @@
 
 import logging
 import threading
-from collections.abc import Callable
 from weakref import WeakValueDictionary
 
+import internals
 from logs.lines import fields
 from models.extractor import Embedder, Extractor
+from serving.inference.activity import Activity
 from serving.inference.lanes import Lanes
-from serving.inference.plan import cpus_of_worker, measured
+from serving.inference.lone import Lone
+from serving.inference.plan import MAX_LANES, cpus_of_worker, measured
 from serving.series import ExtractorMetrics
 from settings import Settings
 
@@ -18,10 +20,9 @@ logger = logging.getLogger("pupila.extractors")
 class SharedExtractors:
     """Loaded with the first version that uses one, freed with the last: nobody else keeps it."""
 
-    def __init__(self, settings: Settings, others_idle: Callable[[], bool]) -> None:
-        """``others_idle``: whether all else that takes a worker's processors has nothing to do."""
+    def __init__(self, settings: Settings, activity: Activity) -> None:
         self._settings = settings
-        self._others_idle = others_idle
+        self._activity = activity
         self._lanes = WeakValueDictionary[str, Lanes]()
         self._guard = threading.Lock()
         self._loading: dict[str, threading.Lock] = {}
@@ -46,18 +47,19 @@ class SharedExtractors:
             return extractor.open(threads, settings.chosen_providers)
 
         n_features = extractor.manifest.image_spec.n_features
-        embedder, plan, lone = measured(
-            load, n_features, cpus_of_worker(settings), settings.max_batch_size
-        )
+        cpus = cpus_of_worker(settings)
+        embedder, plan = measured(load, n_features, cpus, settings.max_batch_size)
+        threads = min(internals.available_cpus(), MAX_LANES)
+        lone = Lone(load(threads)) if threads > plan.threads else None
         logger.info(
             "an extractor was loaded",
             extra=fields(
                 extractor=extractor.tag,
                 lanes=plan.lanes,
                 threads=plan.threads,
-                lone_threads=plan.lanes if lone else plan.threads,
+                lone_threads=threads if lone else plan.threads,
                 batch=plan.batch,
                 seconds=round(plan.full.seconds / plan.batch, 6),
             ),
         )
-        return Lanes(embedder, plan, ExtractorMetrics(extractor.tag), lone, self._others_idle)
+        return Lanes(embedder, plan, ExtractorMetrics(extractor.tag), lone, self._activity)

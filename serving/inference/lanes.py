@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 from images.spec import ImageSpec
 from models.extractor import Embedder
+from serving.inference.activity import Activity
 from serving.inference.items import Item, Queue, expired, refused, stays
+from serving.inference.lone import Lone
 from serving.inference.pace import Pace
 from serving.inference.plan import Plan
 from serving.series import ExtractorMetrics
@@ -65,14 +67,14 @@ class Lanes:
         embedder: Embedder,
         plan: Plan,
         metrics: ExtractorMetrics,
-        lone: Embedder | None = None,
-        others_idle: Callable[[], bool] = lambda: True,
+        lone: Lone | None = None,
+        activity: Activity | None = None,
     ) -> None:
-        """``lone``: one on all threads, for an image that comes while nothing else is to do here or
-        elsewhere: beside large photos that are decoded, its threads would wait for one another."""
+        """``lone``: for an image that comes while nobody is at work here or in another worker:
+        beside large photos that are decoded, its threads would wait for one another."""
         self.embedder = embedder
         self._lone = lone
-        self._others_idle = others_idle
+        self._activity = activity or Activity()
         self._plan = plan
         self._metrics = metrics
         self._about: Attributes = {"pupila.extractor": metrics.tag}
@@ -91,7 +93,7 @@ class Lanes:
         """Give back the memory that larger batches have taken."""
         self.embedder.shrink()
         if self._lone is not None:
-            self._lone.shrink()
+            self._lone.embedder.shrink()
 
     @property
     def expected_seconds(self) -> float:
@@ -169,7 +171,9 @@ class Lanes:
             if not items:
                 return
             self._metrics.began(len(items), waited)
-            embedder = self._fitting(waiting)
+            lone = self._lone if waiting == 1 and self._activity.is_none else None
+            all_threads = lone is not None and lone.chooses_all_threads()
+            embedder = lone.embedder if lone is not None and all_threads else self.embedder
             try:
                 passing = loop.run_in_executor(self._threads, self._pass, embedder, items)
             except RuntimeError:  # the interpreter ends
@@ -177,12 +181,8 @@ class Lanes:
                 return
             self._free -= 1
             self._running += len(items)
-            passing.add_done_callback(partial(self._passed, loop, embedder, items))
-
-    def _fitting(self, waiting: int) -> Embedder:
-        if self._lone is None or waiting > 1 or self._free < self._plan.lanes:
-            return self.embedder
-        return self._lone if self._others_idle() else self.embedder
+            self._activity.begin()
+            passing.add_done_callback(partial(self._passed, loop, lone, all_threads, items))
 
     def _take(self, most: int) -> tuple[list[_Photo], float]:
         first, second = self._queue, self._of_batches
@@ -212,19 +212,23 @@ class Lanes:
     def _passed(
         self,
         loop: asyncio.AbstractEventLoop,
-        embedder: Embedder,
+        lone: Lone | None,
+        all_threads: bool,
         items: Sequence[_Photo],
         passing: asyncio.Future[_Passed],
     ) -> None:
         self._free += 1
         self._running -= len(items)
+        self._activity.end()
         if passing.cancelled():
             self._fail(items)
             return
         began, embeddings, seconds = passing.result()
         self._metrics.ended(seconds)
-        if embedder is self.embedder:
-            # Those who wait, wait for passes of this one.
+        if lone is not None and self._activity.is_none:
+            lone.learn(seconds, all_threads=all_threads)
+        if not all_threads:
+            # Those who wait, wait for passes like this one.
             self._pace.learn(len(items), seconds)
         ran(items, Run(self._about, len(items), began, seconds))
         for item, embedding in zip(items, embeddings, strict=True):

@@ -31,8 +31,7 @@ _WORTHWHILE: Final = 0.95
 _LONGEST_SECONDS: Final = 0.15
 
 # Several threads for one image must take so many times less processor time than each alone beside
-# the others: here two threads took more, and what else the machine does hits them harder. Of an
-# image that comes alone, while the other threads would do nothing, they must be as much faster.
+# the others: here two threads took more, and what else the machine does hits them harder.
 _FASTER: Final = 1.2
 
 _RUNS: Final = 3
@@ -62,11 +61,10 @@ def cpus_of_worker(settings: Settings) -> int:
 
 def measured(
     load: Callable[[int], Embedder], n_features: int, cpus: int, max_batch_size: int
-) -> tuple[Embedder, Plan, Embedder | None]:
-    """The embedder to use, and how; and one for an image that comes alone, if one on all threads
-    is faster then. ``load``: one that runs on that many threads.
+) -> tuple[Embedder, Plan]:
+    """The embedder to use, and how. ``load``: one that runs on that many threads.
 
-    Takes a dozen passes; more than one CPU adds up to 0.8 s.
+    Takes a dozen passes; more than one CPU adds up to 0.4 s.
     """
     embedder = load(1)
     images = np.zeros((embedder.manifest.batch or max(_SIZES), n_features), np.float32)
@@ -92,15 +90,8 @@ def measured(
                 lambda: _of_threads(threads.map(partial(_of_thread, embedder), batches)),
             )
         if alone.cpu_seconds * _FASTER < abreast.cpu_seconds:
-            lone = _cost(wide, images[:1])
-            return wide, Plan(1, lanes, batch, lone, _cost(wide, images[:batch])), None
-        lone, narrow = _compared(
-            lambda: _of_process(lambda: wide.run(images[:1])),
-            lambda: _of_thread(embedder, images[:1]),
-        )
-        if lone.seconds * _FASTER < narrow.seconds:
-            return embedder, Plan(lanes, 1, batch, single, full), wide
-    return embedder, Plan(lanes, 1, batch, single, full), None
+            return wide, Plan(1, lanes, batch, _cost(wide, images[:1]), _cost(wide, images[:batch]))
+    return embedder, Plan(lanes, 1, batch, single, full)
 
 
 def _cost(embedder: Embedder, images: NDArray[np.float32]) -> Cost:

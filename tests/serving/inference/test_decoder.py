@@ -15,6 +15,7 @@ from PIL import Image
 from errors import BadRequestError, ClientGoneError, OverloadedError
 from images.costs import Cost
 from images.spec import ImageSpec
+from serving.inference.activity import Activity
 from serving.inference.decoder import Decoder
 from tests.servers import ROOT
 from tests.waiting import PATIENCE_SECONDS, until_async
@@ -201,6 +202,20 @@ async def test_a_large_photo_waits_decoded_for_its_copy() -> None:
     decoded = decoder.reduced.take(photo)
     assert decoded is not None
     assert decoded.image.size == (1024, 768)
+
+
+async def test_others_see_that_a_large_photo_is_decoded() -> None:
+    activity = Activity()
+    seen = []
+
+    def make(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        seen.append(activity.is_none)
+        return pixels
+
+    with contextlib.closing(Decoder(4_000_000, 64 * MIB, activity=activity)) as decoder:
+        await decoder.features(large_photo(), REDUCED, later(), present, make=make)
+        await until_async(lambda: activity.is_none, "the end")
+    assert seen == [False]
 
 
 async def test_it_does_not_where_no_copies_are_made(decoder: Decoder) -> None:

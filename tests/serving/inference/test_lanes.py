@@ -7,7 +7,6 @@ import threading
 import time
 import weakref
 from asyncio import Task
-from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
@@ -18,8 +17,10 @@ from numpy.typing import NDArray
 from errors import ClientGoneError, OverloadedError
 from images.spec import ImageSpec
 from models.extractor import Embedder
+from serving.inference.activity import Activity
 from serving.inference.items import LONG_SECONDS
 from serving.inference.lanes import Embedding, Lanes
+from serving.inference.lone import Lone
 from serving.inference.pace import Cost
 from serving.inference.plan import Plan
 from serving.series import ExtractorMetrics
@@ -31,9 +32,11 @@ BAD = 255
 
 
 class FakeEmbedder:
-    """Gives twice the pixels; fails on a batch with a pixel of 255. Waits until it may run."""
+    """Gives twice the pixels; fails on a batch with a pixel of 255. Waits until it may run, and
+    takes some seconds."""
 
-    def __init__(self, held: bool = False) -> None:
+    def __init__(self, held: bool = False, seconds: float = 0.0) -> None:
+        self._seconds = seconds
         self.sizes: list[int] = []
         self.threads: set[int] = set()
         self.at_once = self.most_at_once = 0
@@ -47,6 +50,7 @@ class FakeEmbedder:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         self.may_run.wait(PATIENCE_SECONDS)
+        threading.Event().wait(self._seconds)
         self.at_once -= 1
         if (features == BAD).any():
             raise ValueError("a bad pixel")
@@ -59,13 +63,13 @@ def lanes_of(
     batch: int = 4,
     seconds: float = 0.0,
     lone: FakeEmbedder | None = None,
-    others_idle: Callable[[], bool] = lambda: True,
+    activity: Activity | None = None,
 ) -> Lanes:
     cost = Cost(seconds, seconds)
     plan = Plan(lanes, 1, batch, cost, Cost(seconds * batch, seconds * batch))
-    all_threads = cast("Embedder | None", lone)
+    all_threads = None if lone is None else Lone(cast("Embedder", lone))
     metrics = ExtractorMetrics("fake:1")
-    return Lanes(cast("Embedder", embedder), plan, metrics, all_threads, others_idle)
+    return Lanes(cast("Embedder", embedder), plan, metrics, all_threads, activity)
 
 
 def photo(value: int) -> NDArray[np.uint8]:
@@ -119,18 +123,35 @@ async def test_a_lone_image_is_run_on_all_threads() -> None:
     assert (await first)[0] == 2.0
     await asyncio.gather(submit(lanes, 3), submit(lanes, 4))
     assert (lone.sizes, usual.sizes) == ([1], [1, 1, 1])
-    await submit(lanes, 5)
-    assert lone.sizes == [1, 1]
+
+
+async def test_lone_images_show_which_way_is_faster() -> None:
+    usual, lone = FakeEmbedder(), FakeEmbedder(seconds=0.02)
+    lanes = lanes_of(usual, lanes=2, lone=lone)
+    for value in range(20):
+        await submit(lanes, value)
+    assert (len(lone.sizes), len(usual.sizes)) == (3, 17)
 
 
 async def test_nobody_is_alone_while_others_use_the_processors() -> None:
-    usual, lone, idle = FakeEmbedder(), FakeEmbedder(), False
-    lanes = lanes_of(usual, lanes=2, lone=lone, others_idle=lambda: idle)
+    usual, lone, activity = FakeEmbedder(), FakeEmbedder(), Activity()
+    lanes = lanes_of(usual, lanes=2, lone=lone, activity=activity)
+    activity.begin()
     await submit(lanes, 1)
     assert (lone.sizes, usual.sizes) == ([], [1])
-    idle = True
+    activity.end()
     await submit(lanes, 2)
     assert (lone.sizes, usual.sizes) == ([1], [1])
+
+
+async def test_others_see_that_a_pass_is_under_way() -> None:
+    embedder, activity = FakeEmbedder(held=True), Activity()
+    task = submit(lanes_of(embedder, activity=activity), 1)
+    await started(embedder)
+    assert not activity.is_none
+    embedder.may_run.set()
+    await task
+    assert activity.is_none
 
 
 @pytest.mark.usefixtures("uncollected")

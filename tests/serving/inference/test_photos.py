@@ -15,6 +15,7 @@ from PIL import Image
 from errors import OverloadedError, RejectedImageError
 from models.store import Store
 from models.version import Version
+from serving.inference.activity import Activity
 from serving.inference.answers import key_of
 from serving.inference.decoder import Decoder
 from serving.inference.extractors import SharedExtractors
@@ -45,7 +46,7 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def shared() -> SharedExtractors:
-    return SharedExtractors(Settings(), lambda: True)
+    return SharedExtractors(Settings(), Activity())
 
 
 def engine(

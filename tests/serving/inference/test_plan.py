@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from models.extractor import Embedder
@@ -55,7 +54,7 @@ def plan_of(
     def load(threads: int) -> Embedder:
         return cast("Embedder", one if threads == 1 else many)
 
-    embedder, plan, _ = measured(load, 4, cpus, most)
+    embedder, plan = measured(load, 4, cpus, most)
     return embedder, plan[:3]
 
 
@@ -100,17 +99,6 @@ def test_passes_that_a_busy_neighbour_holds_up_are_no_slower_for_that() -> None:
     held_up = FakeEmbedder(fixed=_PASS_SECONDS, waits=0.05)
     _, plan = plan_of(held_up, FakeEmbedder(fixed=2 * _PASS_SECONDS), cpus=2)
     assert plan[:2] == (2, 1)
-
-
-@pytest.mark.parametrize(("seconds", "is_for_lone"), [(0.01, True), (0.02, False), (0.1, False)])
-def test_all_threads_for_a_lone_image_if_that_is_faster(seconds: float, is_for_lone: bool) -> None:
-    one = FakeEmbedder(fixed=_PASS_SECONDS, waits=0.02)
-    many = FakeEmbedder(fixed=_PASS_SECONDS, waits=seconds)
-    loaded = cast("list[Embedder]", [one, many])
-    embedder, plan, lone = measured(lambda threads: loaded[threads > 1], 4, 2, 64)
-    # Side by side the others give as many.
-    assert (embedder, plan.lanes) == (loaded[0], 2)
-    assert (lone is loaded[1]) is is_for_lone
 
 
 def test_there_are_not_more_lanes_than_memory_is_for() -> None:

@@ -1,0 +1,62 @@
+"""Whether the processors have anything to do: here, or in another worker of this server.
+
+An image that comes alone may have all of them. What a worker is at, the others see in a file that
+all of them map, a byte for each: to ask takes a quarter of a microsecond, and nobody waits.
+"""
+
+import mmap
+from pathlib import Path
+from typing import Final, Self
+
+import internals
+import internals_metrics
+
+_FILE: Final = "activity"
+_SIZE: Final = 4096
+"""More than there are workers; of two that shared a place, neither would see the other."""
+
+_MOST: Final = 255
+
+
+class Activity:
+    """What one worker is at; its methods run in the event loop."""
+
+    def __init__(self, path: Path | None = None, number: int = 0) -> None:
+        """``path``: of the file, None without other workers; ``number``: of this one, which
+        whoever replaces it has too."""
+        self._bytes: mmap.mmap | bytearray = bytearray(1) if path is None else _mapped(path)
+        self._at = number % len(self._bytes)
+        self._count = 0
+        # One that was killed at work has left its byte.
+        self._write()
+
+    @classmethod
+    def of_this_worker(cls) -> Self:
+        number, folder = internals.worker_number(), internals_metrics.folder()
+        if number is None or folder is None:
+            return cls()
+        return cls(folder / _FILE, number)
+
+    @property
+    def is_none(self) -> bool:
+        """Whether nobody decodes a large image, or runs an extractor."""
+        return not self._bytes[:].strip(b"\0")
+
+    def begin(self) -> None:
+        self._count += 1
+        self._write()
+
+    def end(self) -> None:
+        self._count -= 1
+        self._write()
+
+    def _write(self) -> None:
+        self._bytes[self._at] = min(self._count, _MOST)
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    with path.open("ab") as made:
+        # Zeros, whoever comes first.
+        made.truncate(_SIZE)
+    with path.open("r+b") as file:
+        return mmap.mmap(file.fileno(), _SIZE)
