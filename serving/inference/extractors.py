@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from functools import partial
 from weakref import WeakValueDictionary
 
 import internals
@@ -50,7 +51,7 @@ class SharedExtractors:
         cpus = cpus_of_worker(settings)
         embedder, plan = measured(load, n_features, cpus, settings.max_batch_size)
         threads = min(internals.available_cpus(), MAX_LANES)
-        lone = Lone(load(threads)) if threads > plan.threads else None
+        lone = Lone(partial(load, threads)) if threads > plan.threads else None
         logger.info(
             "an extractor was loaded",
             extra=fields(

@@ -93,7 +93,7 @@ class Lanes:
         """Give back the memory that larger batches have taken."""
         self.embedder.shrink()
         if self._lone is not None:
-            self._lone.embedder.shrink()
+            self._lone.shrink()
 
     @property
     def expected_seconds(self) -> float:
@@ -172,8 +172,7 @@ class Lanes:
                 return
             self._metrics.began(len(items), waited)
             lone = self._lone if waiting == 1 and self._activity.is_none else None
-            all_threads = lone is not None and lone.chooses_all_threads()
-            embedder = lone.embedder if lone is not None and all_threads else self.embedder
+            embedder = (lone and lone.choose()) or self.embedder
             try:
                 passing = loop.run_in_executor(self._threads, self._pass, embedder, items)
             except RuntimeError:  # the interpreter ends
@@ -182,7 +181,7 @@ class Lanes:
             self._free -= 1
             self._running += len(items)
             self._activity.begin()
-            passing.add_done_callback(partial(self._passed, loop, lone, all_threads, items))
+            passing.add_done_callback(partial(self._passed, loop, embedder, lone, items))
 
     def _take(self, most: int) -> tuple[list[_Photo], float]:
         first, second = self._queue, self._of_batches
@@ -212,8 +211,8 @@ class Lanes:
     def _passed(
         self,
         loop: asyncio.AbstractEventLoop,
+        embedder: Embedder,
         lone: Lone | None,
-        all_threads: bool,
         items: Sequence[_Photo],
         passing: asyncio.Future[_Passed],
     ) -> None:
@@ -226,8 +225,8 @@ class Lanes:
         began, embeddings, seconds = passing.result()
         self._metrics.ended(seconds)
         if lone is not None and self._activity.is_none:
-            lone.learn(seconds, all_threads=all_threads)
-        if not all_threads:
+            lone.learn(seconds, embedder)
+        if embedder is self.embedder:
             # Those who wait, wait for passes like this one.
             self._pace.learn(len(items), seconds)
         ran(items, Run(self._about, len(items), began, seconds))

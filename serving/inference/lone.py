@@ -1,14 +1,20 @@
 """An image that comes alone: on all threads, if that is faster than on one.
 
 Which it is depends on what else the machine does, so it is learned from the images that come alone,
-and not once, when a server starts and all of its workers are busy.
+and not once, when a server starts and all of its workers are busy. Who has none of these does
+without the 34 MB that another session takes.
 """
 
+import logging
 import statistics
+import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from models.extractor import Embedder
+
+logger = logging.getLogger("pupila.extractors")
 
 # All threads take more of the processors than one, for nothing if they are hardly faster.
 _FASTER: Final = 1.2
@@ -20,31 +26,50 @@ _AGAIN: Final = 128
 
 
 class Lone:
-    """``embedder``: one that runs on all threads."""
+    """Loads an embedder for all threads once some images have come alone. But for the loading, it
+    is used in the event loop."""
 
-    def __init__(self, embedder: Embedder) -> None:
-        self.embedder = embedder
+    def __init__(self, load: Callable[[], Embedder]) -> None:
+        self._load = load
+        self._loading: threading.Thread | None = None
+        self.embedder: Embedder | None = None
         self._wide = deque[float](maxlen=_REMEMBERED)
         self._narrow = deque[float](maxlen=_REMEMBERED)
         self._since = 0
 
-    def chooses_all_threads(self) -> bool:
-        """For the next one."""
-        if len(self._wide) < _REMEMBERED or len(self._narrow) < _REMEMBERED:
-            return len(self._wide) <= len(self._narrow)
-        self._since += 1
-        if self._since >= _AGAIN:
-            self._since = 0
-            return not self.is_faster
-        return self.is_faster
+    def choose(self) -> Embedder | None:
+        """What the next one runs on; None for what others do."""
+        if self.embedder is None:
+            if self._loading is None and len(self._narrow) == _REMEMBERED:
+                self._loading = threading.Thread(target=self._open, name="lone", daemon=True)
+                self._loading.start()
+            return None
+        return self.embedder if self._takes_all() else None
+
+    def learn(self, seconds: float, embedder: Embedder) -> None:
+        """How long one took, on what was chosen or on what others do."""
+        (self._wide if embedder is self.embedder else self._narrow).append(seconds)
+
+    def shrink(self) -> None:
+        if self.embedder is not None:
+            self.embedder.shrink()
 
     @property
-    def is_faster(self) -> bool:
+    def _is_faster(self) -> bool:
         """Whether all threads were, of late."""
-        if not self._wide or not self._narrow:
-            return True
         return statistics.median(self._wide) * _FASTER < statistics.median(self._narrow)
 
-    def learn(self, seconds: float, *, all_threads: bool) -> None:
-        """How long one took, that came alone and stayed alone."""
-        (self._wide if all_threads else self._narrow).append(seconds)
+    def _takes_all(self) -> bool:
+        if len(self._wide) < _REMEMBERED:
+            return True
+        self._since += 1
+        if self._since < _AGAIN:
+            return self._is_faster
+        self._since = 0
+        return not self._is_faster
+
+    def _open(self) -> None:
+        try:
+            self.embedder = self._load()
+        except Exception as error:  # noqa: BLE001 - images are answered as before
+            logger.warning("images that come alone run on one thread: %s", error)

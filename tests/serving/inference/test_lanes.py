@@ -62,14 +62,13 @@ def lanes_of(
     lanes: int = 1,
     batch: int = 4,
     seconds: float = 0.0,
-    lone: FakeEmbedder | None = None,
+    lone: Lone | None = None,
     activity: Activity | None = None,
 ) -> Lanes:
     cost = Cost(seconds, seconds)
     plan = Plan(lanes, 1, batch, cost, Cost(seconds * batch, seconds * batch))
-    all_threads = None if lone is None else Lone(cast("Embedder", lone))
     metrics = ExtractorMetrics("fake:1")
-    return Lanes(cast("Embedder", embedder), plan, metrics, all_threads, activity)
+    return Lanes(cast("Embedder", embedder), plan, metrics, lone, activity)
 
 
 def photo(value: int) -> NDArray[np.uint8]:
@@ -112,36 +111,49 @@ async def test_a_trace_has_the_way_of_an_image() -> None:
     assert queue.ended == batch.began <= inference.began <= inference.ended <= batch.ended
 
 
+async def lone_ones(lanes: Lanes, lone: Lone, images: int = 4) -> None:
+    """So many have come alone, after which there is something that runs on all threads."""
+    for value in range(images):
+        await submit(lanes, value)
+    await until_async(lambda: lone.embedder is not None, "all threads")
+
+
 async def test_a_lone_image_is_run_on_all_threads() -> None:
-    usual, lone = FakeEmbedder(), FakeEmbedder(held=True)
+    usual, wide = FakeEmbedder(), FakeEmbedder(held=True)
+    lone = Lone(lambda: cast("Embedder", wide))
     lanes = lanes_of(usual, lanes=2, lone=lone)
+    await lone_ones(lanes, lone)
     first = submit(lanes, 1)
-    await started(lone)
+    await started(wide)
     # While one is under way, nobody is alone.
     assert (await submit(lanes, 2))[0] == 4.0
-    lone.may_run.set()
+    wide.may_run.set()
     assert (await first)[0] == 2.0
     await asyncio.gather(submit(lanes, 3), submit(lanes, 4))
-    assert (lone.sizes, usual.sizes) == ([1], [1, 1, 1])
+    assert (wide.sizes, usual.sizes) == ([1], [1] * 7)
 
 
 async def test_lone_images_show_which_way_is_faster() -> None:
-    usual, lone = FakeEmbedder(), FakeEmbedder(seconds=0.02)
+    usual, wide = FakeEmbedder(), FakeEmbedder(seconds=0.02)
+    lone = Lone(lambda: cast("Embedder", wide))
     lanes = lanes_of(usual, lanes=2, lone=lone)
+    await lone_ones(lanes, lone)
     for value in range(20):
         await submit(lanes, value)
-    assert (len(lone.sizes), len(usual.sizes)) == (3, 17)
+    assert (len(wide.sizes), len(usual.sizes)) == (3, 21)
 
 
 async def test_nobody_is_alone_while_others_use_the_processors() -> None:
-    usual, lone, activity = FakeEmbedder(), FakeEmbedder(), Activity()
+    usual, wide, activity = FakeEmbedder(), FakeEmbedder(), Activity()
+    lone = Lone(lambda: cast("Embedder", wide))
     lanes = lanes_of(usual, lanes=2, lone=lone, activity=activity)
+    await lone_ones(lanes, lone)
     activity.begin()
     await submit(lanes, 1)
-    assert (lone.sizes, usual.sizes) == ([], [1])
+    assert (wide.sizes, usual.sizes) == ([], [1] * 5)
     activity.end()
     await submit(lanes, 2)
-    assert (lone.sizes, usual.sizes) == ([1], [1])
+    assert (wide.sizes, usual.sizes) == ([1], [1] * 5)
 
 
 async def test_others_see_that_a_pass_is_under_way() -> None:

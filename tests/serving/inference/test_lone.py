@@ -2,48 +2,76 @@
 
 from typing import cast
 
+import pytest
+
 from models.extractor import Embedder
 from serving.inference.lone import Lone
+from tests.waiting import until
 
-
-def lone() -> Lone:
-    return Lone(cast("Embedder", object()))
+ALL, ONE = (cast("Embedder", object()) for _ in range(2))
 
 
 def learned(lone: Lone, wide: float, narrow: float, images: int) -> list[bool]:
-    """The ways that were chosen for so many images, of which each way takes that long."""
+    """Whether all threads were chosen for each of so many images; each way takes that long."""
     chosen = []
     for _ in range(images):
-        chosen.append(lone.chooses_all_threads())
-        lone.learn(wide if chosen[-1] else narrow, all_threads=chosen[-1])
+        embedder = lone.choose() or ONE
+        chosen.append(embedder is ALL)
+        lone.learn(wide if embedder is ALL else narrow, embedder)
     return chosen
 
 
-def test_both_ways_are_tried_first() -> None:
-    assert learned(lone(), 0.005, 0.009, 6) == [True, False] * 3
+def loaded(narrow: float = 0.009) -> Lone:
+    """One that has seen what a thread takes, and has all threads now."""
+    lone = Lone(lambda: ALL)
+    assert not any(learned(lone, 0.0, narrow, 4))
+    until(lambda: lone.embedder is ALL, "all threads")
+    return lone
+
+
+def test_nothing_is_loaded_before_some_have_come_alone() -> None:
+    loads = []
+
+    def load() -> Embedder:
+        loads.append(ALL)
+        return ALL
+
+    learned(Lone(load), 0.0, 0.009, 3)
+    assert not loads
 
 
 def test_all_threads_if_that_is_faster() -> None:
-    assert learned(lone(), 0.005, 0.009, 106)[6:] == [True] * 100
+    assert learned(loaded(), 0.005, 0.009, 100) == [True] * 100
 
 
 def test_one_if_all_threads_are_hardly_faster() -> None:
-    assert learned(lone(), 0.008, 0.009, 106)[6:] == [False] * 100
+    assert learned(loaded(), 0.008, 0.009, 100) == [True] * 3 + [False] * 97
 
 
 def test_the_slower_way_is_tried_again_now_and_then() -> None:
-    assert sum(learned(lone(), 0.005, 0.009, 1006)[6:]) == 1000 - 1000 // 128
+    assert sum(learned(loaded(), 0.005, 0.009, 1003)) == 1003 - 1000 // 128
 
 
 def test_a_neighbour_that_is_gone_is_noticed() -> None:
-    one = lone()
-    assert not any(learned(one, 0.03, 0.009, 106)[6:])
-    learned(one, 0.005, 0.009, 2 * 128)
-    assert one.is_faster
+    lone = loaded()
+    assert not any(learned(lone, 0.03, 0.009, 100)[3:])
+    learned(lone, 0.005, 0.009, 2 * 128)
+    assert all(learned(lone, 0.005, 0.009, 20))
 
 
 def test_a_single_long_run_changes_nothing() -> None:
-    one = lone()
-    learned(one, 0.005, 0.009, 6)
-    one.learn(0.5, all_threads=True)
-    assert one.is_faster
+    lone = loaded()
+    learned(lone, 0.005, 0.009, 3)
+    lone.learn(0.5, ALL)
+    assert lone.choose() is ALL
+
+
+def test_what_cannot_be_loaded_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    def load() -> Embedder:
+        raise MemoryError("no room")
+
+    lone = Lone(load)
+    learned(lone, 0.0, 0.009, 4)
+    until(lambda: caplog.messages, "a warning")
+    assert not any(learned(lone, 0.0, 0.009, 20))
+    assert caplog.messages == ["images that come alone run on one thread: no room"]
