@@ -70,6 +70,9 @@ class Lone:
 
     def _open(self) -> None:
         try:
-            self.embedder = self._load()
+            embedder = self._load()
+            # Of the batch of golden images that it has run.
+            embedder.shrink()
+            self.embedder = embedder
         except Exception as error:  # noqa: BLE001 - images are answered as before
             logger.warning("images that come alone run on one thread: %s", error)

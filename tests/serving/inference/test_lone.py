@@ -8,7 +8,13 @@ from models.extractor import Embedder
 from serving.inference.lone import Lone
 from tests.waiting import until
 
-ALL, ONE = (cast("Embedder", object()) for _ in range(2))
+
+class FakeEmbedder:
+    def shrink(self) -> None:
+        """Has taken nothing."""
+
+
+ALL, ONE = (cast("Embedder", FakeEmbedder()) for _ in range(2))
 
 
 def learned(lone: Lone, wide: float, narrow: float, images: int) -> list[bool]:
