@@ -116,10 +116,10 @@ def trials(
         others = [runtime.run(features).scores for runtime in runtimes]
         return own.argmax(axis=1) == production.indices, disagreement(own, *others)
 
-    accuracy = float(answers(production.pixels)[0].mean())
+    accuracy = float(answers(production.pixels[:])[0].mean())
     rng = np.random.default_rng(seed)
     for shift in shifts:
-        right, disagreeing = answers(shift.apply(production.pixels, spec, rng))
+        right, disagreeing = answers(shift.apply(production.pixels[:], spec, rng))
         drop = accuracy - _accuracy(right, shift, production, rng)
         for size in WINDOWS:
             found = [

@@ -53,7 +53,7 @@ def rows(recipe: str, seed: int, windows: int) -> list[list[str]]:
     rng = np.random.default_rng(seed)
     found = []
     for name in ("nothing", *CHOSEN):
-        pixels = production.pixels
+        pixels = production.pixels[:]
         if name != "nothing":
             pixels = BY_NAME[name].apply(pixels, spec, rng)
         features = spec.features(pixels)

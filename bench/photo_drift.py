@@ -117,8 +117,9 @@ def _rows(version: Version, unseen: Dataset, others: Dataset) -> list[list[str]]
     detector = DriftDetector(settings).fit(
         reference, seen_spec(version.manifest), version.manifest.labels, honest.familiarity
     )
-    kinds = {name: (change(unseen.pixels, spec), unseen.targets) for name, change in SHIFTS.items()}
-    kinds["on photos of nature"] = (others.pixels, others.targets)
+    images = unseen.pixels[:]
+    kinds = {name: (change(images, spec), unseen.targets) for name, change in SHIFTS.items()}
+    kinds["on photos of nature"] = (others.pixels[:], others.targets)
     some = unseen.targets != "animals"
     kinds["no animals"] = (unseen.pixels[some], unseen.targets[some])
     rows = []

@@ -157,7 +157,7 @@ def digits(recipe_name: str, seed: int, share: float = 0.5) -> Population:
         rows = rng.integers(len(held), size=count)
         return noisy(held.pixels[rows], rng), held.indices[rows]
 
-    pixels = noisy(parts.train.pixels, np.random.default_rng([seed, 1]))
+    pixels = noisy(parts.train.pixels[:], np.random.default_rng([seed, 1]))
     return _trained("digits", recipe_name, replace(parts.train, pixels=pixels), seed, draw)
 
 
@@ -186,7 +186,7 @@ def _trained(
     estimator.fit(features, data.targets)
     runtime = OnnxRuntime(convert(estimator, data.spec.n_features).model)
     mean, main = principal_components(features, seed)
-    near = Neighbours.of(data.pixels, data.spec)
+    near = Neighbours.of(data.pixels[:], data.spec)
     return Population(
         f"{name}, {recipe_name}",
         data.spec,
@@ -195,6 +195,6 @@ def _trained(
         mean,
         main,
         near,
-        near.among(data.pixels),
+        near.among(data.pixels[:]),
         draw,
     )

@@ -78,7 +78,7 @@ def main(folder: Path, seeds: int, holdout: float, output: Path) -> None:
             first, second = (accuracy(fitted(*pair, holdout, seed)) for pair in pairs)
             results.append((first, second))
             click.echo(f"seed {seed}: float {first[0]:.3f}, int8 {second[0]:.3f}", err=True)
-        times = milliseconds((whole, small), dataset.pixels)
+        times = milliseconds((whole, small), dataset.pixels[:])
         sizes = [len(one.read(EXTRACTOR_GRAPH)) / 1e6 for one in (whole, small)]
     rows = []
     for place, name in enumerate(("float", "int8")):

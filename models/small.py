@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from images.spec import ImageSpec
+from models.pixels import Pixels
 
 SIDE: Final = 32
 _CHUNK: Final = 64
@@ -22,7 +23,7 @@ def small_spec(spec: ImageSpec) -> ImageSpec:
     return ImageSpec(mode=spec.mode, width=min(spec.width, SIDE), height=min(spec.height, SIDE))
 
 
-def small_copies(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.uint8]:
+def small_copies(pixels: Pixels, spec: ImageSpec) -> NDArray[np.uint8]:
     """uint8 [N, G] of uint8 [N, F] in the size of ``spec``: the mean of each block and channel."""
     small = small_spec(spec)
     rows, columns = _edges(spec.height, small.height), _edges(spec.width, small.width)

@@ -9,15 +9,14 @@ by its SHA-256, and counted as missing.
 import contextlib
 import fcntl
 import hashlib
-import json
 import logging
 import os
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,22 +25,16 @@ from errors import ImageError, ModelError
 from images.spec import ImageSpec
 from models.embedding_cache import forget_embeddings
 from models.files import read_regular
+from models.image_list import FILE, PIXELS, Entry, Form, ImageList, Side
 from models.manifest import Label
+from models.pixels import Pixels, Row, is_large, stacked
+from models.spill import Content, Spill, content_of
 from models.staging import sync
 from settings import settings
 
 logger = logging.getLogger("pupila.store")
 
-Side = Literal["train", "holdout", "aside"]
-"""Of the split: trained on, held out, or kept without being used, such as a suspected label error.
-"""
-
-Form = Literal["file", "pixels"]
-_FILE: Final[Form] = "file"
-_PIXELS: Final[Form] = "pixels"
-
 _NAME: Final = "pupila-training-images"
-_MAX_LIST_BYTES: Final = 2**30
 # A list is written before its version is visible, so one without a version may be that of a
 # version that is being saved.
 _ABANDONED_AFTER_SECONDS: Final = 24 * 3600
@@ -52,15 +45,16 @@ class TrainingSet:
     """The N images of a training, those held out included.
 
     ``pixels``: uint8 [N, F] at the spec's size; ``files``: the bytes of an image's file where these
-    are fewer, else None; ``sources``: SHA-256 of the recorded image that it was made from, empty
-    for any other; ``missing``: images that are listed but can no longer be read.
+    are fewer, else None, on disk where the pixels are; ``sources``: SHA-256 of the recorded image
+    that it was made from, empty for any other; ``missing``: images that are listed but can no
+    longer be read.
     """
 
     spec: ImageSpec
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
     labels: tuple[Label, ...]
     sides: tuple[Side, ...]
-    files: tuple[bytes | None, ...] | None = None
+    files: tuple[Content | None, ...] | None = None
     sources: tuple[str, ...] | None = None
     missing: int = 0
 
@@ -74,19 +68,6 @@ class Forgotten:
 
     images: int
     versions: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Entry:
-    sha256: str
-    form: Form
-    label: Label
-    side: Side
-    source: str
-
-    @classmethod
-    def of(cls, fields: list[Any]) -> Self:
-        return cls(*fields)
 
 
 class TrainingImages:
@@ -130,28 +111,37 @@ class TrainingImages:
         """Whether there is a list of a version's images; some may be damaged."""
         return self._list_of(name, version).exists()
 
-    def read(self, name: str, version: str) -> TrainingSet | None:
-        """The images of a version; None if none were kept. Raises ModelError for a list of them
-        that cannot be read."""
-        listed = self._read_list(self._list_of(name, version))
+    def read(self, name: str, version: str, more: int = 0) -> TrainingSet | None:
+        """The images of a version; None if none were kept. They are on disk if, with so many
+        ``more``, they are too many for memory. Raises ModelError for a list of them that cannot be
+        read, or if there is no room."""
+        listed = ImageList.read(self._list_of(name, version))
         if listed is None:
             return None
-        spec, entries = listed
-        found: list[tuple[_Entry, NDArray[np.uint8], bytes | None]] = []
-        for entry in entries:
+        spec, width = listed.spec, listed.spec.n_features
+        spill = None
+        if is_large(len(listed.entries) + more, width):
+            size = (len(listed.entries) + more) * width
+            size += sum(self._size(one) for one in listed.entries if one.form == FILE)
+            spill = Spill(f"The training images of {name}:{version}", size)
+        entries: list[Entry] = []
+        rows: list[Row] = []
+        contents: list[Content | None] = []
+        for entry in listed.entries:
             pixels, file = self._image(entry, spec)
-            if pixels is not None:
-                found.append((entry, pixels, file))
+            if pixels is None:
+                continue
+            entries.append(entry)
+            rows.append(pixels if spill is None else spill.add(pixels))
+            contents.append(file if spill is None or file is None else spill.add(file))
         return TrainingSet(
             spec=spec,
-            pixels=np.array([pixels for _, pixels, _ in found], np.uint8).reshape(
-                len(found), spec.n_features
-            ),
-            labels=tuple(entry.label for entry, _, _ in found),
-            sides=tuple(entry.side for entry, _, _ in found),
-            files=tuple(file for _, _, file in found),
-            sources=tuple(entry.source for entry, _, _ in found),
-            missing=len(entries) - len(found),
+            pixels=stacked(rows, width),
+            labels=tuple(entry.label for entry in entries),
+            sides=tuple(entry.side for entry in entries),
+            files=tuple(contents),
+            sources=tuple(entry.source for entry in entries),
+            missing=len(listed.entries) - len(entries),
         )
 
     def forget(self, sources: Collection[str]) -> Forgotten:
@@ -164,16 +154,15 @@ class TrainingImages:
         try:
             with self._locked():
                 for path in self._all_lists():
-                    listed = self._read_list(path)
+                    listed = ImageList.read(path)
                     if listed is None:
                         continue
-                    spec, entries = listed
-                    gone = {entry.sha256 for entry in entries if entry.source in wanted}
+                    gone = {one.sha256 for one in listed.entries if one.source in wanted}
                     if gone:
                         images |= gone
                         versions.append(f"{path.parent.name}:{path.stem}")
-                        kept = [entry for entry in entries if entry.source not in wanted]
-                        self._write_list(path, spec, kept)
+                        kept = [one for one in listed.entries if one.source not in wanted]
+                        self._replace(path, ImageList(listed.spec, kept).dump())
                 self._sweep()
         except OSError as error:
             raise ModelError(f"{self._root} cannot be written: {error.strerror}.") from error
@@ -183,41 +172,40 @@ class TrainingImages:
 
     def _keep(self, name: str, version: str, images: TrainingSet, limit: int) -> None:
         sources = images.sources or ("",) * len(images)
-        files = images.files or (None,) * len(images)
-        entries: list[_Entry] = []
-        contents: dict[str, bytes] = {}
+        entries: list[Entry] = []
+        rows: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         for row, label in enumerate(images.labels):
-            file, form = files[row], _FILE
-            if file is None or len(file) >= images.spec.n_features:
-                file, form = images.pixels[row].tobytes(), _PIXELS
-            sha256 = hashlib.sha256(file).hexdigest()
-            contents[sha256] = file
-            entries.append(_Entry(sha256, form, label, images.sides[row], sources[row]))
+            content, form = _content(images, row)
+            sha256 = hashlib.sha256(content).hexdigest()
+            rows[sha256], sizes[sha256] = row, len(content)
+            entries.append(Entry(sha256, form, label, images.sides[row], sources[row]))
         try:
             with self._locked():
                 self._sweep()
                 known = self._sizes()
-                new = {sha256: file for sha256, file in contents.items() if sha256 not in known}
-                total = sum(known.values()) + sum(map(len, new.values()))
+                new = {sha256: row for sha256, row in rows.items() if sha256 not in known}
+                total = sum(known.values()) + sum(sizes[sha256] for sha256 in new)
                 if total > limit:
                     raise ModelError(
                         f"with them there would be {total:,} bytes of training images, and the "
                         f"limit is {limit:,}: raise PUPILA_TRAINING_IMAGES_BYTES, or delete "
                         "versions"
                     )
-                self._write(new)
-                self._write_list(self._list_of(name, version), images.spec, entries)
+                self._write(images, new)
+                listed = ImageList(images.spec, entries)
+                self._replace(self._list_of(name, version), listed.dump())
         except OSError as error:
             raise ModelError(f"{self._root} cannot be written: {error.strerror}") from error
 
     def _image(
-        self, entry: _Entry, spec: ImageSpec
+        self, entry: Entry, spec: ImageSpec
     ) -> tuple[NDArray[np.uint8] | None, bytes | None]:
         with contextlib.suppress(OSError, ImageError):
             content = read_regular(self._blob(entry.sha256))
             if hashlib.sha256(content).hexdigest() != entry.sha256:
                 return None, None
-            if entry.form == _FILE:
+            if entry.form == FILE:
                 # With Pillow, which a command that only reads versions does not need.
                 from images.decoding import read_pixels
 
@@ -226,16 +214,18 @@ class TrainingImages:
                 return np.frombuffer(content, np.uint8), None
         return None, None
 
-    def _write(self, contents: dict[str, bytes]) -> None:
-        """What a crash leaves behind is removed by the next ``_sweep``."""
-        for sha256, content in contents.items():
-            self._replace(self._blob(sha256), content)
-        for folder in {self._blob(sha256).parent for sha256 in contents}:
-            sync(folder)
+    def _size(self, entry: Entry) -> int:
+        """0 if it is gone."""
+        with contextlib.suppress(OSError):
+            return self._blob(entry.sha256).stat().st_size
+        return 0
 
-    def _write_list(self, path: Path, spec: ImageSpec, entries: Collection[_Entry]) -> None:
-        fields = [list(vars(entry).values()) for entry in entries]
-        self._replace(path, json.dumps({"spec": spec.model_dump(), "images": fields}).encode())
+    def _write(self, images: TrainingSet, rows: Mapping[str, int]) -> None:
+        """One at a time in memory. What a crash leaves behind is removed by the next ``_sweep``."""
+        for sha256, row in rows.items():
+            self._replace(self._blob(sha256), _content(images, row)[0])
+        for folder in {self._blob(sha256).parent for sha256 in rows}:
+            sync(folder)
 
     def _replace(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -255,8 +245,8 @@ class TrainingImages:
                 path.unlink()
         needed: set[str] = set()
         for path in self._all_lists():
-            listed = self._read_list(path)
-            needed |= {entry.sha256 for entry in listed[1]} if listed else set()
+            listed = ImageList.read(path)
+            needed |= {entry.sha256 for entry in listed.entries} if listed else set()
         for folder in self._blobs.iterdir() if self._blobs.exists() else ():
             for path in folder.iterdir():
                 if path.name not in needed:
@@ -269,19 +259,6 @@ class TrainingImages:
 
     def _all_lists(self) -> list[Path]:
         return sorted(self._lists.glob("*/*.json"))
-
-    def _read_list(self, path: Path) -> tuple[ImageSpec, list[_Entry]] | None:
-        try:
-            fields = json.loads(read_regular(path, _MAX_LIST_BYTES))
-            spec = ImageSpec.model_validate(fields["spec"])
-            return spec, [_Entry.of(entry) for entry in fields["images"]]
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise ModelError(
-                f"{path} cannot be read as a list of training images: delete it, and the version "
-                "has none."
-            ) from error
 
     def _blob(self, sha256: str) -> Path:
         return self._blobs / sha256[:2] / sha256
@@ -296,3 +273,11 @@ class TrainingImages:
         with (self._root / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _content(images: TrainingSet, row: int) -> tuple[bytes, Form]:
+    """What is kept of an image."""
+    file = images.files[row] if images.files else None
+    if file is None or len(file) >= images.spec.n_features:
+        return images.pixels[row].tobytes(), PIXELS
+    return content_of(file), FILE

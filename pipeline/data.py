@@ -16,18 +16,21 @@ from numpy.typing import NDArray
 from errors import PipelineError
 from images.spec import ImageSpec
 from labels import label_key
+from models.image_list import Side
 from models.manifest import Label
 from models.offline.likeness import Likeness
+from models.pixels import Pixels, StoredPixels, joined, row_of
 from models.reference import Reference
 from models.remaking import training_command
 from models.store import Store
-from models.training_images import Side, TrainingSet
+from models.training_images import TrainingSet
 from models.version import Version
 from monitor.quality.image_checks import is_blank
 from pipeline.pool import Pool, pixels_of
 from pipeline.production import LeftOut, Sample, gather
 from pipeline.sides import places
 from records.database import Database
+from records.labelled import newest_labelled
 from settings import Settings
 from train.dataset import Dataset, Split
 
@@ -103,7 +106,8 @@ def assemble(
     """
     rules, manifest = rules or Rules(), champion.manifest
     spec, classes = manifest.image_spec, manifest.labels
-    own = _own(store, champion)
+    records = len(newest_labelled(database, champion.name, 2 * rules.max_images))
+    own = _own(store, champion, records)
     frozen = _own_samples(own, champion, ("holdout",))
     protected = _protected(champion, frozen, spec)
     found = gather(
@@ -113,6 +117,7 @@ def assemble(
         classes,
         2 * rules.max_images,
         accept_new_classes=accept_new_classes,
+        spill=own.pixels.spill if isinstance(own.pixels, StoredPixels) else None,
     )
     pool = Pool([*_own_samples(own, champion, ("train", "aside")), *found.samples], found.left_out)
     # Blank images may be a class of their own.
@@ -154,8 +159,9 @@ def assemble(
     )
 
 
-def _own(store: Store, champion: Version) -> TrainingSet:
-    own = store.training_images.read(champion.name, champion.version)
+def _own(store: Store, champion: Version, records: int) -> TrainingSet:
+    """``records``: how many will be gathered to them."""
+    own = store.training_images.read(champion.name, champion.version, records)
     if own is None or not len(own):
         raise PipelineError(f"{without_images(champion)}.")
     return own
@@ -176,7 +182,7 @@ def _own_samples(own: TrainingSet, champion: Version, sides: tuple[Side, ...]) -
     return [
         Sample(
             f"own {row + 1}",
-            own.pixels[row],
+            row_of(own.pixels, row),
             own.labels[row],
             at,
             file=files[row],
@@ -188,19 +194,17 @@ def _own_samples(own: TrainingSet, champion: Version, sides: tuple[Side, ...]) -
     ]
 
 
-def _protected(champion: Version, frozen: Sequence[Sample], spec: ImageSpec) -> NDArray[np.uint8]:
+def _protected(champion: Version, frozen: Sequence[Sample], spec: ImageSpec) -> Pixels:
     """uint8 [N, F]: whatever the champion is judged by, even where its images are not here."""
     pixels = pixels_of(frozen, spec)
     if champion.manifest.extractor is not None:
         # Its reference has small copies only.
         return pixels
     reference = Reference.load(champion.artifact)
-    return pixels if reference is None else np.concatenate([pixels, reference.pixels])
+    return pixels if reference is None else joined([pixels, reference.pixels])
 
 
-def _hold_out(
-    pool: Pool, protected: NDArray[np.uint8], likeness: Likeness, share: float
-) -> list[Sample]:
+def _hold_out(pool: Pool, protected: Pixels, likeness: Likeness, share: float) -> list[Sample]:
     """Take the images of production that are held out from the pool, oldest first."""
     spec = likeness.spec
     near = likeness.among(pixels_of(pool.samples, spec), protected)
@@ -259,7 +263,7 @@ def _training_set(
 def _joined(parts: Sequence[Dataset], name: str) -> Dataset:
     # Concatenated, the longest of all texts decides their type.
     return Dataset(
-        np.concatenate([part.pixels for part in parts]),
+        joined([part.pixels for part in parts]),
         np.concatenate([part.targets for part in parts]),
         name,
         parts[0].spec,

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from images.spec import ImageSpec
 from labels import label_key
@@ -15,6 +14,7 @@ from models.embedding_cache import EmbeddingCache
 from models.extractor import Extractor
 from models.manifest import Label
 from models.offline.likeness import Likeness
+from models.pixels import Pixels, stacked
 from pipeline.production import LeftOut, Reason, Sample
 from pipeline.sampling import sample
 from pipeline.sides import held_out
@@ -92,7 +92,7 @@ class Pool:
         given = given.astype(np.int64)
         pixels = pixels_of(self.samples, spec)
         if extractor is None:
-            features = spec.features(pixels)
+            features = spec.features(pixels[:])
         else:
             features = embeddings_of(pixels, extractor, EmbeddingCache(extractor))
             recipe = for_features(recipe)
@@ -138,7 +138,6 @@ class Pool:
         return held
 
 
-def pixels_of(samples: Sequence[Sample], spec: ImageSpec) -> NDArray[np.uint8]:
-    """uint8 [N, F]."""
-    stacked = np.array([one.pixels for one in samples], np.uint8)
-    return stacked.reshape(len(samples), spec.n_features)
+def pixels_of(samples: Sequence[Sample], spec: ImageSpec) -> Pixels:
+    """uint8 [N, F], on disk if those of the samples are."""
+    return stacked([one.pixels for one in samples], spec.n_features)

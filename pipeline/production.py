@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from errors import ImageError
 from images.decoding import read_pixels
 from images.spec import ImageSpec
 from labels import label_key
 from models.manifest import Label
+from models.pixels import Row
+from models.spill import Content, Spill
 from records.chunks import chunks
 from records.database import Database
 from records.labelled import newest_labelled
@@ -46,16 +45,17 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Sample:
-    """One usable image. ``pixels``: uint8 [F]; ``source``: SHA-256 of the recorded image that it
-    was made from, else empty; ``random``: whether it was drawn at random to be labelled; ``own``:
-    whether the champion was trained with it at hand."""
+    """One usable image. ``pixels``: uint8 [F]; ``file``: its bytes if they are fewer; maybe both on
+    disk. ``source``: SHA-256 of the recorded image that it was made from, else empty; ``random``:
+    whether it was drawn at random to be labelled; ``own``: whether the champion was trained with it
+    at hand."""
 
     name: str
-    pixels: NDArray[np.uint8]
+    pixels: Row
     label: Label
     at: datetime
     weight: float = 1.0
-    file: bytes | None = None
+    file: Content | None = None
     source: str = ""
     random: bool = False
     own: bool = False
@@ -85,12 +85,13 @@ def gather(
     limit: int,
     *,
     accept_new_classes: bool = False,
+    spill: Spill | None = None,
 ) -> Gathered:
     """The newest labelled records of a model, oldest first, without those that have no agreed label
     or no readable image.
 
     Labels outside ``classes`` are counted in ``new_classes`` and left out unless they are accepted.
-    Raises DatabaseError.
+    ``spill``: where pixels and files are kept, if not in memory. Raises DatabaseError.
     """
     known = {label_key(label): label for label in classes}
     found = Gathered()
@@ -99,7 +100,7 @@ def gather(
             records = read(connection, ids)
         for record in records:
             found.records += 1
-            sample = _sample(record, spec, known, found, accept_new_classes)
+            sample = _sample(record, spec, known, found, accept_new_classes, spill)
             if isinstance(sample, LeftOut):
                 found.left_out.append(sample)
             else:
@@ -114,6 +115,7 @@ def _sample(
     known: dict[tuple[str, Label | None], Label],
     found: Gathered,
     accept_new_classes: bool,
+    spill: Spill | None,
 ) -> Sample | LeftOut:
     name, truth = record.request_id, record.truth
     if truth is None:
@@ -132,13 +134,14 @@ def _sample(
         pixels = read_pixels(record.image, spec)
     except ImageError as error:
         return LeftOut("unreadable", name, label, str(error))
+    file = record.image if len(record.image) < spec.n_features else None
     return Sample(
         name=name,
-        pixels=pixels,
+        pixels=pixels if spill is None else spill.add(pixels),
         label=label,
         at=record.at,
         weight=record.weight or 1.0,
-        file=record.image if len(record.image) < spec.n_features else None,
+        file=file if spill is None or file is None else spill.add(file),
         source=hashlib.sha256(record.image).hexdigest(),
         random=record.drawn == "random",
     )

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.offline.likeness import Likeness
+from models.pixels import Pixels, taken
 from pipeline.production import Sample
 
 Place = Literal["train", "holdout", "neither"]
@@ -20,8 +20,8 @@ def held_out(digest: str, share: float) -> bool:
 
 def places(
     samples: Sequence[Sample],
-    pixels: NDArray[np.uint8],
-    trained: NDArray[np.uint8],
+    pixels: Pixels,
+    trained: Pixels,
     likeness: Likeness,
     share: float,
 ) -> list[Place]:
@@ -45,7 +45,7 @@ def places(
             held = sample.random and held_out(sample.digest, share)
             found.append("holdout" if held else "train")
     held_rows = np.array([place == "holdout" for place in found], dtype=bool)
-    close = likeness.among(pixels, pixels[held_rows])
+    close = likeness.among(pixels, taken(pixels, np.flatnonzero(held_rows)))
     return [
         "neither" if place == "train" and near else place
         for place, near in zip(found, close, strict=True)

@@ -14,6 +14,7 @@ from images.spec import ImageSpec
 from labels import label_key
 from models.manifest import Label, Manifest
 from models.offline.likeness import Likeness
+from models.pixels import taken
 from models.reference import Reference
 from models.runtime import Runtime, head_of, inputs_of
 from models.store import Store
@@ -153,7 +154,8 @@ def _seen(store: Store | None, version: Version, pixels: NDArray[np.uint8]) -> N
     images = store and store.training_images.read(version.name, version.version)
     if not images:
         return np.zeros(len(pixels), dtype=bool)
-    trained = images.pixels[np.array([side == "train" for side in images.sides], dtype=bool)]
+    rows = [row for row, side in enumerate(images.sides) if side == "train"]
+    trained = taken(images.pixels, np.array(rows, np.int64))
     return Likeness.of(trained, images.spec).among(pixels, trained)
 
 

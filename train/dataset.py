@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from errors import DatasetError
 from images.spec import ImageSpec
 from models.manifest import Label
+from models.pixels import Pixels, chunks, taken
+from models.spill import Content
 from train.sides import by_class, by_group, copied, united
 
 OnProgress = Callable[[int, int], None]
@@ -38,13 +40,13 @@ class Dataset:
     the extractor of the training, if there is one.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
     targets: NDArray[np.int64] | NDArray[np.str_]
     name: str
     spec: ImageSpec
     skipped: tuple[Skipped, ...] = ()
     sizes: NDArray[np.int64] | None = None
-    files: tuple[bytes | None, ...] | None = None
+    files: tuple[Content | None, ...] | None = None
     where: tuple[str, ...] | None = None
     held: NDArray[np.bool_] | None = None
     groups: NDArray[np.str_] | None = None
@@ -75,19 +77,20 @@ class Dataset:
     def sha256(self) -> str:
         """Over the shape, the pixels and the labels, in order."""
         digest = hashlib.sha256(f"{self.pixels.shape} {self.targets.dtype.kind}\n".encode())
-        digest.update(np.ascontiguousarray(self.pixels).data)
+        for chunk in chunks(self.pixels):
+            digest.update(chunk.data)
         digest.update("\0".join(map(str, self.targets.tolist())).encode())
         return digest.hexdigest()
 
     def features(self) -> NDArray[np.float32]:
         """float32 [N, n_inputs], what the classifier takes: embeddings, or the image spec's
         features, as serving computes them."""
-        return self.spec.features(self.pixels) if self.embeddings is None else self.embeddings
+        return self.spec.features(self.pixels[:]) if self.embeddings is None else self.embeddings
 
     def take(self, rows: NDArray[np.int64]) -> "Dataset":
-        """A dataset of the given rows."""
+        """A dataset of the given rows; what is on disk stays there."""
         return Dataset(
-            self.pixels[rows],
+            taken(self.pixels, rows),
             self.targets[rows],
             self.name,
             self.spec,

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from cli import counted, printable
 from errors import DatasetError
 from models.offline.comparison import image_digests
+from models.pixels import Pixels
 from train.dataset import Dataset
 
 LISTED: Final = 3
 
 
-def copies_of(pixels: NDArray[np.uint8]) -> NDArray[np.int64] | None:
+def copies_of(pixels: Pixels) -> NDArray[np.int64] | None:
     """int64 [N], equal for equal rows of uint8 [N, F]; None if all of them differ."""
     found = np.unique(np.array(image_digests(pixels), dtype="V16"), return_inverse=True)
     return None if len(found[0]) == len(pixels) else found[1].astype(np.int64)

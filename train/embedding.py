@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.embedding_cache import EmbeddingCache
 from models.extractor import Embedder, Extractor
 from models.offline.comparison import image_digests
+from models.pixels import Pixels
 from train.dataset import Dataset, OnProgress
 
 # Images of one pass: enough to keep a processor busy, few enough for progress that moves.
@@ -38,7 +39,7 @@ def embedded(
 
 
 def embeddings_of(
-    pixels: NDArray[np.uint8],
+    pixels: Pixels,
     extractor: Extractor,
     cache: EmbeddingCache,
     on_progress: OnProgress | None = None,
@@ -82,7 +83,7 @@ def embeddings_of(
 
 
 def _computed(
-    pixels: NDArray[np.uint8],
+    pixels: Pixels,
     rows: NDArray[np.int64],
     embedder: Embedder,
     found: NDArray[np.float32],

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,12 +16,15 @@ from images.files import path_text, read_image
 from images.spec import ImageSpec
 from images.trailer import without_trailer
 from models.manifest import Label
+from models.pixels import Pixels, StoredPixels, is_large, taken
+from models.spill import Content, Spill
 from train.auto_spec import SAMPLE_SIZE, choose_spec
 from train.dataset import Dataset, OnProgress, Skipped
 from train.duplicates import copies_of
-from train.reading.listing import Image, Listing, Row, listed
+from train.reading.listing import Image, Listing, Row, listed, paths
 
 MAX_PIXEL_BYTES: Final = 2 * 2**30
+"""In memory. Of photos for an extractor, more are on disk."""
 
 _CHUNK: Final = 512
 _CHUNK_BYTES: Final = 32 * 2**20
@@ -37,25 +41,27 @@ def load(
     """The images of a listing; those that cannot be read are in ``skipped``.
 
     Without ``spec``, ``choose_spec`` chooses one. Raises DatasetError for a class with fewer than
-    two readable images, or if the pixels would take more than 2 GiB; ``of_extractor``: whether the
-    spec is one that nobody can choose, which the error then does not advise.
+    two readable images, or if the pixels would take more than 2 GiB. ``of_extractor``: whether only
+    embeddings of them are trained on, so that the pixels may be on disk; raises ModelError if they
+    do not fit there.
     """
     rows = listing.rows
     spec = spec or choose_spec(_sample(listing))
-    if len(rows) * spec.n_features > MAX_PIXEL_BYTES:
-        most = f"train on {MAX_PIXEL_BYTES // spec.n_features:,} of them at most"
-        if of_extractor:
-            do = f"{most}, as the extractor takes them in this size"
-        else:
-            do = f"choose a smaller image spec, or {most}"
+    spill = _spill(listing, spec) if of_extractor else None
+    if spill is None and len(rows) * spec.n_features > MAX_PIXEL_BYTES:
         raise DatasetError(
             f"The {len(rows):,} images in {listing.name} would take "
             f"{len(rows) * spec.n_features / 2**30:.1f} GiB as {spec.name}, but the limit is "
-            f"{MAX_PIXEL_BYTES / 2**30:.0f} GiB; {do}."
+            f"{MAX_PIXEL_BYTES / 2**30:.0f} GiB; choose a smaller image spec, or train on "
+            f"{MAX_PIXEL_BYTES // spec.n_features:,} of them at most."
         )
-    pixels = np.empty((len(rows), spec.n_features), dtype=np.uint8)
+    pixels: Pixels
+    if spill is None:
+        pixels = np.empty((len(rows), spec.n_features), dtype=np.uint8)
+    else:
+        pixels = StoredPixels.empty(spill, len(rows), spec.n_features)
     sizes = np.zeros((len(rows), 2), dtype=np.int64)
-    small: list[bytes | None] = [None] * len(rows)
+    small: list[Content | None] = [None] * len(rows)
     notify = on_progress or (lambda _done, _total: None)
     reasons = _read_all(listing.images, spec, pixels, sizes, small, notify)
     readable = np.array([reason is None for reason in reasons], dtype=bool)
@@ -68,7 +74,7 @@ def load(
         if reason is not None
     ]
     if not readable.all():
-        pixels, sizes = pixels[readable], sizes[readable]
+        pixels, sizes = taken(pixels, np.flatnonzero(readable)), sizes[readable]
     return Dataset(
         pixels,
         np.array([row.label for row in kept]),
@@ -83,6 +89,22 @@ def load(
         copies=copies_of(pixels),
         notes=(*listing.notes, *notes),
     )
+
+
+def _spill(listing: Listing, spec: ImageSpec) -> Spill | None:
+    """Where the pixels are too many for memory, room for them and for files that are smaller, as
+    far as these are known before they are read."""
+    count, width = len(listing.rows), spec.n_features
+    if not is_large(count, width):
+        return None
+    files = 0
+    for path in paths(listing.images):
+        # One that is gone or may not be read is told of when it is to be decoded.
+        with suppress(OSError):
+            size = path.stat().st_size
+            files += size if size < width else 0
+    what = f"The {count:,} images in {listing.name}"
+    return Spill(what, count * width + files, count)
 
 
 def _sample(listing: Listing) -> list[Path | bytes]:
@@ -151,13 +173,13 @@ def _check_classes(listing: Listing, kept: list[Row], reasons: list[str | None])
 def _read_all(
     images: Iterable[Image],
     spec: ImageSpec,
-    pixels: NDArray[np.uint8],
+    pixels: Pixels,
     sizes: NDArray[np.int64],
-    small: list[bytes | None],
+    small: list[Content | None],
     on_progress: OnProgress,
 ) -> list[str | None]:
     """Fill ``pixels``, ``sizes`` and ``small``, the files that are smaller than their pixels, row
-    by row; returns why each file is not readable, or None.
+    by row, these on disk if the pixels are; returns why each file is not readable, or None.
 
     Pillow decodes without the GIL. Images are submitted a chunk at a time, so that memory does not
     grow with their number.
@@ -171,7 +193,8 @@ def _read_all(
             encoded = examine(content)
             pixels[row] = encoded.pixels(spec)
             if len(content) < spec.n_features:
-                small[row] = without_trailer(content)
+                file = without_trailer(content)
+                small[row] = pixels.spill.add(file) if isinstance(pixels, StoredPixels) else file
             sizes[row] = encoded.header.width, encoded.header.height
         except ImageError as error:
             return str(error)

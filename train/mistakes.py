@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cli import counted
 from images.spec import ImageSpec
 from models.manifest import Label
+from models.pixels import Pixels
 from train.drawing import INK, TITLE_INCHES, Drawing, reproducible, shortened
 
 SHEET_COLUMNS = 6
@@ -45,7 +46,7 @@ def worst_mistakes(
 
 
 def mistakes_picture(
-    pixels: NDArray[np.uint8],
+    pixels: Pixels,
     truth: NDArray[np.int64],
     probabilities: NDArray[np.floating],
     labels: Sequence[Label],

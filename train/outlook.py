@@ -14,7 +14,7 @@ from cli import counted
 from models.manifest import Interval
 from train.dataset import Dataset
 from train.evaluate import accuracy_of
-from train.mistakes import sheet
+from train.mistakes import SHEET_IMAGES, sheet
 from train.noise import MAX_PROPORTION, out_of_fold, suspects
 from train.tuning import MAX_WORK
 
@@ -105,13 +105,13 @@ class Outlook:
             return None
         tiles = [
             (dataset.pixels[one.row], (one.label, one.looks_like, f"{one.confidence:.0%}"))
-            for one in self.suspects
+            for one in self.suspects[:SHEET_IMAGES]
         ]
         return sheet(
             tiles,
             ("label: ", "looks like: ", "confidence: "),
             dataset.spec,
-            f"{_look(len(tiles))} wrong",
+            f"{_look(len(self.suspects))} wrong",
             "most certain first",
         )
 

@@ -5,15 +5,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cli import counted
 from errors import ModelError
 from models.extractor import Extractor
 from models.extractors import Extractors
 from models.manifest import Quantization
 from models.offline.quantization import compared, quantized
+from models.pixels import Pixels
 from models.store import Store
 from train.dataset import Dataset, OnProgress
 from train.embedding import embedded
@@ -23,7 +21,7 @@ from train.fit import TrainingResult
 def in_int8(
     store: Store,
     extractor: Extractor,
-    pixels: NDArray[np.uint8],
+    pixels: Pixels,
     leftovers: ExitStack | None = None,
 ) -> Extractor:
     """The extractor in int8, saved beside it. ``pixels``: uint8 [N, n_features], images that are

@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from models.image_list import Side
 from models.offline.comparison import image_digests
+from models.pixels import joined, taken
 from models.reference import DIGEST_BYTES, Reference
 from models.small import small_copies
-from models.training_images import Side, TrainingSet
+from models.training_images import TrainingSet
 from train.components import principal_components
 from train.dataset import Split
 from train.nearest import nearest
@@ -54,11 +56,12 @@ def reference_of(
     if held.embeddings is None:
         neighbours, near = nearest(parts, rows, seed, drawn=drawn)
         return Reference(held.pixels[rows], neighbours=neighbours, nearest=near, **common)
-    digests = b"".join(image_digests(held.pixels[rows]))
+    kept = taken(held.pixels, rows)
+    digests = b"".join(image_digests(kept))
     everything = np.concatenate([parts.train.targets, held.targets])
     counts = [(everything == label).sum() for label in parts.train.labels]
     return Reference(
-        small_copies(held.pixels[rows], held.spec),
+        small_copies(kept, held.spec),
         embeddings=np.clip(held.embeddings[rows], -_LARGEST, _LARGEST).astype(np.float16),
         digests=np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES),
         drawn_from=np.array(counts, np.int64) if drawn else None,
@@ -72,7 +75,7 @@ def images_of(parts: Split) -> TrainingSet:
     both = (parts.train, parts.holdout)
     return TrainingSet(
         spec=parts.train.spec,
-        pixels=np.concatenate([part.pixels for part in both]),
+        pixels=joined([part.pixels for part in both]),
         labels=tuple(label for part in both for label in part.targets.tolist()),
         sides=tuple(side for side, part in zip(sides, both, strict=True) for _ in range(len(part))),
         files=tuple(file for part in both for file in part.files or (None,) * len(part)),

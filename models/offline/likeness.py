@@ -15,6 +15,7 @@ from PIL import Image
 from scipy.spatial.distance import cdist, pdist
 
 from images.spec import ImageSpec
+from models.pixels import Pixels
 
 SIDE = 8
 MAX_DIFFERENCE = 4.0
@@ -35,11 +36,11 @@ class Likeness:
     limit: float
 
     @classmethod
-    def of(cls, known: NDArray[np.uint8], spec: ImageSpec) -> Self:
+    def of(cls, known: Pixels, spec: ImageSpec) -> Self:
         """As the images of a version differ among each other; ``known``: uint8 [N, F]."""
         return cls(spec, _largest_difference(known, spec))
 
-    def among(self, pixels: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    def among(self, pixels: Pixels, others: Pixels) -> NDArray[np.bool_]:
         """bool [N]: which of ``pixels``, uint8 [N, F], are nearly one of ``others``, [M, F]."""
         found = np.zeros(len(pixels), dtype=bool)
         if not len(pixels) or not len(others):
@@ -51,7 +52,7 @@ class Likeness:
             found[start : start + len(rows)] = (differences <= self.limit).any(axis=1)
         return found
 
-    def earlier(self, pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    def earlier(self, pixels: Pixels) -> NDArray[np.int64]:
         """int64 [N]: for each image the first before it that is nearly the same, else -1."""
         first = np.full(len(pixels), -1, dtype=np.int64)
         small = thumbnails(pixels, self.spec)
@@ -64,7 +65,7 @@ class Likeness:
         return first
 
 
-def thumbnails(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.float32]:
+def thumbnails(pixels: Pixels, spec: ImageSpec) -> NDArray[np.float32]:
     """float32 [N, T]: each image (uint8 [N, F]) shrunk to 8x8 pixels, in its colors.
 
     A few pixels are enough to distinguish images as people do: Torralba, Fergus and Freeman, 80
@@ -74,7 +75,7 @@ def thumbnails(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.float32
     shape = (spec.height, spec.width) if spec.channels == 1 else (spec.height, spec.width, 3)
     size = (min(SIDE, spec.width), min(SIDE, spec.height))
     if size == (spec.width, spec.height):
-        return pixels.astype(np.float32)
+        return pixels[:].astype(np.float32)
     small = np.empty((len(pixels), size[0] * size[1] * spec.channels), dtype=np.float32)
     for row, image in enumerate(pixels):
         picture = Image.fromarray(image.reshape(shape)).resize(size, Image.Resampling.BOX)
@@ -82,7 +83,7 @@ def thumbnails(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.float32
     return small
 
 
-def _largest_difference(reference: NDArray[np.uint8], spec: ImageSpec) -> float:
+def _largest_difference(reference: Pixels, spec: ImageSpec) -> float:
     """Of two thumbnails that are nearly equal, by how much the images of ``reference`` differ."""
     small = thumbnails(reference[:_SAMPLED], spec)
     if len(small) < 2:

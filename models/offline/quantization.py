@@ -19,6 +19,7 @@ from errors import ConversionError, first_line
 from models.extractor import EXTRACTOR_GRAPH, LICENSE, Embedder, Extractor
 from models.manifest import Quantization
 from models.offline.backbone import Backbone
+from models.pixels import Pixels
 
 CALIBRATED: Final = 128
 """Images whose ranges are taken: with more, our embeddings came no closer."""
@@ -43,7 +44,7 @@ _TIMED: Final = 5
 _QUANTIZED: Final = ("Add", "Clip", "Concat", "Conv", "Gemm", "MatMul", "MaxPool", "Relu")
 
 
-def quantized(extractor: Extractor, pixels: NDArray[np.uint8]) -> Backbone:
+def quantized(extractor: Extractor, pixels: Pixels) -> Backbone:
     """The same network in int8, named as it is with ``-int8``.
 
     ``pixels``: uint8 [N, n_features], images to take the ranges from, of which a part is used.
@@ -105,7 +106,7 @@ def compared(
     )
 
 
-def _chosen(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _chosen(pixels: Pixels) -> NDArray[np.uint8]:
     """Of all of them, evenly: sets are often sorted by class."""
     count = min(CALIBRATED, len(pixels))
     chosen: NDArray[np.uint8] = pixels[np.linspace(0, len(pixels) - 1, count).astype(int)]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from images.spec import ImageSpec
 from models.offline.likeness import Likeness
+from models.pixels import Pixels
 from models.reference import Reference
 from monitor.proportions import Proportion
 from monitor.quality.check import MIN_SAMPLE, Check, CheckedWindow, CheckName, judged, unknown
@@ -111,7 +112,7 @@ def polarity(window: CheckedWindow, reference: Reference | None, spec: ImageSpec
     return window.check("wrong polarity", window.images, rows, text, usual=usual)
 
 
-def is_blank(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def is_blank(pixels: Pixels) -> NDArray[np.bool_]:
     """bool [N]: whether the values, uint8 [N, F], have a standard deviation below 2 of 255."""
     return np.array([image.std() < BLANK_DEVIATION for image in pixels], dtype=bool)
 

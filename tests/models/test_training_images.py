@@ -11,8 +11,11 @@ import pytest
 
 from errors import ModelError
 from images.spec import ImageSpec
+from models.image_list import Side
+from models.pixels import StoredPixels
+from models.spill import content_of
 from models.store import Store
-from models.training_images import Side, TrainingImages, TrainingSet
+from models.training_images import TrainingImages, TrainingSet
 from settings import settings
 from tests.drafts import LinearDraft
 from tests.drawing import flat
@@ -76,10 +79,32 @@ def test_the_smaller_of_file_and_pixels_is_kept(store: Store) -> None:
     assert len(file) < SPEC.n_features
     store.training_images.keep("clf", "a", images(7, file=file))
     assert [path.read_bytes() for path in blobs(store)] == [file]
-    assert read(store).pixels.tolist() == [[7] * SPEC.n_features]
+    assert read(store).pixels[:].tolist() == [[7] * SPEC.n_features]
     assert read(store).files == (file,)
     store.training_images.keep("clf", "b", images(9, file=b"x" * SPEC.n_features))
     assert bytes([9] * SPEC.n_features) in [path.read_bytes() for path in blobs(store)]
+
+
+def test_many_images_are_read_to_disk_and_kept_from_there(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = flat(7, side=16)
+    store.training_images.keep("clf", "a", images(7, file=file))
+    store.training_images.keep("clf", "b", images(1, 2, 3))
+    monkeypatch.setattr("models.pixels.IN_MEMORY", 2 * SPEC.n_features)
+    one, three = read(store, "a"), read(store, "b")
+    assert isinstance(one.pixels, np.ndarray)
+    assert isinstance(three.pixels, StoredPixels)
+    one_of_many = store.training_images.read("clf", "a", more=2)
+    assert one_of_many is not None
+    assert [content_of(content) for content in one_of_many.files or () if content] == [file]
+    before = [path.read_bytes() for path in blobs(store)]
+    store.training_images.drop("clf", "a")
+    store.training_images.drop("clf", "b")
+    store.training_images.keep("clf", "a", one_of_many)
+    store.training_images.keep("clf", "b", three)
+    assert [path.read_bytes() for path in blobs(store)] == before
+    assert read(store, "b").pixels[:].tolist() == images(1, 2, 3).pixels[:].tolist()
 
 
 def test_a_deleted_version_takes_the_images_that_no_other_needs(store: Store) -> None:

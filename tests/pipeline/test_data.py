@@ -5,16 +5,18 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from errors import PipelineError
 from models.offline.likeness import Likeness
+from models.pixels import Pixels
 from models.reference import Reference
 from pipeline.data import Rules, TrainingData, assemble
 from records.labels import NewLabel, add
 from records.windows import window
 from tests.drafts import LinearDraft
 from tests.drawing import flat
-from tests.monitor.production import DIGITS, Pixels
+from tests.monitor.production import DIGITS
 from tests.pipeline.conftest import NOW, Place
 
 # Than the champion was trained, however slow the machine is.
@@ -41,7 +43,7 @@ def names(data: TrainingData, reason: str) -> set[str]:
     return {one.image for one in data.left_out if one.reason == reason}
 
 
-def frozen_pixels(place: Place) -> Pixels:
+def frozen_pixels(place: Place) -> NDArray[np.uint8]:
     reference = Reference.load(place.champion.artifact)
     assert reference is not None
     return reference.pixels

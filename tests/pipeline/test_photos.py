@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from models.embedding_cache import EmbeddingCache
+from models.pixels import StoredPixels
 from models.store import Store
 from models.version import Version
 from monitor.window.version import MonitoredVersion
+from pipeline.data import assemble
 from pipeline.retrain import run
 from records.database import Database
 from records.labels import NewLabel, add
@@ -80,6 +82,25 @@ def test_a_candidate_is_trained_on_the_same_extractor_and_judged(place: Place) -
     verdict = gate(place.champion, challenger, GateRule(), place.database, place.store)
     assert {one.name for one in verdict.holdouts} == {"the champion's holdout", "production"}
     assert verdict.outcome != "refused"
+
+
+def test_many_photos_are_assembled_on_disk_with_the_same_result(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(place, 90, seed=3)
+    first = assemble(place.database, place.store, place.champion)
+    monkeypatch.setattr("models.pixels.IN_MEMORY", 200 * SPEC.n_features)
+    second = assemble(place.database, place.store, place.champion)
+    sides = [(one.train, one.holdout) for one in (first.split("x")[0], second.split("x")[0])]
+    for one, other in zip(*sides, strict=True):
+        assert isinstance(one.pixels, np.ndarray)
+        assert isinstance(other.pixels, StoredPixels)
+        assert one.sha256 == other.sha256
+    assert isinstance(second.images.pixels, StoredPixels)
+    assert np.array_equal(first.images.pixels[:], second.images.pixels[:])
+    assert first.images.sources == second.images.sources
+    assert first.left_out == second.left_out
+    assert first.from_records == second.from_records > 0
 
 
 def test_a_window_is_inspected(place: Place) -> None:

@@ -16,7 +16,7 @@ def labelled(*counts: int) -> Dataset:
 
 def test_the_fingerprint_covers_pixels_and_labels() -> None:
     dataset = labelled(3, 3)
-    pixels = dataset.pixels.copy()
+    pixels = dataset.pixels[:].copy()
     pixels[0, 0] ^= 1
     targets = dataset.targets[::-1].copy()
     others = [

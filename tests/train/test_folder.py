@@ -47,7 +47,7 @@ def test_rows_are_what_serving_reads_in_the_order_of_names(tmp_path: Path) -> No
     dataset = load_folder(tmp_path, spec)
     files = sorted(tmp_path.rglob("*.png"))
     expected = np.stack([read_pixels(file.read_bytes(), spec) for file in files])
-    assert np.array_equal(dataset.pixels, expected)
+    assert np.array_equal(dataset.pixels[:], expected)
     assert dataset.targets.tolist() == [file.parent.name for file in files]
 
 

@@ -26,7 +26,7 @@ def test_the_training_images_are_as_unlike_each_other_as_the_held_out_ones(
     assert len(small) == len(parts.train) < NEIGHBOURS
     assert len(found) == len(digits)
     held, among = found[: len(rows)], found[len(rows) :]
-    expected = Neighbours(small, digits.spec).distances(parts.holdout.pixels)
+    expected = Neighbours(small, digits.spec).distances(parts.holdout.pixels[:])
     np.testing.assert_allclose(held, expected)
     for quantile in (0.5, 0.9, 0.98):
         assert np.quantile(held, quantile) == pytest.approx(np.quantile(among, quantile), rel=0.06)

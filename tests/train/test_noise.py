@@ -43,7 +43,7 @@ def test_planted_errors_of_digits_are_found(digits: Dataset) -> None:
     given = data.indices.copy()
     wrong = rng.permutation(len(given))[: round(0.03 * len(given))]
     given[wrong] = (given[wrong] + rng.integers(1, 10, len(wrong))) % 10
-    probabilities = out_of_fold("logistic", {}, DIGITS.features(data.pixels), given, 0)
+    probabilities = out_of_fold("logistic", {}, DIGITS.features(data.pixels[:]), given, 0)
     assert probabilities is not None
     found, likeliest = suspects(probabilities, given)
     assert found[wrong].mean() >= 0.8

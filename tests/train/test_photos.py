@@ -20,6 +20,7 @@ from models.version import Version
 from monitor.drift.detector import DriftDetector, DriftSettings
 from monitor.window.version import MonitoredVersion
 from rollout import holdouts
+from settings import settings
 from tests.extractors import (
     COLORS,
     DIMENSION,
@@ -262,13 +263,55 @@ def test_an_extractors_name_is_refused_before_the_images_are_read(tmp_path: Path
     assert "'taken-name' is an extractor's name; give the model another." in result.stderr
 
 
-def test_too_many_photos_are_told_how_many_fit(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_that_do_not_fit_the_disk_are_one_sentence(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     saved_extractor(Store(), "limited")
-    monkeypatch.setattr("train.loading.MAX_PIXEL_BYTES", 100 * SPEC.n_features)
+    monkeypatch.setattr("models.pixels.IN_MEMORY", 100 * SPEC.n_features)
+    monkeypatch.setattr("models.spill.LEFT_FREE", 2**60)
     result = run("--data", str(data), "--features", "limited")
     assert result.exit_code == 1
-    assert "train on 100 of them at most, as the extractor takes them in this size" in result.stderr
-    assert "image spec" not in result.stderr
+    assert "Error: The 120 images in colors would take 0.0 GiB of disk in" in result.stderr
+
+
+def test_photos_on_disk_make_the_same_version(
+    data: Path, version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.pixels.IN_MEMORY", 0)
+    monkeypatch.setattr("train.loading.MAX_PIXEL_BYTES", 0)
+    store = Store()
+    before = {one.version for one in store.versions("photo-colors")}
+    result = run(
+        *("--data", str(data), "--features", "photo-net", "--name", "photo-colors"),
+        *("--holdout", "0.5", "--promote", "never"),
+    )
+    assert result.exit_code == 0, result.output
+    (again,) = [one for one in store.versions("photo-colors") if one.version not in before]
+    try:
+        assert not list(settings().home.glob("tmp*"))
+        assert again.manifest.data == version.manifest.data
+        assert again.manifest.metrics == version.manifest.metrics
+        assert again.manifest.files == version.manifest.files
+        lists = [store.training_images.read(one.name, one.version) for one in (version, again)]
+        assert lists[0] is not None
+        assert lists[1] is not None
+        assert np.array_equal(lists[0].pixels[:], lists[1].pixels[:])
+        assert (lists[0].labels, lists[0].sides) == (lists[1].labels, lists[1].sides)
+    finally:
+        store.delete(again)
+
+
+def test_photos_on_disk_are_augmented_and_quantized(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.pixels.IN_MEMORY", 0)
+    saved_extractor(Store(), "disk-net")
+    result = run(
+        *("--data", str(data), "--features", "disk-net", "--name", "disk-colors"),
+        *("--augment", "--quantize", "--max-loss", "1"),
+    )
+    assert result.exit_code == 0, result.output
+    assert Store().versions("disk-colors")[-1].manifest.quantization is not None
 
 
 def test_a_failed_training_leaves_no_extractor_in_int8(data: Path) -> None:

@@ -52,11 +52,22 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class _Chained:
+class Chained:
+    """Images of several places, one after the other."""
+
     parts: Sequence[Iterable[Image]] = field(repr=False)
 
     def __iter__(self) -> Iterator[Image]:
         return chain.from_iterable(self.parts)
+
+
+def paths(images: Iterable[Image]) -> Iterator[Path]:
+    """Those of the images that are files, without reading one, or a table."""
+    if isinstance(images, Chained):
+        for part in images.parts:
+            yield from paths(part)
+    elif isinstance(images, Sequence):
+        yield from (image for image in images if isinstance(image, Path))
 
 
 def joined(listings: Sequence[Listing], name: str | None = None) -> Listing:
@@ -72,7 +83,7 @@ def joined(listings: Sequence[Listing], name: str | None = None) -> Listing:
     return Listing(
         name or "+".join(listing.name for listing in listings),
         tuple(rows),
-        _Chained([listing.images for listing in listings]),
+        Chained([listing.images for listing in listings]),
         tuple(one for listing in listings for one in listing.skipped),
         tuple(dict.fromkeys(note for listing in listings for note in listing.notes)),
     )

@@ -1,9 +1,8 @@
 """Lists of images and labels: CSV, JSON, JSON lines and Parquet, in a folder or by themselves."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +14,7 @@ from models.manifest import Label
 from train.dataset import Skipped
 from train.reading.columns import Chosen, Columns, choose
 from train.reading.layout import is_list
-from train.reading.listing import Image, Listing, Row, Side, listed
+from train.reading.listing import Chained, Image, Listing, Row, Side, listed
 from train.reading.lookup import Lookup
 from train.reading.parquet import ParquetImages, ParquetTable
 from train.reading.text import read_text
@@ -207,15 +206,7 @@ def table_listing(tables: Sequence[Table], folder: Path, name: str) -> Listing:
     if any(row.side for row in sided):
         held = sum(row.side == "holdout" for row in sided)
         notes.append(f"{names}: {held:,} of {len(sided):,} images are held out, as it says.")
-    return Listing(name, tuple(sided), _All(tuple(images)), tuple(skipped), tuple(notes))
-
-
-@dataclass(frozen=True)
-class _All:
-    parts: tuple[Iterable[Image], ...] = field(repr=False)
-
-    def __iter__(self) -> Iterator[Image]:
-        return chain.from_iterable(self.parts)
+    return Listing(name, tuple(sided), Chained(tuple(images)), tuple(skipped), tuple(notes))
 
 
 def _row(entry: Entry, label: Label, file: Path | None, part: Part | None) -> Row:

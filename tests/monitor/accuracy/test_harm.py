@@ -37,7 +37,7 @@ def reference(artifact: Artifact) -> Reference:
 @pytest.fixture(scope="module")
 def pixels(production: Production) -> NDArray[np.uint8]:
     """Images that the version was not trained on."""
-    return production.dataset.pixels
+    return production.dataset.pixels[:]
 
 
 def answers(artifact: Artifact, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,0 +1,65 @@
+"""The list of the images that a version was trained on, as it is kept beside the store."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+from errors import ModelError
+from images.spec import ImageSpec
+from models.files import read_regular
+from models.manifest import Label
+
+Side = Literal["train", "holdout", "aside"]
+"""Of the split: trained on, held out, or kept without being used, such as a suspected label error.
+"""
+
+Form = Literal["file", "pixels"]
+FILE: Final[Form] = "file"
+PIXELS: Final[Form] = "pixels"
+
+_MAX_BYTES: Final = 2**30
+
+
+@dataclass(frozen=True)
+class Entry:
+    """``sha256``: of what is kept of the image, in this ``form``; ``source``: as in
+    ``models.training_images.TrainingSet``."""
+
+    sha256: str
+    form: Form
+    label: Label
+    side: Side
+    source: str
+
+    @classmethod
+    def of(cls, fields: list[Any]) -> Self:
+        return cls(*fields)
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """``spec``: of the pixels that are kept."""
+
+    spec: ImageSpec
+    entries: Sequence[Entry]
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """None if there is no such file. Raises ModelError if it is no such list."""
+        try:
+            fields = json.loads(read_regular(path, _MAX_BYTES))
+            spec = ImageSpec.model_validate(fields["spec"])
+            return cls(spec, [Entry.of(entry) for entry in fields["images"]])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ModelError(
+                f"{path} cannot be read as a list of training images: delete it, and the version "
+                "has none."
+            ) from error
+
+    def dump(self) -> bytes:
+        fields = [list(vars(entry).values()) for entry in self.entries]
+        return json.dumps({"spec": self.spec.model_dump(), "images": fields}).encode()
