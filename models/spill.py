@@ -24,6 +24,8 @@ from settings import settings
 LEFT_FREE: Final = 256 * 2**20
 """For all others that write to this disk: ``PUPILA_HOME`` has the records."""
 
+_MORE_ROOM: Final = "delete something, or let PUPILA_HOME be a folder on a larger disk"
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # File systems that cannot set room aside; a write then says that there is none.
 _CANNOT: Final = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -79,7 +81,10 @@ class Spill:
             raise self._failure(error) from None
 
     def _failure(self, error: OSError) -> ModelError:
-        return ModelError(f"{self._folder} cannot keep the pixels of photos: {error.strerror}.")
+        advice = f"; {_MORE_ROOM}" if error.errno in _FULL else ""
+        return ModelError(
+            f"{self._folder} cannot keep the pixels of photos: {error.strerror}{advice}."
+        )
 
 
 @dataclass(frozen=True)
@@ -112,11 +117,9 @@ def _check_room(folder: Path, what: str, size: int, images: int | None) -> None:
         return
     fits = 0 if images is None else images * free // size
     fewer = f", or train on {fits:,} of them at most" if fits else ""
-    either = "" if fewer else "or "
     raise ModelError(
-        f"{what} would take {size / 2**30:.1f} GiB of disk in {folder} for the time of it, but "
-        f"{free / 2**30:.1f} GiB can be used there: delete something, {either}let PUPILA_HOME be a "
-        f"folder on a larger disk{fewer}."
+        f"{what} need {size / 2**30:.1f} GiB of disk in {folder} while they are in use, and "
+        f"{free / 2**30:.1f} GiB can be used there: {_MORE_ROOM}{fewer}."
     )
 
 

@@ -12,6 +12,11 @@ from errors import ModelError
 from models.spill import Spill, content_of
 from settings import settings
 
+FULL = (
+    "{home} cannot keep the pixels of photos: File too large; delete something, or let PUPILA_HOME "
+    "be a folder on a larger disk."
+)
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -50,30 +55,30 @@ def test_what_does_not_fit_is_one_sentence(home: Path) -> None:
     with pytest.raises(ModelError) as error:
         Spill("The 1,000,000 images in photos", 2**50, 1_000_000)
     text = str(error.value)
-    begin = f"The 1,000,000 images in photos would take 1048576.0 GiB of disk in {home} for"
+    begin = f"The 1,000,000 images in photos need 1048576.0 GiB of disk in {home} while they are in"
     assert text.startswith(begin)
-    assert "GiB can be used there: delete something, let PUPILA_HOME be a folder on a" in text
+    assert "GiB can be used there: delete something, or let PUPILA_HOME be a folder on" in text
     assert text.endswith("of them at most.")
     assert list(home.iterdir()) == []
 
 
 def test_where_no_image_fits_none_is_advised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("models.spill.LEFT_FREE", 2**60)
-    with pytest.raises(ModelError, match="or let PUPILA_HOME be a folder on a larger disk"):
+    with pytest.raises(ModelError, match=r"on a larger disk\.$"):
         Spill("The 3 images in photos", 30, 3)
 
 
 def test_the_room_is_set_aside_before_anything_is_added(home: Path) -> None:
     with files_of_at_most(1_000), pytest.raises(ModelError) as error:
         Spill("The images", 1_001)
-    assert str(error.value) == f"{home} cannot keep the pixels of photos: File too large."
+    assert str(error.value) == FULL.format(home=home)
 
 
 def test_a_disk_that_becomes_full_is_one_sentence(home: Path) -> None:
     spill = Spill("The images", 10)
     with files_of_at_most(10), pytest.raises(ModelError) as error:
         spill.add(bytes(11))
-    assert str(error.value) == f"{home} cannot keep the pixels of photos: File too large."
+    assert str(error.value) == FULL.format(home=home)
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(home: Path) -> None:

@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_said_before_a_file_is_read(
     monkeypatch.setattr("models.pixels.IN_MEMORY", 0)
     monkeypatch.setattr("models.spill.LEFT_FREE", 2**60)
     done: list[int] = []
-    with pytest.raises(ModelError, match=r"images in shapes would take .* of disk in"):
+    with pytest.raises(ModelError, match=r"images in shapes need .* of disk in"):
         load(
             read_sources([folder], Reading()),
             SPEC,

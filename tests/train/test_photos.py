@@ -271,7 +271,7 @@ def test_photos_that_do_not_fit_the_disk_are_one_sentence(
     monkeypatch.setattr("models.spill.LEFT_FREE", 2**60)
     result = run("--data", str(data), "--features", "limited")
     assert result.exit_code == 1
-    assert "Error: The 120 images in colors would take 0.0 GiB of disk in" in result.stderr
+    assert "Error: The 120 images in colors need 0.0 GiB of disk in" in result.stderr
 
 
 def test_photos_on_disk_make_the_same_version(
