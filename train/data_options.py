@@ -102,7 +102,8 @@ class DataChoice:
     def load(self, image_spec: "str | ImageSpec | None", on_progress: "OnProgress") -> "Dataset":
         """The dataset; a spec that is no text is an extractor's, and stays as it is.
 
-        Raises DatasetError, or SpecError for a wrong image spec.
+        Raises DatasetError, SpecError for a wrong image spec, or ModelError if many photos for an
+        extractor do not fit the disk.
         """
         from images.spec import ImageSpec
         from train.auto_spec import for_photos
