@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import DatasetError, ImageError
+from errors import DatasetError, ImageError, ModelError
 from images.decoding import examine
 from images.files import path_text, read_image
 from images.spec import ImageSpec
@@ -104,7 +104,13 @@ def _spill(listing: Listing, spec: ImageSpec) -> Spill | None:
             size = path.stat().st_size
             files += size if size < width else 0
     what = f"The {count:,} images in {listing.name}"
-    return Spill(what, count * width + files, count)
+    try:
+        return Spill(what, count * width + files, count)
+    except ModelError:
+        if count * width > MAX_PIXEL_BYTES:
+            raise
+        # As before there was a file for them, and as for a training on pixels.
+        return None
 
 
 def _sample(listing: Listing) -> list[Path | bytes]:

@@ -84,6 +84,7 @@ def test_what_does_not_fit_is_said_before_a_file_is_read(
 ) -> None:
     monkeypatch.setattr("models.pixels.IN_MEMORY", 0)
     monkeypatch.setattr("models.spill.LEFT_FREE", 2**60)
+    monkeypatch.setattr("train.loading.MAX_PIXEL_BYTES", 1)
     done: list[int] = []
     with pytest.raises(ModelError, match=r"images in shapes need .* of disk in"):
         load(
@@ -93,6 +94,14 @@ def test_what_does_not_fit_is_said_before_a_file_is_read(
             of_extractor=True,
         )
     assert done == []
+
+
+def test_what_fits_into_memory_is_there_if_it_does_not_fit_on_disk(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.pixels.IN_MEMORY", 0)
+    monkeypatch.setattr("models.spill.LEFT_FREE", 2**60)
+    assert isinstance(loaded(folder).pixels, np.ndarray)
 
 
 def test_the_files_that_are_kept_need_room_too(

@@ -269,6 +269,7 @@ def test_photos_that_do_not_fit_the_disk_are_one_sentence(
     saved_extractor(Store(), "limited")
     monkeypatch.setattr("models.pixels.IN_MEMORY", 100 * SPEC.n_features)
     monkeypatch.setattr("models.spill.LEFT_FREE", 2**60)
+    monkeypatch.setattr("train.loading.MAX_PIXEL_BYTES", 100 * SPEC.n_features)
     result = run("--data", str(data), "--features", "limited")
     assert result.exit_code == 1
     assert "Error: The 120 images in colors need 0.0 GiB of disk in" in result.stderr
