@@ -180,8 +180,9 @@ class _Step:
         from records.audit import COMMAND_LINE
         from records.champions import keep
 
-        worse = f"{staged.tag} is certainly worse: it is {compared.summary}"
-        because = worse if self.promote is None else f"{staged.tag} was saved as a candidate"
+        because = f"{staged.tag} was saved as a candidate"
+        if self.promote is None:
+            because = f"{staged.tag} is certainly worse: it is {compared.summary}"
         try:
             with _database() as database:
                 self.kept = keep(

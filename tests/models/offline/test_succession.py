@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from errors import ModelError
+from images.spec import ImageSpec
 from internals import StoredModel
 from models.offline.succession import save, succeed
 from models.store import Store
@@ -73,6 +74,15 @@ def test_a_version_that_may_be_as_good_answers_as_the_newest(store: Store, home:
         "on 66.7%."
     )
     assert not home.exists()
+
+
+def test_a_candidate_that_cannot_be_compared_is_saved(store: Store, home: Path) -> None:
+    first = save(store, GOOD).version
+    other = replace(now(EQUAL), spec=ImageSpec.parse("gray-8x8"))
+    for mode in ("never", "better"):
+        saved = save(store, now(other), mode)
+        assert (saved.outcome, store.champion("clf")) == ("candidate", first)
+        assert "It was not compared with" in saved.lines[1]
 
 
 def test_a_version_that_is_certainly_worse_does_not_answer(store: Store, home: Path) -> None:
