@@ -40,10 +40,12 @@ def given(tensor: Tensor, spec: ImageSpec) -> list[Given]:
 
 def _check_shape(tensor: Tensor, spec: ImageSpec) -> None:
     shape = tensor.shape[1:]
-    whole = (spec.height, spec.width, spec.channels)
-    allowed = [(spec.n_features,), whole]
+    # Features are in the spec's order: in that of pixels they would be another image.
+    order = "HWC" if tensor.name == PIXELS else spec.order
+    sizes_of = {"H": spec.height, "W": spec.width, "C": spec.channels}
+    allowed = [(spec.n_features,), tuple(sizes_of[axis] for axis in order)]
     if spec.channels == 1:
-        allowed.append(whole[:2])
+        allowed.append(tuple(sizes_of[axis] for axis in order if axis != "C"))
     if shape not in allowed:
         shapes = [", ".join(map(str, ("N", *sizes))) for sizes in allowed]
         raise BadRequestError(

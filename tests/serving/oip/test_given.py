@@ -44,6 +44,26 @@ def test_another_shape(spec: str, shape: tuple[int, ...], sentence: str) -> None
         given(Tensor("pixels", shape, content), ImageSpec.parse(spec))
 
 
+@pytest.mark.parametrize(
+    ("spec", "shape"),
+    [("rgb-8x6:chw", (1, 3, 6, 8)), ("rgb-8x6:whc", (1, 8, 6, 3)), ("gray-8x6:whc", (1, 8, 6))],
+)
+def test_features_have_their_own_order_and_pixels_that_of_files(
+    spec: str, shape: tuple[int, ...]
+) -> None:
+    parsed = ImageSpec.parse(spec)
+    pixels = np.random.default_rng(2).integers(0, 256, (1, parsed.n_features), np.uint8)
+    features = parsed.features(pixels).reshape(shape)
+    rows, columns = parsed.height, parsed.width
+    (one,) = given(Tensor("features", shape, features.ravel()), parsed)
+    sent = Tensor("pixels", (1, rows, columns, parsed.channels), pixels.ravel())
+    assert np.array_equal(one.features, given(sent, parsed)[0].features)
+    with pytest.raises(BadRequestError, match="The shape of features must be"):
+        given(Tensor("features", sent.shape, features.ravel()), parsed)
+    with pytest.raises(BadRequestError, match="The shape of pixels must be"):
+        given(Tensor("pixels", shape, pixels.ravel()), parsed)
+
+
 def test_a_png_is_small() -> None:
     spec = ImageSpec.parse("rgb-64x64")
     assert len(png(np.zeros(spec.n_features, np.uint8), spec)) < spec.n_features + 200
