@@ -81,8 +81,9 @@ def import_version(
     """Add the version in a ``.bentomodel`` file to the store, once ``check`` raises nothing.
 
     ``check`` is what finds out whether all files match the manifest and the version answers its
-    golden examples. ``limit``: of the bytes that the archive unpacks to. Raises ModelError or
-    ArtifactError; the store is then unchanged.
+    golden examples. ``limit``: of the bytes that the archive unpacks to. A version that is there,
+    but lacks its extractor, is given that one. Raises ModelError or ArtifactError; the store is
+    then unchanged.
     """
     with store.staging.folder() as folder:
         unpacked = folder / _UNPACKED
@@ -110,8 +111,10 @@ def import_version(
         elif artifact.manifest.extractor != extractor.reference:
             raise ArtifactError(f"{path} contains an extractor that {name}:{version} does not use.")
         check(artifact)
-        if extractor is not None:
-            Extractors(store).adopt(extractor)
+        if extractor is not None and Extractors(store).adopt(extractor):
+            for known in store.versions(name):
+                if known.version == version and known.manifest == manifest:
+                    return known
         return store.publish(StoredModel(name, version, staged))
 
 

@@ -125,15 +125,15 @@ class Extractors:
             self._store.remove(Version(model.name, model.version, path))
         return read_extractor(self._store.publish(model).path)
 
-    def adopt(self, extractor: Extractor) -> Extractor:
-        """Copy one that lies elsewhere into the store, checked, unless it is there undamaged.
+    def adopt(self, extractor: Extractor) -> bool:
+        """Copy one that lies elsewhere into the store, checked; false if it is there undamaged.
 
         Raises ArtifactError if it is not as it was saved, ModelError if the store is not writable.
         """
         name, version = extractor.manifest.name, version_of(extractor.sha256)
         known = self._sound(name, version)
         if known is not None and known.sha256 == extractor.sha256:
-            return known
+            return False
         self.check_name(name)
         extractor.verify()
         with self._store.staging.folder() as folder:
@@ -146,7 +146,8 @@ class Extractors:
             found = (*read_info(staged), version_of(read_extractor(staged).sha256))
             if found != (name, version, version):
                 raise ArtifactError(f"{BENTOML_INFO} of the extractor {name} is of another one.")
-            return self._publish(internals.StoredModel(name, version, staged))
+            self._publish(internals.StoredModel(name, version, staged))
+        return True
 
     def remove(self, extractor: Extractor) -> None:
         """Raises ModelError while a version needs it, or if it is part of a Bento."""

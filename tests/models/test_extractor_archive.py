@@ -1,9 +1,10 @@
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from errors import ArtifactError
+from errors import ArtifactError, ModelError
 from models.archive import export_version, import_version
 from models.backup import backup_store, copy_versions
 from models.extractors import Extractors
@@ -43,6 +44,21 @@ def test_an_extractor_that_is_there_already_stays(store: Store, tmp_path: Path) 
     saved_extractor(other)
     import_version(other, path)
     assert len(Extractors(other).all()) == 1
+
+
+@pytest.mark.parametrize("damage", [shutil.rmtree, lambda path: (path / "extractor.onnx").unlink()])
+def test_an_import_gives_a_version_the_extractor_that_it_lacks(
+    store: Store, tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    version = saved_photos_version(store)
+    wanted = answers(version)
+    path = export_version(store, version, tmp_path)
+    (extractor,) = Extractors(store).all()
+    damage(extractor.path)
+    assert import_version(store, path) == version
+    assert answers(version) == wanted
+    with pytest.raises(ModelError, match="is already in the store"):
+        import_version(store, path)
 
 
 def test_nothing_is_left_of_a_file_with_another_extractor(store: Store, tmp_path: Path) -> None:

@@ -149,8 +149,11 @@ def test_adding_again_mends_what_was_damaged(store: Store, damage: str) -> None:
 def test_adopting_again_mends_what_was_damaged(store: Store, tmp_path: Path) -> None:
     other = Store(tmp_path / "other")
     extractor = saved_extractor(other)
-    damage_graph(Extractors(store).adopt(extractor))
-    Extractors(store).adopt(extractor).verify()
+    assert Extractors(store).adopt(extractor)
+    damage_graph(Extractors(store).get(extractor.tag))
+    assert Extractors(store).adopt(extractor)
+    Extractors(store).get(extractor.tag).verify()
+    assert not Extractors(store).adopt(extractor)
 
 
 def test_one_that_is_as_it_was_stays(store: Store) -> None:
