@@ -3,6 +3,7 @@
 A version never changes once it is saved, so only those are copied that the other store lacks.
 """
 
+import contextlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,8 +56,9 @@ def backup_store(folder: Path, *, create: bool = False) -> Store:
 
 def copy_versions(source: Store, target: Store, names: Sequence[str] = ()) -> Copied:
     """Copy the versions of these models, or of all, that ``target`` lacks, each checked against its
-    manifest, and the training images that it lacks. What cannot be copied is told, and the rest
-    goes on. Raises ModelError."""
+    manifest, the extractor that a version lacks there, and the training images that it lacks. What
+    cannot be copied is told, and the rest goes on. Raises ModelError."""
+    sound: set[str] = set()
     known = {version.tag: version for version in target.versions()}
     copied, present, images, faults, lost = [], [], [], [], []
     for version in source.versions():
@@ -66,10 +68,13 @@ def copy_versions(source: Store, target: Store, names: Sequence[str] = ()) -> Co
         try:
             if copy is None:
                 _copy(version, target)
-            elif (signature := _signature(version.path)) in (b"", _signature(copy.path)):
-                present.append(version.tag)
             else:
-                target.attach(copy, SIGNATURE, signature)
+                signature = _signature(version.path)
+                signed = signature not in (b"", _signature(copy.path))
+                if signed:
+                    target.attach(copy, SIGNATURE, signature)
+                if not _mend(copy, version, target, sound) and not signed:
+                    present.append(version.tag)
         except (ModelError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             faults.append(f"{version.tag}: {str(reason).rstrip('.')}")
@@ -105,6 +110,27 @@ def _copy(version: Version, target: Store) -> None:
             raise ArtifactError(f"{BENTOML_INFO} is of another version")
         read_artifact(staged, target.trusted).verify()
         target.publish(StoredModel(version.name, version.version, staged))
+
+
+def _mend(copy: Version, version: Version, target: Store, sound: set[str]) -> bool:
+    """Copy the extractor that a ``copy`` lacks, or has damaged; says whether it did.
+
+    ``sound``: SHA-256 of those that ``target`` has whole, each of which is read once. Raises as
+    ``_copy``.
+    """
+    wanted = copy.manifest.extractor
+    if wanted is None or wanted.sha256 in sound:
+        return False
+    with contextlib.suppress(ArtifactError):
+        extractor = copy.artifact.extractor()
+        if extractor is not None:
+            extractor.verify()
+            sound.add(wanted.sha256)
+            return False
+    whole = version.artifact.extractor()
+    mended = whole is not None and Extractors(target).adopt(whole)
+    sound.add(wanted.sha256)
+    return mended
 
 
 def _copy_images(version: Version, source: Store, target: Store) -> bool:

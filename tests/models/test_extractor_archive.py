@@ -46,7 +46,12 @@ def test_an_extractor_that_is_there_already_stays(store: Store, tmp_path: Path) 
     assert len(Extractors(other).all()) == 1
 
 
-@pytest.mark.parametrize("damage", [shutil.rmtree, lambda path: (path / "extractor.onnx").unlink()])
+DAMAGES = pytest.mark.parametrize(
+    "damage", [shutil.rmtree, lambda path: (path / "extractor.onnx").write_bytes(b"something else")]
+)
+
+
+@DAMAGES
 def test_an_import_gives_a_version_the_extractor_that_it_lacks(
     store: Store, tmp_path: Path, damage: Callable[[Path], object]
 ) -> None:
@@ -97,3 +102,28 @@ def test_a_backup_has_the_extractor(store: Store, tmp_path: Path) -> None:
     restored = Store(tmp_path / "restored" / "models")
     copy_versions(backup_store(tmp_path / "backup"), restored)
     assert answers(restored.get("colors")) == answers(version)
+
+
+@DAMAGES
+def test_a_restore_brings_back_the_extractor_of_a_version_that_is_there(
+    store: Store, tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    version = saved_photos_version(store)
+    wanted = answers(version)
+    backup = backup_store(tmp_path / "backup", create=True)
+    copy_versions(store, backup)
+    damage(Extractors(store).get("tiny").path)
+    assert copy_versions(backup, store).versions == (version.tag,)
+    assert answers(version) == wanted
+    assert copy_versions(backup, store).present == (version.tag,)
+
+
+def test_an_extractor_that_neither_store_has_is_told(store: Store, tmp_path: Path) -> None:
+    version = saved_photos_version(store)
+    backup = backup_store(tmp_path / "backup", create=True)
+    copy_versions(store, backup)
+    for one in (store, backup):
+        shutil.rmtree(Extractors(one).get("tiny").path)
+    (fault,) = copy_versions(backup, store).faults
+    assert fault.startswith(f"{version.tag}: ")
+    assert "needs the extractor tiny:" in fault
