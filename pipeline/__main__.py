@@ -27,7 +27,9 @@ _model = click.option(
     "--model", default="clf", metavar="NAME", show_default=True, help="The model's name."
 )
 _recipe = click.option(
-    "--recipe", type=click.Choice(RECIPES), help="Instead of the champion's, with its parameters."
+    "--recipe",
+    type=click.Choice((*RECIPES, "lda")),
+    help="Instead of the champion's, with its parameters; lda is for photos.",
 )
 _new_classes = click.option(
     "--accept-new-classes", is_flag=True, help="Learn labels that the champion does not have."

@@ -21,6 +21,7 @@ from models.store import Store
 from models.version import Version
 from pipeline.data import Rules, assemble
 from pipeline.order import Answer, Order, data_name
+from pipeline.recipe import recipe_of
 from records.database import Database
 from records.leases import holder
 from settings import settings
@@ -28,7 +29,6 @@ from train.augmenting import Variants, variants_of
 from train.dataset import Split
 from train.embedding import embedded
 from train.fit import train_parts
-from train.recipes import for_features
 
 _FAILED = 3
 
@@ -59,7 +59,7 @@ def retrain(database: Database, store: Store, order: Order) -> tuple[Version, st
     """The new version, saved, and a sentence on its data. Raises PupilaError."""
     champion = store.get(order.champion)
     manifest = champion.manifest
-    recipe = order.recipe or manifest.recipe
+    recipe = recipe_of(champion, order.recipe)
     if recipe is None:
         raise PipelineError(
             f"{champion.tag} was not made by a recipe: choose one with --recipe, such as svc."
@@ -78,7 +78,6 @@ def retrain(database: Database, store: Store, order: Order) -> tuple[Version, st
     extractor = champion.artifact.extractor()
     variants: Variants | None = None
     if extractor is not None:
-        recipe = for_features(recipe)
         parts = Split(embedded(parts.train, extractor), embedded(parts.holdout, extractor))
         if manifest.augmented:
             variants = variants_of(parts.train, extractor, seed)

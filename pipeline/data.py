@@ -28,6 +28,7 @@ from models.version import Version
 from monitor.quality.image_checks import is_blank
 from pipeline.pool import Pool, pixels_of
 from pipeline.production import LeftOut, Sample, gather
+from pipeline.recipe import recipe_of
 from pipeline.sides import places
 from records.database import Database
 from records.labelled import newest_labelled
@@ -106,6 +107,7 @@ def assemble(
     """
     rules, manifest = rules or Rules(), champion.manifest
     spec, classes = manifest.image_spec, manifest.labels
+    by = recipe_of(champion, recipe)
     records = len(newest_labelled(database, champion.name, 2 * rules.max_images))
     own = _own(store, champion, records)
     frozen = _own_samples(own, champion, ("holdout",))
@@ -129,7 +131,6 @@ def assemble(
     held = _hold_out(pool, protected, likeness, rules.holdout)
     extra = pool.take_new_classes(classes, likeness, rules.holdout)
     pool.sampled(rules.max_images, seed)
-    by = recipe or manifest.recipe
     parameters = manifest.parameters if by == manifest.recipe else {}
     unchecked: str | None = "the champion was made by no recipe"
     _check_enough(pool.samples, classes, champion)

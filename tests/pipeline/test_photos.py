@@ -15,6 +15,7 @@ from models.store import Store
 from models.version import Version
 from monitor.window.version import MonitoredVersion
 from pipeline.data import assemble
+from pipeline.recipe import recipe_of
 from pipeline.retrain import run
 from records.database import Database
 from records.labels import NewLabel, add
@@ -82,6 +83,11 @@ def test_a_candidate_is_trained_on_the_same_extractor_and_judged(place: Place) -
     verdict = gate(place.champion, challenger, GateRule(), place.database, place.store)
     assert {one.name for one in verdict.holdouts} == {"the champion's holdout", "production"}
     assert verdict.outcome != "refused"
+
+
+def test_a_recipe_is_that_for_embeddings(place: Place) -> None:
+    found = [recipe_of(place.champion, chosen) for chosen in (None, "svc", "lda")]
+    assert found == ["logistic-features", "svc-features", "lda-features"]
 
 
 def test_many_photos_are_assembled_on_disk_with_the_same_result(
