@@ -1,5 +1,8 @@
 """How much data there is to train on."""
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -32,3 +35,11 @@ class DataSize(NamedTuple):
 
 UNLIMITED = DataSize(images=1_000_000, rarest=100_000)
 """So much that no parameter is limited."""
+
+
+@contextlib.contextmanager
+def few_images_are_no_regression() -> Iterator[None]:
+    """Without what scikit-learn warns of where most classes have one image to train on."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The number of unique classes is greater")
+        yield

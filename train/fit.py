@@ -19,7 +19,7 @@ from settings import settings
 from train.augmenting import Variants, with_variants
 from train.calibration import bare, is_poor
 from train.confusion import confusion_picture
-from train.data_size import DataSize
+from train.data_size import DataSize, few_images_are_no_regression
 from train.dataset import Dataset, Split, split
 from train.effort import Size, checked_images
 from train.evaluate import calibration_error, evaluate
@@ -31,7 +31,6 @@ from train.reference import images_of, reference_of, reference_rows
 from train.search import Method, SearchResult, search
 from train.tuning import tuned
 from train.verdict import (
-    WITHOUT_CALIBRATION,
     Circumstances,
     is_guessing,
     on_accuracy,
@@ -117,6 +116,7 @@ def train(
     )
 
 
+@few_images_are_no_regression()
 def train_parts(
     parts: Split,
     whole: Dataset,
@@ -198,11 +198,11 @@ def train_parts(
         halves = fit_halves(chosen, values, features, targets, seed)
         held, labels = parts.holdout, parts.train.labels
         truth = np.searchsorted(np.unique(targets), held.targets).astype(np.int64)
-        findings: list[str] = []
-        if is_poor(truth, probabilities, seed):
-            findings.append(on_calibration(calibration_error(truth, probabilities)))
-        if calibrated is None:
-            findings.append(WITHOUT_CALIBRATION)
+        findings = on_calibration(
+            calibration_error(truth, probabilities),
+            is_poor=is_poor(truth, probabilities, seed),
+            is_done=calibrated is not None,
+        )
     metrics = evaluate(labels, truth, probabilities, held.groups)
     features, targets = parts.train.features(), parts.train.targets
     given = whole.held is not None

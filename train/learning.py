@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from cli import counted
+from train.augmenting import Variants
 from train.calibration import bare
 from train.data_size import DataSize
 from train.dataset import OnProgress, Split
@@ -121,8 +122,10 @@ def learning_curve(
     parameters: Mapping[str, Any],
     seed: int,
     on_progress: OnProgress,
+    variants: Variants | None = None,
 ) -> LearningCurve | None:
-    """Of the recipe on more and more of what is trained on; None where even that is too little."""
+    """Of the recipe on more and more of what is trained on, with the copies of each photo where
+    there are ``variants``; None where even that is too little."""
     chosen, features, targets = recipe(recipe_name), parts.train.features(), parts.train.targets
     held, truth = parts.holdout.features(), parts.holdout.targets
     rarest = DataSize.of(targets).rarest
@@ -137,9 +140,14 @@ def learning_curve(
         for draw in range(DRAWS if share < 1 else 1):
             on_progress(number * DRAWS + draw, total)
             rows = _drawn(targets, share, np.random.default_rng([seed, 6, draw]))
-            built = chosen.build(seed, DataSize.of(targets[rows])).set_params(**parameters)
+            inputs, labels = features[rows], targets[rows]
+            if variants is not None:
+                copies = np.isin(variants.rows, rows)
+                inputs = np.concatenate([inputs, variants.embeddings[copies]])
+                labels = np.concatenate([labels, targets[variants.rows[copies]]])
+            built = chosen.build(seed, DataSize.of(labels)).set_params(**parameters)
             with threadpool_limits(1, user_api="blas"):
-                estimator = bare(built).fit(features[rows], targets[rows])
+                estimator = bare(built).fit(inputs, labels)
                 found.append(float((estimator.predict(held) == truth).mean()))
         images.append(len(rows))
         accuracy.append(float(np.mean(found)))

@@ -46,9 +46,9 @@ class Outlook:
     def of(cls, dataset: Dataset, recipe: str, seed: int) -> Self | None:
         """By the recipe's usual parameters; None where a class has too few photos, or all of them
         are so many that it would take minutes."""
-        features, given = dataset.features(), dataset.indices
-        if features.size * len(dataset.labels) > MAX_WORK:
+        if _takes_minutes(dataset):
             return None
+        features, given = dataset.features(), dataset.indices
         probabilities = out_of_fold(recipe, {}, features, given, seed, dataset.groups)
         if probabilities is None:
             return None
@@ -114,6 +114,22 @@ class Outlook:
             f"{_look(len(self.suspects))} wrong",
             "most certain first",
         )
+
+
+def without_outlook(dataset: Dataset) -> list[str]:
+    """A sentence on why there is none of so few photos that there should be one."""
+    if len(dataset) > FEW:
+        return []
+    why = (
+        f"with {len(dataset.labels):,} classes it would take minutes"
+        if _takes_minutes(dataset)
+        else "it takes four photos of each class, and two groups of each if there are groups"
+    )
+    return [f"There is no cross-validation, and no look at the labels: {why}."]
+
+
+def _takes_minutes(dataset: Dataset) -> bool:
+    return dataset.features().size * len(dataset.labels) > MAX_WORK
 
 
 def _look(count: int) -> str:

@@ -10,13 +10,13 @@ from models.extractor import Extractor
 from models.lineage import open_store
 from models.offline.bringing_extractor import chosen
 from models.offline.quantization import check_quantizable
-from train.augmenting import COPIES, variants_of
+from train.augmenting import COPIES, Variants, variants_of
 from train.dataset import Dataset, Split
 from train.embedding import embedded
 from train.fit import TrainingResult
 from train.learning import learning_curve
 from train.near import NearDuplicates
-from train.outlook import Outlook
+from train.outlook import Outlook, without_outlook
 from train.photo_options import PhotoChoice
 from train.progress import Advance
 from train.quantizing import in_int8, quantized_if_as_good
@@ -76,6 +76,8 @@ class Photos:
     say: Callable[[str], None]
     leftovers: ExitStack
     _pictures: dict[str, bytes] = field(default_factory=dict)
+    _trained_on: dict[str, tuple[Split, Variants | None]] = field(default_factory=dict)
+    """By the extractor's hash."""
 
     def prepared(self, dataset: Dataset, recipe: str) -> Dataset:
         """With embeddings, and near-duplicates in groups; what looks wrong is said."""
@@ -92,9 +94,10 @@ class Photos:
             self.say(note)
         dataset = replace(dataset, groups=scenes.groups)
         outlook = Outlook.of(dataset, recipe_of(recipe), self.seed)
+        notes = without_outlook(dataset) if outlook is None else outlook.notes(dataset)
+        for note in notes:
+            self.say(note)
         if outlook is not None:
-            for note in outlook.notes(dataset):
-                self.say(note)
             picture = outlook.picture(dataset)
             if picture is not None:
                 self._pictures[SUSPECTS] = picture
@@ -112,7 +115,7 @@ class Photos:
         else:
             result = self._fitted(fit, dataset, split(dataset), self.extractor)
         if self.choice.learning_curve:
-            result = self._with_curve(result, split(dataset))
+            result = self._with_curve(result)
         pictures = {**result.candidate.pictures, **self._pictures}
         return replace(result, candidate=replace(result.candidate, pictures=pictures))
 
@@ -125,6 +128,7 @@ class Photos:
     ) -> TrainingResult:
         """Trained on the embeddings of ``extractor``, and on those of copies, if asked for."""
         if not self.choice.augment:
+            self._trained_on[extractor.sha256] = parts, None
             return fit(parts, dataset, extractor=extractor)
         variants = variants_of(
             parts.train,
@@ -132,16 +136,22 @@ class Photos:
             self.seed,
             lambda done, total: self.advance(_COPIES, done, total),
         )
+        self._trained_on[extractor.sha256] = parts, variants
         result = fit(parts, dataset, extractor=extractor, variants=variants)
         return replace(result, candidate=replace(result.candidate, augmented=COPIES))
 
-    def _with_curve(self, result: TrainingResult, parts: Split) -> TrainingResult:
+    def _with_curve(self, result: TrainingResult) -> TrainingResult:
+        """Of the embeddings and copies that the version was trained on, so that it ends where the
+        version's own accuracy is."""
+        chosen = result.candidate.extractor or self.extractor
+        parts, variants = self._trained_on[chosen.sha256]
         curve = learning_curve(
             parts,
             result.candidate.recipe or "",
             result.candidate.parameters,
             self.seed,
             lambda done, total: self.advance(_CURVE, done, total),
+            variants,
         )
         if curve is None:
             finding = "There is no learning curve: a class has too few photos to train on fewer."

@@ -118,9 +118,12 @@ def on_holdout(metrics: Metrics, *, given: bool) -> list[str]:
     return [sentence]
 
 
-def on_calibration(error: float) -> str:
-    """``error``: a calibration error of the held-out images that is poor."""
-    return (
-        f"Its probabilities are off by {error:.2f} on average, though they were calibrated on the "
-        "training images where that was possible: do not rely on them."
-    )
+def on_calibration(error: float, *, is_poor: bool, is_done: bool) -> list[str]:
+    """``error``: the calibration error of the held-out images, and whether it ``is_poor``;
+    ``is_done``: whether the probabilities were calibrated."""
+    off = f"Its probabilities are off by {error:.2f} on average"
+    if not is_done:
+        return [*([f"{off}: do not rely on them."] if is_poor else []), WITHOUT_CALIBRATION]
+    if not is_poor:
+        return []
+    return [f"{off}, though they were calibrated on the training images: do not rely on them."]

@@ -1,3 +1,4 @@
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -184,3 +185,13 @@ def test_an_unknown_recipe(digits: Dataset) -> None:
 def test_a_plan_of_no_candidates() -> None:
     with pytest.raises(RecipeError, match="at least one candidate, not 0"):
         SearchPlan(0)
+
+
+def test_two_images_of_each_class_give_no_warning_of_a_regression() -> None:
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (60, 64), np.uint8)
+    labels = np.repeat([f"c{number}" for number in range(30)], 2)
+    dataset = Dataset(pixels, labels, "few", ImageSpec.parse("gray-8x8"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert train(dataset, "logistic", holdout=0.5).metrics.images == 30

@@ -5,8 +5,11 @@ import pytest
 from PIL import Image
 
 from images.spec import ImageSpec
+from train.augmenting import Variants, with_variants
+from train.data_size import DataSize
 from train.dataset import Dataset, Split, split
 from train.learning import LearningCurve, learning_curve
+from train.recipes import recipe
 
 
 def parts(count: int, noise: float, seed: int = 0) -> Split:
@@ -73,3 +76,17 @@ def test_the_title_is_within_the_picture(held: int, exponent: float) -> None:
     pixels = np.asarray(Image.open(io.BytesIO(found.picture())).convert("L"))
     assert pixels[:70, :-20].min() < 100
     assert pixels[:70, -20:].min() == 255
+
+
+def test_a_curve_with_copies_ends_where_the_version_is() -> None:
+    data = parts(200, 0.9)
+    train, held = data.train, data.holdout
+    rows = np.arange(len(train))
+    copies = Variants(train.features()[:, ::-1].copy(), rows)
+    found = learning_curve(data, "lda-features", {}, 0, lambda *_: None, copies)
+    whole = with_variants(train, copies)
+    fitted = recipe("lda-features").build(0, DataSize.of(whole.targets))
+    fitted.fit(whole.features(), whole.targets)
+    assert found is not None
+    assert found.accuracy[-1] == fitted.score(held.features(), held.targets)
+    assert found.images[-1] == len(train)

@@ -5,7 +5,7 @@ import pytest
 
 from images.spec import ImageSpec
 from train.dataset import Dataset
-from train.outlook import Outlook
+from train.outlook import Outlook, without_outlook
 
 SPEC = ImageSpec.parse("rgb-4x4")
 
@@ -20,7 +20,7 @@ def photos(
     given[list(wrong)] = (given[list(wrong)] + 1) % classes
     return Dataset(
         random.integers(0, 256, (count, SPEC.n_features), np.uint8),
-        np.array(["cat", "dog", "owl"])[given],
+        np.array(["cat", "dog", "owl", *map(str, range(classes - 3))])[given],
         "photos",
         SPEC,
         where=tuple(f"photos/{row}.jpg" for row in range(count)),
@@ -83,3 +83,16 @@ def test_a_single_label_that_looks_wrong() -> None:
     data = photos(wrong=(6,))
     notes = "\n".join(outlook_of(data).notes(data))
     assert "1 label looks wrong; it is trained on all the same, so correct the file and" in notes
+
+
+def test_where_there_is_none_it_is_said_why() -> None:
+    few = photos(9)
+    assert Outlook.of(few, "logistic-features", 0) is None
+    assert "it takes four photos of each class" in without_outlook(few)[0]
+    wide = replace(photos(80, classes=20), embeddings=np.zeros((80, 40_000), np.float32))
+    assert Outlook.of(wide, "logistic-features", 0) is None
+    assert "with 20 classes it would take minutes" in without_outlook(wide)[0]
+
+
+def test_of_many_photos_the_holdout_says_enough() -> None:
+    assert without_outlook(replace(photos(1002), embeddings=None)) == []

@@ -1,6 +1,7 @@
 """``python -m train --features``: from a folder and a network to a version all else can use."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from images.spec import ImageSpec
+from models.embedding_cache import EmbeddingCache
 from models.extractors import Extractors
 from models.honest import Honest
 from models.manifest import Manifest
@@ -30,7 +32,11 @@ from tests.extractors import (
     saved_photos_version,
     tiny_graph,
 )
+from train import photos as training_photos
 from train.__main__ import main
+from train.dataset import Split
+from train.embedding import embeddings_of
+from train.learning import LearningCurve, learning_curve
 from train.quantizing import in_int8
 
 
@@ -230,6 +236,30 @@ def test_copies_are_trained_on_in_int8_too(data: Path, version: Version) -> None
     assert made.manifest.quantization is not None
     assert made.manifest.extractor is not None
     assert made.manifest.extractor.name == "photo-net-int8"
+
+
+def test_the_curve_is_of_the_network_that_the_version_has(
+    data: Path, version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curves: list[Split] = []
+
+    def recorded(parts: Split, *rest: Any) -> LearningCurve | None:
+        curves.append(parts)
+        return learning_curve(parts, *rest)
+
+    monkeypatch.setattr(training_photos, "learning_curve", recorded)
+    result = run(
+        *("--data", str(data), "--features", "photo-net", "--name", "photo-small-curve"),
+        *("--learning-curve", "--quantize", "--max-loss", "0.5"),
+    )
+    assert result.exit_code == 0, result.output
+    (made,) = Store().versions("photo-small-curve")
+    extractor = made.artifact.extractor()
+    assert extractor is not None
+    (parts,) = curves
+    small = embeddings_of(parts.train.pixels[:8], extractor, EmbeddingCache(extractor))
+    assert extractor.manifest.name == "photo-net-int8"
+    assert np.array_equal(parts.train.features()[:8], small)
 
 
 def test_copies_are_for_photos(data: Path) -> None:

@@ -85,7 +85,15 @@ def test_a_holdout_too_small_for_drift_is_told() -> None:
 
 
 def test_poor_probabilities_are_told() -> None:
-    assert "off by 0.39 on average" in on_calibration(0.39)
+    (sentence,) = on_calibration(0.39, is_poor=True, is_done=True)
+    assert "off by 0.39 on average, though they were calibrated" in sentence
+    assert on_calibration(0.02, is_poor=False, is_done=True) == []
+
+
+def test_what_is_not_calibrated_is_not_said_to_be() -> None:
+    poor = on_calibration(0.39, is_poor=True, is_done=False)
+    assert "though they were calibrated" not in "".join(poor)
+    assert poor[1:] == on_calibration(0.02, is_poor=False, is_done=False)
 
 
 def test_images_of_few_groups_are_told() -> None:
