@@ -71,9 +71,12 @@ class Fits:
     @classmethod
     def of(cls, tried: Sequence[Fit], chance: float) -> Self:
         """The best has most right, or the least loss of those that have hardly fewer; what was
-        tried first where all is equal."""
+        tried first where all is equal. Where one has all right, the labels are most likely what the
+        original said, and a spec with which it is surer of them is no better for that."""
         ordered = sorted(tried, key=lambda fit: -fit.share)
-        level = [fit for fit in ordered if not ordered[0].has_more_right_than(fit)]
+        level = [fit for fit in ordered if fit.share == 1] or [
+            fit for fit in ordered if not ordered[0].has_more_right_than(fit)
+        ]
         best = min(level, key=lambda fit: (_mean(fit.loss), -fit.share))
         return cls((best, *(fit for fit in ordered if fit is not best)), chance)
 
@@ -93,28 +96,38 @@ class Fits:
     def chosen(self) -> ImageSpec:
         """The best, if it is certainly better than all that make a difference, and than chance.
         Raises SpecError."""
+        if reason := self._doubt():
+            raise SpecError(reason)
+        return self.best.spec
+
+    def _doubt(self) -> str | None:
         best, images = self.best, len(self.best.said)
         noise = math.sqrt(self.chance * (1 - self.chance) / images)
         if best.share < self.chance + _ABOVE_CHANCE * noise:
-            raise SpecError(
+            return (
                 f"No image spec that was tried fits. {self.told()} Always saying the most frequent "
                 f"label has {self.chance:.1%} right: name the right one with --image-spec."
             )
         others = self.tried[1:]
         if any(fit.differs_from(best) and not best.is_better_than(fit) for fit in others):
-            raise SpecError(
+            return (
                 f"{images} images do not tell which image spec is right. {self.told()} Give "
                 "--check more images, or name the right one with --image-spec."
             )
-        return best.spec
+        return None
 
     def confirmed(self, given: ImageSpec) -> None:
         """Raises SpecError if another one is certainly better."""
         mine = next((fit for fit in self.tried if fit.spec == given), None)
         if mine is not None and self.best.has_more_right_than(mine):
+            do = (
+                "which of the others is right they do not tell: name that, or give --check more"
+                if self._doubt()
+                else f"give --image-spec {self.best.spec.name}"
+            )
             raise SpecError(
                 f"Image spec {given.name} is not the one that fits best. {self.told()} With "
-                f"{given.name} {mine.share:.1%} are: give --image-spec {self.best.spec.name}."
+                f"{given.name} {mine.share:.1%} are: {do}."
             )
 
 

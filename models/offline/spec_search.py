@@ -56,7 +56,8 @@ def search_spec(
     given: ImageSpec | None = None,
 ) -> Fits:
     """Try all specs that give as many features as the classifier expects: ranges and orders first,
-    then how an image of other proportions or size is fitted.
+    then how an image of other proportions or size is fitted, and with this ranges and orders again,
+    as similar ones are hard to tell apart where the fit is wrong.
 
     ``labels``: in the order of its classes, if an encoder has them. Of more than 400 images, some
     of each label. ``given``: a spec to try as well. Raises SpecError for too few images, or if no
@@ -78,6 +79,9 @@ def search_spec(
     chance = Counter(truth.tolist()).most_common(1)[0][1] / len(truth)
     best = Fits.of(tried, chance).best
     tried += trial.of([*_second(best.spec, trial.sizes)])
+    fitted = Fits.of(tried, chance).best.spec
+    known = {fit.spec for fit in tried}
+    tried += trial.of([spec for spec in _third(fitted, firsts) if spec not in known])
     return Fits.of(tried, chance)
 
 
@@ -231,6 +235,14 @@ def _second(best: ImageSpec, stored: Sequence[tuple[int, int]]) -> Iterator[Imag
             changed = best.model_copy(update={**fit, "resize": resize})
             if changed != best:
                 yield changed
+
+
+def _third(fitted: ImageSpec, firsts: Sequence[ImageSpec]) -> Iterator[ImageSpec]:
+    """Of the sides of one that was ``fitted``, each of the ``firsts`` fitted in the same way."""
+    fit = {"fit": fitted.fit, "shortest": fitted.shortest, "resize": fitted.resize}
+    for spec in firsts:
+        if (spec.mode, spec.width, spec.height) == (fitted.mode, fitted.width, fitted.height):
+            yield ImageSpec(**{**spec.model_dump(), **fit, "fill": fitted.fill})
 
 
 def _sides(pixels: int, aspect: float) -> list[tuple[int, int]]:

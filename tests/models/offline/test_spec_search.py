@@ -12,7 +12,7 @@ from errors import SpecError
 from images.decoding import examine
 from images.spec import ImageSpec
 from models.offline.labelled import LabelledImage
-from models.offline.spec_fits import Fits
+from models.offline.spec_fits import Fit, Fits
 from models.offline.spec_search import search_spec, try_spec
 from tests.drawing import png
 
@@ -152,3 +152,39 @@ def test_images_that_cannot_be_decoded_are_left_out() -> None:
     assert len(fit.said) == 200
     with pytest.raises(SpecError, match="None of the labelled images can be read"):
         try_spec(model, None, broken, spec)
+
+
+def test_the_range_is_tried_again_with_the_fit_that_was_found() -> None:
+    """``imagenet`` and ``-1-1`` are hard to tell apart while all of a wide image is looked at."""
+    spec = ImageSpec.parse("rgb-6x6:imagenet:crop:chw")
+    generator = np.random.default_rng(3)
+    images, features, words = [], [], []
+    for one, label in zip(*colors(200, 24, 24, 4), strict=True):
+        wide = generator.integers(0, 256, (24, 96, 3)).astype(np.uint8)
+        wide[:, 36:60] = one
+        encoded = examine(png(wide))
+        images.append(LabelledImage(encoded, str(label)))
+        features.append(spec.features(encoded.pixels(spec)))
+        words.append(str(label))
+    model = LogisticRegression(max_iter=300).fit(np.stack(features[:100]), words[:100])
+    best, tried = (fits := search_spec(model, None, images[100:])).best.spec, fits.tried
+    cropped = {
+        fit.spec for fit in tried if (fit.spec.fit, fit.spec.resize) == ("crop", best.resize)
+    }
+    assert len({(one.black, one.scale, one.mean) for one in cropped}) > 5
+
+
+def fit(text: str, right: int, loss: float, of: int = 100) -> Fit:
+    said = np.array([0] * right + [1] * (of - right), np.int64)
+    return Fit(ImageSpec.parse(text), said, said == 0, np.full(of, loss))
+
+
+def test_the_one_that_has_all_right_is_the_best_though_another_is_surer() -> None:
+    fits = Fits.of([fit("gray-8x8:lanczos", 99, 0.1), fit("gray-8x8", 100, 0.2)], 0.5)
+    assert fits.best.spec == ImageSpec.parse("gray-8x8")
+
+
+def test_no_spec_is_advised_where_the_images_do_not_tell() -> None:
+    tried = [fit("gray-8x8", 96, 0.2), fit("gray-8x8:0-16", 94, 0.2), fit("gray-8x8:1-0", 30, 2)]
+    with pytest.raises(SpecError, match="which of the others is right they do not tell"):
+        Fits.of(tried, 0.5).confirmed(ImageSpec.parse("gray-8x8:1-0"))
