@@ -104,7 +104,8 @@ class ImageSpec(BaseModel):
             if values is None:
                 continue
             if len(values) not in (1, self.channels) or not all(map(math.isfinite, values)):
-                raise ValueError(f"{name} must be one number, or {self.channels} with commas")
+                more = ", or 3 with commas" if self.channels > 1 else ", as gray has one channel"
+                raise ValueError(f"{name} must be one number{more}")
         if self.std is not None and 0.0 in self.std:
             raise ValueError("std must not be 0")
         # Beyond these, features in float32 are infinite, no numbers, or all the same.

@@ -21,7 +21,7 @@ from images.specfields import Decoding, Filter, Fit, Order
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 
-_NUMBER: Final = r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?"
+_NUMBER: Final = r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?"
 _HEAD: Final = re.compile(r"(gray|rgb|bgr)-([1-9][0-9]{0,3})x([1-9][0-9]{0,3})")
 _RANGE: Final = re.compile(rf"({_NUMBER})-({_NUMBER})")
 _NUMBERS: Final = re.compile(rf"(mean|std)=({_NUMBER}(?:,{_NUMBER})*)")
@@ -48,6 +48,8 @@ def fields_of(text: str) -> dict[str, Any]:
     match = _HEAD.fullmatch(head)
     if match is None:
         raise ValueError("write digits, gray-<W>x<H> or rgb-<W>x<H>")
+    if "" in options:
+        raise ValueError("there is nothing after a colon")
     fields: dict[str, Any] = {
         **_COLORS[match[1]],
         "width": int(match[2]),

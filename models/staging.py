@@ -1,6 +1,7 @@
 """Where versions are written before they are published: next to the store, on its file system."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -13,6 +14,7 @@ from errors import ModelError
 
 _NAME = "pupila-staging"
 _LOCK = "lock"
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _ABANDONED_AFTER_SECONDS = 24 * 3600
 
 
@@ -24,7 +26,8 @@ class Staging:
 
     @contextlib.contextmanager
     def folder(self) -> Iterator[Path]:
-        """An empty folder, deleted at the end. Raises ModelError if it cannot be created."""
+        """An empty folder, deleted at the end. Raises ModelError if it cannot be created; an
+        OSError of a full disk names the folder of the store."""
         try:
             self._path.mkdir(parents=True, exist_ok=True)
             self._sweep()
@@ -33,6 +36,11 @@ class Staging:
             raise ModelError(f"{self._path} cannot be written: {error.strerror}.") from error
         try:
             yield folder
+        except OSError as error:
+            # A write, unlike an open, does not say of which file.
+            if error.errno in _FULL and error.filename is None:
+                error.filename = str(self._path.parent)
+            raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

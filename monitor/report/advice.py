@@ -150,11 +150,12 @@ def _more_data(findings: Findings) -> Iterator[Step]:
             "folder per class:",
             command=f"python -m monitor run --model {model} --data FOLDER",
         )
-    elif findings.drift.images < minimum:
+    elif (images := findings.drift.images) < minimum:
+        recorded = findings.drift.given > images
         yield Step(
-            text=f"There are {findings.drift.images} images, but at least {minimum} are needed: "
-            "choose a longer window, or wait. If the server records none, check the setting "
-            "PUPILA_RECORD.",
+            text=f"There are {images} images{', after weighting' if recorded else ''}, but at "
+            f"least {minimum} are needed: choose a longer window, or wait."
+            + ("" if recorded else " If the server records none, check the setting PUPILA_RECORD."),
             command=f"python -m monitor run --model {model} --since 7d",
         )
     else:

@@ -154,13 +154,16 @@ def test_pixels_of_a_spec_with_another_decoding_can_be_read() -> None:
     ("text", "reason"),
     [
         ("rgb-8x8:foo", "'foo' is none of"),
-        ("rgb-8x8:", "'' is none of"),
+        ("rgb-8x8:", "nothing after a colon"),
+        ("rgb-8x8::0-255", "nothing after a colon"),
+        ("rgb-8x8:mean=.", "'mean=.' is none of"),
         ("rgb-8x8:0-1:0-255", "a second time"),
         ("rgb-8x8:crop:letterbox", "a second time"),
         ("rgb-8x8:crop=7", "must not be below"),
         ("rgb-8x8:letterbox=256", "fill"),
         ("gray-8x8:0-0", "scale must be"),
-        ("gray-8x8:mean=1,2,3", "mean must be"),
+        ("gray-8x8:mean=1,2,3", "mean must be one number, as gray has one channel"),
+        ("gray-8x8:imagenet", "mean must be one number, as gray has one channel"),
         ("rgb-8x8:mean=1,2", "mean must be"),
         ("rgb-8x8:std=0", "std must not"),
         ("rgb-8x8:0-1e999", "scale"),
@@ -239,3 +242,8 @@ def test_the_most_extreme_numbers_make_finite_features(text: str) -> None:
     features = ImageSpec.parse(text).features(np.arange(256, dtype=np.uint8)[:, None])
     assert np.isfinite(features).all()
     assert features[0] != features[255]
+
+
+def test_numbers_may_lack_what_is_before_or_after_the_point() -> None:
+    assert ImageSpec.parse("gray-8x8:0.-1.:mean=.5:std=.25").name == "gray-8x8:mean=0.5:std=0.25"
+    assert ImageSpec.parse("gray-8x8:-.5-.5").name == "gray-8x8:-0.5-0.5"

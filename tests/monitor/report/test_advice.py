@@ -69,6 +69,17 @@ def test_few_images(
     assert "There are 9 images, but at least 50 are needed" in found[-1].text
 
 
+def test_few_images_after_weighting_are_no_fault_of_the_recorder(
+    production: Production, monitored: MonitoredVersion, database: Database
+) -> None:
+    keep(database, production.version, production.images(0)[:80])
+    often = production.images(1)[:20]
+    keep(database, production.version, often, prefix="often", weight=50.0)
+    text = steps(inspected(database, monitored))[-1].text
+    assert " images, after weighting, but at least 50 are needed" in text
+    assert "PUPILA_RECORD" not in text
+
+
 def test_a_version_without_data(production: Production, database: Database, tmp_path: Path) -> None:
     other = Store(tmp_path / "models").save(LinearDraft(name="foreign"))
     found = steps(inspect(database, MonitoredVersion.of(other), NOON - HOUR, NOON))
