@@ -1,7 +1,8 @@
-"""Whether the processors have anything to do: here, or in another worker of this server.
+"""What the processors have to do: here, and in the other workers of this server.
 
-An image that comes alone may have all of them. What a worker is at, the others see in a file that
-all of them map, a byte for each: to ask takes a quarter of a microsecond, and nobody waits.
+An image that comes alone may have all of them, and a worker that has all of the clients those that
+the others leave. What a worker is at, the others see in a file that all of them map, a byte for
+each: to ask takes less than a microsecond, and nobody waits.
 """
 
 import mmap
@@ -41,6 +42,11 @@ class Activity:
     def is_none(self) -> bool:
         """Whether nobody decodes a large image, or runs an extractor."""
         return not self._bytes[:].strip(b"\0")
+
+    @property
+    def count(self) -> int:
+        """How many large images are decoded, and passes run, by all workers."""
+        return sum(self._bytes[:].replace(b"\0", b""))
 
     def begin(self) -> None:
         self._count += 1

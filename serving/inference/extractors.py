@@ -50,7 +50,8 @@ class SharedExtractors:
         n_features = extractor.manifest.image_spec.n_features
         cpus = cpus_of_worker(settings)
         embedder, plan = measured(load, n_features, cpus, settings.max_batch_size)
-        threads = min(internals.available_cpus(), MAX_LANES)
+        everything = internals.available_cpus()
+        threads = min(everything, MAX_LANES)
         lone = Lone(partial(load, threads)) if threads > plan.threads else None
         logger.info(
             "an extractor was loaded",
@@ -63,4 +64,6 @@ class SharedExtractors:
                 seconds=round(plan.full.seconds / plan.batch, 6),
             ),
         )
-        return Lanes(embedder, plan, ExtractorMetrics(extractor.tag), lone, self._activity)
+        return Lanes(
+            embedder, plan, ExtractorMetrics(extractor.tag), lone, self._activity, everything
+        )

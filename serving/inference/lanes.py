@@ -23,7 +23,7 @@ from serving.inference.activity import Activity
 from serving.inference.items import Item, Queue, expired, refused, stays
 from serving.inference.lone import Lone
 from serving.inference.pace import Pace
-from serving.inference.plan import Plan
+from serving.inference.plan import MAX_LANES, Plan
 from serving.series import ExtractorMetrics
 from serving.tracing.trace import TRACE, Attributes, Run, Turn, ran
 
@@ -69,20 +69,25 @@ class Lanes:
         metrics: ExtractorMetrics,
         lone: Lone | None = None,
         activity: Activity | None = None,
+        cpus: int = 1,
     ) -> None:
         """``lone``: for an image that comes while nobody is at work here or in another worker:
-        beside large photos that are decoded, its threads would wait for one another."""
+        beside large photos that are decoded, its threads would wait for one another. ``cpus``: of
+        all workers; what the others leave of them is for more lanes, since nobody sees to it that
+        each has as many clients."""
         self.embedder = embedder
         self._lone = lone
         self._activity = activity or Activity()
         self._plan = plan
         self._metrics = metrics
         self._about: Attributes = {"pupila.extractor": metrics.tag}
-        self._threads = ThreadPoolExecutor(plan.lanes, "embed")
+        self._cpus = cpus
+        self._most = min(max(plan.lanes, cpus), MAX_LANES) if plan.threads == 1 else plan.lanes
+        self._threads = ThreadPoolExecutor(self._most, "embed")
         self._queue = Queue[_Photo]()
         self._of_batches = Queue[_Photo]()
         self._batches_turn = False
-        self._free = plan.lanes
+        self._passes = 0
         self._running = 0
         self._starting = False
         each = (plan.full.seconds - plan.single.seconds) / max(1, plan.batch - 1)
@@ -94,6 +99,14 @@ class Lanes:
         self.embedder.shrink()
         if self._lone is not None:
             self._lone.shrink()
+
+    @property
+    def _free(self) -> int:
+        """Lanes that may begin a pass now: its own, or else as many as others leave processors."""
+        own = self._plan.lanes - self._passes
+        if own > 0 or self._passes >= self._most:
+            return max(own, 0)
+        return max(0, min(self._most - self._passes, self._cpus - self._activity.count))
 
     @property
     def expected_seconds(self) -> float:
@@ -113,9 +126,10 @@ class Lanes:
         plan = self._plan
         batches, rest = divmod(ahead + 1, plan.batch)
         seconds = batches * self._pace.expect(plan.batch) + self._pace.expect(rest)
+        lanes = max(plan.lanes, self._passes)
         # On average, half of what runs now is over.
-        return self._pace.expect(self._running // plan.lanes) / 2 + max(
-            seconds / plan.lanes, self.expected_seconds
+        return self._pace.expect(self._running // lanes) / 2 + max(
+            seconds / lanes, self.expected_seconds
         )
 
     async def submit(
@@ -164,9 +178,9 @@ class Lanes:
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._starting = False
-        while self._free and (waiting := len(self._queue) + len(self._of_batches)):
+        while (waiting := len(self._queue) + len(self._of_batches)) and (free := self._free):
             # Two images and two free lanes: one for each.
-            share = math.ceil(waiting / self._free)
+            share = math.ceil(waiting / free)
             items, waited = self._take(min(share, self._plan.batch))
             if not items:
                 return
@@ -178,7 +192,7 @@ class Lanes:
             except RuntimeError:  # the interpreter ends
                 self._fail(items)
                 return
-            self._free -= 1
+            self._passes += 1
             self._running += len(items)
             self._activity.begin()
             passing.add_done_callback(partial(self._passed, loop, embedder, lone, items))
@@ -216,7 +230,7 @@ class Lanes:
         items: Sequence[_Photo],
         passing: asyncio.Future[_Passed],
     ) -> None:
-        self._free += 1
+        self._passes -= 1
         self._running -= len(items)
         self._activity.end()
         if passing.cancelled():

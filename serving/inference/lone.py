@@ -17,12 +17,14 @@ from models.extractor import Embedder
 logger = logging.getLogger("pupila.extractors")
 
 # All threads take more of the processors than one, for nothing if they are hardly faster.
-_FASTER: Final = 1.2
+_FASTER: Final = 1.1
 
-_REMEMBERED: Final = 3
+# Of three, two long ones were enough to give up the faster way, every hundred images.
+_REMEMBERED: Final = 9
 
-# How often the slower way is tried again: one in a hundred would be the 99th percentile.
-_AGAIN: Final = 128
+# After so many images as many as are remembered go the slower way again, to see whether it still
+# is: fewer than one in a hundred, which would be the 99th percentile.
+_AGAIN: Final = 1000
 
 
 class Lone:
@@ -36,6 +38,7 @@ class Lone:
         self._wide = deque[float](maxlen=_REMEMBERED)
         self._narrow = deque[float](maxlen=_REMEMBERED)
         self._since = 0
+        self._trying = False
 
     def choose(self) -> Embedder | None:
         """What the next one runs on; None for what others do."""
@@ -63,10 +66,13 @@ class Lone:
         if len(self._wide) < _REMEMBERED:
             return True
         self._since += 1
+        if self._since == _AGAIN:
+            self._trying = not self._is_faster
         if self._since < _AGAIN:
             return self._is_faster
-        self._since = 0
-        return not self._is_faster
+        if self._since == _AGAIN + _REMEMBERED - 1:
+            self._since = 0
+        return self._trying
 
     def _open(self) -> None:
         try:

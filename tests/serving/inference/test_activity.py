@@ -32,6 +32,13 @@ def test_who_replaces_one_that_was_killed_at_work_begins_anew(tmp_path: Path) ->
     assert other.is_none
 
 
+def test_all_that_workers_are_at_is_counted(tmp_path: Path) -> None:
+    first, second = (Activity(tmp_path / "activity", number) for number in (1, 2))
+    for activity in (first, second, second):
+        activity.begin()
+    assert first.count == second.count == 3
+
+
 def test_more_than_a_byte_counts(tmp_path: Path) -> None:
     first, second = (Activity(tmp_path / "activity", number) for number in (1, 2))
     for _ in range(300):

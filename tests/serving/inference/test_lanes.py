@@ -67,11 +67,12 @@ def lanes_of(
     seconds: float = 0.0,
     lone: Lone | None = None,
     activity: Activity | None = None,
+    cpus: int = 1,
 ) -> Lanes:
     cost = Cost(seconds, seconds)
     plan = Plan(lanes, 1, batch, cost, Cost(seconds * batch, seconds * batch))
     metrics = ExtractorMetrics("fake:1")
-    return Lanes(cast("Embedder", embedder), plan, metrics, lone, activity)
+    return Lanes(cast("Embedder", embedder), plan, metrics, lone, activity, cpus)
 
 
 def photo(value: int) -> NDArray[np.uint8]:
@@ -114,7 +115,7 @@ async def test_a_trace_has_the_way_of_an_image() -> None:
     assert queue.ended == batch.began <= inference.began <= inference.ended <= batch.ended
 
 
-async def lone_ones(lanes: Lanes, lone: Lone, images: int = 4) -> None:
+async def lone_ones(lanes: Lanes, lone: Lone, images: int = 10) -> None:
     """So many have come alone, after which there is something that runs on all threads."""
     for value in range(images):
         await submit(lanes, value)
@@ -133,7 +134,7 @@ async def test_a_lone_image_is_run_on_all_threads() -> None:
     wide.may_run.set()
     assert (await first)[0] == 2.0
     await asyncio.gather(submit(lanes, 3), submit(lanes, 4))
-    assert (wide.sizes, usual.sizes) == ([1], [1] * 7)
+    assert (wide.sizes, usual.sizes) == ([1], [1] * 13)
 
 
 async def test_lone_images_show_which_way_is_faster() -> None:
@@ -143,7 +144,7 @@ async def test_lone_images_show_which_way_is_faster() -> None:
     await lone_ones(lanes, lone)
     for value in range(20):
         await submit(lanes, value)
-    assert (len(wide.sizes), len(usual.sizes)) == (3, 21)
+    assert (len(wide.sizes), len(usual.sizes)) == (9, 21)
 
 
 async def test_nobody_is_alone_while_others_use_the_processors() -> None:
@@ -153,10 +154,33 @@ async def test_nobody_is_alone_while_others_use_the_processors() -> None:
     await lone_ones(lanes, lone)
     activity.begin()
     await submit(lanes, 1)
-    assert (wide.sizes, usual.sizes) == ([], [1] * 5)
+    assert (wide.sizes, usual.sizes) == ([], [1] * 11)
     activity.end()
     await submit(lanes, 2)
-    assert (wide.sizes, usual.sizes) == ([1], [1] * 5)
+    assert (wide.sizes, usual.sizes) == ([1], [1] * 11)
+
+
+async def test_what_other_workers_leave_is_for_more_lanes() -> None:
+    embedder = FakeEmbedder(held=True)
+    lanes = lanes_of(embedder, lanes=1, batch=1, cpus=3)
+    tasks = [submit(lanes, value) for value in range(6)]
+    await started(embedder, 3)
+    assert embedder.most_at_once == 3
+    embedder.may_run.set()
+    assert [answer[0] for answer in await asyncio.gather(*tasks)] == [0, 2, 4, 6, 8, 10]
+    assert embedder.most_at_once == 3
+
+
+async def test_what_other_workers_use_is_not() -> None:
+    embedder, activity = FakeEmbedder(held=True), Activity()
+    lanes = lanes_of(embedder, lanes=1, batch=1, activity=activity, cpus=3)
+    for _ in range(2):
+        activity.begin()
+    tasks = [submit(lanes, value) for value in range(6)]
+    await started(embedder)
+    embedder.may_run.set()
+    await asyncio.gather(*tasks)
+    assert embedder.most_at_once == 1
 
 
 async def test_others_see_that_a_pass_is_under_way() -> None:

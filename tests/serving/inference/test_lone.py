@@ -30,7 +30,7 @@ def learned(lone: Lone, wide: float, narrow: float, images: int) -> list[bool]:
 def loaded(narrow: float = 0.009) -> Lone:
     """One that has seen what a thread takes, and has all threads now."""
     lone = Lone(lambda: ALL)
-    assert not any(learned(lone, 0.0, narrow, 4))
+    assert not any(learned(lone, 0.0, narrow, 10))
     until(lambda: lone.embedder is ALL, "all threads")
     return lone
 
@@ -42,7 +42,7 @@ def test_nothing_is_loaded_before_some_have_come_alone() -> None:
         loads.append(ALL)
         return ALL
 
-    learned(Lone(load), 0.0, 0.009, 3)
+    learned(Lone(load), 0.0, 0.009, 9)
     assert not loads
 
 
@@ -51,24 +51,26 @@ def test_all_threads_if_that_is_faster() -> None:
 
 
 def test_one_if_all_threads_are_hardly_faster() -> None:
-    assert learned(loaded(), 0.008, 0.009, 100) == [True] * 3 + [False] * 97
+    assert learned(loaded(), 0.0085, 0.009, 100) == [True] * 9 + [False] * 91
 
 
 def test_the_slower_way_is_tried_again_now_and_then() -> None:
-    assert sum(learned(loaded(), 0.005, 0.009, 1003)) == 1003 - 1000 // 128
+    chosen = learned(loaded(), 0.005, 0.009, 9 + 2 * 1008)[9:]
+    assert chosen == 2 * ([True] * 999 + [False] * 9)
 
 
 def test_a_neighbour_that_is_gone_is_noticed() -> None:
     lone = loaded()
-    assert not any(learned(lone, 0.03, 0.009, 100)[3:])
-    learned(lone, 0.005, 0.009, 2 * 128)
+    assert not any(learned(lone, 0.03, 0.009, 900)[9:])
+    learned(lone, 0.005, 0.009, 120)
     assert all(learned(lone, 0.005, 0.009, 20))
 
 
-def test_a_single_long_run_changes_nothing() -> None:
+def test_a_few_long_runs_change_nothing() -> None:
     lone = loaded()
-    learned(lone, 0.005, 0.009, 3)
-    lone.learn(0.5, ALL)
+    learned(lone, 0.005, 0.009, 9)
+    for _ in range(4):
+        lone.learn(0.5, ALL)
     assert lone.choose() is ALL
 
 
@@ -77,7 +79,7 @@ def test_what_cannot_be_loaded_is_said_once(caplog: pytest.LogCaptureFixture) ->
         raise MemoryError("no room")
 
     lone = Lone(load)
-    learned(lone, 0.0, 0.009, 4)
+    learned(lone, 0.0, 0.009, 10)
     until(lambda: caplog.messages, "a warning")
     assert not any(learned(lone, 0.0, 0.009, 20))
     assert caplog.messages == ["images that come alone run on one thread: no room"]
