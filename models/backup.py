@@ -3,7 +3,6 @@
 A version never changes once it is saved, so only those are copied that the other store lacks.
 """
 
-import contextlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -121,14 +120,12 @@ def _mend(copy: Version, version: Version, target: Store, sound: set[str]) -> bo
     wanted = copy.manifest.extractor
     if wanted is None or wanted.sha256 in sound:
         return False
-    with contextlib.suppress(ArtifactError):
-        extractor = copy.artifact.extractor()
-        if extractor is not None:
-            extractor.verify()
-            sound.add(wanted.sha256)
-            return False
-    whole = version.artifact.extractor()
-    mended = whole is not None and Extractors(target).adopt(whole)
+    extractors = Extractors(target)
+    found = extractors.sound(wanted.name, wanted.version)
+    mended = False
+    if found is None or found.sha256 != wanted.sha256:
+        whole = version.artifact.extractor()
+        mended = whole is not None and extractors.adopt(whole)
     sound.add(wanted.sha256)
     return mended
 

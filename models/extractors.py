@@ -89,7 +89,7 @@ class Extractors:
             draft = folder / "draft"
             draft.mkdir()
             version = version_of(content_of(write(draft)))
-            known = self._sound(name, version)
+            known = self.sound(name, version)
             if known is not None:
                 return known
             track_as_configured()
@@ -104,7 +104,7 @@ class Extractors:
                 raise ArtifactError(f"{name} has changed while it was saved.")
             return self._publish(model)
 
-    def _sound(self, name: str, version: str) -> Extractor | None:
+    def sound(self, name: str, version: str) -> Extractor | None:
         """One of the store, if its files are as they were saved."""
         for one in self.all(name):
             if one.path.name == version:
@@ -119,7 +119,7 @@ class Extractors:
         path = self._store.roots[0] / model.name / model.version
         if path.exists():
             # Another process may have saved the same one meanwhile.
-            known = self._sound(model.name, model.version)
+            known = self.sound(model.name, model.version)
             if known is not None:
                 return known
             self._store.remove(Version(model.name, model.version, path))
@@ -131,7 +131,7 @@ class Extractors:
         Raises ArtifactError if it is not as it was saved, ModelError if the store is not writable.
         """
         name, version = extractor.manifest.name, version_of(extractor.sha256)
-        known = self._sound(name, version)
+        known = self.sound(name, version)
         if known is not None and known.sha256 == extractor.sha256:
             return False
         self.check_name(name)

@@ -13,19 +13,19 @@ import threading
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from errors import ModelError
+from models.staging import FULL
 from settings import settings
 
 LEFT_FREE: Final = 256 * 2**20
 """For all others that write to this disk: ``PUPILA_HOME`` has the records."""
 
 _MORE_ROOM: Final = "delete something, or let PUPILA_HOME be a folder on a larger disk"
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # File systems that cannot set room aside; a write then says that there is none.
 _CANNOT: Final = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -81,7 +81,7 @@ class Spill:
             raise self._failure(error) from None
 
     def _failure(self, error: OSError) -> ModelError:
-        advice = f"; {_MORE_ROOM}" if error.errno in _FULL else ""
+        advice = f"; {_MORE_ROOM}" if error.errno in FULL else ""
         return ModelError(
             f"{self._folder} cannot keep the pixels of photos: {error.strerror}{advice}."
         )
@@ -105,6 +105,12 @@ class Span:
 
 
 Content = bytes | Span
+Given = TypeVar("Given", bytes, NDArray[np.uint8])
+
+
+def spilled(content: Given, spill: Spill | None) -> Given | Span:
+    """In the spill, if there is one; else as it is. Raises ModelError if the disk is full."""
+    return content if spill is None else spill.add(content)
 
 
 def content_of(content: Content) -> bytes:

@@ -14,7 +14,9 @@ from errors import ModelError
 
 _NAME = "pupila-staging"
 _LOCK = "lock"
-_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+"""What a disk without room says."""
+
 _ABANDONED_AFTER_SECONDS = 24 * 3600
 
 
@@ -38,7 +40,7 @@ class Staging:
             yield folder
         except OSError as error:
             # A write, unlike an open, does not say of which file.
-            if error.errno in _FULL and error.filename is None:
+            if error.errno in FULL and error.filename is None:
                 error.filename = str(self._path.parent)
             raise
         finally:

@@ -28,7 +28,7 @@ from models.files import read_regular
 from models.image_list import FILE, PIXELS, Entry, Form, ImageList, Side
 from models.manifest import Label
 from models.pixels import Pixels, Row, is_large, stacked
-from models.spill import Content, Spill, content_of
+from models.spill import Content, Spill, content_of, spilled
 from models.staging import sync
 from settings import settings
 
@@ -132,8 +132,8 @@ class TrainingImages:
             if pixels is None:
                 continue
             entries.append(entry)
-            rows.append(pixels if spill is None else spill.add(pixels))
-            contents.append(file if spill is None or file is None else spill.add(file))
+            rows.append(spilled(pixels, spill))
+            contents.append(None if file is None else spilled(file, spill))
         return TrainingSet(
             spec=spec,
             pixels=stacked(rows, width),

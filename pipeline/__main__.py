@@ -10,7 +10,7 @@ import click
 import cli
 from errors import PipelineError
 from pipeline.watching import once, watch
-from train.options import RECIPES, check_search, search_plan
+from train.options import OF_PHOTOS, RECIPES, check_search, search_plan
 
 if TYPE_CHECKING:
     from models.store import Store
@@ -28,7 +28,7 @@ _model = click.option(
 )
 _recipe = click.option(
     "--recipe",
-    type=click.Choice((*RECIPES, "lda")),
+    type=click.Choice((*RECIPES, OF_PHOTOS)),
     help="Instead of the champion's, with its parameters; lda is for photos.",
 )
 _new_classes = click.option(

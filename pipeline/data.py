@@ -108,16 +108,15 @@ def assemble(
     rules, manifest = rules or Rules(), champion.manifest
     spec, classes = manifest.image_spec, manifest.labels
     by = recipe_of(champion, recipe)
-    records = len(newest_labelled(database, champion.name, 2 * rules.max_images))
-    own = _own(store, champion, records)
+    labelled = newest_labelled(database, champion.name, 2 * rules.max_images)
+    own = _own(store, champion, len(labelled))
     frozen = _own_samples(own, champion, ("holdout",))
     protected = _protected(champion, frozen, spec)
     found = gather(
         database,
-        champion.name,
+        labelled,
         spec,
         classes,
-        2 * rules.max_images,
         accept_new_classes=accept_new_classes,
         spill=own.pixels.spill if isinstance(own.pixels, StoredPixels) else None,
     )

@@ -20,7 +20,6 @@ from pipeline.sampling import sample
 from pipeline.sides import held_out
 from train.embedding import embeddings_of
 from train.noise import MAX_PROPORTION, clear, out_of_fold, suspects
-from train.recipes import for_features
 
 MIN_OF_NEW_CLASS = 5
 """Images of a class that the champion does not have; fewer are left out."""
@@ -95,7 +94,6 @@ class Pool:
             features = spec.features(pixels[:])
         else:
             features = embeddings_of(pixels, extractor, EmbeddingCache(extractor))
-            recipe = for_features(recipe)
         probabilities = out_of_fold(recipe, parameters, features, given, seed)
         if probabilities is None:
             return "a class has too few images"

@@ -12,10 +12,9 @@ from images.spec import ImageSpec
 from labels import label_key
 from models.manifest import Label
 from models.pixels import Row
-from models.spill import Content, Spill
+from models.spill import Content, Spill, spilled
 from records.chunks import chunks
 from records.database import Database
-from records.labelled import newest_labelled
 from records.windows import Record, read
 
 Reason = Literal[
@@ -79,23 +78,22 @@ class Gathered:
 
 def gather(
     database: Database,
-    model: str,
+    labelled: Sequence[int],
     spec: ImageSpec,
     classes: Sequence[Label],
-    limit: int,
     *,
     accept_new_classes: bool = False,
     spill: Spill | None = None,
 ) -> Gathered:
-    """The newest labelled records of a model, oldest first, without those that have no agreed label
-    or no readable image.
+    """The records with these ids, oldest first, without those that have no agreed label or no
+    readable image.
 
     Labels outside ``classes`` are counted in ``new_classes`` and left out unless they are accepted.
     ``spill``: where pixels and files are kept, if not in memory. Raises DatabaseError.
     """
     known = {label_key(label): label for label in classes}
     found = Gathered()
-    for ids in chunks(newest_labelled(database, model, limit), _FILES):
+    for ids in chunks(labelled, _FILES):
         with database.reading() as connection:
             records = read(connection, ids)
         for record in records:
@@ -134,14 +132,13 @@ def _sample(
         pixels = read_pixels(record.image, spec)
     except ImageError as error:
         return LeftOut("unreadable", name, label, str(error))
-    file = record.image if len(record.image) < spec.n_features else None
     return Sample(
         name=name,
-        pixels=pixels if spill is None else spill.add(pixels),
+        pixels=spilled(pixels, spill),
         label=label,
         at=record.at,
         weight=record.weight or 1.0,
-        file=file if spill is None or file is None else spill.add(file),
+        file=spilled(record.image, spill) if len(record.image) < spec.n_features else None,
         source=hashlib.sha256(record.image).hexdigest(),
         random=record.drawn == "random",
     )

@@ -1,13 +1,9 @@
 """By which recipe a champion's candidate is trained."""
 
-from typing import Final
-
 from errors import PipelineError
 from models.version import Version
+from train.options import OF_PHOTOS
 from train.recipes import for_features
-
-# For embeddings alone.
-OF_PHOTOS: Final = "lda"
 
 
 def recipe_of(champion: Version, chosen: str | None = None) -> str | None:

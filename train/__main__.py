@@ -13,7 +13,7 @@ from errors import ModelError
 from models.abstention import abstain_option
 from models.names import RULE, is_name
 from train.data_options import DataChoice, data_options
-from train.options import RECIPES, check_search, search_plan
+from train.options import OF_PHOTOS, RECIPES, check_search, search_plan
 from train.photo_options import PhotoChoice, photo_options
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     "--recipe",
     "recipe_name",
     default="auto",
-    type=click.Choice(("auto", *RECIPES, "lda")),
+    type=click.Choice(("auto", *RECIPES, OF_PHOTOS)),
     help="What to train; auto takes svc, or where that would take minutes, forest or logistic; "
     "with --features logistic, and there is lda, too.",
 )
@@ -131,8 +131,8 @@ def main(
     """
     check_search(candidates, halving=halving, workers=workers, dask=dask)
     photo = PhotoChoice.taken(chosen)
-    if recipe_name == "lda" and photo.features is None:
-        raise click.UsageError("--recipe lda needs --features: it is for photos.")
+    if recipe_name == OF_PHOTOS and photo.features is None:
+        raise click.UsageError(f"--recipe {OF_PHOTOS} needs --features: it is for photos.")
     if no_abstain and abstain is not None:
         raise click.UsageError("--abstain and --no-abstain are opposites: leave one out.")
 

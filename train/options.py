@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 RECIPES: Final = ("svc", "forest", "boosting", "logistic", "mlp", "knn", "linear-svc")
 """The same as ``train.recipes.RECIPES``, which cannot be imported without scikit-learn."""
 
+OF_PHOTOS: Final = "lda"
+"""For embeddings alone."""
+
 
 def check_search(
     candidates: int | None, *, halving: bool, workers: int | None, dask: str | None

@@ -41,7 +41,7 @@ class Activity:
     @property
     def is_none(self) -> bool:
         """Whether nobody decodes a large image, or runs an extractor."""
-        return not self._bytes[:].strip(b"\0")
+        return not self.count
 
     @property
     def count(self) -> int:
