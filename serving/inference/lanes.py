@@ -83,7 +83,10 @@ class Lanes:
         self._about: Attributes = {"pupila.extractor": metrics.tag}
         self._cpus = cpus
         self._most = min(max(plan.lanes, cpus), MAX_LANES) if plan.threads == 1 else plan.lanes
-        self._threads = ThreadPoolExecutor(self._most, "embed")
+        # One thread each: of several that wait for one queue, Python wakes one more than has work.
+        # For a moment it had the processor that ONNX Runtime's second thread was woken for, and
+        # that one waited for 4 to 10 ms behind the first, beside a processor with nothing to do.
+        self._idle = [ThreadPoolExecutor(1, "embed") for _ in range(self._most)]
         self._queue = Queue[_Photo]()
         self._of_batches = Queue[_Photo]()
         self._batches_turn = False
@@ -187,15 +190,20 @@ class Lanes:
             self._metrics.began(len(items), waited)
             lone = self._lone if waiting == 1 and self._activity.is_none else None
             embedder = (lone and lone.choose()) or self.embedder
+            thread = self._idle.pop()
             try:
-                passing = loop.run_in_executor(self._threads, self._pass, embedder, items)
+                passing = loop.run_in_executor(thread, self._pass, embedder, items)
             except RuntimeError:  # the interpreter ends
                 self._fail(items)
                 return
             self._passes += 1
             self._running += len(items)
             self._activity.begin()
+            passing.add_done_callback(partial(self._is_idle, thread))
             passing.add_done_callback(partial(self._passed, loop, embedder, lone, items))
+
+    def _is_idle(self, thread: ThreadPoolExecutor, _passing: asyncio.Future[_Passed]) -> None:
+        self._idle.append(thread)
 
     def _take(self, most: int) -> tuple[list[_Photo], float]:
         first, second = self._queue, self._of_batches

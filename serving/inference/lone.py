@@ -26,6 +26,10 @@ _REMEMBERED: Final = 9
 # is: fewer than one in a hundred, which would be the 99th percentile.
 _AGAIN: Final = 1000
 
+# All threads that were given up get another chance after so many, and twice as many each time that
+# they fail: most were given up for a moment's neighbour, and a thousand images went the slower way.
+_SOON: Final = 32
+
 
 class Lone:
     """Loads an embedder for all threads once some images have come alone. But for the loading, it
@@ -38,7 +42,9 @@ class Lone:
         self._wide = deque[float](maxlen=_REMEMBERED)
         self._narrow = deque[float](maxlen=_REMEMBERED)
         self._since = 0
-        self._trying = False
+        self._patience = _SOON
+        self._on_trial = 0
+        self._taken = True
 
     def choose(self) -> Embedder | None:
         """What the next one runs on; None for what others do."""
@@ -65,14 +71,19 @@ class Lone:
     def _takes_all(self) -> bool:
         if len(self._wide) < _REMEMBERED:
             return True
+        faster = self._is_faster
+        if self._on_trial:
+            self._on_trial -= 1
+            return not self._taken
+        if faster != self._taken:
+            self._taken, self._since, self._patience = faster, 0, _SOON
         self._since += 1
-        if self._since == _AGAIN:
-            self._trying = not self._is_faster
-        if self._since < _AGAIN:
-            return self._is_faster
-        if self._since == _AGAIN + _REMEMBERED - 1:
-            self._since = 0
-        return self._trying
+        if self._since < (_AGAIN if faster else self._patience):
+            return faster
+        self._since, self._on_trial = 0, _REMEMBERED - 1
+        if not faster:
+            self._patience = min(2 * self._patience, _AGAIN)
+        return not faster
 
     def _open(self) -> None:
         try:

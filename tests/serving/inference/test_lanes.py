@@ -137,6 +137,17 @@ async def test_a_lone_image_is_run_on_all_threads() -> None:
     assert (wide.sizes, usual.sizes) == ([1], [1] * 13)
 
 
+async def test_one_after_another_is_run_on_the_same_thread_which_alone_is_woken() -> None:
+    embedder = FakeEmbedder()
+    lanes = lanes_of(embedder, lanes=3, batch=1)
+    await asyncio.gather(*(submit(lanes, value) for value in range(6)))
+    assert len(embedder.threads) == 3
+    embedder.threads.clear()
+    for value in range(6):
+        await submit(lanes, value)
+    assert len(embedder.threads) == 1
+
+
 async def test_lone_images_show_which_way_is_faster() -> None:
     usual, wide = FakeEmbedder(), FakeEmbedder(seconds=0.02)
     lone = Lone(lambda: cast("Embedder", wide))

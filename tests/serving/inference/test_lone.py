@@ -51,7 +51,16 @@ def test_all_threads_if_that_is_faster() -> None:
 
 
 def test_one_if_all_threads_are_hardly_faster() -> None:
-    assert learned(loaded(), 0.0085, 0.009, 100) == [True] * 9 + [False] * 91
+    assert learned(loaded(), 0.0085, 0.009, 40) == [True] * 9 + [False] * 31
+
+
+def test_all_threads_get_another_chance_soon_and_then_ever_later() -> None:
+    chosen = learned(loaded(), 0.0085, 0.009, 9 + 40 + 72 + 136)[9:]
+    assert chosen == [
+        *([False] * 31 + [True] * 9),
+        *([False] * 63 + [True] * 9),
+        *([False] * 127 + [True] * 9),
+    ]
 
 
 def test_the_slower_way_is_tried_again_now_and_then() -> None:
@@ -59,10 +68,19 @@ def test_the_slower_way_is_tried_again_now_and_then() -> None:
     assert chosen == 2 * ([True] * 999 + [False] * 9)
 
 
+def test_a_neighbour_of_a_moment_costs_few_images() -> None:
+    lone = loaded()
+    learned(lone, 0.005, 0.009, 500)
+    learned(lone, 0.03, 0.009, 5)
+    assert learned(lone, 0.005, 0.009, 100) == [False] * 31 + [True] * 69
+    learned(lone, 0.03, 0.009, 5)
+    assert learned(lone, 0.005, 0.009, 100) == [False] * 31 + [True] * 69
+
+
 def test_a_neighbour_that_is_gone_is_noticed() -> None:
     lone = loaded()
-    assert not any(learned(lone, 0.03, 0.009, 900)[9:])
-    learned(lone, 0.005, 0.009, 120)
+    learned(lone, 0.03, 0.009, 900)
+    learned(lone, 0.005, 0.009, 1100)
     assert all(learned(lone, 0.005, 0.009, 20))
 
 
