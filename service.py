@@ -42,7 +42,7 @@ from serving.http.drain import Drain
 from serving.http.front import Answer, Front
 from serving.http.guard import Limits
 from serving.http.oip import INDEX, INFER
-from serving.http.protocol import HEAD_SECONDS, HttpProtocol
+from serving.http.protocol import HEAD_SECONDS
 from serving.http.raw import Raw
 from serving.http.routes import FEEDBACK, PREDICT, PREDICT_BATCH
 from serving.http.schema import (
@@ -53,6 +53,7 @@ from serving.http.schema import (
     PredictResponse,
 )
 from serving.http.server import certificate_expiry, use_http_protocol
+from serving.http.spreading import SpreadProtocol
 from serving.inference.admission import Admission
 from serving.inference.memory import workers
 from serving.keys.gate import Gate
@@ -104,12 +105,11 @@ WITHIN = Within(SETTINGS, STORE, KEYRING)
 internals.do_not_track(SETTINGS.do_not_track)
 PORTS = 1 if SETTINGS.grpc_address is None else 2
 CONNECTIONS = descriptors.connections(SETTINGS.max_connections, PORTS)
-HttpProtocol.limits = Limits(
-    HEAD_SECONDS, BODY_SECONDS + 1, SETTINGS.keep_alive_seconds, CONNECTIONS
-)
+IDLE_SECONDS = SETTINGS.keep_alive_seconds
+SpreadProtocol.limits = Limits(HEAD_SECONDS, BODY_SECONDS + 1, IDLE_SECONDS, CONNECTIONS)
 internals.leave_out_unused()
 internals.use_own_metrics_folder()
-use_http_protocol("serving.http.protocol:HttpProtocol")
+use_http_protocol("serving.http.spreading:SpreadProtocol")
 
 
 class PredictInput(Raw, PredictRequest, bentoml.IODescriptor):
@@ -188,8 +188,8 @@ class Pupila:
     @bentoml.on_startup
     async def start(self) -> None:
         FACTS.certificate = certificate_expiry()
-        HttpProtocol.listen()
-        DRAIN.listen()
+        self.running.enter_context(SpreadProtocol.serving(WORKERS))
+        DRAIN.listen(SpreadProtocol.leave)
         await self.running.enter_async_context(beating())
         trace = tracing(SETTINGS, release(), internals.worker_number(), Endpoint)
         await self.running.enter_async_context(trace)

@@ -1,10 +1,10 @@
-"""What another worker brings where all the time is the classifier's, and what memory each takes.
+"""What another worker brings, and what memory each takes.
 
-    python -m bench.workers [--workers 1,2] [--rounds 5]
+    python -m bench.workers [--models neighbours,logistic,photos] [--workers 1,2] [--rounds 5]
 
 One server for each number of workers; they take turns, as in ``bench.serving``, so a machine with
-fewer processors than workers and client shows less. Memory is each worker's proportional set size
-(PSS) and resident set size (RSS) after the load. Linux only.
+fewer processors than workers and client shows less. All clients connect at once. Memory is each
+worker's proportional set size (PSS) and resident set size (RSS) after the load. Linux only.
 """
 
 import contextlib
@@ -20,15 +20,14 @@ from pathlib import Path
 import click
 
 from bench.machine import heading
-from bench.material import SLOW
+from bench.material import MODELS, SLOW
 from bench.plan import Result, run
 from bench.process import ROOT
 from bench.runner import SETTLE_SECONDS, WARM_SECONDS, Runner, make_material, start
 from bench.servers import SERVERS, Launch, Server
 from bench.table import markdown
 
-MODEL = next(iter(SLOW))
-CLIENTS = 64
+TITLES = SLOW | {name: MODELS[name] for name in ("logistic", "photos")}
 
 
 def pupila(workers: int) -> Server:
@@ -42,13 +41,15 @@ def pupila(workers: int) -> Server:
     return replace(base, launch=launch)
 
 
-def measure(runners: Mapping[int, Runner], rounds: int, seconds: float) -> dict[int, list[Result]]:
+def measure(
+    runners: Mapping[int, Runner], clients: int, rounds: int, seconds: float
+) -> dict[int, list[Result]]:
     """The results of each number of workers, a round after the other."""
     found: dict[int, list[Result]] = {workers: [] for workers in runners}
     for _, (workers, runner) in itertools.product(range(rounds), runners.items()):
         runner.tree.thaw()
         found[workers].append(
-            run(runner.plan(CLIENTS, seconds, warm=SETTLE_SECONDS + WARM_SECONDS))
+            run(runner.plan(clients, seconds, warm=SETTLE_SECONDS + WARM_SECONDS))
         )
         runner.tree.freeze()
     return found
@@ -65,10 +66,8 @@ def memory(runner: Runner) -> list[tuple[float, float]]:
     return found
 
 
-def report(
-    found: Mapping[int, list[Result]],
-    memories: Mapping[int, list[tuple[float, float]]],
-    arguments: str,
+def table(
+    found: Mapping[int, list[Result]], memories: Mapping[int, list[tuple[float, float]]]
 ) -> str:
     first = min(found)
     rows = []
@@ -78,12 +77,14 @@ def report(
             rate / (one.right / one.seconds) for rate, one in zip(rates, found[first], strict=True)
         ]
         busy = statistics.median(one.server_cpu_seconds / one.seconds for one in results)
+        waits = statistics.median(one.p50_ms for one in results)
         sizes = ", ".join(f"{pss:.0f} ({rss:.0f})" for pss, rss in memories[workers])
         rows.append(
             [
                 str(workers),
                 f"{statistics.median(rates):,.0f}",
                 f"{statistics.median(ratios):.2f}",
+                f"{waits:.3g}",
                 f"{busy:.2f}",
                 f"{sum(one.wrong + one.refused + one.lost for one in results)}",
                 sizes,
@@ -93,34 +94,51 @@ def report(
         "workers",
         "requests/s",
         f"of {first}'s",
+        "p50 ms",
         "processors used",
         "not right",
         "PSS (RSS) MiB",
     )
-    parts = [heading("Workers", ["python -m bench.workers", arguments])]
-    parts.append(f"{SLOW[MODEL].capitalize()}; {CLIENTS} clients, medians of rounds.\n")
-    return "\n".join([*parts, markdown(head, rows)]) + "\n"
+    return markdown(head, rows)
 
 
-@click.command(context_settings={"show_default": True, "max_content_width": 100})
-@click.option("--workers", default="1,2", help="Numbers of workers.")
-@click.option("--rounds", default=5, type=click.IntRange(1))
-@click.option("--seconds", default=3.0, type=click.FloatRange(0.1), help="Of each measurement.")
-@click.option("--output", default=ROOT / "bench" / "workers.md", type=click.Path(path_type=Path))
-def main(workers: str, rounds: int, seconds: float, output: Path) -> None:
-    """Compare numbers of workers."""
+def compared(model: str, numbers: list[int], clients: int, rounds: int, seconds: float) -> str:
+    """The table of a model."""
     with (
         tempfile.TemporaryDirectory(prefix="pupila-bench-") as folder,
         contextlib.ExitStack() as stack,
     ):
-        home = make_material(MODEL, Path(folder))
+        home = make_material(model, Path(folder))
         runners = {}
-        for number in sorted(int(number) for number in workers.split(",")):
+        for number in numbers:
             runners[number] = stack.enter_context(start(pupila(number), home))
             runners[number].tree.freeze()
-        found = measure(runners, rounds, seconds)
+        found = measure(runners, clients, rounds, seconds)
         memories = {number: memory(runner) for number, runner in runners.items()}
-    text = report(found, memories, " ".join(sys.argv[1:]))
+    return table(found, memories)
+
+
+@click.command(context_settings={"show_default": True, "max_content_width": 100})
+@click.option("--models", default=",".join(TITLES), help="Some of these.")
+@click.option("--workers", default="1,2", help="Numbers of workers.")
+@click.option("--clients", default=16, type=click.IntRange(1))
+@click.option("--rounds", default=5, type=click.IntRange(1))
+@click.option("--seconds", default=3.0, type=click.FloatRange(0.1), help="Of each measurement.")
+@click.option("--output", default=ROOT / "bench" / "workers.md", type=click.Path(path_type=Path))
+def main(
+    models: str, workers: str, clients: int, rounds: int, seconds: float, output: Path
+) -> None:
+    """Compare numbers of workers."""
+    numbers = sorted(int(number) for number in workers.split(","))
+    parts = [heading("Workers", ["python -m bench.workers", " ".join(sys.argv[1:])])]
+    parts.append(f"{clients} clients, medians of {rounds} rounds.\n")
+    for model in models.split(","):
+        if model not in TITLES:
+            raise click.BadParameter(f"{model!r} is none of {', '.join(TITLES)}.")
+        title = TITLES[model]
+        parts += [f"## {title[0].upper()}{title[1:]}\n"]
+        parts += [compared(model, numbers, clients, rounds, seconds), ""]
+    text = "\n".join(parts)
     output.write_text(text, encoding="utf-8")
     click.echo(text)
 

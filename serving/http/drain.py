@@ -9,6 +9,7 @@ requests of 1,400 a second.
 
 import asyncio
 import signal
+from collections.abc import Callable
 from types import FrameType
 
 from starlette.types import Message, Send
@@ -30,8 +31,8 @@ class Drain:
         self._seconds = seconds
         self._draining: asyncio.Task[None] | None = None
 
-    def listen(self) -> None:
-        """Handle SIGTERM from now on.
+    def listen(self, at_once: Callable[[], None]) -> None:
+        """Handle SIGTERM from now on; ``at_once`` is called when it comes.
 
         Call it in uvicorn's event loop, after uvicorn has installed its own handler, as when the
         application starts. Has no effect in any other server, such as the tests' in a thread.
@@ -42,13 +43,14 @@ class Drain:
         loop = asyncio.get_running_loop()
 
         def begin(_number: int, _frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(self._begin, server)
+            loop.call_soon_threadsafe(self._begin, server, at_once)
 
         signal.signal(signal.SIGTERM, begin)
 
-    def _begin(self, server: HttpServer) -> None:
+    def _begin(self, server: HttpServer, at_once: Callable[[], None]) -> None:
         if not self.begun:
             self.begun = True
+            at_once()
             self._draining = asyncio.create_task(self._drain(server))
 
     async def _drain(self, server: HttpServer) -> None:

@@ -1,5 +1,6 @@
 """What a server process has in it, and what it has not."""
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.servers import ROOT, Server, environment, serve
-from tests.waiting import PATIENCE_SECONDS
+from tests.servers import NO_TLS, ROOT, Server, environment, serve
+from tests.waiting import PATIENCE_SECONDS, until
 
 FORBIDDEN = ("sklearn", "scipy", "skl2onnx", "onnx", "skops", "matplotlib", "joblib", "pandas")
 
@@ -74,3 +75,40 @@ def test_a_wrong_setting_ends_the_start_with_one_sentence(tmp_path: Path) -> Non
     assert done.returncode == 1
     assert "PUPILA_DEADLINE_MS is 'soon', but should be a valid integer" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def connections_of(worker: int, port: int) -> int:
+    """How many a process has to clients of a port."""
+    sockets = {
+        str(descriptor.readlink())
+        for descriptor in Path(f"/proc/{worker}/fd").iterdir()
+        if descriptor.is_symlink()
+    }
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    established = "01"
+    return sum(
+        f"socket:[{line[9]}]" in sockets
+        for line in lines
+        if line[1].endswith(f":{port:04X}") and line[3] == established
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_each_worker_has_its_part_of_the_connections(home: Path) -> None:
+    with serve(home, workers=2) as two, contextlib.ExitStack() as stack:
+        port = int(two.url.rpartition(":")[2])
+        until(lambda: two.log.read_text().count("a worker has started") == 2, "both workers")
+        body = Path("tests/data/predict_digit8.json").read_bytes()
+        clients = [
+            stack.enter_context(
+                httpx2.Client(base_url=two.url, timeout=PATIENCE_SECONDS, verify=NO_TLS)
+            )
+            for _ in range(8)
+        ]
+        for client in clients:
+            assert client.post("/predict/", content=body).json()["prediction"] == 8
+        found = [connections_of(worker, port) for worker in two.workers()]
+        assert sum(found) == 8
+        assert min(found) >= 3
+        for client in clients:
+            assert client.post("/predict/", content=body).json()["prediction"] == 8

@@ -1,0 +1,170 @@
+"""Who passes which connection on to whom, by two workers' halves of one process."""
+
+import asyncio
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from serving.http.server import HttpServer
+from serving.http.spreading import Spreading
+from tests.waiting import until_async
+
+
+class FakeServer:
+    """Has as many connections as a test says, and those that were passed on to it."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.adopted: list[socket.socket] = []
+
+    async def adopt(self, client: socket.socket) -> None:
+        self.adopted.append(client)
+        self.connections += 1
+
+
+class Accepted:
+    """A transport of one end of a connection."""
+
+    def __init__(self, is_encrypted: bool = False) -> None:
+        self.client, self.socket = socket.socketpair()
+        self._is_encrypted = is_encrypted
+
+    def get_extra_info(self, name: str) -> Any:
+        if name == "sslcontext":
+            return object() if self._is_encrypted else None
+        return self.socket
+
+    def abort(self) -> None:
+        self.socket.close()
+
+
+class Worker:
+    def __init__(self, folder: Path, number: int, workers: int) -> None:
+        self.server = FakeServer()
+        self.spreading = Spreading(cast("HttpServer", self.server), folder, number, workers)
+        self.accepted: list[Accepted] = []
+
+    def accepts(self, *, is_encrypted: bool = False, sent: bytes = b"") -> bool:
+        """Whether it keeps a new connection, in which something was sent."""
+        accepted = Accepted(is_encrypted)
+        self.accepted.append(accepted)
+        accepted.client.sendall(sent)
+        passed_on = self.spreading.pass_on(cast("asyncio.Transport", accepted))
+        if passed_on:
+            accepted.abort()
+        else:
+            self.server.connections += 1
+            self.spreading.count()
+        return not passed_on
+
+    def has(self, connections: int) -> None:
+        self.server.connections = connections
+        self.spreading.count()
+
+    def close(self) -> None:
+        if self.spreading._socket.fileno() >= 0:
+            self.spreading.close()
+        for end in (*self.server.adopted, *(one.client for one in self.accepted)):
+            end.close()
+        for one in self.accepted:
+            one.abort()
+
+
+Make = Callable[..., list[Worker]]
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Make]:
+    """Makes workers by their numbers."""
+    made: list[Worker] = []
+    # The path of a Unix socket has at most 107 bytes, and pytest's own may be longer.
+    with tempfile.TemporaryDirectory(prefix="pupila-") as folder:
+
+        def make(*numbers: int, workers: int = 2) -> list[Worker]:
+            new = [Worker(Path(folder), number, workers) for number in numbers]
+            made.extend(new)
+            return new
+
+        yield make
+        for worker in made:
+            worker.close()
+
+
+async def test_no_worker_has_more_than_twice_as_many_as_another(make: Make) -> None:
+    first, second = make(1, 2)
+    kept = [first.accepts() for _ in range(16)]
+    assert kept[:4] == [True, False, True, False]
+    assert kept.count(True) == 10
+    await until_async(lambda: len(second.server.adopted) == 6, "what was passed on")
+
+
+async def test_what_is_passed_on_is_the_same_connection(make: Make) -> None:
+    first, second = make(1, 2)
+    first.has(1)
+    assert not first.accepts(sent=b"unread")
+    await until_async(lambda: bool(second.server.adopted), "the connection")
+    [adopted] = second.server.adopted
+    assert adopted.recv(100) == b"unread"
+    adopted.sendall(b"answer")
+    assert first.accepted[0].client.recv(100) == b"answer"
+
+
+async def test_it_goes_to_the_one_that_has_the_fewest(make: Make) -> None:
+    first, second, third = make(1, 2, 3, workers=3)
+    for worker, connections in ((first, 8), (second, 4), (third, 3)):
+        worker.has(connections)
+    assert not first.accepts()
+    await until_async(lambda: bool(third.server.adopted), "the connection")
+    assert not second.server.adopted
+
+
+async def test_a_connection_is_kept_where_no_other_has_far_fewer(make: Make) -> None:
+    first, second = make(1, 2)
+    second.has(5)
+    first.has(8)
+    assert [first.accepts() for _ in range(3)] == [True, True, False]
+
+
+async def test_an_encrypted_one_is_kept_since_its_keys_are_here(make: Make) -> None:
+    first, _ = make(1, 2)
+    assert all(first.accepts(is_encrypted=True) for _ in range(3))
+
+
+async def test_a_worker_that_was_killed_gets_none_until_another_is_in_its_place(
+    make: Make,
+) -> None:
+    first, second = make(1, 2)
+    # Its place still says that it is there.
+    second.spreading.close()
+    second.spreading._counts[2] = 1
+    assert all(first.accepts() for _ in range(3))
+    [another] = make(2)
+    assert not first.accepts()
+    await until_async(lambda: bool(another.server.adopted), "the connection")
+
+
+async def test_a_worker_that_ends_gets_none_and_keeps_what_it_accepts(make: Make) -> None:
+    first, second = make(1, 2)
+    second.spreading.leave()
+    second.spreading.count()
+    assert all(first.accepts() for _ in range(3))
+    second.has(9)
+    assert second.accepts()
+
+
+async def test_of_a_worker_that_takes_none_for_now_the_rest_is_kept(make: Make) -> None:
+    first, second = make(1, 2)
+    first.has(10_000)
+    passed_on = 0
+    while not first.accepts():
+        passed_on += 1
+        assert passed_on <= 20
+    await until_async(lambda: len(second.server.adopted) == passed_on, "those in the queue")
+
+
+async def test_there_is_none_outside_of_a_server() -> None:
+    assert Spreading.of_this_worker(2) is None
