@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +31,7 @@ import click
 
 from bench.machine import heading
 from bench.measurement import Measurement, Measurements, Stage
+from bench.options import listed
 from bench.photo_material import SIZES
 from bench.plan import Result, run
 from bench.process import ROOT, StartError
@@ -198,17 +199,6 @@ def claims(found: Measurements, loops: Measurements, stages: list[Stage]) -> lis
             target = "≤ 2" if stage.clients == max(one.clients for one in stages) else "–"
             rows.append([size, str(stage.clients), "p99 / p50", f"{p99 / p50:.2f}", target])
     return rows
-
-
-def listed(known: tuple[str, ...]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
-    def chosen(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
-        names = list(known) if value == "all" else value.split(",")
-        for name in names:
-            if name not in known:
-                raise click.BadParameter(f"{name!r} is none of {', '.join(known)}.")
-        return names
-
-    return chosen
 
 
 @click.command(context_settings={"show_default": True, "max_content_width": 100})

@@ -27,6 +27,7 @@ from bench.claims import claims
 from bench.machine import heading, installed
 from bench.material import MODELS
 from bench.measurement import Measurement, Measurements, Stage, distinct
+from bench.options import listed
 from bench.plan import Result
 from bench.process import ROOT, StartError
 from bench.runner import WARM_SECONDS, Runner, make_material, start
@@ -130,18 +131,12 @@ def report(found: Measurements, left_out: list[str], arguments: str) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _listed(_context: click.Context, parameter: click.Parameter, value: str) -> list[str]:
-    known = [*SERVERS, CEILING] if parameter.name == "servers" else list(MODELS)
-    chosen = known if value == "all" else value.split(",")
-    for name in chosen:
-        if name not in known:
-            raise click.BadParameter(f"{name!r} is none of {', '.join(known)}.")
-    return chosen
+NAMES = (*SERVERS, CEILING)
 
 
 @click.command(context_settings={"show_default": True, "max_content_width": 100})
-@click.option("--models", default="all", callback=_listed, help=", ".join(MODELS))
-@click.option("--servers", default="all", callback=_listed, help=", ".join([*SERVERS, CEILING]))
+@click.option("--models", default="all", callback=listed(tuple(MODELS)), help=", ".join(MODELS))
+@click.option("--servers", default="all", callback=listed(NAMES), help=", ".join(NAMES))
 @click.option("--clients", default="1,8,32,128", help="Numbers of clients at once.")
 @click.option("--rounds", default=5, type=click.IntRange(1))
 @click.option("--seconds", default=3.0, type=click.FloatRange(0.1), help="Of each measurement.")

@@ -1,6 +1,6 @@
 """What another worker brings, and what memory each takes.
 
-    python -m bench.workers [--models neighbours,logistic,photos] [--workers 1,2] [--rounds 5]
+    python -m bench.workers [--models photos] [--workers 1,2] [--rounds 5]
 
 One server for each number of workers; they take turns, as in ``bench.serving``, so a machine with
 fewer processors than workers and client shows less. All clients connect at once. Memory is each
@@ -21,6 +21,7 @@ import click
 
 from bench.machine import heading
 from bench.material import MODELS, SLOW
+from bench.options import listed
 from bench.plan import Result, run
 from bench.process import ROOT
 from bench.runner import SETTLE_SECONDS, WARM_SECONDS, Runner, make_material, start
@@ -119,22 +120,20 @@ def compared(model: str, numbers: list[int], clients: int, rounds: int, seconds:
 
 
 @click.command(context_settings={"show_default": True, "max_content_width": 100})
-@click.option("--models", default=",".join(TITLES), help="Some of these.")
+@click.option("--models", default="all", callback=listed(tuple(TITLES)), help=", ".join(TITLES))
 @click.option("--workers", default="1,2", help="Numbers of workers.")
 @click.option("--clients", default=16, type=click.IntRange(1))
 @click.option("--rounds", default=5, type=click.IntRange(1))
 @click.option("--seconds", default=3.0, type=click.FloatRange(0.1), help="Of each measurement.")
 @click.option("--output", default=ROOT / "bench" / "workers.md", type=click.Path(path_type=Path))
 def main(
-    models: str, workers: str, clients: int, rounds: int, seconds: float, output: Path
+    models: list[str], workers: str, clients: int, rounds: int, seconds: float, output: Path
 ) -> None:
     """Compare numbers of workers."""
     numbers = sorted(int(number) for number in workers.split(","))
     parts = [heading("Workers", ["python -m bench.workers", " ".join(sys.argv[1:])])]
     parts.append(f"{clients} clients, medians of {rounds} rounds.\n")
-    for model in models.split(","):
-        if model not in TITLES:
-            raise click.BadParameter(f"{model!r} is none of {', '.join(TITLES)}.")
+    for model in models:
         title = TITLES[model]
         parts += [f"## {title[0].upper()}{title[1:]}\n"]
         parts += [compared(model, numbers, clients, rounds, seconds), ""]

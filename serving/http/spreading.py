@@ -8,22 +8,20 @@ descriptor; there it is served like those that were accepted there.
 
 import asyncio
 import contextlib
-import mmap
 import socket
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import ClassVar, Final, Self
 
-import internals
-import internals_metrics
 from serving.http.protocol import HttpProtocol
 from serving.http.server import HttpServer
+from serving.sharing import Place, mapped, place
 
 _TIMES: Final = 2
-"""A worker passes on what comes while it has so many times as many connections as another. With as
-many as equal numbers take, clients with a connection for each request got a fifth fewer answers;
-others get as many answers as with equal numbers."""
+"""A worker passes on what comes while it has so many times as many connections as another. To pass
+on as soon as another has fewer brought no more answers, and cost clients with a connection for each
+request a fifth of theirs."""
 
 _COUNTS: Final = "connections"
 _MOST: Final = 65_535
@@ -32,23 +30,21 @@ _MOST: Final = 65_535
 class Spreading:
     """Of one worker; its methods run in the event loop."""
 
-    def __init__(self, server: HttpServer, folder: Path, number: int, workers: int) -> None:
-        """``folder``: the same for all workers; ``number``: of this one, from 1. Raises OSError
-        where there can be no Unix socket."""
+    def __init__(self, server: HttpServer, here: Place, workers: int) -> None:
+        """Raises OSError where there can be no Unix socket."""
         self._server = server
-        self._folder = folder
-        self._number = number
+        self._folder, self._number = here
         self._loop = asyncio.get_running_loop()
         self._tasks = set[asyncio.Task[None]]()
         self._has_left = False
         # What each has, and one more; 0 for one that takes no others' connections.
-        self._counts = _mapped(folder / _COUNTS, workers + 1)
+        self._counts = memoryview(mapped(self._folder / _COUNTS, 2 * (workers + 1))).cast("H")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
             # The least that the system allows, some five: more would wait for one that hangs.
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
-            path = self._path(number)
+            path = self._path(self._number)
             # Of the worker whose place this one has taken.
             path.unlink(missing_ok=True)
             self._socket.bind(str(path))
@@ -61,12 +57,11 @@ class Spreading:
     @classmethod
     def of_this_worker(cls, workers: int) -> Self | None:
         """None for one without others, and where none can be reached."""
-        server, folder = HttpServer.of_this_process(), internals_metrics.folder()
-        number = internals.worker_number()
-        if server is None or folder is None or number is None or not 1 <= number <= workers:
+        server, here = HttpServer.of_this_process(), place()
+        if workers == 1 or server is None or here is None or here.number > workers:
             return None
         try:
-            return cls(server, folder, number, workers) if workers > 1 else None
+            return cls(server, here, workers)
         except OSError:
             return None
 
@@ -140,10 +135,12 @@ class SpreadProtocol(HttpProtocol):
         """While the server of this process runs."""
         cls.listen()
         cls.spreading = spreading = Spreading.of_this_worker(workers)
-        yield
-        if spreading is not None:
+        try:
+            yield
+        finally:
             cls.spreading = None
-            spreading.close()
+            if spreading is not None:
+                spreading.close()
 
     @classmethod
     def leave(cls) -> None:
@@ -167,12 +164,3 @@ class SpreadProtocol(HttpProtocol):
             super().connection_lost(exc)
             if self.spreading is not None:
                 self.spreading.count()
-
-
-def _mapped(path: Path, numbers: int) -> Any:
-    """uint16 [numbers], shared by all who map the file."""
-    with path.open("ab") as made:
-        # Zeros, whoever comes first.
-        made.truncate(2 * numbers)
-    with path.open("r+b") as file:
-        return memoryview(mmap.mmap(file.fileno(), 2 * numbers)).cast("H")

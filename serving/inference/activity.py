@@ -1,16 +1,14 @@
 """What the processors have to do: here, and in the other workers of this server.
 
 An image that comes alone may have all of them, and a worker that has all of the clients those that
-the others leave. What a worker is at, the others see in a file that all of them map, a byte for
-each: to ask takes less than a microsecond, and nobody waits.
+the others leave. What a worker is at, the others see in a byte.
 """
 
 import mmap
 from pathlib import Path
 from typing import Final, Self
 
-import internals
-import internals_metrics
+from serving.sharing import mapped, place
 
 _FILE: Final = "activity"
 _SIZE: Final = 4096
@@ -23,9 +21,8 @@ class Activity:
     """What one worker is at; its methods run in the event loop."""
 
     def __init__(self, path: Path | None = None, number: int = 0) -> None:
-        """``path``: of the file, None without other workers; ``number``: of this one, which
-        whoever replaces it has too."""
-        self._bytes: mmap.mmap | bytearray = bytearray(1) if path is None else _mapped(path)
+        """``path``: of the file, None without other workers; ``number``: of this one."""
+        self._bytes: mmap.mmap | bytearray = bytearray(1) if path is None else mapped(path, _SIZE)
         self._at = number % len(self._bytes)
         self._count = 0
         # One that was killed at work has left its byte.
@@ -33,10 +30,8 @@ class Activity:
 
     @classmethod
     def of_this_worker(cls) -> Self:
-        number, folder = internals.worker_number(), internals_metrics.folder()
-        if number is None or folder is None:
-            return cls()
-        return cls(folder / _FILE, number)
+        here = place()
+        return cls() if here is None else cls(here.folder / _FILE, here.number)
 
     @property
     def is_none(self) -> bool:
@@ -58,11 +53,3 @@ class Activity:
 
     def _write(self) -> None:
         self._bytes[self._at] = min(self._count, _MOST)
-
-
-def _mapped(path: Path) -> mmap.mmap:
-    with path.open("ab") as made:
-        # Zeros, whoever comes first.
-        made.truncate(_SIZE)
-    with path.open("r+b") as file:
-        return mmap.mmap(file.fileno(), _SIZE)

@@ -11,6 +11,7 @@ import pytest
 
 from serving.http.server import HttpServer
 from serving.http.spreading import Spreading
+from serving.sharing import Place
 from tests.waiting import until_async
 
 
@@ -43,9 +44,9 @@ class Accepted:
 
 
 class Worker:
-    def __init__(self, folder: Path, number: int, workers: int) -> None:
+    def __init__(self, here: Place, workers: int) -> None:
         self.server = FakeServer()
-        self.spreading = Spreading(cast("HttpServer", self.server), folder, number, workers)
+        self.spreading = Spreading(cast("HttpServer", self.server), here, workers)
         self.accepted: list[Accepted] = []
 
     def accepts(self, *, is_encrypted: bool = False, sent: bytes = b"") -> bool:
@@ -85,7 +86,7 @@ async def make() -> AsyncIterator[Make]:
     with tempfile.TemporaryDirectory(prefix="pupila-") as folder:
 
         def make(*numbers: int, workers: int = 2) -> list[Worker]:
-            new = [Worker(Path(folder), number, workers) for number in numbers]
+            new = [Worker(Place(Path(folder), number), workers) for number in numbers]
             made.extend(new)
             return new
 
