@@ -157,8 +157,7 @@ class Pupila:
         ANSWERS.update({} if TRACED else self.endpoints)
         self.backend = Backend(*parts, self.records, WORKERS)
         ANSWERS.update(self.backend.answers())
-        ANSWERS[INFER.path] = Infer(*parts)
-        ANSWERS[INDEX.path] = Index(*parts[:3])
+        ANSWERS.update({INFER.path: Infer(*parts), INDEX.path: Index(*parts[:3])})
         ANSWERS.update(Metadata(self.registry, release, lambda: DRAIN.begun).answers())
 
     @bentoml.on_deployment
@@ -210,6 +209,7 @@ class Pupila:
             await self.running.enter_async_context(DiskKeeper(SETTINGS, self.records).running())
         await self.running.enter_async_context(grpc(SETTINGS, ANSWERS, GATE, CONNECTIONS))
         interpreter.settle()
+        SpreadProtocol.join()
         ready = self.registry.readiness().reason
         logger.info(
             "a worker has started", extra=fields(seconds=interpreter.lived(), readiness=ready)

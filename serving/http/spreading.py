@@ -36,23 +36,22 @@ class Spreading:
         self._folder, self._number = here
         self._loop = asyncio.get_running_loop()
         self._tasks = set[asyncio.Task[None]]()
-        self._has_left = False
+        self._is_in = False
         # What each has, and one more; 0 for one that takes no others' connections.
         self._counts = memoryview(mapped(self._folder / _COUNTS, 2 * (workers + 1))).cast("H")
+        # By the worker whose place this one has taken.
+        self._counts[self._number] = 0
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
             # The least that the system allows, some five: more would wait for one that hangs.
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
             path = self._path(self._number)
-            # Of the worker whose place this one has taken.
             path.unlink(missing_ok=True)
             self._socket.bind(str(path))
         except OSError:
             self._socket.close()
             raise
-        self._loop.add_reader(self._socket, self._receive)
-        self.count()
 
     @classmethod
     def of_this_worker(cls, workers: int) -> Self | None:
@@ -65,19 +64,26 @@ class Spreading:
         except OSError:
             return None
 
+    def join(self) -> None:
+        """Take others' connections from now on: before it has read the store and the keys, a worker
+        would refuse what they ask for."""
+        self._is_in = True
+        self._loop.add_reader(self._socket, self._receive)
+        self.count()
+
     def leave(self) -> None:
         """Have others pass nothing on to this worker any more; what is under way is served."""
-        self._has_left = True
+        self._is_in = False
         self._counts[self._number] = 0
 
     def count(self) -> None:
         """Tell the others how many connections are here."""
-        if not self._has_left:
+        if self._is_in:
             self._counts[self._number] = min(self._server.connections + 1, _MOST)
 
     def pass_on(self, transport: asyncio.Transport) -> bool:
         """Whether another worker, which has fewer, was given a new connection."""
-        if self._has_left or transport.get_extra_info("sslcontext") is not None:
+        if not self._is_in or transport.get_extra_info("sslcontext") is not None:
             return False
         fewest, number = min((n, number) for number, n in enumerate(self._counts) if n)
         if self._server.connections < max(1, _TIMES * (fewest - 1)):
@@ -143,10 +149,17 @@ class SpreadProtocol(HttpProtocol):
                 spreading.close()
 
     @classmethod
+    def join(cls) -> None:
+        """Called when it can answer, which is before it accepts by itself."""
+        if cls.spreading is not None:
+            cls.spreading.join()
+
+    @classmethod
     def leave(cls) -> None:
-        """Called when it is about to end."""
+        """Called when it is about to end, which may be before it could answer."""
         if cls.spreading is not None:
             cls.spreading.leave()
+            cls.spreading = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         spreading = self.spreading

@@ -1,6 +1,8 @@
 """What a server process has in it, and what it has not."""
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +77,30 @@ def test_a_wrong_setting_ends_the_start_with_one_sentence(tmp_path: Path) -> Non
     assert done.returncode == 1
     assert "PUPILA_DEADLINE_MS is 'soon', but should be a valid integer" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tells workers apart by /proc")
+def test_what_is_passed_on_to_a_worker_that_starts_is_answered(home: Path) -> None:
+    body = Path("tests/data/predict_digit8.json").read_bytes()
+    with serve(home, workers=2) as two, contextlib.ExitStack() as stack:
+
+        def started() -> int:
+            return two.log.read_text().count("a worker has started")
+
+        until(lambda: started() == 2, "both workers")
+        os.kill(two.workers()[0], signal.SIGKILL)
+        # All of them at the other, which passes on whatever comes next as soon as it may.
+        for _ in range(8):
+            client = stack.enter_context(
+                httpx2.Client(base_url=two.url, timeout=PATIENCE_SECONDS, verify=NO_TLS)
+            )
+            assert client.post("/predict/", content=body).status_code == 200
+
+        def answers_until_another_has_started() -> bool:
+            assert two.post("/predict/", content=body).json()["prediction"] == 8
+            return started() == 3
+
+        until(answers_until_another_has_started, "the next worker")
 
 
 def connections_of(worker: int, port: int) -> int:

@@ -5,7 +5,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import pytest
 
@@ -49,6 +49,10 @@ class Worker:
         self.spreading = Spreading(cast("HttpServer", self.server), here, workers)
         self.accepted: list[Accepted] = []
 
+    def joins(self) -> Self:
+        self.spreading.join()
+        return self
+
     def accepts(self, *, is_encrypted: bool = False, sent: bytes = b"") -> bool:
         """Whether it keeps a new connection, in which something was sent."""
         accepted = Accepted(is_encrypted)
@@ -80,13 +84,13 @@ Make = Callable[..., list[Worker]]
 
 @pytest.fixture
 async def make() -> AsyncIterator[Make]:
-    """Makes workers by their numbers."""
+    """Makes workers by their numbers, which take others' connections."""
     made: list[Worker] = []
     # The path of a Unix socket has at most 107 bytes, and pytest's own may be longer.
     with tempfile.TemporaryDirectory(prefix="pupila-") as folder:
 
         def make(*numbers: int, workers: int = 2) -> list[Worker]:
-            new = [Worker(Place(Path(folder), number), workers) for number in numbers]
+            new = [Worker(Place(Path(folder), number), workers).joins() for number in numbers]
             made.extend(new)
             return new
 
@@ -146,6 +150,21 @@ async def test_a_worker_that_was_killed_gets_none_until_another_is_in_its_place(
     [another] = make(2)
     assert not first.accepts()
     await until_async(lambda: bool(another.server.adopted), "the connection")
+
+
+async def test_a_worker_that_starts_gets_none_until_it_can_answer(make: Make) -> None:
+    first, second = make(1, 2)
+    # Killed: its place still says that it is there.
+    second.spreading.close()
+    second.spreading._counts[2] = 1
+    another = Worker(Place(first.spreading._folder, 2), workers=2)
+    try:
+        assert all(first.accepts() for _ in range(3))
+        another.joins()
+        assert not first.accepts()
+        await until_async(lambda: bool(another.server.adopted), "the connection")
+    finally:
+        another.close()
 
 
 async def test_a_worker_that_ends_gets_none_and_keeps_what_it_accepts(make: Make) -> None:
