@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from errors import BadRequestError, InternalError, ModelError
+from errors import BadRequestError, InternalError, ModelError, OverloadedError
 from models.detached import detached, finished
 from models.manifest import Label
 from models.names import model_name, no_model
@@ -61,6 +61,7 @@ class Registry:
         self._store = store
         self._settings = settings
         self._complaint = ""
+        self._has_read = False
         self._reading: Future[list[Version]] | None = None
         self.trials = trials or Trials(settings)
         self.champions = Champions(settings, self.trials)
@@ -87,6 +88,7 @@ class Registry:
         found: dict[str, dict[str, Version]] = {}
         for version in await self._read_store(patience):
             found.setdefault(version.name, {})[version.version] = version
+        self._has_read = True
         started = self.champions.refresh(found)
         if started:
             await asyncio.wait(started, timeout=patience)
@@ -126,8 +128,10 @@ class Registry:
     async def load(self, model: str) -> Engine:
         """The same engine, loaded if necessary.
 
-        Raises BadRequestError for an unknown version, InternalError if it fails to load.
+        Raises BadRequestError for an unknown version, InternalError if it fails to load, and
+        OverloadedError until the store was read.
         """
+        self._know_versions()
         name, wanted = _parse(model)
         versions = self.champions.versions.get(name, {})
         if wanted == CHALLENGER:
@@ -147,6 +151,8 @@ class Registry:
         if tag in self._engines:
             return Readiness(True, f"{tag} answers.")
         versions = self.champions.versions.get(name, {}).values()
+        if not self._has_read:
+            return Readiness(False, "The model store could not be read yet; see the server's log.")
         failures = [
             reason
             for version in versions
@@ -172,8 +178,9 @@ class Registry:
     def labels(self, model: str) -> tuple[Label, ...] | None:
         """The classes of the version that answers for a model's name; None for an unknown model.
 
-        Safe to call from any thread.
+        Safe to call from any thread. Raises OverloadedError until the store was read.
         """
+        self._know_versions()
         versions = self.champions.versions.get(model)
         if not versions:
             return None
@@ -197,6 +204,11 @@ class Registry:
     def failure(self, version: Version) -> str | None:
         """Why a version cannot answer; None if it can, even if it is loaded first."""
         return self._engines.failure(version.tag)
+
+    def _know_versions(self) -> None:
+        """A client is not to be told that it asked for the wrong model while none is known."""
+        if not self._has_read:
+            raise OverloadedError("The model store could not be read yet; try again.", "loading")
 
     def _champion(self, name: str) -> str:
         """The version that answers, or would: else the newest one that has not failed to load."""

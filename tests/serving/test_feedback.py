@@ -312,6 +312,7 @@ async def test_a_minute_has_a_limited_number_of_labels(
     settings = Settings(home=tmp_path / "pupila", **limit)  # type: ignore[arg-type]
     prepare(settings)
     registry = Registry(Store(tmp_path / "models"), settings)
+    await registry.refresh()
     records = RecordsConnection(settings)
     feedback = Feedback(registry, settings, Admission(settings), None, records, shared=False)
     many = settings.max_body_bytes == 1024

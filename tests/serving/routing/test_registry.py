@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from errors import BadRequestError, InternalError
+from errors import BadRequestError, InternalError, OverloadedError
 from models.artifact import Artifact
 from models.runtime import Runtime
 from models.signature import PrivateKey, TrustedKeys
@@ -210,6 +210,24 @@ async def test_a_moment_when_the_store_cannot_be_read_takes_nothing_away(
     hidden.rename(root)
     await registry.refresh()
     assert registry.loaded("clf") is not None
+
+
+async def test_no_model_is_said_to_be_missing_until_the_store_was_read(
+    store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "models").symlink_to("models")
+    registry = Registry(store, SETTINGS)
+    async with registry.watching():
+        assert "could not be read" in registry.readiness().reason
+        with pytest.raises(OverloadedError, match="could not be read"):
+            await registry.load("clf")
+        with pytest.raises(OverloadedError, match="could not be read"):
+            registry.labels("clf")
+        (tmp_path / "models").unlink()
+        await registry.refresh()
+        assert "train one" in registry.readiness().reason
+        with pytest.raises(BadRequestError):
+            await registry.load("clf")
 
 
 async def test_watching_survives_what_goes_wrong(store: Store, tmp_path: Path) -> None:
