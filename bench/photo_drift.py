@@ -24,6 +24,7 @@ from images.spec import ImageSpec
 from models.embedding_cache import EmbeddingCache
 from models.honest import Honest
 from models.offline.bringing_extractor import bring_default
+from models.offline.embeddings import embeddings_of
 from models.reference import Reference, seen_spec
 from models.small import small_copies
 from models.store import Store
@@ -31,7 +32,7 @@ from models.version import Version
 from monitor.drift.detector import DriftDetector, DriftSettings
 from monitor.drift.results import DriftReport
 from train.dataset import Dataset, split
-from train.embedding import embedded, embeddings_of
+from train.embedding import embedded
 from train.fit import train_parts
 from train.folder import load_folder
 

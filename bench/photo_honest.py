@@ -33,11 +33,12 @@ from models.embedding_cache import EmbeddingCache
 from models.extractor import Extractor
 from models.familiarity import Familiarity
 from models.offline.bringing_extractor import bring_default
+from models.offline.embeddings import embeddings_of
 from models.store import Store
 from tests.drawing import SHAPES, draw_shape
 from train.calibration import bare, calibrate
 from train.data_size import DataSize
-from train.embedding import embedded, embeddings_of
+from train.embedding import embedded
 from train.evaluate import CALIBRATION_BINS, calibration_error
 from train.folder import load_folder
 from train.recipes import recipe

@@ -27,8 +27,9 @@ from bench.table import markdown
 from images.spec import ImageSpec
 from models.embedding_cache import EmbeddingCache
 from models.offline.bringing_extractor import bring_default
+from models.offline.embeddings import embeddings_of
 from models.store import Store
-from train.embedding import embedded, embeddings_of
+from train.embedding import embedded
 from train.folder import load_folder
 
 FOLDS: Final = 5

@@ -24,7 +24,7 @@ _MAX_BYTES: Final = 2**30
 
 @dataclass(frozen=True)
 class Entry:
-    """``sha256``: of what is kept of the image, in this ``form``; ``source``: as in
+    """``sha256``: of what is kept of the image, in this ``form``; ``source`` and ``group``: as in
     ``models.training_images.TrainingSet``."""
 
     sha256: str
@@ -32,10 +32,17 @@ class Entry:
     label: Label
     side: Side
     source: str
+    group: str = ""
 
     @classmethod
     def of(cls, fields: list[Any]) -> Self:
         return cls(*fields)
+
+    @property
+    def fields(self) -> list[Any]:
+        """As ``of`` takes them. One without a group is as it was before there were some."""
+        found = list(vars(self).values())
+        return found if self.group else found[:-1]
 
 
 @dataclass(frozen=True)
@@ -61,5 +68,5 @@ class ImageList:
             ) from error
 
     def dump(self) -> bytes:
-        fields = [list(vars(entry).values()) for entry in self.entries]
+        fields = [entry.fields for entry in self.entries]
         return json.dumps({"spec": self.spec.model_dump(), "images": fields}).encode()

@@ -46,8 +46,8 @@ class TrainingSet:
 
     ``pixels``: uint8 [N, F] at the spec's size; ``files``: the bytes of an image's file where these
     are fewer, else None, on disk where the pixels are; ``sources``: SHA-256 of the recorded image
-    that it was made from, empty for any other; ``missing``: images that are listed but can no
-    longer be read.
+    that it was made from, empty for any other; ``groups``: of which none is split, empty for an
+    image that is in none; ``missing``: images that are listed but can no longer be read.
     """
 
     spec: ImageSpec
@@ -56,6 +56,7 @@ class TrainingSet:
     sides: tuple[Side, ...]
     files: tuple[Content | None, ...] | None = None
     sources: tuple[str, ...] | None = None
+    groups: tuple[str, ...] | None = None
     missing: int = 0
 
     def __len__(self) -> int:
@@ -141,6 +142,7 @@ class TrainingImages:
             sides=tuple(entry.side for entry in entries),
             files=tuple(contents),
             sources=tuple(entry.source for entry in entries),
+            groups=tuple(entry.group for entry in entries),
             missing=len(listed.entries) - len(entries),
         )
 
@@ -172,6 +174,7 @@ class TrainingImages:
 
     def _keep(self, name: str, version: str, images: TrainingSet, limit: int) -> None:
         sources = images.sources or ("",) * len(images)
+        groups = images.groups or ("",) * len(images)
         entries: list[Entry] = []
         rows: dict[str, int] = {}
         sizes: dict[str, int] = {}
@@ -179,7 +182,8 @@ class TrainingImages:
             content, form = _content(images, row)
             sha256 = hashlib.sha256(content).hexdigest()
             rows[sha256], sizes[sha256] = row, len(content)
-            entries.append(Entry(sha256, form, label, images.sides[row], sources[row]))
+            side = images.sides[row]
+            entries.append(Entry(sha256, form, label, side, sources[row], groups[row]))
         try:
             with self._locked():
                 self._sweep()

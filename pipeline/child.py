@@ -29,6 +29,7 @@ from train.augmenting import Variants, variants_of
 from train.dataset import Split
 from train.embedding import embedded
 from train.fit import train_parts
+from train.scenes import in_scenes
 
 _FAILED = 3
 
@@ -78,7 +79,11 @@ def retrain(database: Database, store: Store, order: Order) -> tuple[Version, st
     extractor = champion.artifact.extractor()
     variants: Variants | None = None
     if extractor is not None:
-        parts = Split(embedded(parts.train, extractor), embedded(parts.holdout, extractor))
+        # Bursts of production are neither in two folds nor several photos of an interval.
+        parts = Split(
+            in_scenes(embedded(parts.train, extractor)),
+            in_scenes(embedded(parts.holdout, extractor)),
+        )
         if manifest.augmented:
             variants = variants_of(parts.train, extractor, seed)
     click.echo(f"Training {recipe} on {len(parts.train):,} images ...", err=True)

@@ -19,6 +19,7 @@ from labels import label_key
 from models.image_list import Side
 from models.manifest import Label
 from models.offline.likeness import Likeness
+from models.offline.photo_likeness import PhotoLikeness
 from models.pixels import Pixels, StoredPixels, joined, row_of
 from models.reference import Reference
 from models.remaking import training_command
@@ -26,7 +27,7 @@ from models.store import Store
 from models.training_images import TrainingSet
 from models.version import Version
 from monitor.quality.image_checks import is_blank
-from pipeline.pool import Pool, pixels_of
+from pipeline.pool import Pool, groups_of, pixels_of
 from pipeline.production import LeftOut, Sample, gather
 from pipeline.recipe import recipe_of
 from pipeline.sides import places
@@ -126,7 +127,12 @@ def assemble(
         blank = is_blank(pixels_of(pool.samples, spec))
         pool.leave_out(np.flatnonzero(blank).tolist(), "blank")
     pool.without_copies()
-    likeness = Likeness.of(protected, spec)
+    extractor = champion.artifact.extractor()
+    if extractor is None:
+        likeness = Likeness.of(protected, spec)
+    else:
+        trained = pixels_of(_own_samples(own, champion, ("train",)), spec)
+        likeness = PhotoLikeness.between(trained, protected, extractor)
     held = _hold_out(pool, protected, likeness, rules.holdout)
     extra = pool.take_new_classes(classes, likeness, rules.holdout)
     pool.sampled(rules.max_images, seed)
@@ -134,7 +140,6 @@ def assemble(
     unchecked: str | None = "the champion was made by no recipe"
     _check_enough(pool.samples, classes, champion)
     if by is not None:
-        extractor = champion.artifact.extractor()
         unchecked = pool.without_suspects(by, parameters, spec, seed, extractor)
     known = _check_enough(pool.samples, classes, champion)
     production = [one for one in held if label_key(one.label) in known][-MAX_PRODUCTION:]
@@ -178,7 +183,7 @@ def without_images(champion: Version) -> str:
 
 def _own_samples(own: TrainingSet, champion: Version, sides: tuple[Side, ...]) -> list[Sample]:
     at = champion.manifest.created_at
-    files, sources = own.files or (), own.sources or ()
+    files, sources, groups = own.files or (), own.sources or (), own.groups or ()
     return [
         Sample(
             f"own {row + 1}",
@@ -187,6 +192,7 @@ def _own_samples(own: TrainingSet, champion: Version, sides: tuple[Side, ...]) -
             at,
             file=files[row],
             source=sources[row],
+            group=groups[row],
             own=True,
         )
         for row in range(len(own))
@@ -242,7 +248,8 @@ def _dataset(samples: Sequence[Sample], spec: ImageSpec, classes: Sequence[Label
         np.array(labels, np.int64) if isinstance(classes[0], int) else np.array(labels, np.str_)
     )
     files = tuple(one.file for one in samples)
-    return Dataset(pixels_of(samples, spec), targets, "", spec, files=files)
+    groups = groups_of(samples)
+    return Dataset(pixels_of(samples, spec), targets, "", spec, files=files, groups=groups)
 
 
 def _training_set(
@@ -257,6 +264,7 @@ def _training_set(
         sides=tuple(side for side, _ in placed),
         files=tuple(one.file for _, one in placed),
         sources=tuple(one.source for _, one in placed),
+        groups=tuple(one.group for _, one in placed),
     )
 
 
@@ -268,4 +276,15 @@ def _joined(parts: Sequence[Dataset], name: str) -> Dataset:
         name,
         parts[0].spec,
         files=tuple(file for part in parts for file in part.files or (None,) * len(part)),
+        groups=_joined_groups(parts),
     )
+
+
+def _joined_groups(parts: Sequence[Dataset]) -> NDArray[np.str_] | None:
+    if all(part.groups is None for part in parts):
+        return None
+    found = list[str]()
+    for number, part in enumerate(parts):
+        alone = [f"alone: {number}, {row}" for row in range(len(part))]
+        found += alone if part.groups is None else part.groups.tolist()
+    return np.array(found)

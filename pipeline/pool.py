@@ -7,18 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from images.spec import ImageSpec
 from labels import label_key
-from models.embedding_cache import EmbeddingCache
 from models.extractor import Extractor
 from models.manifest import Label
+from models.offline.embeddings import embeddings_of
 from models.offline.likeness import Likeness
 from models.pixels import Pixels, stacked
 from pipeline.production import LeftOut, Reason, Sample
 from pipeline.sampling import sample
 from pipeline.sides import held_out
-from train.embedding import embeddings_of
 from train.noise import MAX_PROPORTION, clear, out_of_fold, suspects
 
 MIN_OF_NEW_CLASS = 5
@@ -93,10 +93,11 @@ class Pool:
         if extractor is None:
             features = spec.features(pixels[:])
         else:
-            features = embeddings_of(pixels, extractor, EmbeddingCache(extractor))
-        probabilities = out_of_fold(recipe, parameters, features, given, seed)
+            features = embeddings_of(pixels, extractor)
+        groups = groups_of(self.samples)
+        probabilities = out_of_fold(recipe, parameters, features, given, seed, groups)
         if probabilities is None:
-            return "a class has too few images"
+            return f"a class has too few images{'' if groups is None else ' or groups'}"
         wrong, likeliest = suspects(probabilities, given)
         if wrong.mean() > MAX_PROPORTION:
             return (
@@ -139,3 +140,11 @@ class Pool:
 def pixels_of(samples: Sequence[Sample], spec: ImageSpec) -> Pixels:
     """uint8 [N, F], on disk if those of the samples are."""
     return stacked([one.pixels for one in samples], spec.n_features)
+
+
+def groups_of(samples: Sequence[Sample]) -> NDArray[np.str_] | None:
+    """str [N], of which none is split: one of its own for a sample that is in none; None if no
+    sample is in any."""
+    if not any(one.group for one in samples):
+        return None
+    return np.array([one.group or f"alone: {one.name}" for one in samples])

@@ -45,9 +45,9 @@ class LeftOut:
 @dataclass(frozen=True)
 class Sample:
     """One usable image. ``pixels``: uint8 [F]; ``file``: its bytes if they are fewer; maybe both on
-    disk. ``source``: SHA-256 of the recorded image that it was made from, else empty; ``random``:
-    whether it was drawn at random to be labelled; ``own``: whether the champion was trained with it
-    at hand."""
+    disk. ``source``: SHA-256 of the recorded image that it was made from, else empty; ``group``: as
+    in ``models.training_images.TrainingSet``; ``random``: whether it was drawn at random to be
+    labelled; ``own``: whether the champion was trained with it at hand."""
 
     name: str
     pixels: Row
@@ -56,6 +56,7 @@ class Sample:
     weight: float = 1.0
     file: Content | None = None
     source: str = ""
+    group: str = ""
     random: bool = False
     own: bool = False
 

@@ -13,7 +13,9 @@ from images.decoding import read_pixels
 from images.spec import ImageSpec
 from labels import label_key
 from models.manifest import Label, Manifest
+from models.offline.embeddings import embeddings_of
 from models.offline.likeness import Likeness
+from models.offline.photo_likeness import PhotoLikeness
 from models.pixels import taken
 from models.reference import Reference
 from models.runtime import Runtime, head_of, inputs_of
@@ -140,12 +142,17 @@ def production(
     old = _stacked([one for one, _ in pixels], specs[0])
     new = old if specs[0] == specs[1] else _stacked([one for _, one in pixels], specs[1])
     unseen = ~(_seen(store, champion, old) | _seen(store, challenger, new))
+    old, new = old[unseen], new[unseen]
+    inputs: tuple[Inputs, Inputs] = old, new
+    extractor = champion.artifact.extractor()
+    if extractor is not None and champion.manifest.extractor == challenger.manifest.extractor:
+        # Once for both, and a retraining has just computed them.
+        inputs = (embeddings_of(old, extractor),) * 2
     return Holdout(
         PRODUCTION,
         tuple(compress(truth, unseen)),
         np.array(weights, np.float64)[unseen],
-        old[unseen],
-        new[unseen],
+        *inputs,
     )
 
 
@@ -154,9 +161,15 @@ def _seen(store: Store | None, version: Version, pixels: NDArray[np.uint8]) -> N
     images = store and store.training_images.read(version.name, version.version)
     if not images:
         return np.zeros(len(pixels), dtype=bool)
-    rows = [row for row, side in enumerate(images.sides) if side == "train"]
-    trained = taken(images.pixels, np.array(rows, np.int64))
-    return Likeness.of(trained, images.spec).among(pixels, trained)
+    sides = np.array(images.sides)
+    trained = taken(images.pixels, np.flatnonzero(sides == "train"))
+    extractor = version.artifact.extractor()
+    if extractor is None:
+        likeness = Likeness.of(trained, images.spec)
+    else:
+        held = taken(images.pixels, np.flatnonzero(sides == "holdout"))
+        likeness = PhotoLikeness.between(trained, held, extractor)
+    return likeness.among(pixels, trained)
 
 
 def _stacked(pixels: Sequence[NDArray[np.uint8]], spec: ImageSpec) -> NDArray[np.uint8]:

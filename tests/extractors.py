@@ -56,6 +56,27 @@ def tiny_graph(layout: str = "NHWC", seed: int = 0, dimension: int = DIMENSION) 
     return content
 
 
+def scene_graph() -> bytes:
+    """An ONNX network whose embedding, of 48 numbers, is what is where: the mean color, less a
+    medium gray, of each of 4x4 parts."""
+    nodes = [
+        helper.make_node("Transpose", ["pixels"], ["chw"], perm=[0, 3, 1, 2]),
+        helper.make_node("AveragePool", ["chw"], ["parts"], kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node("Flatten", ["parts"], ["flat"]),
+        helper.make_node("Sub", ["flat", "gray"], ["embedding"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "scene",
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["N", 16, 16, 3])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", 48])],
+        [numpy_helper.from_array(np.full(1, 0.5, np.float32), "gray")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    content: bytes = model.SerializeToString()
+    return content
+
+
 def tiny_backbone(name: str = "tiny", **changes: Any) -> Backbone:
     fields: dict[str, Any] = {
         "graph": tiny_graph(),
@@ -83,6 +104,16 @@ def photos(count: int, seed: int = 0) -> tuple[NDArray[np.uint8], list[str]]:
     flat = np.array([COLORS[label] for label in labels])[:, None, :]
     noisy = flat + random.normal(0, 25, (count, SPEC.width * SPEC.height, 3))
     return np.clip(noisy, 0, 255).astype(np.uint8).reshape(count, -1), labels
+
+
+def scenes(count: int, frames: int = 2, seed: int = 0) -> NDArray[np.uint8]:
+    """Bursts of so many frames, one after the other, uint8 [count * frames, 768]: in each the
+    camera has moved by a pixel, and the thumbnails are not alike."""
+    random = np.random.default_rng(seed)
+    found = random.integers(0, 256, (count, 4, 4, 3)).repeat(4, axis=1).repeat(4, axis=2)
+    moved = [np.roll(found, step, axis=2) for step in range(frames)]
+    noisy = np.stack(moved, axis=1) + random.normal(0, 3, (count, frames, 16, 16, 3))
+    return np.clip(noisy, 0, 255).astype(np.uint8).reshape(count * frames, -1)
 
 
 def photos_candidate(extractor: Extractor, name: str = "colors", seed: int = 0) -> Candidate:

@@ -14,8 +14,8 @@ from PIL import Image, ImageEnhance, ImageOps
 from images.spec import ImageSpec
 from models.embedding_cache import EmbeddingCache
 from models.extractor import Extractor
+from models.offline.embeddings import embeddings_of
 from train.dataset import Dataset, OnProgress
-from train.embedding import embeddings_of
 
 COPIES: Final = 4
 """Of each photo."""

@@ -1,10 +1,7 @@
-"""Photos of the same scene: a burst, or one file saved twice.
+"""Which photos of a dataset are of the same scene, all of them at once.
 
-On both sides of a split they make a version look better than it is, since it has seen what it is
-tested on: Barz and Denzler, Do We Train on Test Data? (Journal of Imaging 6, 2020). Two photos are
-near each other if their embeddings point in nearly the same direction, as compared with those that
-are far apart in the data: the photos of a camera that never moves are all alike, and are not one
-scene.
+Two are, if they are near each other by ``models.offline.photo_likeness``, and so is what is near to
+one of them.
 """
 
 from collections.abc import Callable
@@ -16,21 +13,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-SHARE: Final = 0.1
-"""Of the distance of photos that are far apart, up to which two are of the same scene. In bursts it
-is 0.08 at most from the first to the last; of 626 photos of different things, two were nearer."""
-FAR: Final = 0.9
-"""The quantile of all distances that is far apart: a scene may be most of the photos, and the
-median would then be a distance within it."""
+from models.offline.photo_likeness import directions, scene_limit
+
 LOOSE: Final = 0.1
 """Of a group, as a share of all photos: in a larger one, all must be near to a single one, since a
 chain of photos that are near to the next may lead anywhere."""
 
 _BURST: Final = 10
-_SAMPLED: Final = 500
 _CHUNK: Final = 512
-# Of 1 - cosine in float32, for equal photos.
-_ROUNDING: Final = 3e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +39,8 @@ class NearDuplicates:
     ) -> Self:
         """Of float32 [N, D]. ``on_progress``: called with (done, total)."""
         notify = on_progress or (lambda _done, _total: None)
-        lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-        units = embeddings / np.maximum(lengths, np.float32(1e-12))
-        total, limit = len(units), max(SHARE * _far(units), _ROUNDING)
+        units = directions(embeddings)
+        total, limit = len(units), scene_limit(units)
         groups, counts = np.arange(total), np.zeros(total, np.int64)
         for start in range(0, total, _CHUNK):
             notify(start, total)
@@ -66,13 +55,6 @@ class NearDuplicates:
         notify(total, total)
         _, found, sizes = np.unique(groups, return_inverse=True, return_counts=True)
         return cls(found.astype(np.int64), int(sizes[sizes > 1].sum()))
-
-
-def _far(units: NDArray[np.float32]) -> float:
-    """The distance, 1 - cosine, of two of some that are far apart."""
-    some = units[np.random.default_rng(0).permutation(len(units))[:_SAMPLED]]
-    distances = (1 - some @ some.T)[np.triu_indices(len(some), 1)]
-    return float(np.quantile(distances, FAR)) if len(distances) else 0.0
 
 
 def _joined(groups: NDArray[np.int64], start: int, near: NDArray[np.bool_]) -> NDArray[np.int64]:

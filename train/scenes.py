@@ -1,6 +1,6 @@
 """Which near-duplicates of a dataset stay together, and what the person who trains should know."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -84,6 +84,14 @@ class Scenes:
                 "--groups what belongs together."
             )
         return found
+
+
+def in_scenes(dataset: Dataset) -> Dataset:
+    """With the scenes of its embeddings in its groups, and nothing said of them."""
+    if dataset.embeddings is None:
+        raise ValueError("no embeddings")
+    scenes = Scenes.of(dataset, NearDuplicates.of(dataset.embeddings))
+    return replace(dataset, groups=scenes.groups)
 
 
 def _dominating(groups: NDArray[np.int64], indices: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -1,8 +1,10 @@
 """The training images of versions, beside the store."""
 
+import json
 import logging
 import os
 import time
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -66,6 +68,20 @@ def test_a_version_has_its_images_from_the_moment_it_is_visible(store: Store) ->
 
 def test_a_version_that_was_saved_without_has_none(store: Store) -> None:
     assert store.training_images.read("clf", store.save(LinearDraft()).version) is None
+
+
+def test_groups_are_kept_and_lists_without_them_are_as_before(store: Store) -> None:
+    grouped = replace(images(1, 2, 3), groups=("film", "", "film"))
+    for version, kept in (("a", grouped), ("b", images(1, 2, 3))):
+        store.training_images.keep("clf", version, kept)
+        assert read(store, version).groups == (kept.groups or ("",) * 3)
+    assert store.given is not None
+    lists = store.given.parent / "pupila-training-images" / "versions" / "clf"
+    lengths = {
+        path.stem: [len(one) for one in json.loads(path.read_bytes())["images"]]
+        for path in lists.glob("*.json")
+    }
+    assert lengths == {"a": [6, 5, 6], "b": [5, 5, 5]}
 
 
 def test_an_image_is_kept_once_for_all_versions(store: Store) -> None:

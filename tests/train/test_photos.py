@@ -15,6 +15,7 @@ from models.extractors import Extractors
 from models.honest import Honest
 from models.manifest import Manifest
 from models.offline.comparison import compare
+from models.offline.embeddings import embeddings_of
 from models.reference import Reference
 from models.small import small_copies
 from models.store import Store
@@ -35,7 +36,6 @@ from tests.extractors import (
 from train import photos as training_photos
 from train.__main__ import main
 from train.dataset import Split
-from train.embedding import embeddings_of
 from train.learning import LearningCurve, learning_curve
 from train.quantizing import in_int8
 

@@ -1,0 +1,106 @@
+"""Photos of the same scene: a burst, or one file saved twice.
+
+On both sides of a split they make a version look better than it is, since it has seen what it is
+tested on: Barz and Denzler, Do We Train on Test Data? (Journal of Imaging 6, 2020). Two photos are
+near each other if their embeddings point in nearly the same direction, as compared with those that
+are far apart in the data: the photos of a camera that never moves are all alike, and are not one
+scene.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.extractor import Extractor
+from models.offline.embeddings import embeddings_of
+from models.offline.likeness import Likeness
+from models.pixels import Pixels, joined
+
+SHARE: Final = 0.15
+"""Of the distance of photos that are far apart, up to which two are of the same scene: see
+bench/photo_scenes.md."""
+FAR: Final = 0.9
+"""The quantile of all distances that is far apart: a scene may be most of the photos, and the
+median would then be a distance within it."""
+STRAY: Final = 0.05
+"""Of the held-out photos, how many may be near to one that was trained on by chance."""
+
+_SAMPLED: Final = 500
+_CHUNK: Final = 512
+# Of 1 - cosine in float32, for equal photos.
+_ROUNDING: Final = 3e-7
+
+
+def directions(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32 [N, D] of float32 [N, D]: of length 1, so that 1 - cosine is 1 less their product."""
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    units: NDArray[np.float32] = embeddings / np.maximum(lengths, np.float32(1e-12))
+    return units
+
+
+def scene_limit(units: NDArray[np.float32]) -> float:
+    """The distance, 1 - cosine, up to which two photos are of one scene, of float32 [N, D]."""
+    some = units[np.random.default_rng(0).permutation(len(units))[:_SAMPLED]]
+    distances = (1 - some @ some.T)[np.triu_indices(len(some), 1)]
+    far = float(np.quantile(distances, FAR)) if len(distances) else 0.0
+    return max(SHARE * far, _ROUNDING)
+
+
+@dataclass(frozen=True)
+class PhotoLikeness(Likeness):
+    """By thumbnails, or by embeddings: a burst moves too much for the one, and the other is off by
+    what JPEG at a low quality leaves. ``scene``: 1 - cosine, up to which photos are alike."""
+
+    extractor: Extractor
+    scene: float
+
+    @classmethod
+    def between(cls, trained: Pixels, held: Pixels, extractor: Extractor) -> Self:
+        """As far as a version's own split tells scenes apart: what it holds out, uint8 [M, F], is
+        of other scenes than what it was ``trained`` on, uint8 [N, F]. Where these are near each
+        other nevertheless, as of a camera that never moves, embeddings tell no scenes apart.
+
+        Raises ArtifactError if the extractor cannot be used.
+        """
+        spec = extractor.manifest.image_spec
+        known = joined([held, trained])
+        units = directions(embeddings_of(known, extractor))
+        apart, rest = units[: len(held)], units[len(held) :]
+        limit = scene_limit(units)
+        if len(apart) and len(rest):
+            limit = min(limit, float(np.quantile(_nearest(apart, rest), STRAY)))
+        return cls(spec, Likeness.of(known, spec).limit, extractor, limit)
+
+    def among(self, pixels: Pixels, others: Pixels) -> NDArray[np.bool_]:
+        found = super().among(pixels, others)
+        if not len(pixels) or not len(others):
+            return found
+        near = _nearest(self._directions(pixels), self._directions(others)) < self.scene
+        return found | near
+
+    def earlier(self, pixels: Pixels) -> NDArray[np.int64]:
+        first = super().earlier(pixels)
+        units = self._directions(pixels)
+        for start in range(0, len(units), _CHUNK):
+            rows = units[start : start + _CHUNK]
+            near = 1 - rows @ units[: start + len(rows)].T < self.scene
+            near = np.tril(near, start - 1)
+            some = np.flatnonzero(near.any(axis=1))
+            at = near.argmax(axis=1)[some]
+            known = first[start + some]
+            first[start + some] = np.where(known < 0, at, np.minimum(known, at))
+        return first
+
+    def _directions(self, pixels: Pixels) -> NDArray[np.float32]:
+        return directions(embeddings_of(pixels, self.extractor))
+
+
+def _nearest(units: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32 [N], 1 - cosine to the nearest; ``units``: float32 [N, D], ``others``: [M, D]."""
+    found = np.empty(len(units), np.float32)
+    for start in range(0, len(units), _CHUNK):
+        rows = units[start : start + _CHUNK]
+        found[start : start + len(rows)] = 1 - (rows @ others.T).max(axis=1)
+    return found
