@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.extractor import Extractor
 from models.offline.embeddings import embeddings_of
 from models.offline.likeness import Likeness
-from models.pixels import Pixels, joined
+from models.pixels import Pixels
 
 SHARE: Final = 0.15
 """Of the distance of photos that are far apart, up to which two are of the same scene: see
@@ -65,13 +65,12 @@ class PhotoLikeness(Likeness):
         Raises ArtifactError if the extractor cannot be used.
         """
         spec = extractor.manifest.image_spec
-        known = joined([held, trained])
-        units = directions(embeddings_of(known, extractor))
-        apart, rest = units[: len(held)], units[len(held) :]
-        limit = scene_limit(units)
+        apart, rest = (directions(embeddings_of(part, extractor)) for part in (held, trained))
+        limit = scene_limit(np.concatenate([apart, rest]))
         if len(apart) and len(rest):
             limit = min(limit, float(np.quantile(_nearest(apart, rest), STRAY)))
-        return cls(spec, Likeness.of(known, spec).limit, extractor, limit)
+        small = Likeness.of(held if len(held) else trained, spec)
+        return cls(spec, small.limit, extractor, limit)
 
     def among(self, pixels: Pixels, others: Pixels) -> NDArray[np.bool_]:
         found = super().among(pixels, others)
