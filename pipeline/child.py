@@ -26,7 +26,9 @@ from records.database import Database
 from records.leases import holder
 from settings import settings
 from train.augmenting import Variants, variants_of
+from train.auto_recipe import choose
 from train.dataset import Split
+from train.effort import Size
 from train.embedding import embedded
 from train.fit import train_parts
 from train.scenes import in_scenes
@@ -86,6 +88,10 @@ def retrain(database: Database, store: Store, order: Order) -> tuple[Version, st
         )
         if manifest.augmented:
             variants = variants_of(parts.train, extractor, seed)
+    features = whole.spec.n_features if extractor is None else extractor.manifest.dimension
+    size = Size(len(parts.train), features, len(parts.train.labels))
+    for note in choose(size, recipe).notes:
+        click.echo(note, err=True)
     click.echo(f"Training {recipe} on {len(parts.train):,} images ...", err=True)
     result = train_parts(
         parts,
