@@ -35,14 +35,14 @@ class Entry:
     group: str = ""
 
     @classmethod
-    def of(cls, fields: list[Any]) -> Self:
-        return cls(*fields)
+    def of(cls, fields: list[Any], group: str) -> Self:
+        sha256, form, label, side, source = fields
+        return cls(sha256, form, label, side, source, group)
 
     @property
     def fields(self) -> list[Any]:
-        """As ``of`` takes them. One without a group is as it was before there were some."""
-        found = list(vars(self).values())
-        return found if self.group else found[:-1]
+        """As ``of`` takes them, without the group."""
+        return [self.sha256, self.form, self.label, self.side, self.source]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ class ImageList:
         try:
             fields = json.loads(read_regular(path, _MAX_BYTES))
             spec = ImageSpec.model_validate(fields["spec"])
-            return cls(spec, [Entry.of(entry) for entry in fields["images"]])
+            images = fields["images"]
+            groups = fields.get("groups") or [""] * len(images)
+            return cls(spec, [Entry.of(*one) for one in zip(images, groups, strict=True)])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -68,5 +70,13 @@ class ImageList:
             ) from error
 
     def dump(self) -> bytes:
-        fields = [entry.fields for entry in self.entries]
-        return json.dumps({"spec": self.spec.model_dump(), "images": fields}).encode()
+        fields = {
+            "spec": self.spec.model_dump(),
+            "images": [entry.fields for entry in self.entries],
+        }
+        groups = [entry.group for entry in self.entries]
+        if any(groups):
+            # Beside the images: a release that knows no groups reads every list before it keeps or
+            # deletes an image.
+            fields["groups"] = groups
+        return json.dumps(fields).encode()

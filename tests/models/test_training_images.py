@@ -70,18 +70,28 @@ def test_a_version_that_was_saved_without_has_none(store: Store) -> None:
     assert store.training_images.read("clf", store.save(LinearDraft()).version) is None
 
 
-def test_groups_are_kept_and_lists_without_them_are_as_before(store: Store) -> None:
+def test_groups_are_kept_and_a_release_without_them_reads_the_list(store: Store) -> None:
     grouped = replace(images(1, 2, 3), groups=("film", "", "film"))
     for version, kept in (("a", grouped), ("b", images(1, 2, 3))):
         store.training_images.keep("clf", version, kept)
         assert read(store, version).groups == (kept.groups or ("",) * 3)
     assert store.given is not None
     lists = store.given.parent / "pupila-training-images" / "versions" / "clf"
-    lengths = {
-        path.stem: [len(one) for one in json.loads(path.read_bytes())["images"]]
-        for path in lists.glob("*.json")
-    }
-    assert lengths == {"a": [6, 5, 6], "b": [5, 5, 5]}
+    found = {path.stem: json.loads(path.read_bytes()) for path in lists.glob("*.json")}
+    for one in found.values():
+        assert [len(fields) for fields in one["images"]] == [5, 5, 5]
+    assert found["a"]["groups"] == ["film", "", "film"]
+    assert "groups" not in found["b"]
+
+
+def test_a_list_with_other_numbers_of_groups_and_images_is_none(store: Store) -> None:
+    store.training_images.keep("clf", "a", replace(images(1, 2), groups=("film", "film")))
+    assert store.given is not None
+    path = store.given.parent / "pupila-training-images" / "versions" / "clf" / "a.json"
+    fields = json.loads(path.read_bytes())
+    path.write_text(json.dumps(fields | {"groups": ["film"]}))
+    with pytest.raises(ModelError, match="cannot be read"):
+        read(store)
 
 
 def test_an_image_is_kept_once_for_all_versions(store: Store) -> None:
@@ -181,6 +191,22 @@ def test_what_was_made_of_a_deleted_record_is_deleted_everywhere(store: Store) -
     assert len(read(store, "a")) == len(read(store, "b")) == 0
     assert len(blobs(store)) == len(read(store, "c")) == 1
     assert store.training_images.forget([source]).images == 0
+
+
+def test_the_embeddings_of_a_deleted_record_go_though_it_was_not_trained_on(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUPILA_HOME", str(tmp_path))
+    settings.cache_clear()
+    try:
+        embeddings = tmp_path / "embeddings"
+        embeddings.mkdir()
+        assert store.training_images.forget([""]).images == 0
+        assert embeddings.exists()
+        assert store.training_images.forget([sha256(b"an image").hexdigest()]).images == 0
+        assert not embeddings.exists()
+    finally:
+        settings.cache_clear()
 
 
 def test_images_of_training_folders_are_not_those_of_a_record(store: Store) -> None:
