@@ -26,8 +26,9 @@ def stratified(
     return list(kind(folds, shuffle=True, random_state=seed).split(targets, targets, groups))
 
 
-def are_whole(splits: list[Any], targets: NDArray[Any]) -> bool:
-    """Whether every class is in what each estimator is fitted to, as it must be: of a class of one
-    group, the others have none."""
-    classes = len(np.unique(targets))
-    return all(len(np.unique(targets[rest])) == classes for rest, _ in splits)
+def are_whole(splits: list[Any], targets: NDArray[Any], least: int = 1) -> bool:
+    """Whether ``least`` images of every class are in what each estimator is fitted to, as they must
+    be: of a class of one group, the others have none."""
+    names, indices = np.unique(targets, return_inverse=True)
+    counts = (np.bincount(indices[rest], minlength=len(names)) for rest, _ in splits)
+    return all(bool((found >= least).all()) for found in counts)

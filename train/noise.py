@@ -95,7 +95,8 @@ def out_of_fold(
     the images are few. None if a class has too few images to be in two folds. Raises RecipeError.
     """
     rarest = int(np.bincount(given).min())
-    # In the rest of two folds, a class of three may have one image, too few for a calibration.
+    # In the rest of two folds, a class of three may have one image, too few for a calibration; so
+    # may a class of two groups.
     folds = min(FOLDS, rarest // 2, most_folds(FOLDS, given, groups))
     if folds < 2:
         return None
@@ -104,7 +105,7 @@ def out_of_fold(
     for seed_of_round in range(seed, seed + (ROUNDS if len(given) <= FEW_IMAGES else 1)):
         splits = stratified(folds, given, groups, seed_of_round)
         result = np.zeros((len(given), int(given.max()) + 1))
-        if not are_whole(splits, given):
+        if not are_whole(splits, given, 2):
             continue
         with threadpool_limits(1, user_api="blas"):
             for rest, fold in splits:

@@ -73,12 +73,12 @@ def images_of(parts: Split) -> TrainingSet:
     """What is kept of both parts, those that are trained on first."""
     sides: tuple[Side, Side] = ("train", "holdout")
     both = (parts.train, parts.holdout)
-    groups = [[] if part.groups is None else part.groups.tolist() for part in both]
+    groups = [[""] * len(part) if part.groups is None else part.groups for part in both]
     return TrainingSet(
         spec=parts.train.spec,
         pixels=joined([part.pixels for part in both]),
         labels=tuple(label for part in both for label in part.targets.tolist()),
         sides=tuple(side for side, part in zip(sides, both, strict=True) for _ in range(len(part))),
         files=tuple(file for part in both for file in part.files or (None,) * len(part)),
-        groups=(*groups[0], *groups[1]) or None,
+        groups=tuple(str(group) for part in groups for group in part),
     )

@@ -55,3 +55,13 @@ def test_a_class_with_too_few_images_cannot_be_checked(digits: Dataset) -> None:
     given = np.array([0] * 10 + [1] * 3)
     features = DIGITS.features(digits.pixels[:13])
     assert out_of_fold("logistic", {}, features, given, 0) is None
+
+
+def test_a_class_that_would_be_left_with_one_image_cannot_be_checked() -> None:
+    # Of two groups: an SVC is calibrated by two images of each class.
+    given = np.array([0] * 10 + [1] * 4)
+    groups = np.array([*range(10), 10, 10, 10, 11])
+    features = np.random.default_rng(0).normal(given[:, None], 0.1, (14, 2)).astype(np.float32)
+    assert out_of_fold("svc", {}, features, given, 0, groups) is None
+    groups[-2] = 11
+    assert out_of_fold("svc", {}, features, given, 0, groups) is not None
