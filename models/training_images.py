@@ -150,8 +150,14 @@ class TrainingImages:
         """Delete every image that was made from a recorded one, by its SHA-256, and take it off
         every list. Raises ModelError."""
         wanted = frozenset(sources) - {""}
-        if not wanted or not self._lists.exists():
+        if not wanted:
             return Forgotten(0, ())
+        found = self._forget(wanted) if self._lists.exists() else Forgotten(0, ())
+        # Also of one on no list: the gate has looked at it, or a retraining that left it out.
+        forget_embeddings()
+        return found
+
+    def _forget(self, wanted: frozenset[str]) -> Forgotten:
         images, versions = set[str](), []
         try:
             with self._locked():
@@ -168,8 +174,6 @@ class TrainingImages:
                 self._sweep()
         except OSError as error:
             raise ModelError(f"{self._root} cannot be written: {error.strerror}.") from error
-        if images:
-            forget_embeddings()
         return Forgotten(len(images), tuple(versions))
 
     def _keep(self, name: str, version: str, images: TrainingSet, limit: int) -> None:
