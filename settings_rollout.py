@@ -115,8 +115,8 @@ class RolloutSettings(BaseSettings):
     embeddings_bytes: int = Field(
         default=2**30,
         ge=0,
-        description="limit of bytes of the embeddings of training images, in `embeddings` of "
-        "`PUPILA_HOME`, so that another training need not compute them; 0 keeps none",
+        description="limit of bytes of the embeddings of images, in `embeddings` of `PUPILA_HOME`, "
+        "so that another training need not compute them; 0 keeps none",
     )
     retrain_drop: float = Field(
         default=0.05, gt=0, lt=1, description="drop of accuracy, a proportion, to retrain after"

@@ -111,6 +111,35 @@ class EmbeddingCache:
             yield
 
 
+class Remembered(EmbeddingCache):
+    """For images that a process asks for several times: what the disk is not to keep stays in
+    memory, so that it is computed once all the same."""
+
+    def __init__(self, extractor: Extractor) -> None:
+        super().__init__(extractor)
+        self._held: dict[bytes, NDArray[np.float32]] = {}
+        self._is_kept = True
+
+    def get(self, digest: bytes) -> NDArray[np.float32] | None:
+        held = self._held.get(digest)
+        return super().get(digest) if held is None else held
+
+    def reserve(self, count: int) -> bool:
+        self._is_kept = super().reserve(count)
+        return True
+
+    def add(self, digests: Sequence[bytes], embeddings: NDArray[np.float32]) -> None:
+        if self._is_kept:
+            super().add(digests, embeddings)
+        else:
+            self._held.update(zip(digests, embeddings.copy(), strict=True))
+
+    def refresh(self) -> None:
+        """See what is on the disk since."""
+        self._rows = {}
+        self._records = self._read()
+
+
 def forget_embeddings() -> None:
     """Remove all of them: an embedding tells something of the image that it was made of."""
     shutil.rmtree(settings().home / _FOLDER, ignore_errors=True)

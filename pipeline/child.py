@@ -77,6 +77,11 @@ def retrain(database: Database, store: Store, order: Order) -> tuple[Version, st
         accept_new_classes=order.accept_new_classes,
     )
     parts, whole = data.split(data_name(order.retraining))
+    if not len(parts.holdout):
+        raise PipelineError(
+            f"No image is left to judge a retraining of {champion.tag} by: its holdout was deleted "
+            "or is damaged, and no labelled record was drawn at random to be held out."
+        )
     seed = manifest.data.seed if manifest.data else 0
     extractor = champion.artifact.extractor()
     variants: Variants | None = None

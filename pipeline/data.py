@@ -142,6 +142,7 @@ def assemble(
     if by is not None:
         unchecked = pool.without_suspects(by, parameters, spec, seed, extractor)
     known = _check_enough(pool.samples, classes, champion)
+    extra = [one for one in extra if label_key(one.label) in known]
     production = [one for one in held if label_key(one.label) in known][-MAX_PRODUCTION:]
     return TrainingData(
         champion=champion.tag,
@@ -213,8 +214,7 @@ def _protected(champion: Version, frozen: Sequence[Sample], spec: ImageSpec) -> 
 def _hold_out(pool: Pool, protected: Pixels, likeness: Likeness, share: float) -> list[Sample]:
     """Take the images of production that are held out from the pool, oldest first."""
     spec = likeness.spec
-    near = likeness.among(pixels_of(pool.samples, spec), protected)
-    pool.leave_out(np.flatnonzero(near).tolist(), "near a held-out image")
+    pool.without_near(protected, likeness)
     fresh = [row for row, one in enumerate(pool.samples) if not one.own]
     own = [one for one in pool.samples if one.own]
     records = [pool.samples[row] for row in fresh]

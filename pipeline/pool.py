@@ -4,6 +4,7 @@ from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from models.extractor import Extractor
 from models.manifest import Label
 from models.offline.embeddings import embeddings_of
 from models.offline.likeness import Likeness
-from models.pixels import Pixels, stacked
+from models.pixels import Pixels, stacked, taken
 from pipeline.production import LeftOut, Reason, Sample
 from pipeline.sampling import sample
 from pipeline.sides import held_out
@@ -23,7 +24,8 @@ from train.noise import MAX_PROPORTION, clear, out_of_fold, suspects
 
 MIN_OF_NEW_CLASS = 5
 """Images of a class that the champion does not have; fewer are left out."""
-
+# Of them to train on, as of the champion's classes.
+_LEFT: Final = 2
 
 _KEPT: Final = ("suspected label error", "not sampled")
 
@@ -73,6 +75,20 @@ class Pool:
         before = sorted(disputed)
         self.leave_out([row - bisect(before, row) for row in copies], "duplicate")
 
+    def without_near(self, held: Pixels, likeness: Likeness) -> None:
+        """Leave out what is nearly one of ``held``, uint8 [M, F]. Of the champion's own only by
+        thumbnails: it was split as far as scenes can be told apart, and a class that is one scene
+        would lose all that it has."""
+        spec = likeness.spec
+        own = np.array([one.own for one in self.samples], dtype=bool)
+        near = np.zeros(len(own), dtype=bool)
+        for rows, among in (
+            (np.flatnonzero(own), likeness.among_thumbnails),
+            (np.flatnonzero(~own), likeness.among),
+        ):
+            near[rows] = among(pixels_of([self.samples[row] for row in rows], spec), held)
+        self.leave_out(np.flatnonzero(near).tolist(), "near a held-out image")
+
     def sampled(self, limit: int, seed: int) -> None:
         """Leave out what is more than ``limit``; see ``pipeline.sampling``."""
         kept = sample(self.samples, limit, seed)
@@ -112,29 +128,51 @@ class Pool:
         self, classes: Sequence[Label], likeness: Likeness, share: float
     ) -> list[Sample]:
         """Take out and return what is held out of classes that the champion does not have, which
-        its own holdout lacks: at least one image of each, by the hash of its pixels."""
+        its own holdout lacks: whole scenes, by the hash of the first image of each, and at least
+        one. A class of which nothing would be left to train on is left out."""
         known = {label_key(label) for label in classes}
         new: dict[object, list[int]] = defaultdict(list)
         for row, one in enumerate(self.samples):
             if label_key(one.label) not in known:
                 new[label_key(one.label)].append(row)
-        few = [row for rows in new.values() if len(rows) < MIN_OF_NEW_CLASS for row in rows]
         held: list[Sample] = []
+        details: dict[int, str] = {}
         for rows in new.values():
-            if len(rows) >= MIN_OF_NEW_CLASS:
-                digests = {row: self.samples[row].digest for row in rows}
-                chosen = [row for row in rows if held_out(digests[row], share)]
-                chosen = chosen or [min(rows, key=lambda row: digests[row])]
-                held += [self.samples[row] for row in chosen]
-        details = dict.fromkeys(few, f"fewer than {MIN_OF_NEW_CLASS} images")
-        taken = {id(one) for one in held}
-        self.leave_out(few, "new class", details)
-        self.samples = [one for one in self.samples if id(one) not in taken]
+            if len(rows) < MIN_OF_NEW_CLASS:
+                details |= dict.fromkeys(rows, f"fewer than {MIN_OF_NEW_CLASS} images")
+                continue
+            some = [self.samples[row] for row in rows]
+            chosen = _held_of(some, pixels_of(some, likeness.spec), likeness, share)
+            if not chosen:
+                details |= dict.fromkeys(rows, "all of one scene")
+            held += chosen
+        taken_out = {id(one) for one in held}
+        self.leave_out(details, "new class", details)
+        self.samples = [one for one in self.samples if id(one) not in taken_out]
         if held:
-            spec = likeness.spec
-            close = likeness.among(pixels_of(self.samples, spec), pixels_of(held, spec))
-            self.leave_out(np.flatnonzero(close).tolist(), "near a held-out image")
+            self.without_near(pixels_of(held, likeness.spec), likeness)
         return held
+
+
+def _held_of(
+    samples: Sequence[Sample], pixels: Pixels, likeness: Likeness, share: float
+) -> list[Sample]:
+    """What is held out of a class, of which at least two images are left to train on; nothing if
+    that cannot be."""
+    firsts = np.arange(len(samples))
+    for row, before in enumerate(likeness.earlier(pixels)):
+        if before >= 0:
+            firsts[row] = firsts[before]
+    scenes, sizes = (found.tolist() for found in np.unique(firsts, return_counts=True))
+    digests = {first: samples[first].digest for first in scenes}
+    by_hash = [first for first in scenes if held_out(digests[first], share)]
+    _, _, smallest = min(zip(sizes, digests.values(), scenes, strict=True))
+    for chosen in (by_hash, [smallest]):
+        held = np.isin(firsts, chosen)
+        near = likeness.among(pixels, taken(pixels, np.flatnonzero(held)))
+        if held.any() and (~held & ~near).sum() >= _LEFT:
+            return list(compress(samples, held.tolist()))
+    return []
 
 
 def pixels_of(samples: Sequence[Sample], spec: ImageSpec) -> Pixels:

@@ -158,7 +158,9 @@ def production(
 
 def _seen(store: Store | None, version: Version, pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """bool [N]: which of ``pixels``, uint8 [N, F], the version was trained on, or nearly so."""
-    images = store and store.training_images.read(version.name, version.version)
+    images = None
+    if store is not None and len(pixels):
+        images = store.training_images.read(version.name, version.version)
     if not images:
         return np.zeros(len(pixels), dtype=bool)
     sides = np.array(images.sides)

@@ -42,6 +42,10 @@ class Likeness:
 
     def among(self, pixels: Pixels, others: Pixels) -> NDArray[np.bool_]:
         """bool [N]: which of ``pixels``, uint8 [N, F], are nearly one of ``others``, [M, F]."""
+        return self.among_thumbnails(pixels, others)
+
+    def among_thumbnails(self, pixels: Pixels, others: Pixels) -> NDArray[np.bool_]:
+        """The same, by thumbnails only."""
         found = np.zeros(len(pixels), dtype=bool)
         if not len(pixels) or not len(others):
             return found

@@ -13,6 +13,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from models.embedding_cache import Remembered
 from models.extractor import Extractor
 from models.offline.embeddings import embeddings_of
 from models.offline.likeness import Likeness
@@ -51,10 +52,12 @@ def scene_limit(units: NDArray[np.float32]) -> float:
 @dataclass(frozen=True)
 class PhotoLikeness(Likeness):
     """By thumbnails, or by embeddings: a burst moves too much for the one, and the other is off by
-    what JPEG at a low quality leaves. ``scene``: 1 - cosine, up to which photos are alike."""
+    what JPEG at a low quality leaves. ``scene``: 1 - cosine, up to which photos are alike;
+    ``known``: embeddings of ``extractor``."""
 
     extractor: Extractor
     scene: float
+    known: Remembered
 
     @classmethod
     def between(cls, trained: Pixels, held: Pixels, extractor: Extractor) -> Self:
@@ -65,12 +68,13 @@ class PhotoLikeness(Likeness):
         Raises ArtifactError if the extractor cannot be used.
         """
         spec = extractor.manifest.image_spec
-        apart, rest = (directions(embeddings_of(part, extractor)) for part in (held, trained))
+        known = Remembered(extractor)
+        apart, rest = (_directions(part, extractor, known) for part in (held, trained))
         limit = scene_limit(np.concatenate([apart, rest]))
         if len(apart) and len(rest):
             limit = min(limit, float(np.quantile(_nearest(apart, rest), STRAY)))
         small = Likeness.of(held if len(held) else trained, spec)
-        return cls(spec, small.limit, extractor, limit)
+        return cls(spec, small.limit, extractor, limit, known)
 
     def among(self, pixels: Pixels, others: Pixels) -> NDArray[np.bool_]:
         found = super().among(pixels, others)
@@ -93,7 +97,12 @@ class PhotoLikeness(Likeness):
         return first
 
     def _directions(self, pixels: Pixels) -> NDArray[np.float32]:
-        return directions(embeddings_of(pixels, self.extractor))
+        return _directions(pixels, self.extractor, self.known)
+
+
+def _directions(pixels: Pixels, extractor: Extractor, known: Remembered) -> NDArray[np.float32]:
+    known.refresh()
+    return directions(embeddings_of(pixels, extractor, known))
 
 
 def _nearest(units: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:

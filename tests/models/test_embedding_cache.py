@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.embedding_cache import EmbeddingCache
+from models.embedding_cache import EmbeddingCache, Remembered
 from models.extractor import Extractor
 from models.store import Store
+from settings import settings
 from tests.extractors import DIMENSION, saved_extractor
 
 
@@ -87,3 +88,27 @@ def test_room_is_made_once_for_what_is_added_in_parts(extractor: Extractor, tmp_
         *(False, False),
         *(True, True, True),
     ]
+
+
+@pytest.mark.parametrize("limit", [0, 2**20])
+def test_what_is_asked_for_again_is_known_with_and_without_a_disk(
+    extractor: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setenv("PUPILA_HOME", str(tmp_path))
+    monkeypatch.setenv("PUPILA_EMBEDDINGS_BYTES", str(limit))
+    settings.cache_clear()
+    try:
+        known = Remembered(extractor)
+        assert known.reserve(2)
+        known.add([digest(1), digest(2)], rows(2))
+        known.refresh()
+        found = known.get(digest(2))
+        assert found is not None
+        np.testing.assert_array_equal(found, rows(2)[1])
+        assert bool(list(tmp_path.glob("embeddings/*.cache"))) == (limit > 0)
+        for path in tmp_path.glob("embeddings/*.cache"):
+            path.unlink()
+        known.refresh()
+        assert (known.get(digest(2)) is None) == (limit > 0)
+    finally:
+        settings.cache_clear()

@@ -168,6 +168,26 @@ def test_no_burst_of_production_is_on_both_sides(film: Place) -> None:
     assert -1 not in scene_of(data.production.pixels[:])
 
 
+def test_a_class_that_is_one_scene_does_not_end_retraining(
+    empty_database: Path, tmp_path: Path
+) -> None:
+    # A class of thirty, so that the scenes of the others tell how near is near.
+    random = np.random.default_rng(0)
+    parts = random.integers(40, 216, (4, 4, 3)) + random.integers(-25, 26, (20, 4, 4, 3))
+    scene = parts.repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8).reshape(20, -1)
+    labels = np.repeat([f"class {number}" for number in range(30)], 20)
+    pixels = np.concatenate([scenes(290, seed=2), scene])
+    # As a training has them: a scene that is all of its class is split photo by photo.
+    groups = np.array([str(row // 2 if row < 580 else row) for row in range(600)])
+    data = Dataset(pixels, labels, "colors", SPEC, groups=groups)
+    save(tmp_path / "filmed", data, 0.2, graph=scene_graph(), dimension=48)
+    with placed(tmp_path / "filmed", empty_database, tmp_path / "here") as place:
+        sent(place, scenes(10, seed=3), ["class 0"] * 20)
+        found = assemble(place.database, place.store, place.champion)
+    assert found.train.counts["class 29"] == 16
+    assert found.counts["near a held-out image"] == 0
+
+
 def test_the_groups_of_the_data_are_kept_through_a_retraining(film: Place) -> None:
     parts, _ = assemble(film.database, film.store, film.champion).split("x")
     for part in (parts.train, parts.holdout):

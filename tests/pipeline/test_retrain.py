@@ -3,12 +3,14 @@
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from errors import PipelineError, UnknownVersionError
+from models.image_list import Side
 from models.reference import Reference
 from models.store import Store
 from pipeline.lease import renewed
@@ -208,3 +210,14 @@ def test_killed_it_can_be_run_again(place: Place) -> None:
     assert len(place.store.versions("clf")) == 2
     [row] = retrainings(place.database)
     assert (row.state, row.trigger) == ("trained", "asked")
+
+
+def test_without_an_image_to_judge_by_it_fails_with_a_sentence(place: Place) -> None:
+    images = place.store.training_images
+    own = images.read("clf", place.champion.version)
+    assert own is not None
+    sides: tuple[Side, ...] = tuple("train" if side == "holdout" else side for side in own.sides)
+    images.keep("clf", place.champion.version, replace(own, sides=sides))
+    outcome = run(place.database, place.store, "clf", "labels", "enough")
+    assert outcome.state == "failed"
+    assert "No image is left to judge" in outcome.reason

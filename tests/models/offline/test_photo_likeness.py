@@ -1,5 +1,6 @@
 """Which photos are of the same scene, by a small extractor."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from models.extractor import Extractor
 from models.offline.likeness import Likeness
 from models.offline.photo_likeness import SHARE, STRAY, PhotoLikeness, directions, scene_limit
 from models.store import Store
+from settings import settings
 from tests.extractors import SPEC, saved_extractor, scene_graph, scenes
 
 
@@ -20,8 +22,11 @@ def extractor(tmp_path_factory: pytest.TempPathFactory) -> Extractor:
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("PUPILA_HOME", str(tmp_path))
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
 
 
 def split(bursts: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
