@@ -190,7 +190,8 @@ class Registry:
 
     def find(self, model: str) -> Version | None:
         """The version that would answer for a model's name, version or alias; None if there is
-        none. Loads nothing."""
+        none. Loads nothing. Raises OverloadedError until the store was read."""
+        self._know_versions()
         name, wanted = _parse(model)
         versions = self.champions.versions.get(name)
         if not versions:

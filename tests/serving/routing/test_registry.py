@@ -223,6 +223,8 @@ async def test_no_model_is_said_to_be_missing_until_the_store_was_read(
             await registry.load("clf")
         with pytest.raises(OverloadedError, match="could not be read"):
             registry.labels("clf")
+        with pytest.raises(OverloadedError, match="could not be read"):
+            registry.find("clf")
         (tmp_path / "models").unlink()
         await registry.refresh()
         assert "train one" in registry.readiness().reason
