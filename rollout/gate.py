@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from cli import counted
 from models.store import Store
 from models.version import Version
 from records.database import Database
@@ -73,6 +74,7 @@ def judge(
             holdout.weights,
             holdouts.answers(champion, runtimes[0], holdout.champion, truth, classes),
             holdouts.answers(challenger, runtimes[1], holdout.challenger, truth, classes),
+            scenes=holdout.scenes,
         )
         compared.append(one.model_copy(update={"void": holdout.void}))
     old, new = costs((champion, challenger), runtimes)
@@ -99,15 +101,16 @@ def verdict_checks(compared: Sequence[Compared], rule: GateRule) -> tuple[Check,
     A challenger that is the champion's equal is refused with the probability ``rule.alpha`` at
     most: half of it is for accuracy, half for the classes, in equal parts for all tests.
     """
-    counted = [one for one in compared if one.void is None]
-    tests = sum(len(one.classes) for one in counted)
-    proving = [one for one in counted if one.images >= rule.least]
+    valid = [one for one in compared if one.void is None]
+    tests = sum(len(one.classes) for one in valid)
+    proving = [one for one in valid if one.independent >= rule.least]
     checks: list[Check] = []
-    for one in counted:
-        checks.append(_accuracy(one, rule, rule.alpha / 2 / len(counted), proof=one in proving))
+    for one in valid:
+        checks.append(_accuracy(one, rule, rule.alpha / 2 / len(valid), proof=one in proving))
         checks.extend(_classes(one, rule, rule.alpha / 2 / max(tests, 1)))
     if not proving:
-        few = "no holdout has enough images that the challenger was not trained on"
+        what = "images" if all(one.scenes is None for one in valid) else "scenes"
+        few = f"no holdout has enough {what} that the challenger was not trained on"
         needed = f"{few}: {rule.least} are needed"
         checks.append(Check(name="images", state="unknown", because=needed))
     elif rule.better:
@@ -117,17 +120,19 @@ def verdict_checks(compared: Sequence[Compared], rule: GateRule) -> tuple[Check,
 
 def _accuracy(one: Compared, rule: GateRule, alpha: float, *, proof: bool) -> Check:
     name = f"accuracy on {one.name}"
+    of = "" if one.scenes is None else f" ({counted(one.scenes, 'scene')})"
     text = (
-        f"on {one.images:,} images of {one.name}, accuracy is {_points(one.difference())} points "
-        f"from the champion's (95% interval {_points(one.low)} to {_points(one.high)}), and the "
-        f"margin is {100 * rule.margin:g}"
+        f"on {one.images:,} images of {one.name}{of}, accuracy is {_points(one.difference())} "
+        f"points from the champion's (95% interval {_points(one.low)} to {_points(one.high)}), "
+        f"and the margin is {100 * rule.margin:g}"
     )
     if one.difference() < -rule.margin and one.high < 0 and one.lost <= alpha:
         return Check(name=name, state="refused", because=text)
     if one.low >= -rule.margin:
         return Check(name=name, state="passed", because=text)
     if not proof:
-        few = f"{text}; {rule.least} images are needed for a proof, so none is asked for"
+        what = "images" if one.scenes is None else "scenes"
+        few = f"{text}; of fewer than {rule.least} {what} no proof is asked for"
         return Check(name=name, state="passed", because=few)
     return Check(name=name, state="unknown", because=text)
 

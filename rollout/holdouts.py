@@ -15,7 +15,7 @@ from labels import label_key
 from models.manifest import Label, Manifest
 from models.offline.embeddings import embeddings_of
 from models.offline.likeness import Likeness
-from models.offline.photo_likeness import PhotoLikeness
+from models.offline.photo_likeness import PhotoLikeness, scenes_of
 from models.pixels import taken
 from models.reference import Reference
 from models.runtime import Runtime, head_of, inputs_of
@@ -45,7 +45,7 @@ class Holdout:
     embeddings, float32 [N, dimension], if both versions take the same.
 
     ``weights``: float64 [N], how many requests each stands for; ``void``: why the comparison does
-    not count.
+    not count; ``scenes``: int64 [N], equal for photos of one scene, if they have embeddings.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Holdout:
     champion: Inputs
     challenger: Inputs
     void: str | None = None
+    scenes: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -87,6 +88,7 @@ def frozen(champion: Version, challenger: Version) -> Holdout | str:
         inputs,
         inputs,
         void=trained_on(champion.manifest, challenger.manifest),
+        scenes=None if embeddings is None else scenes_of(embeddings.astype(np.float32)),
     )
 
 
@@ -144,15 +146,20 @@ def production(
     unseen = ~(_seen(store, champion, old) | _seen(store, challenger, new))
     old, new = old[unseen], new[unseen]
     inputs: tuple[Inputs, Inputs] = old, new
+    scenes: NDArray[np.int64] | None = None
     extractor = champion.artifact.extractor()
-    if extractor is not None and champion.manifest.extractor == challenger.manifest.extractor:
-        # Once for both, and a retraining has just computed them.
-        inputs = (embeddings_of(old, extractor),) * 2
+    if extractor is not None:
+        # A retraining has just computed them.
+        embeddings = embeddings_of(old, extractor)
+        scenes = scenes_of(embeddings)
+        if champion.manifest.extractor == challenger.manifest.extractor:
+            inputs = embeddings, embeddings
     return Holdout(
         PRODUCTION,
         tuple(compress(truth, unseen)),
         np.array(weights, np.float64)[unseen],
         *inputs,
+        scenes=scenes,
     )
 
 

@@ -42,9 +42,11 @@ def compare(
     challenger: Answers,
     *,
     seed: int = 0,
+    scenes: NDArray[np.int64] | None = None,
 ) -> Compared:
     """``truth``: int64 [N], indices into ``labels``; ``weights``: float64 [N], how many requests
-    each image stands for.
+    each image stands for; ``scenes``: int64 [N], equal for photos of one scene, such as a burst,
+    which may all be right or wrong together and so count as one (``train.evaluate``).
 
     Intervals of differences: percentiles of a paired bootstrap, in which both versions get the same
     resampled images, 1,000 times with the same seed; Poisson's, Hanley and MacGibbon, Computer
@@ -56,12 +58,15 @@ def compare(
     won, lost = right[1] & ~right[0], right[0] & ~right[1]
     both = [_Figures.of(answers, truth, len(labels)) for answers in (champion, challenger)]
     points = [figures.at(weights[None, :]) for figures in both]
-    resampled = _resampled(both, weights, seed)
+    found, scene = np.unique(
+        np.arange(len(truth)) if scenes is None else scenes, return_inverse=True
+    )
+    resampled = _resampled(both, weights, scene, seed)
     overall = tuple(
         _measure(key, points, resampled, None) for key in points[0] if not _by_class(points[0][key])
     )
     accuracy = overall[0]
-    low, high = _paired_interval(won, lost, weights)
+    low, high = _paired_interval(won, lost, weights, scene)
     return Compared(
         name=name,
         images=len(truth),
@@ -69,13 +74,13 @@ def compare(
         losses=int(lost.sum()),
         low=min(low, accuracy.low if accuracy.low is not None else low),
         high=max(high, accuracy.high if accuracy.high is not None else high),
-        lost=_sign_test(lost, won),
+        lost=_sign_test(lost, won, scene),
         measures=overall,
         classes=tuple(
             ClassMeasures(
                 label=label,
                 images=int((truth == index).sum()),
-                lost=_sign_test(lost & (truth == index), won & (truth == index)),
+                lost=_sign_test(lost & (truth == index), won & (truth == index), scene),
                 measures=tuple(
                     _measure(f"class {key}", points, resampled, index, key) for key in OF_CLASS
                 ),
@@ -83,6 +88,7 @@ def compare(
             for index, label in enumerate(labels)
             if (truth == index).any()
         ),
+        scenes=len(found) if len(found) < len(truth) else None,
     )
 
 
@@ -157,11 +163,15 @@ def _ratio(part: Floats, whole: Floats, empty: float) -> Floats:
     return found
 
 
-def _resampled(both: Sequence[_Figures], weights: Floats, seed: int) -> list[dict[str, Floats]]:
+def _resampled(
+    both: Sequence[_Figures], weights: Floats, scene: NDArray[np.intp], seed: int
+) -> list[dict[str, Floats]]:
+    """Whole scenes, since their images are not drawn one by one."""
+    count = int(scene.max(initial=-1)) + 1
     rng = np.random.default_rng(seed)
     parts: list[list[dict[str, Floats]]] = [[], []]
     for _ in range(RESAMPLES // _CHUNK):
-        drawn = rng.poisson(1.0, (_CHUNK, len(weights))) * weights
+        drawn = rng.poisson(1.0, (_CHUNK, count))[:, scene] * weights
         for found, figures in zip(parts, both, strict=True):
             found.append(figures.at(drawn))
     return [
@@ -196,10 +206,11 @@ def _measure(
 
 
 def _paired_interval(
-    won: NDArray[np.bool_], lost: NDArray[np.bool_], weights: Floats
+    won: NDArray[np.bool_], lost: NDArray[np.bool_], weights: Floats, scene: NDArray[np.intp]
 ) -> tuple[float, float]:
-    """Weighted images count as the number of unweighted ones that would tell as much (Kish)."""
-    size = float(weights.sum() ** 2 / (weights**2).sum())
+    """Weighted images count as the number of unweighted ones that would tell as much (Kish), and
+    those of a scene as one with the weight of all."""
+    size = float(weights.sum() ** 2 / (np.bincount(scene, weights) ** 2).sum())
     share = weights / weights.sum()
     n = size + 2
     wins = (float(share @ won) * size + 0.5) / n
@@ -209,9 +220,11 @@ def _paired_interval(
     return difference - half, difference + half
 
 
-def _sign_test(lost: NDArray[np.bool_], won: NDArray[np.bool_]) -> float:
-    """The p-value of as many losses or more among as many disagreements, if none is likelier."""
-    losses, wins = int(lost.sum()), int(won.sum())
+def _sign_test(lost: NDArray[np.bool_], won: NDArray[np.bool_], scene: NDArray[np.intp]) -> float:
+    """The p-value of as many losses or more among as many disagreements, if none is likelier; a
+    scene is one of them, for whom it has more of."""
+    sign = np.bincount(scene, lost) - np.bincount(scene, won)
+    losses, wins = int((sign > 0).sum()), int((sign < 0).sum())
     if not losses + wins:
         return 1.0
     return float(binomtest(losses, losses + wins, 0.5, alternative="greater").pvalue)

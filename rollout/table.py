@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from cli import printable
+from cli import counted, printable
 from records.routing import Decision, Rollout
 from rollout.verdict import Compared, GateVerdict, Measure
 from sizes import size_text
@@ -42,7 +42,8 @@ def _table(*columns: str, title: str | None = None) -> Table:
 
 
 def _holdout(verdict: GateVerdict, one: Compared) -> Table:
-    title = f"{one.images:,} images of {one.name}"
+    of = "" if one.scenes is None else f" in {counted(one.scenes, 'scene')}"
+    title = f"{one.images:,} images{of} of {one.name}"
     title += f" ({one.wins} only the challenger has right, {one.losses} only the champion)"
     if one.void is not None:
         title += ", which do not count"

@@ -29,7 +29,7 @@ class Measure(_Frozen):
 
 class ClassMeasures(_Frozen):
     """Of one class; ``lost``: the p-value of an exact sign test that the challenger finds fewer of
-    its images."""
+    its images, or gets fewer of its scenes."""
 
     label: Label
     images: int
@@ -40,7 +40,8 @@ class ClassMeasures(_Frozen):
 class Compared(_Frozen):
     """Both versions on the same images. ``wins``: images on which the challenger alone is right,
     ``losses``: the champion alone; ``low`` and ``high``: the interval of the difference in accuracy
-    that the rule uses; ``lost``: as for a class; ``void``: why it does not count."""
+    that the rule uses; ``lost``: as for a class; ``void``: why it does not count; ``scenes``: of
+    how many the images are, None where each is of its own."""
 
     name: str
     images: int
@@ -52,6 +53,12 @@ class Compared(_Frozen):
     measures: tuple[Measure, ...]
     classes: tuple[ClassMeasures, ...]
     void: str | None = None
+    scenes: int | None = None
+
+    @property
+    def independent(self) -> int:
+        """How many of the images tell something of their own: a burst is one."""
+        return self.images if self.scenes is None else self.scenes
 
     def difference(self) -> float:
         """In accuracy."""
@@ -77,7 +84,8 @@ class Check(_Frozen):
 
 class GateRule(_Frozen):
     """See the settings ``PUPILA_GATE_…``. ``alpha``: the probability that an equal is refused, over
-    all checks; ``least``: images that a holdout needs to be asked for a proof."""
+    all checks; ``least``: images, or scenes of photos, that a holdout needs to be asked for a
+    proof."""
 
     margin: float = 0.01
     recall: float = 0.05

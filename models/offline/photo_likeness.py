@@ -49,6 +49,21 @@ def scene_limit(units: NDArray[np.float32]) -> float:
     return max(SHARE * far, _ROUNDING)
 
 
+def scenes_of(embeddings: NDArray[np.float32]) -> NDArray[np.int64]:
+    """int64 [N], equal for photos of one scene, of float32 [N, D]: of each, all are near to its
+    first, since a chain of photos that are near to the next may lead anywhere."""
+    units = directions(embeddings)
+    limit = scene_limit(units)
+    found = np.full(len(units), -1, np.int64)
+    for row in range(len(units)):
+        if found[row] < 0:
+            alone = found < 0
+            near = 1 - units[alone] @ units[row] <= limit
+            found[np.flatnonzero(alone)[near]] = row
+            found[row] = row
+    return found
+
+
 @dataclass(frozen=True)
 class PhotoLikeness(Likeness):
     """By thumbnails, or by embeddings: a burst moves too much for the one, and the other is off by

@@ -218,6 +218,15 @@ def test_the_gate_leaves_out_the_next_frame_of_what_was_trained_on(film: Place) 
     assert held.champion.shape == (80 + unseen, 48)
 
 
+def test_the_gate_counts_a_burst_as_one(film: Place) -> None:
+    verdict = gate(film.champion, film.champion, GateRule(), film.database, film.store)
+    frozen, production = verdict.holdouts
+    assert frozen.scenes == frozen.images // 2
+    # And single frames, of scenes that the champion was judged by.
+    assert production.scenes == 40 + production.images - 80
+    assert "no holdout has enough scenes" in verdict.because
+
+
 def test_a_window_is_inspected(place: Place) -> None:
     serve(place, 60, seed=5)
     findings = inspected(place.database, MonitoredVersion.of(place.champion), hour=0)

@@ -107,6 +107,33 @@ def test_equals_are_rarely_refused() -> None:
     assert found.count("refused") <= 5
 
 
+def bursts(old: NDArray[np.bool_], new: NDArray[np.bool_], frames: int) -> Compared:
+    """As ``judged``, of scenes in so many photos each, which are all right or all wrong."""
+    scenes = np.repeat(np.arange(len(old)), frames)
+    truth = np.zeros(len(scenes), np.int64)
+    both = plain(old[scenes], truth), plain(new[scenes], truth)
+    return compare("these", LABELS, truth, np.ones(len(scenes)), *both, scenes=scenes)
+
+
+def test_a_burst_tells_no_more_than_one_photo() -> None:
+    kind = np.random.default_rng(0).random(120)
+    old, new = kind > 0.1, ~((kind > 0.1) & (kind < 0.15))
+    once, often = judged(old, new), bursts(old, new, 10)
+    assert (often.images, often.scenes) == (1200, 120)
+    assert (often.low, often.high, often.lost) == pytest.approx((once.low, once.high, once.lost))
+    assert (often.wins, often.losses) == (10 * once.wins, 10 * once.losses)
+
+
+def test_equals_are_rarely_refused_for_bursts() -> None:
+    """Of 30 scenes in ten photos each: as 300 images, a quarter of the pairs would be refused."""
+    found = []
+    for seed in range(100):
+        kind = np.random.default_rng(seed).random(30)
+        found.append(outcome(bursts(kind > 0.05, ~((kind > 0.05) & (kind < 0.1)), 10)))
+    assert found.count("refused") <= 5
+    assert "passed" not in found
+
+
 def test_a_class_that_is_lost_is_seen() -> None:
     truth = np.repeat([0, 1, 2], [400, 400, 20])
     right = np.ones(820, np.bool_)
