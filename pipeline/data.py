@@ -138,10 +138,10 @@ def assemble(
     pool.sampled(rules.max_images, seed)
     parameters = manifest.parameters if by == manifest.recipe else {}
     unchecked: str | None = "the champion was made by no recipe"
-    _check_enough(pool.samples, classes, champion)
+    pool.check_enough(classes, champion.tag)
     if by is not None:
         unchecked = pool.without_suspects(by, parameters, spec, seed, extractor)
-    known = _check_enough(pool.samples, classes, champion)
+    known = pool.check_enough(classes, champion.tag)
     extra = [one for one in extra if label_key(one.label) in known]
     production = [one for one in held if label_key(one.label) in known][-MAX_PRODUCTION:]
     return TrainingData(
@@ -225,21 +225,6 @@ def _hold_out(pool: Pool, protected: Pixels, likeness: Likeness, share: float) -
     pool.leave_out(close, "near a held-out image")
     pool.samples = [one for one in pool.samples if id(one) not in taken]
     return held
-
-
-def _check_enough(
-    samples: Sequence[Sample], classes: Sequence[Label], champion: Version
-) -> set[tuple[str, Label | None]]:
-    """The classes of the samples; raises PipelineError if one of the champion's has fewer than two
-    images."""
-    counts = Counter(label_key(one.label) for one in samples)
-    for label in classes:
-        if counts[label_key(label)] < 2:
-            raise PipelineError(
-                f"Class {label!r} of {champion.tag} has fewer than two images left to train on: "
-                "see what was left out with python -m pipeline data."
-            )
-    return set(counts)
 
 
 def _dataset(samples: Sequence[Sample], spec: ImageSpec, classes: Sequence[Label]) -> Dataset:

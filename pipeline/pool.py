@@ -1,7 +1,7 @@
 """The images that may be trained on, and those that were left out on the way."""
 
 from bisect import bisect
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cli import counted
+from errors import PipelineError
 from images.spec import ImageSpec
 from labels import label_key
 from models.extractor import Extractor
@@ -24,8 +26,8 @@ from train.noise import MAX_PROPORTION, clear, out_of_fold, suspects
 
 MIN_OF_NEW_CLASS = 5
 """Images of a class that the champion does not have; fewer are left out."""
-# Of them to train on, as of the champion's classes.
 _LEFT: Final = 2
+"""Images of any class to train on."""
 
 _KEPT: Final = ("suspected label error", "not sampled")
 
@@ -89,6 +91,29 @@ class Pool:
             near[rows] = among(pixels_of([self.samples[row] for row in rows], spec), held)
         self.leave_out(np.flatnonzero(near).tolist(), "near a held-out image")
 
+    def check_enough(
+        self, classes: Sequence[Label], champion: str
+    ) -> set[tuple[str, Label | None]]:
+        """The classes of the samples; raises PipelineError if one of ``classes``, those of the
+        champion, has fewer than two images."""
+        counts = Counter(label_key(one.label) for one in self.samples)
+        for label in classes:
+            key = label_key(label)
+            if counts[key] < _LEFT:
+                out = Counter(
+                    one.reason
+                    for one in self.left_out
+                    if one.label is not None and label_key(one.label) == key
+                )
+                reasons = ", ".join(f"{count:,} ({reason})" for reason, count in out.most_common())
+                without = f"; left out: {reasons}" if out else ""
+                raise PipelineError(
+                    f"Class {label!r} of {champion} has {counted(counts[key], 'image')} to train "
+                    f"on, but needs at least two{without}: label more images of it, or train on "
+                    "more with python -m train."
+                )
+        return set(counts)
+
     def sampled(self, limit: int, seed: int) -> None:
         """Leave out what is more than ``limit``; see ``pipeline.sampling``."""
         kept = sample(self.samples, limit, seed)
@@ -144,7 +169,7 @@ class Pool:
             some = [self.samples[row] for row in rows]
             chosen = _held_of(some, pixels_of(some, likeness.spec), likeness, share)
             if not chosen:
-                details |= dict.fromkeys(rows, "all of one scene")
+                details |= dict.fromkeys(rows, "all nearly alike")
             held += chosen
         taken_out = {id(one) for one in held}
         self.leave_out(details, "new class", details)

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import printable
+from labels import label_key
 from models.manifest import Label
 from monitor.phrasing import short
 from records.retrainings import Retraining
@@ -47,14 +48,23 @@ def summary(data: "TrainingData") -> list[str]:
     if data.missing:
         lines.append(f"{data.missing:,} of the champion's training images are missing or damaged.")
     if data.new_classes:
-        names = ", ".join(
-            f"{printable(str(label))} ({count:,})" for label, count in data.new_classes.items()
-        )
-        how = "taken in" if data.accepted else "to take them in, add --accept-new-classes"
-        lines.append(f"Labels outside the champion's classes: {names}; {how}.")
+        lines.append(f"Labels outside the champion's classes: {_new_classes(data)}.")
     if data.unchecked is not None:
         lines.append(f"Label errors were not looked for: {data.unchecked}.")
     return lines
+
+
+def _new_classes(data: "TrainingData") -> str:
+    def named(labels: Sequence[Label]) -> str:
+        return ", ".join(f"{printable(str(one))} ({data.new_classes[one]:,})" for one in labels)
+
+    if not data.accepted:
+        return f"{named([*data.new_classes])}; to take them in, add --accept-new-classes"
+    learned = {label_key(label) for label in data.train.labels}
+    inside = [label for label in data.new_classes if label_key(label) in learned]
+    outside = [label for label in data.new_classes if label_key(label) not in learned]
+    parts = ((inside, "taken in"), (outside, "left out all the same"))
+    return "; ".join(f"{named(labels)}, {how}" for labels, how in parts if labels)
 
 
 def as_json(data: "TrainingData") -> str:

@@ -12,6 +12,7 @@ from models.offline.likeness import Likeness
 from models.pixels import Pixels
 from models.reference import Reference
 from pipeline.data import Rules, TrainingData, assemble
+from pipeline.table import summary
 from records.labels import NewLabel, add
 from records.windows import window
 from tests.drafts import LinearDraft
@@ -161,7 +162,25 @@ def test_new_classes_are_reported_and_taken_in_if_asked_for(place: Place) -> Non
     assert 11 not in data.train.labels
     assert names(data, "new class") == {"few-0", "few-1"}
     assert data.frozen.counts["10"] >= 1
+    assert "classes: 10 (12), taken in; 11 (2), left out all the same." in " ".join(summary(data))
     assert not rows(data.frozen.pixels) & rows(data.train.pixels)
+
+
+def test_a_class_with_too_few_images_says_what_was_left_out_of_it(place: Place) -> None:
+    own = place.store.training_images.read("clf", place.champion.version)
+    assert own is not None
+    nines = [
+        row
+        for row, (side, label) in enumerate(zip(own.sides, own.labels, strict=True))
+        if (side, label) == ("train", 9)
+    ]
+    # The same images, labelled otherwise: all but one.
+    place.serve(own.pixels[nines[1:]], [3] * (len(nines) - 1))
+    with pytest.raises(PipelineError) as caught:
+        made(place)
+    text = str(caught.value)
+    assert text.startswith(f"Class 9 of {place.champion.tag} has 1 image to train on, but needs")
+    assert f"left out: {len(nines) - 1} (conflicting labels)" in text
 
 
 def test_labels_of_another_type_are_never_taken_in(place: Place) -> None:

@@ -20,6 +20,7 @@ from monitor.window.version import MonitoredVersion
 from pipeline.data import assemble
 from pipeline.recipe import recipe_of
 from pipeline.retrain import run
+from pipeline.table import summary
 from records.database import Database
 from records.labels import NewLabel, add
 from records.requests import ask
@@ -204,6 +205,20 @@ def test_the_groups_of_the_data_are_kept_through_a_retraining(film: Place) -> No
     own = [group for group in kept.groups if group]
     assert len(own) == 120
     assert len(set(own)) == 60
+
+
+def test_a_new_class_of_one_burst_is_not_taken_in(film: Place) -> None:
+    """What is held out of it would leave nothing to learn it from."""
+    one = scenes(1, seed=9)[0].astype(int)
+    burst = np.stack([np.clip(one + step, 0, 255).astype(np.uint8) for step in range(6)])
+    keep(film.database, film.champion, burst, at=NOW - timedelta(minutes=30), prefix="dawn")
+    items = [NewLabel(f"dawn-{row}", "dawn") for row in range(6)]
+    add(film.database, items, lambda _model: film.champion.manifest.labels)
+    data = assemble(film.database, film.store, film.champion, accept_new_classes=True)
+    assert "dawn" not in {*data.train.labels, *data.frozen.labels}
+    out = [(one.reason, one.detail) for one in data.left_out if one.label == "dawn"]
+    assert out == [("new class", "all nearly alike")] * 6
+    assert "classes: dawn (6), left out all the same." in " ".join(summary(data))
 
 
 def test_the_gate_leaves_out_the_next_frame_of_what_was_trained_on(film: Place) -> None:

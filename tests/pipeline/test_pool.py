@@ -50,7 +50,7 @@ def test_a_new_class_that_is_one_scene_is_left_out(digits: tuple[Dataset, Datase
     assert pool.take_new_classes(tuple(range(10)), Likeness.of(pixels, DIGITS), 0.3) == []
     assert pool.samples == other
     assert {(one.reason, one.detail) for one in pool.left_out} == {
-        ("new class", "all of one scene")
+        ("new class", "all nearly alike")
     }
 
 
