@@ -77,8 +77,12 @@ def chosen(store: Store, what: str) -> Brought:
         if what == lite0.NAME:
             return bring_default(store)
         format_ = _FORMATS.get(Path(what).suffix.lower())
-        if format_ is None:
+        if format_ is None and not Path(what).is_file():
             raise
+        if format_ is None:
+            raise ConversionError(
+                f"{what} is taken for an ONNX file only if its name ends in {SUFFIX}."
+            ) from error
         raise ConversionError(
             f"{what} is a file of {format_}; export the network to ONNX, as docs/photos.md shows, "
             "and add that file."

@@ -68,6 +68,16 @@ def test_an_unknown_one_is_one_sentence() -> None:
     )
 
 
+def test_a_file_of_another_name_is_no_unknown_extractor(tmp_path: Path) -> None:
+    path = tmp_path / "network.txt"
+    path.write_text("no network")
+    result = run("add", str(path))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: {path} is taken for an ONNX file only if its name ends in .onnx.\n"
+    )
+
+
 def test_a_file_that_is_no_network_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "text.onnx"
     path.write_text("no network")
