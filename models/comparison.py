@@ -36,6 +36,8 @@ def compare(first: str, second: str, html: Path | None) -> None:
             records: Database | None = database
         except SchemaError:
             records = None
+        # Of photos, half a minute.
+        click.echo("Comparing them on the same images ...", err=True)
         verdict = gate(*versions, rule_of(settings()), records, store)
     if html is not None:
         write(verdict, html)

@@ -62,10 +62,13 @@ def data(model: str, recipe: str | None, accept_new_classes: bool, as_json: bool
 
     with _database() as database:
         database.check()
+        champion = answering(database, _store(), model)
+        # Of photos, minutes.
+        click.echo(f"Assembling the data to retrain {champion.tag} ...", err=True)
         found = assemble(
             database,
             _store(),
-            answering(database, _store(), model),
+            champion,
             Rules.of(settings()),
             recipe=recipe,
             accept_new_classes=accept_new_classes,

@@ -305,6 +305,7 @@ def test_compare_judges_both_and_writes_a_page(own: Store, run: Run, tmp_path: P
     page = tmp_path / "page.html"
     done = run("compare", first.tag, second.tag, "--html", str(page))
     assert done.exit_code == 0, done.output
+    assert done.stderr == "Comparing them on the same images ...\n"
     assert "DIFFERENCE" in done.output
     assert f"Note: {first.tag} has no holdout, as every imported pickle." in done.output
     assert f"{second.tag}: too few images" in page.read_text(encoding="utf-8")

@@ -39,10 +39,12 @@ def test_data_says_what_would_be_trained_on_and_what_not(place: Place) -> None:
     place.serve(pixels[:3], [77, "\x1b[2J", 77], prefix="new")
     done = call(place, "data", "--model", "clf")
     assert done.exit_code == 0, done.output
-    assert done.output.startswith(f"To retrain {place.champion.tag}: ")
+    # It takes minutes where there are many photos.
+    assert done.stderr == f"Assembling the data to retrain {place.champion.tag} ...\n"
+    assert done.stdout.startswith(f"To retrain {place.champion.tag}: ")
     assert "Labels outside the champion's classes: 77 (2), ?[2J (1)" in done.output
     assert "add --accept-new-classes" in done.output
-    found = json.loads(call(place, "data", "--model", "clf", "--json").output)
+    found = json.loads(call(place, "data", "--model", "clf", "--json").stdout)
     assert sum(found["production"].values()) > 0
     assert {"reason": "new class", "image": "new-0", "label": 77, "detail": ""} in found["left_out"]
 
