@@ -79,8 +79,10 @@ def frozen(champion: Version, challenger: Version) -> Holdout | str:
     labels = champion.manifest.labels
     embeddings = reference.embeddings
     inputs: Inputs = reference.pixels
+    scenes: NDArray[np.int64] | None = None
     if embeddings is not None:
         inputs = embeddings.astype(np.float32)
+        scenes = scenes_of(inputs, reference.labels)
     return Holdout(
         FROZEN,
         tuple(labels[index] for index in reference.labels),
@@ -88,7 +90,7 @@ def frozen(champion: Version, challenger: Version) -> Holdout | str:
         inputs,
         inputs,
         void=trained_on(champion.manifest, challenger.manifest),
-        scenes=None if embeddings is None else scenes_of(embeddings.astype(np.float32)),
+        scenes=scenes,
     )
 
 
@@ -151,7 +153,8 @@ def production(
     if extractor is not None:
         # A retraining has just computed them.
         embeddings = embeddings_of(old, extractor)
-        scenes = scenes_of(embeddings)
+        keys = [str(label_key(label)) for label in compress(truth, unseen)]
+        scenes = scenes_of(embeddings, np.unique(keys, return_inverse=True)[1].astype(np.int64))
         if champion.manifest.extractor == challenger.manifest.extractor:
             inputs = embeddings, embeddings
     return Holdout(

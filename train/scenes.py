@@ -7,13 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cli import counted
+from models.offline.photo_likeness import dominating
 from train.dataset import Dataset
 from train.near import NearDuplicates
 from train.sides import united
 
-MOST: Final = 2 / 3
-"""Of a class that may be one scene: of a larger one, its others could not be held out without
-all that is different."""
 FEW: Final = 20
 """Scenes that are too few to tell how good a version is, however many photos there are."""
 
@@ -38,7 +36,7 @@ class Scenes:
         if dataset.groups is not None:
             own = np.unique(dataset.groups, return_inverse=True)[1].astype(np.int64)
         groups = united(own, near.groups)
-        torn = _dominating(groups, dataset.indices) & _joins(groups, own)
+        torn = dominating(groups, dataset.indices) & _joins(groups, own)
         # Numbers of their own, after those of the scenes that are kept.
         groups = np.where(torn, len(dataset) + own, groups)
         alike = np.bincount(near.groups)[near.groups] > 1
@@ -92,14 +90,6 @@ def in_scenes(dataset: Dataset) -> Dataset:
         raise ValueError("no embeddings")
     scenes = Scenes.of(dataset, NearDuplicates.of(dataset.embeddings))
     return replace(dataset, groups=scenes.groups)
-
-
-def _dominating(groups: NDArray[np.int64], indices: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """bool [N], whether a photo's group has more than ``MOST`` of a class."""
-    classes = int(indices.max()) + 1
-    pairs, counts = np.unique(groups * classes + indices, return_counts=True)
-    large = counts > MOST * np.bincount(indices)[pairs % classes]
-    return np.isin(groups, pairs[large] // classes)
 
 
 def _joins(groups: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -25,6 +25,9 @@ bench/photo_scenes.md."""
 FAR: Final = 0.9
 """The quantile of all distances that is far apart: a scene may be most of the photos, and the
 median would then be a distance within it."""
+MOST: Final = 2 / 3
+"""Of a class that may be one scene: of a larger one, its others could not be held out without
+all that is different."""
 STRAY: Final = 0.05
 """Of the held-out photos, how many may be near to one that was trained on by chance."""
 
@@ -49,9 +52,14 @@ def scene_limit(units: NDArray[np.float32]) -> float:
     return max(SHARE * far, _ROUNDING)
 
 
-def scenes_of(embeddings: NDArray[np.float32]) -> NDArray[np.int64]:
-    """int64 [N], equal for photos of one scene, of float32 [N, D]: of each, all are near to its
-    first, since a chain of photos that are near to the next may lead anywhere."""
+def scenes_of(embeddings: NDArray[np.float32], indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """int64 [N], equal for photos of one scene, of float32 [N, D] and the indices of their labels,
+    int64 [N].
+
+    Of each, all are near to its first, since a chain of photos that are near to the next may lead
+    anywhere. Where most photos are of scenes that are about all of their class, as of a camera that
+    never moves, these are none: as many scenes as classes could tell no version from another.
+    """
     units = directions(embeddings)
     limit = scene_limit(units)
     found = np.full(len(units), -1, np.int64)
@@ -61,7 +69,20 @@ def scenes_of(embeddings: NDArray[np.float32]) -> NDArray[np.int64]:
             near = 1 - units[alone] @ units[row] <= limit
             found[np.flatnonzero(alone)[near]] = row
             found[row] = row
+    alike = np.bincount(found, minlength=len(found))[found] > 1
+    torn = dominating(found, indices) & alike
+    if 2 * torn.sum() > len(found):
+        # Numbers of their own, after those of the scenes.
+        found = np.where(torn, len(found) + np.arange(len(found)), found)
     return found
+
+
+def dominating(groups: NDArray[np.int64], indices: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """bool [N], whether a photo's group has more than ``MOST`` of a class."""
+    classes = int(indices.max(initial=0)) + 1
+    pairs, counts = np.unique(groups * classes + indices, return_counts=True)
+    large = counts > MOST * np.bincount(indices)[pairs % classes]
+    return np.isin(groups, pairs[large] // classes)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from models.extractor import Extractor
 from models.offline.likeness import Likeness
-from models.offline.photo_likeness import SHARE, STRAY, PhotoLikeness, directions, scene_limit
+from models.offline.photo_likeness import (
+    SHARE,
+    STRAY,
+    PhotoLikeness,
+    directions,
+    scene_limit,
+    scenes_of,
+)
 from models.store import Store
 from settings import settings
 from tests.extractors import SPEC, saved_extractor, scene_graph, scenes
@@ -64,6 +71,18 @@ def test_where_what_is_held_out_is_as_near_only_thumbnails_tell(extractor: Extra
     first, then = bursts[::2], bursts[1::2]
     likeness = PhotoLikeness.between(first, then, extractor)
     assert likeness.among(then, first).mean() <= STRAY
+
+
+def test_bursts_are_scenes_and_what_one_camera_sees_is_not() -> None:
+    random = np.random.default_rng(0)
+    middles = random.normal(0, 1, (30, 48)).repeat(3, axis=0)
+    bursts = (middles + random.normal(0, 0.1, middles.shape)).astype(np.float32)
+    labels = np.arange(30).repeat(3) % 2
+    found = scenes_of(bursts, labels)
+    assert len(np.unique(found)) == 30
+    assert (found.reshape(30, 3) == found[::3, None]).all()
+    assert len(np.unique(scenes_of(bursts, np.arange(30).repeat(3)))) == 90
+    assert scenes_of(bursts[:0], labels[:0]).tolist() == []
 
 
 def test_the_limit_is_a_share_of_what_is_far_apart() -> None:
