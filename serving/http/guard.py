@@ -51,6 +51,11 @@ class Limits(NamedTuple):
     connections: int
     check_seconds: float = 0.5
 
+    @property
+    def room(self) -> int:
+        """How many there are without closing idle ones for new ones."""
+        return self.connections - self.connections // _FREE
+
 
 # One in so many of the connections allowed stays free for new clients: idle ones are closed above
 # it, and then one in so many more, so that not each new one has to look for the oldest.
@@ -84,7 +89,7 @@ class Guard:
             self._timer = self._loop.call_later(self._limits.check_seconds, self._check)
         connection.state, connection.since = State.IDLE, self.now
         limit = self._limits.connections
-        excess = len(self._open) + 1 - (limit - limit // _FREE)
+        excess = len(self._open) + 1 - self._limits.room
         if excess > 0:
             self._tell(limit)
             self._make_room(excess + limit // _MORE)

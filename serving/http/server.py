@@ -37,21 +37,26 @@ class HttpServer:
         is_main = threading.current_thread() is threading.main_thread()
         return cls(server) if isinstance(server, Server) and is_main else None
 
+    @property
+    def _listening(self) -> list[asyncio.Server]:
+        """None while the application starts; it may be told to end, or be passed connections."""
+        return getattr(self._server, "servers", [])
+
     def stop_listening(self) -> list[socket.socket]:
         """Close the listeners; returns copies of their sockets, which may hold connections that
         were not accepted yet."""
         copies = [
             socket.socket(fileno=os.dup(listener.fileno()))
-            for listening in self._server.servers
+            for listening in self._listening
             for listener in listening.sockets
         ]
-        for listening in self._server.servers:
+        for listening in self._listening:
             listening.close()
         return copies
 
     def queued(self) -> Iterator[socket.socket]:
         """Accepts the connections that wait; ends when none does, or none can be accepted."""
-        for listening in self._server.servers:
+        for listening in self._listening:
             for listener in listening.sockets:
                 # A copy, because an event loop's own sockets do not accept.
                 with socket.socket(fileno=os.dup(listener.fileno())) as copy:

@@ -26,88 +26,111 @@ request a fifth of theirs."""
 _COUNTS: Final = "connections"
 _MOST: Final = 65_535
 
+_COUNT_SECONDS: Final = 1.0
+"""How often each says what it has, besides when that changes: another may just have written what
+was so a moment before."""
+
 
 class Spreading:
     """Of one worker; its methods run in the event loop."""
 
-    def __init__(self, server: HttpServer, here: Place, workers: int) -> None:
-        """Raises OSError where there can be no Unix socket."""
+    def __init__(self, server: HttpServer, here: Place, workers: int, room: int = _MOST) -> None:
+        """``room``: how many connections this worker has without closing any for a new one.
+
+        Raises OSError where the workers can have no file.
+        """
         self._server = server
         self._folder, self._number = here
+        self._room = room
         self._loop = asyncio.get_running_loop()
         self._tasks = set[asyncio.Task[None]]()
         self._is_in = False
+        self._timer: asyncio.TimerHandle | None = None
         # What each has, and one more; 0 for one that takes no others' connections.
         self._counts = memoryview(mapped(self._folder / _COUNTS, 2 * (workers + 1))).cast("H")
         # By the worker whose place this one has taken.
         self._counts[self._number] = 0
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        try:
-            self._socket.setblocking(False)
-            # The least that the system allows, some five: more would wait for one that hangs.
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
-            path = self._path(self._number)
-            path.unlink(missing_ok=True)
-            self._socket.bind(str(path))
-        except OSError:
-            self._socket.close()
-            raise
+        # By the worker to whom they send: what waits for one that hangs leaves no room for others.
+        self._to = dict[int, socket.socket]()
+        self._path(self._number).unlink(missing_ok=True)
+        self._socket = _datagrams()
 
     @classmethod
-    def of_this_worker(cls, workers: int) -> Self | None:
+    def of_this_worker(cls, workers: int, room: int = _MOST) -> Self | None:
         """None for one without others, and where none can be reached."""
         server, here = HttpServer.of_this_process(), place()
         if workers == 1 or server is None or here is None or here.number > workers:
             return None
         try:
-            return cls(server, here, workers)
+            return cls(server, here, workers, room)
         except OSError:
             return None
 
     def join(self) -> None:
         """Take others' connections from now on: before it has read the store and the keys, a worker
-        would refuse what they ask for."""
+        would refuse what they ask for. Does nothing where there can be no Unix socket."""
+        try:
+            # Not before: what was sent then would wait until now.
+            self._socket.bind(str(self._path(self._number)))
+        except OSError:
+            return
         self._is_in = True
         self._loop.add_reader(self._socket, self._receive)
-        self.count()
+        self._keep_counting()
 
     def leave(self) -> None:
         """Have others pass nothing on to this worker any more; what is under way is served."""
         self._is_in = False
-        self._counts[self._number] = 0
+        self.count()
 
     def count(self) -> None:
-        """Tell the others how many connections are here."""
-        if self._is_in:
-            self._counts[self._number] = min(self._server.connections + 1, _MOST)
+        """Tell the others how many connections are here, and whether more may come."""
+        count = self._server.connections
+        takes = self._is_in and count < self._room
+        self._counts[self._number] = min(count + 1, _MOST) if takes else 0
+
+    def _keep_counting(self) -> None:
+        self.count()
+        self._timer = self._loop.call_later(_COUNT_SECONDS, self._keep_counting)
 
     def pass_on(self, transport: asyncio.Transport) -> bool:
         """Whether another worker, which has fewer, was given a new connection."""
         if not self._is_in or transport.get_extra_info("sslcontext") is not None:
             return False
-        fewest, number = min((n, number) for number, n in enumerate(self._counts) if n)
-        if self._server.connections < max(1, _TIMES * (fewest - 1)):
-            return False
-        descriptors = array("i", [transport.get_extra_info("socket").fileno()])
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)
-        try:
-            # Not socket.send_fds, which forgets the address.
-            self._socket.sendmsg([b"1"], [rights], 0, str(self._path(number)))
-        except BlockingIOError:
-            # It has not come to take the last few.
-            return False
-        except OSError:
-            # Whoever replaces it tells that it is there.
-            self._counts[number] = 0
-            return False
-        self._counts[number] = min(fewest + 1, _MOST)
-        return True
+        here = self._server.connections
+        others = ((n, at) for at, n in enumerate(self._counts) if n and at != self._number)
+        for count, number in sorted(others):
+            if here < min(self._room, max(1, _TIMES * (count - 1))):
+                break
+            try:
+                self._send(transport.get_extra_info("socket").fileno(), number)
+            except BlockingIOError:
+                # It has not come to take the last few; the next may.
+                continue
+            except OSError:
+                # Whoever replaces it tells that it is there.
+                self._counts[number] = 0
+                continue
+            self._counts[number] = min(count + 1, _MOST)
+            return True
+        return False
 
     def close(self) -> None:
         """Once; what others have passed on and was not taken is closed."""
         self.leave()
+        if self._timer is not None:
+            self._timer.cancel()
         self._loop.remove_reader(self._socket)
-        self._socket.close()
+        for one in (self._socket, *self._to.values()):
+            one.close()
+
+    def _send(self, descriptor: int, number: int) -> None:
+        """Raises OSError, of which BlockingIOError is one, where it does not arrive."""
+        if number not in self._to:
+            self._to[number] = _datagrams()
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [descriptor]))
+        # Not socket.send_fds, which forgets the address.
+        self._to[number].sendmsg([b"1"], [rights], 0, str(self._path(number)))
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{_COUNTS}.{number}"
@@ -119,6 +142,8 @@ class Spreading:
                     task = self._loop.create_task(self._adopt(socket.socket(fileno=descriptor)))
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
+        # Who has passed something on has written what is here now, or that nobody is.
+        self.count()
 
     async def _adopt(self, client: socket.socket) -> None:
         try:
@@ -126,6 +151,14 @@ class Spreading:
         except OSError:
             # It has gone meanwhile.
             client.close()
+
+
+def _datagrams() -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    made.setblocking(False)
+    # The least that the system allows, some five: more would wait for one that hangs.
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    return made
 
 
 class SpreadProtocol(HttpProtocol):
@@ -140,7 +173,7 @@ class SpreadProtocol(HttpProtocol):
     def serving(cls, workers: int) -> Iterator[None]:
         """While the server of this process runs."""
         cls.listen()
-        cls.spreading = spreading = Spreading.of_this_worker(workers)
+        cls.spreading = spreading = Spreading.of_this_worker(workers, cls.limits.room)
         try:
             yield
         finally:

@@ -52,6 +52,12 @@ def test_no_server_is_found_outside_of_uvicorn() -> None:
     assert HttpServer.of_this_process() is None
 
 
+def test_a_server_that_starts_listens_nowhere() -> None:
+    server = HttpServer(uvicorn.Server(uvicorn.Config(app="x:y")))
+    assert list(server.queued()) == []
+    assert server.stop_listening() == []
+
+
 def test_a_server_with_a_certificate_knows_when_it_expires() -> None:
     assert certificate_expiry() is None
     before = signal.getsignal(signal.SIGTERM)

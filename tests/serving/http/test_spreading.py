@@ -44,9 +44,9 @@ class Accepted:
 
 
 class Worker:
-    def __init__(self, here: Place, workers: int) -> None:
+    def __init__(self, here: Place, workers: int, room: int = 20_000) -> None:
         self.server = FakeServer()
-        self.spreading = Spreading(cast("HttpServer", self.server), here, workers)
+        self.spreading = Spreading(cast("HttpServer", self.server), here, workers, room)
         self.accepted: list[Accepted] = []
 
     def joins(self) -> Self:
@@ -89,8 +89,9 @@ async def make() -> AsyncIterator[Make]:
     # The path of a Unix socket has at most 107 bytes, and pytest's own may be longer.
     with tempfile.TemporaryDirectory(prefix="pupila-") as folder:
 
-        def make(*numbers: int, workers: int = 2) -> list[Worker]:
-            new = [Worker(Place(Path(folder), number), workers).joins() for number in numbers]
+        def make(*numbers: int, workers: int = 2, room: int = 20_000) -> list[Worker]:
+            places = [Place(Path(folder), number) for number in numbers]
+            new = [Worker(here, workers, room).joins() for here in places]
             made.extend(new)
             return new
 
@@ -184,6 +185,66 @@ async def test_of_a_worker_that_takes_none_for_now_the_rest_is_kept(make: Make) 
         passed_on += 1
         assert passed_on <= 20
     await until_async(lambda: len(second.server.adopted) == passed_on, "those in the queue")
+
+
+async def test_one_that_hangs_keeps_nothing_from_the_others(make: Make) -> None:
+    first, second, third = make(1, 2, 3, workers=3)
+    asyncio.get_running_loop().remove_reader(second.spreading._socket)
+    first.has(10_000)
+    third.has(100)
+    # Some five wait for the second; as many go to the third.
+    assert not any(first.accepts() for _ in range(7))
+    await until_async(lambda: bool(third.server.adopted), "what the second has no place for")
+    assert not second.server.adopted
+
+
+async def test_a_full_worker_passes_on_and_gets_none(make: Make) -> None:
+    first, second = make(1, 2, room=10)
+    first.has(10)
+    second.has(9)
+    assert not first.accepts()
+    await until_async(lambda: second.server.connections == 10, "the last place")
+    second.spreading.count()
+    assert first.accepts()
+    assert second.accepts()
+
+
+async def test_one_that_leaves_gets_no_more_than_what_was_under_way(make: Make) -> None:
+    first, second = make(1, 2)
+    first.has(9)
+    second.spreading.leave()
+    # By one that had looked before, and writes now.
+    second.spreading._counts[2] = 2
+    assert not first.accepts()
+    await until_async(lambda: bool(second.server.adopted), "what was under way")
+    assert first.accepts()
+
+
+async def test_a_count_that_others_got_wrong_is_right_again_in_a_second(make: Make) -> None:
+    first, second = make(1, 2)
+    first.has(1)
+    second.spreading._counts[2] = 0
+    await until_async(lambda: not first.accepts(), "the second")
+
+
+async def test_without_others_that_take_any_a_worker_keeps_its_own(make: Make) -> None:
+    first, second = make(1, 2)
+    # By one that could not reach it, and has left.
+    second.spreading._counts[2] = 0
+    first.spreading.leave()
+    assert second.accepts()
+
+
+async def test_where_there_can_be_no_unix_socket_all_are_kept(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    worker = Worker(Place(folder, 1), workers=2).joins()
+    other = Worker(Place(folder, 2), workers=2).joins()
+    try:
+        assert all(worker.accepts() for _ in range(3))
+    finally:
+        worker.close()
+        other.close()
 
 
 async def test_there_is_none_outside_of_a_server() -> None:
