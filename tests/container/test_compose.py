@@ -40,9 +40,15 @@ def running(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
         why = "There is no Compose: install Compose v2 or docker-compose 1.29."
         pytest.fail(why) if os.environ.get("REQUIRE_CONTAINER") == "1" else pytest.skip(why)
     folder = tmp_path_factory.mktemp("stack")
-    # Time enough for 256 images while the others work too, and few places.
+    # Time enough for 256 images while the others work too, and few places; and rejected images are
+    # kept whole: of 64 KiB each, not as many are kept in two minutes as fill the memory for them.
     with stack(
-        folder, image, PUPILA_DEADLINE_MS=DEADLINE_MS, PUPILA_QUEUE_SIZE=512, PUPILA_WORKERS=2
+        folder,
+        image,
+        PUPILA_DEADLINE_MS=DEADLINE_MS,
+        PUPILA_QUEUE_SIZE=512,
+        PUPILA_WORKERS=2,
+        PUPILA_RECORD_ORIGINALS="true",
     ) as ready:
         yield ready
 
