@@ -1,7 +1,8 @@
 """How often the gate is wrong: ``python -m bench.gate``.
 
 Simulated holdouts of ten classes, on which the champion is right on 95 % of the images. An equal
-challenger is right on as many, not on the same; a worse one loses points.
+challenger is right on as many, not on the same; a worse one loses points. In bursts, all photos of
+a scene are right or wrong together, and the gate is told which they are, or is not.
 """
 
 import sys
@@ -24,6 +25,8 @@ DISAGREE = 0.04
 """Images on which exactly one of two equals is right."""
 RULE = GateRule()
 CASES = ((0.0, "equal", "refused ≤ 5%"), (0.03, "3 points worse", "passed ≤ 1%"))
+BURST = 10
+SCENES = (30, 200)
 
 
 def answers(
@@ -35,7 +38,10 @@ def answers(
     return Answers(np.where(right, truth, wrong), confidence, loss)
 
 
-def judged(images: int, worse: float, rng: np.random.Generator) -> str:
+def judged(
+    images: int, worse: float, rng: np.random.Generator, burst: int = 1, *, told: bool = False
+) -> str:
+    """What the gate says; ``burst``: photos of each image, ``told``: which these are."""
     truth = rng.integers(CLASSES, size=images)
     # Wins and losses are drawn apart, and the rest is right or wrong for both.
     kind = rng.random(images)
@@ -43,25 +49,36 @@ def judged(images: int, worse: float, rng: np.random.Generator) -> str:
     loss = ~win & (kind < DISAGREE)
     both = rng.random(images) < (ACCURACY - (DISAGREE + worse) / 2) / (1 - DISAGREE)
     old, new = np.where(win, False, loss | both), np.where(loss, False, win | both)
+    truth, old, new = (np.repeat(one, burst) for one in (truth, old, new))
     one = compare(
         "holdout",
         list(range(CLASSES)),
         truth,
-        np.ones(images),
+        np.ones(images * burst),
         answers(truth, old, rng),
         answers(truth, new, rng),
+        scenes=np.arange(images).repeat(burst) if told else None,
     )
     return outcome_of(verdict_checks([one], RULE))[0]
 
 
 def table(runs: int, sizes: tuple[int, ...]) -> str:
     rows = []
+
+    def row(what: str, limit: str, images: int, worse: float, burst: int, *, told: bool) -> None:
+        rng = np.random.default_rng(0)
+        found = Counter(judged(images, worse, rng, burst, told=told) for _ in range(runs))
+        parts = (found[one] / runs for one in ("passed", "refused", "too few images"))
+        rows.append([what, *(f"{part:.1%}" for part in parts), limit])
+
     for images in sizes:
         for worse, name, limit in CASES:
-            rng = np.random.default_rng(0)
-            found = Counter(judged(images, worse, rng) for _ in range(runs))
-            parts = (found[one] / runs for one in ("passed", "refused", "too few images"))
-            rows.append([f"{name}, {images:,} images", *(f"{part:.1%}" for part in parts), limit])
+            row(f"{name}, {images:,} images", limit, images, worse, 1, told=False)
+    for scenes in SCENES:
+        for worse, name, limit in CASES:
+            what = f"{name}, {scenes} scenes in {BURST} photos"
+            row(what, limit, scenes, worse, BURST, told=True)
+            row(f"{what}, each for itself", "", scenes, worse, BURST, told=False)
     return markdown(("", "passed", "refused", "too few images", "limit"), rows)
 
 
