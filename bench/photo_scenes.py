@@ -27,7 +27,7 @@ from models.extractor import Extractor
 from models.offline.bringing_extractor import bring_default
 from models.offline.embeddings import embeddings_of
 from models.offline.likeness import Likeness
-from models.offline.photo_likeness import FAR, SHARE, directions
+from models.offline.photo_likeness import FAR, SHARE, directions, scene_limit
 from models.store import Store
 from train.folder import load_folder
 
@@ -92,7 +92,7 @@ def bursts(folder: Path, extractor: Extractor) -> list[list[str]]:
     photos = [Image.open(path).convert("RGB") for path in sorted(folder.rglob("*.jpg"))]
     first = frames(photos, Move(), spec)
     units, likeness = directions(embeddings_of(first, extractor)), Likeness.of(first, spec)
-    far = _far(units)
+    far = scene_limit(units) / SHARE
     rows = []
     for name, move in MOVES.items():
         click.echo(f"{name} ...", err=True)
@@ -120,14 +120,10 @@ def different(folder: Path, extractor: Extractor) -> list[str]:
             for row in everything
         ]
     )
-    near = [(distances <= share * _far(units)).any(axis=1) for share in SHARES]
+    far = scene_limit(units) / SHARE
+    near = [(distances <= share * far).any(axis=1) for share in SHARES]
     found = [small, *near, small | near[SHARES.index(SHARE)]]
     return [f"{one.sum()} of {len(data)}" for one in found]
-
-
-def _far(units: NDArray[np.float32]) -> float:
-    distances = (1 - units @ units.T)[np.triu_indices(len(units), 1)]
-    return float(np.quantile(distances, FAR))
 
 
 @click.command()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from models.offline.photo_likeness import directions, scene_limit
+from models.offline.photo_likeness import directions, parts_of, scene_limit
 
 LOOSE: Final = 0.1
 """Of a group, as a share of all photos: in a larger one, all must be near to a single one, since a
@@ -50,7 +50,7 @@ class NearDuplicates:
         sizes = np.bincount(groups, minlength=1)
         for group in np.flatnonzero(sizes > max(_BURST, LOOSE * total)):
             rows = np.flatnonzero(groups == group)
-            for part in _parts(units, rows[np.argsort(-counts[rows], kind="stable")], limit)[1:]:
+            for part in parts_of(units, rows[np.argsort(-counts[rows], kind="stable")], limit)[1:]:
                 groups[part] = groups.max() + 1
         notify(total, total)
         _, found, sizes = np.unique(groups, return_inverse=True, return_counts=True)
@@ -67,16 +67,3 @@ def _joined(groups: NDArray[np.int64], start: int, near: NDArray[np.bool_]) -> N
     shape = (len(groups), len(groups))
     graph = csr_array((np.ones(len(edges), np.int8), ends), shape=shape)
     return connected_components(graph, directed=False)[1][groups].astype(np.int64)
-
-
-def _parts(
-    units: NDArray[np.float32], rows: NDArray[np.int64], limit: float
-) -> list[NDArray[np.int64]]:
-    """Rows that are all near to the first of their part, of which the others are left."""
-    found = []
-    while len(rows):
-        near = 1 - units[rows] @ units[rows[0]] <= limit
-        near[0] = True
-        found.append(rows[near])
-        rows = rows[~near]
-    return found

@@ -52,23 +52,31 @@ def scene_limit(units: NDArray[np.float32]) -> float:
     return max(SHARE * far, _ROUNDING)
 
 
+def parts_of(
+    units: NDArray[np.float32], rows: NDArray[np.int64], limit: float
+) -> list[NDArray[np.int64]]:
+    """The ``rows`` of float32 [N, D], in parts that are all near to their first: a chain of photos
+    that are near to the next may lead anywhere."""
+    found = []
+    while len(rows):
+        near = 1 - units[rows] @ units[rows[0]] <= limit
+        near[0] = True
+        found.append(rows[near])
+        rows = rows[~near]
+    return found
+
+
 def scenes_of(embeddings: NDArray[np.float32], indices: NDArray[np.int64]) -> NDArray[np.int64]:
     """int64 [N], equal for photos of one scene, of float32 [N, D] and the indices of their labels,
     int64 [N].
 
-    Of each, all are near to its first, since a chain of photos that are near to the next may lead
-    anywhere. Where most photos are of scenes that are about all of their class, as of a camera that
-    never moves, these are none: as many scenes as classes could tell no version from another.
+    Where most photos are of scenes that are about all of their class, as of a camera that never
+    moves, these are none: as many scenes as classes could tell no version from another.
     """
     units = directions(embeddings)
-    limit = scene_limit(units)
-    found = np.full(len(units), -1, np.int64)
-    for row in range(len(units)):
-        if found[row] < 0:
-            alone = found < 0
-            near = 1 - units[alone] @ units[row] <= limit
-            found[np.flatnonzero(alone)[near]] = row
-            found[row] = row
+    found = np.arange(len(units))
+    for part in parts_of(units, found.copy(), scene_limit(units)):
+        found[part] = part[0]
     alike = np.bincount(found, minlength=len(found))[found] > 1
     torn = dominating(found, indices) & alike
     if 2 * torn.sum() > len(found):
