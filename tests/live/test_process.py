@@ -89,6 +89,8 @@ def test_what_is_passed_on_to_a_worker_that_starts_is_answered(home: Path) -> No
 
         until(lambda: started() == 2, "both workers")
         os.kill(two.workers()[0], signal.SIGKILL)
+        # What it was given before it was gone is lost with it.
+        until(lambda: "a worker died" in two.log.read_text(), "the end of one")
         # All of them at the other, which passes on whatever comes next as soon as it may.
         for _ in range(8):
             client = stack.enter_context(
