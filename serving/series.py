@@ -74,11 +74,9 @@ class ExtractorMetrics:
         self._waited = observing(EXTRACTOR_QUEUE_SECONDS.labels(tag))
         self._busy = adding(EXTRACTOR_BUSY.labels(tag))
 
-    def began(self, size: int, waited: float) -> None:
-        """A pass of ``size`` images, the first of which had waited ``waited`` seconds."""
+    def passed(self, size: int, waited: float, seconds: float) -> None:
+        """A pass of ``size`` images has taken so long, the first of which had waited ``waited``
+        seconds."""
         self._size(size)
         self._waited(waited)
-
-    def ended(self, seconds: float) -> None:
-        """A pass has taken so long."""
         self._busy(seconds)

@@ -11,8 +11,6 @@ from typing import Final, Self
 from serving.sharing import mapped, place
 
 _FILE: Final = "activity"
-_SIZE: Final = 4096
-"""More than there are workers; of two that shared a place, neither would see the other."""
 
 _MOST: Final = 255
 
@@ -20,18 +18,23 @@ _MOST: Final = 255
 class Activity:
     """What one worker is at; its methods run in the event loop."""
 
-    def __init__(self, path: Path | None = None, number: int = 0) -> None:
-        """``path``: of the file, None without other workers; ``number``: of this one."""
-        self._bytes: mmap.mmap | bytearray = bytearray(1) if path is None else mapped(path, _SIZE)
-        self._at = number % len(self._bytes)
+    def __init__(self, path: Path | None = None, number: int = 1, workers: int = 1) -> None:
+        """``path``: of the file, None without other workers; ``number``: of this one, from 1 to
+        ``workers``."""
+        self._bytes: mmap.mmap | bytearray = (
+            bytearray(workers) if path is None else mapped(path, workers)
+        )
+        self._at = number - 1
         self._count = 0
         # One that was killed at work has left its byte.
         self._write()
 
     @classmethod
-    def of_this_worker(cls) -> Self:
+    def of_this_worker(cls, workers: int) -> Self:
         here = place()
-        return cls() if here is None else cls(here.folder / _FILE, here.number)
+        if here is None or here.number > workers:
+            return cls()
+        return cls(here.folder / _FILE, here.number, workers)
 
     @property
     def is_none(self) -> bool:
@@ -41,7 +44,7 @@ class Activity:
     @property
     def count(self) -> int:
         """How many large images are decoded, and passes run, by all workers."""
-        return sum(self._bytes[:].replace(b"\0", b""))
+        return sum(self._bytes[:])
 
     def begin(self) -> None:
         self._count += 1

@@ -18,7 +18,7 @@ from serving.inference.allocator import Spare, share_free_blocks
 from serving.inference.decoder import Decoder
 from serving.inference.engine import Engine
 from serving.inference.extractors import SharedExtractors
-from serving.inference.memory import decode_bytes
+from serving.inference.memory import decode_bytes, workers
 from serving.inference.photos import PhotoEngine
 from serving.metrics import VERSIONS_REFUSED
 from settings import Settings
@@ -61,7 +61,7 @@ class Engines:
         self._pinned = pinned
         self._load_seconds = load_seconds
         share_free_blocks()
-        activity = Activity.of_this_worker()
+        activity = Activity.of_this_worker(workers(settings).number)
         self._decoder = Decoder(
             settings.max_image_pixels,
             decode_bytes(settings),

@@ -29,6 +29,10 @@ from serving.tracing.trace import TRACE, Attributes, Run, Turn, ran
 
 Embedding = NDArray[np.float32]
 
+_STINT_SECONDS: Final = 0.04
+"""The most that a lane works before it hands over what it has: whose image was first waits for the
+last."""
+
 _STOPPING: Final = "The server is stopping."
 
 
@@ -46,7 +50,8 @@ class _Photo(Item[Embedding]):
         return self.spec.features(self.image)
 
 
-class _Passed(NamedTuple):
+class _Pass(NamedTuple):
+    items: Sequence[_Photo]
     began: float
     embeddings: list[Embedding | Exception]
     seconds: float
@@ -54,6 +59,10 @@ class _Passed(NamedTuple):
 
 class Lanes:
     """Runs batches of images through an extractor, as many at a time as the plan has lanes.
+
+    While many wait, a lane does several passes before it hands over: a stint. The event loop then
+    answers several clients in a row and takes their next requests in a row; woken after each pass,
+    it found its code gone from the processor's cache every time.
 
     Each image succeeds or fails alone, as in a classifier's ``Batcher``. Those of large requests
     have a queue of their own, and while both have some, the queues take turns: 256 images in one
@@ -90,7 +99,7 @@ class Lanes:
         self._queue = Queue[_Photo]()
         self._of_batches = Queue[_Photo]()
         self._batches_turn = False
-        self._passes = 0
+        self._busy = 0
         self._running = 0
         self._starting = False
         each = (plan.full.seconds - plan.single.seconds) / max(1, plan.batch - 1)
@@ -106,10 +115,10 @@ class Lanes:
     @property
     def _free(self) -> int:
         """Lanes that may begin a pass now: its own, or else as many as others leave processors."""
-        own = self._plan.lanes - self._passes
-        if own > 0 or self._passes >= self._most:
+        own = self._plan.lanes - self._busy
+        if own > 0 or self._busy >= self._most:
             return max(own, 0)
-        return max(0, min(self._most - self._passes, self._cpus - self._activity.count))
+        return max(0, min(self._most - self._busy, self._cpus - self._activity.count))
 
     @property
     def expected_seconds(self) -> float:
@@ -126,14 +135,19 @@ class Lanes:
     def _wait(self, ahead: int) -> float:
         if self._free:
             return 0.0
-        plan = self._plan
-        batches, rest = divmod(ahead + 1, plan.batch)
-        seconds = batches * self._pace.expect(plan.batch) + self._pace.expect(rest)
-        lanes = max(plan.lanes, self._passes)
         # On average, half of what runs now is over.
-        return self._pace.expect(self._running // lanes) / 2 + max(
-            seconds / lanes, self.expected_seconds
+        return self._expect(self._running // self._lanes) / 2 + max(
+            self._expect(ahead + 1) / self._lanes, self.expected_seconds
         )
+
+    def _expect(self, images: int) -> float:
+        """Seconds that so many take in one lane."""
+        batches, rest = divmod(images, self._plan.batch)
+        return batches * self._pace.expect(self._plan.batch) + self._pace.expect(rest)
+
+    @property
+    def _lanes(self) -> int:
+        return max(self._plan.lanes, self._busy)
 
     async def submit(
         self,
@@ -184,26 +198,35 @@ class Lanes:
         while (waiting := len(self._queue) + len(self._of_batches)) and (free := self._free):
             # Two images and two free lanes: one for each.
             share = math.ceil(waiting / free)
-            items, waited = self._take(min(share, self._plan.batch))
+            items, waited = self._take(min(share, self._stint()))
             if not items:
                 return
-            self._metrics.began(len(items), waited)
             lone = self._lone if waiting == 1 and self._activity.is_none else None
             embedder = (lone and lone.choose()) or self.embedder
             thread = self._idle.pop()
             try:
-                passing = loop.run_in_executor(thread, self._pass, embedder, items)
+                passing = loop.run_in_executor(thread, self._work, embedder, items)
             except RuntimeError:  # the interpreter ends
                 self._fail(items)
                 return
-            self._passes += 1
+            self._busy += 1
             self._running += len(items)
             self._activity.begin()
             passing.add_done_callback(partial(self._is_idle, thread))
-            passing.add_done_callback(partial(self._passed, loop, embedder, lone, items))
+            passing.add_done_callback(partial(self._passed, loop, embedder, lone, items, waited))
 
-    def _is_idle(self, thread: ThreadPoolExecutor, _passing: asyncio.Future[_Passed]) -> None:
+    def _is_idle(self, thread: ThreadPoolExecutor, _passing: asyncio.Future[list[_Pass]]) -> None:
         self._idle.append(thread)
+
+    def _stint(self) -> int:
+        """How many images a lane takes at most: half of its part of those that wait, so that there
+        are more when it is done; one pass while a large request takes turns with others."""
+        batch = self._plan.batch
+        seconds = self._pace.expect(batch)
+        if self._of_batches or not seconds:
+            return batch
+        waiting = len(self._queue) // (2 * self._lanes * batch)
+        return batch * max(1, min(waiting, int(_STINT_SECONDS / seconds)))
 
     def _take(self, most: int) -> tuple[list[_Photo], float]:
         first, second = self._queue, self._of_batches
@@ -216,10 +239,16 @@ class Lanes:
             items, waited = items + more, max(waited, also_waited)
         return items, waited
 
-    def _pass(self, embedder: Embedder, items: Sequence[_Photo]) -> _Passed:
-        started = time.perf_counter()
-        embeddings = self._embedded(embedder, items)
-        return _Passed(started, embeddings, time.perf_counter() - started)
+    def _work(self, embedder: Embedder, items: Sequence[_Photo]) -> list[_Pass]:
+        passes, batch = list[_Pass](), self._plan.batch
+        for at in range(0, len(items), batch):
+            wanted = [item for item in items[at : at + batch] if not item.future.done()]
+            if wanted:
+                started = time.perf_counter()
+                embeddings = self._embedded(embedder, wanted)
+                seconds = time.perf_counter() - started
+                passes.append(_Pass(wanted, started, embeddings, seconds))
+        return passes
 
     def _embedded(self, embedder: Embedder, items: Sequence[_Photo]) -> list[Embedding | Exception]:
         try:
@@ -236,29 +265,30 @@ class Lanes:
         embedder: Embedder,
         lone: Lone | None,
         items: Sequence[_Photo],
-        passing: asyncio.Future[_Passed],
+        waited: float,
+        passing: asyncio.Future[list[_Pass]],
     ) -> None:
-        self._passes -= 1
+        self._busy -= 1
         self._running -= len(items)
         self._activity.end()
         if passing.cancelled():
             self._fail(items)
             return
-        began, embeddings, seconds = passing.result()
-        self._metrics.ended(seconds)
-        if lone is not None and self._activity.is_none:
-            lone.learn(seconds, embedder)
-        if embedder is self.embedder:
-            # Those who wait, wait for passes like this one.
-            self._pace.learn(len(items), seconds)
-        ran(items, Run(self._about, len(items), began, seconds))
-        for item, embedding in zip(items, embeddings, strict=True):
-            if item.future.done():
-                continue
-            if isinstance(embedding, Exception):
-                item.future.set_exception(embedding)
-            else:
-                item.future.set_result(embedding)
+        for one in (passes := passing.result()):
+            self._metrics.passed(len(one.items), waited + one.began - passes[0].began, one.seconds)
+            if lone is not None and self._activity.is_none:
+                lone.learn(one.seconds, embedder)
+            if embedder is self.embedder:
+                # Those who wait, wait for passes like this one.
+                self._pace.learn(len(one.items), one.seconds)
+            ran(one.items, Run(self._about, len(one.items), one.began, one.seconds))
+            for item, embedding in zip(one.items, one.embeddings, strict=True):
+                if item.future.done():
+                    continue
+                if isinstance(embedding, Exception):
+                    item.future.set_exception(embedding)
+                else:
+                    item.future.set_result(embedding)
         self._start(loop)
 
     def _fail(self, items: Sequence[_Photo]) -> None:
