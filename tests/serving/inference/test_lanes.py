@@ -250,6 +250,53 @@ async def test_what_arrives_during_a_pass_is_taken_by_the_next() -> None:
     assert embedder.sizes == [1, 2]
 
 
+class Stints(Activity):
+    """How many passes there have been when a lane hands over."""
+
+    def __init__(self, embedder: FakeEmbedder) -> None:
+        super().__init__()
+        self._embedder = embedder
+        self.passes: list[int] = []
+
+    def end(self) -> None:
+        super().end()
+        self.passes.append(len(self._embedder.sizes))
+
+
+async def test_while_many_wait_a_lane_hands_over_after_several_passes() -> None:
+    embedder = FakeEmbedder()
+    stints = Stints(embedder)
+    lanes = lanes_of(embedder, batch=1, seconds=0.001, activity=stints)
+    answers = await asyncio.gather(*(submit(lanes, value) for value in range(9)))
+    assert [answer[0] for answer in answers] == [2.0 * value for value in range(9)]
+    assert stints.passes[0] == 4
+    assert embedder.sizes == [1] * 9
+
+
+@pytest.mark.parametrize(("seconds", "in_batch"), [(0.03, False), (0.001, True)])
+async def test_nobody_waits_for_more_than_a_slow_pass_or_behind_a_large_request(
+    seconds: float, in_batch: bool
+) -> None:
+    embedder = FakeEmbedder()
+    stints = Stints(embedder)
+    lanes = lanes_of(embedder, batch=1, seconds=seconds, activity=stints)
+    waiting = [submit(lanes, value) for value in range(9)]
+    await asyncio.gather(submit(lanes, 9, in_batch=in_batch), *waiting)
+    assert stints.passes[0] == 1
+
+
+async def test_who_has_gone_by_their_pass_costs_none() -> None:
+    embedder = FakeEmbedder(held=True)
+    lanes = lanes_of(embedder, batch=1, seconds=0.001)
+    waiting = [submit(lanes, value) for value in range(4)]
+    await started(embedder)
+    waiting[1].cancel()
+    await asyncio.sleep(0)
+    embedder.may_run.set()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert embedder.sizes == [1] * 3
+
+
 async def test_it_never_runs_on_the_event_loop() -> None:
     embedder = FakeEmbedder()
     await submit(lanes_of(embedder), 1)
