@@ -29,9 +29,11 @@ from serving.tracing.trace import TRACE, Attributes, Run, Turn, ran
 
 Embedding = NDArray[np.float32]
 
-_STINT_SECONDS: Final = 0.04
-"""The most that a lane works before it hands over what it has: whose image was first waits for the
-last."""
+_MANY: Final = 4
+"""Of fewer that wait for a lane, each is answered at once: the first would wait for the last."""
+
+_STINT_SECONDS: Final = 0.08
+"""The most that a lane works before it hands over what it has."""
 
 _STOPPING: Final = "The server is stopping."
 
@@ -61,8 +63,7 @@ class Lanes:
     """Runs batches of images through an extractor, as many at a time as the plan has lanes.
 
     While many wait, a lane does several passes before it hands over: a stint. The event loop then
-    answers several clients in a row and takes their next requests in a row; woken after each pass,
-    it found its code gone from the processor's cache every time.
+    answers several clients in a row; woken after each, it finds its code gone from the cache.
 
     Each image succeeds or fails alone, as in a classifier's ``Batcher``. Those of large requests
     have a queue of their own, and while both have some, the queues take turns: 256 images in one
@@ -113,12 +114,16 @@ class Lanes:
             self._lone.shrink()
 
     @property
+    def _available(self) -> int:
+        """Lanes that may run, those at work included: its own, and others' processors."""
+        others = self._activity.count - self._busy
+        return max(self._plan.lanes, min(self._most, self._cpus - others))
+
+    @property
     def _free(self) -> int:
-        """Lanes that may begin a pass now: its own, or else as many as others leave processors."""
+        """Lanes that may begin a pass now: its own first."""
         own = self._plan.lanes - self._busy
-        if own > 0 or self._busy >= self._most:
-            return max(own, 0)
-        return max(0, min(self._most - self._busy, self._cpus - self._activity.count))
+        return own if own > 0 else max(0, self._available - self._busy)
 
     @property
     def expected_seconds(self) -> float:
@@ -135,19 +140,15 @@ class Lanes:
     def _wait(self, ahead: int) -> float:
         if self._free:
             return 0.0
+        lanes = max(self._plan.lanes, self._busy)
+        seconds = max(self._expect(ahead + 1) / lanes, self.expected_seconds)
         # On average, half of what runs now is over.
-        return self._expect(self._running // self._lanes) / 2 + max(
-            self._expect(ahead + 1) / self._lanes, self.expected_seconds
-        )
+        return self._expect(self._running // lanes) / 2 + seconds
 
     def _expect(self, images: int) -> float:
         """Seconds that so many take in one lane."""
         batches, rest = divmod(images, self._plan.batch)
         return batches * self._pace.expect(self._plan.batch) + self._pace.expect(rest)
-
-    @property
-    def _lanes(self) -> int:
-        return max(self._plan.lanes, self._busy)
 
     async def submit(
         self,
@@ -219,13 +220,13 @@ class Lanes:
         self._idle.append(thread)
 
     def _stint(self) -> int:
-        """How many images a lane takes at most: half of its part of those that wait, so that there
-        are more when it is done; one pass while a large request takes turns with others."""
+        """How many images a lane takes at most: its part of those that wait; or one pass, while few
+        do, or a large request takes turns with others, or what it runs on is another worker's."""
         batch = self._plan.batch
         seconds = self._pace.expect(batch)
-        if self._of_batches or not seconds:
+        waiting = len(self._queue) // (self._available * batch)
+        if waiting < _MANY or self._of_batches or self._busy >= self._plan.lanes or not seconds:
             return batch
-        waiting = len(self._queue) // (2 * self._lanes * batch)
         return batch * max(1, min(waiting, int(_STINT_SECONDS / seconds)))
 
     def _take(self, most: int) -> tuple[list[_Photo], float]:

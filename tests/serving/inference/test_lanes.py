@@ -269,20 +269,47 @@ async def test_while_many_wait_a_lane_hands_over_after_several_passes() -> None:
     lanes = lanes_of(embedder, batch=1, seconds=0.001, activity=stints)
     answers = await asyncio.gather(*(submit(lanes, value) for value in range(9)))
     assert [answer[0] for answer in answers] == [2.0 * value for value in range(9)]
-    assert stints.passes[0] == 4
+    assert stints.passes[0] == 9
     assert embedder.sizes == [1] * 9
 
 
-@pytest.mark.parametrize(("seconds", "in_batch"), [(0.03, False), (0.001, True)])
-async def test_nobody_waits_for_more_than_a_slow_pass_or_behind_a_large_request(
-    seconds: float, in_batch: bool
+@pytest.mark.parametrize(
+    ("images", "seconds", "in_batch"), [(3, 0.001, False), (9, 0.05, False), (9, 0.001, True)]
+)
+async def test_few_a_slow_pass_and_a_large_request_are_handed_over_at_once(
+    images: int, seconds: float, in_batch: bool
 ) -> None:
     embedder = FakeEmbedder()
     stints = Stints(embedder)
     lanes = lanes_of(embedder, batch=1, seconds=seconds, activity=stints)
-    waiting = [submit(lanes, value) for value in range(9)]
-    await asyncio.gather(submit(lanes, 9, in_batch=in_batch), *waiting)
+    waiting = [submit(lanes, value) for value in range(images)]
+    await asyncio.gather(*waiting, *([submit(lanes, 9, in_batch=True)] if in_batch else []))
     assert stints.passes[0] == 1
+
+
+class SomeHeld(FakeEmbedder):
+    """Holds the passes of some images."""
+
+    def __init__(self, *values: int) -> None:
+        super().__init__()
+        self._values = values
+        self.released = threading.Event()
+
+    def run(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        if np.isin(features, self._values).any():
+            self.released.wait(2 * PATIENCE_SECONDS)
+        return super().run(features)
+
+
+async def test_on_a_processor_of_another_worker_a_lane_does_one_pass() -> None:
+    embedder = SomeHeld(1, 10)
+    lanes = lanes_of(embedder, batch=1, seconds=0.001, cpus=2)
+    waiting = [submit(lanes, value) for value in range(1, 17)]
+    # The lane of its own has the first eight.
+    await until_async(waiting[8].done, "the image of value 9")
+    assert sum(task.done() for task in waiting) == 1
+    embedder.released.set()
+    await asyncio.gather(*waiting)
 
 
 async def test_who_has_gone_by_their_pass_costs_none() -> None:
