@@ -5,8 +5,8 @@
 The servers take turns as in ``bench.serving``; each runs the same network in the same ONNX Runtime
 with one worker process, set up as its documentation advises. The loop decodes an image and runs
 network and classifier on one thread, in a process of its own: what is left to a server for all
-else. It runs just before each of Pupila's turns, on as many processors at once as the clients keep busy.
-Pupila remembers no answers here (``PUPILA_CACHED_ANSWERS=0``), as the photos come again; what
+else. It runs just before each of Pupila's turns, on as many processors at once as the clients keep
+busy. Pupila remembers no answers here (``PUPILA_CACHED_ANSWERS=0``), as the photos come again; what
 that would give is its own line, and so is what it takes where clients send image files as they are
 in place of base64. It refuses nobody who waits for longer than a second (``PUPILA_DEADLINE_MS``),
 as its peers have no deadline. Small photos come before each measurement until the records have kept
