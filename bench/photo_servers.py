@@ -1,6 +1,7 @@
 """Photos with a feature extractor: Pupila and its peers, and how near it comes to a bare loop.
 
     python -m bench.photo_servers [--rounds 5] [--seconds 5] [--sizes "30 KB"] [--servers pupila]
+                                  [--against ../earlier]
 
 The servers take turns as in ``bench.serving``; each runs the same network in the same ONNX Runtime
 with one worker process, set up as its documentation advises. The loop decodes an image and runs
@@ -8,10 +9,11 @@ network and classifier on one thread, in a process of its own: what is left to a
 else. It runs just before each of Pupila's turns, on as many processors at once as the clients keep
 busy. Pupila remembers no answers here (``PUPILA_CACHED_ANSWERS=0``), as the photos come again; what
 that would give is its own line, and so is what it takes where clients send image files as they are
-in place of base64. It refuses nobody who waits for longer than a second (``PUPILA_DEADLINE_MS``),
-as its peers have no deadline. Small photos come before each measurement until the records have kept
-as many as they may at once, as in a server that is asked all the time. Memory and the time to the
-first answer are told, too. Linux only.
+in place of base64. ``--against``, another checkout, adds the server of that one. It refuses nobody
+who waits for longer than a second (``PUPILA_DEADLINE_MS``), as its peers have no deadline. Small
+photos come before each measurement until the records have kept as many as they may at once, as in a
+server that is asked all the time. Memory and the time to the first answer are told, too. Linux
+only.
 """
 
 import contextlib
@@ -23,15 +25,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from bench.machine import heading
-from bench.measurement import Measurement, Measurements, Stage
+from bench.measurement import Measurement, Measurements, Quantity, Stage
 from bench.options import listed
+from bench.parts import other
 from bench.photo_material import SIZES
 from bench.plan import Result, run
 from bench.process import ROOT, StartError
@@ -43,6 +46,7 @@ PUPILA = "pupila"
 REMEMBERS = "remembers"
 FILES = "files"
 WORKERS = "workers"
+EARLIER = "other"
 PATIENT = {"PUPILA_DEADLINE_MS": "60000"}
 PEERS = ("fastapi_memory", "litserve", "mlserver")
 NAMES = (PUPILA, FILES, WORKERS, REMEMBERS, *PEERS)
@@ -52,9 +56,14 @@ BURST_SECONDS = 4.0
 """The records keep up to 600 of a minute at once."""
 
 
-def pupila(name: str, title: str, dialect: str = "fields", **settings: str) -> Server:
+def pupila(
+    name: str,
+    title: str,
+    settings: Mapping[str, str],
+    dialect: str = "fields",
+    base: Server = SERVERS[PUPILA],
+) -> Server:
     """Pupila with other settings, or asked in another way."""
-    base = SERVERS[PUPILA]
 
     def launch(binaries: Path, port: int, model: Path) -> Launch:
         made = base.launch(binaries, port, model)
@@ -63,16 +72,14 @@ def pupila(name: str, title: str, dialect: str = "fields", **settings: str) -> S
     return replace(base, name=name, title=title, dialect=dialect, launch=launch)
 
 
+FORGETS = {"PUPILA_CACHED_ANSWERS": "0"}
+EACH_CPU = {**FORGETS, "PUPILA_WORKERS": str(os.cpu_count())}
+
 CHOSEN = {
-    PUPILA: pupila(PUPILA, "Pupila", PUPILA_CACHED_ANSWERS="0"),
-    FILES: pupila(FILES, "Pupila, image files", "file", PUPILA_CACHED_ANSWERS="0"),
-    WORKERS: pupila(
-        WORKERS,
-        "Pupila, a worker for each CPU",
-        PUPILA_CACHED_ANSWERS="0",
-        PUPILA_WORKERS=str(os.cpu_count()),
-    ),
-    REMEMBERS: pupila(REMEMBERS, "Pupila, remembering answers"),
+    PUPILA: pupila(PUPILA, "Pupila", FORGETS),
+    FILES: pupila(FILES, "Pupila, image files", FORGETS, "file"),
+    WORKERS: pupila(WORKERS, "Pupila, a worker for each CPU", EACH_CPU),
+    REMEMBERS: pupila(REMEMBERS, "Pupila, remembering answers", {}),
     **{name: SERVERS[name] for name in PEERS},
 }
 
@@ -104,16 +111,16 @@ def loop(
 
 @contextlib.contextmanager
 def started(
-    names: list[str], home: Path, left_out: list[str]
+    servers: Mapping[str, Server], home: Path, left_out: list[str]
 ) -> Iterator[list[tuple[Runner, float]]]:
     """The servers, frozen, each with the seconds until it answered."""
     with contextlib.ExitStack() as stack:
         runners = []
-        for name in names:
+        for name, server in servers.items():
             click.echo(f"starting {name}", err=True)
             began = time.monotonic()
             try:
-                runner = stack.enter_context(start(CHOSEN[name], home))
+                runner = stack.enter_context(start(server, home))
             except (InstallError, StartError) as error:
                 left_out.append(f"{name} was left out: {error}")
                 click.echo(left_out[-1], err=True)
@@ -147,13 +154,14 @@ def measured(
 
 
 def report(
+    servers: Mapping[str, Server],
     found: Measurements,
     loops: Measurements,
     cold: dict[str, float],
     left_out: list[str],
     arguments: str,
 ) -> str:
-    titles = {name: server.title for name, server in CHOSEN.items()}
+    titles = {name: server.title for name, server in servers.items()}
     parts = [
         heading("Photos with an extractor", ["python -m bench.photo_servers", arguments]),
         (
@@ -174,6 +182,10 @@ def report(
 
 
 OURS = {PUPILA: "", FILES: ", image files", WORKERS: ", a worker for each CPU"}
+AGAINST: Mapping[str, Quantity] = {
+    "requests/s / the other checkout's, a worker for each CPU": "rate",
+    "processor time / the other checkout's, a worker for each CPU": "cpu_us",
+}
 HEAD = ("photos", "clients", "", "measured", "target")
 
 
@@ -195,6 +207,11 @@ def claims(found: Measurements, loops: Measurements, stages: list[Stage]) -> lis
             if ratios:
                 what = f"requests/s / the best peer's{of}"
                 rows.append([size, str(stage.clients), what, f"{min(ratios):.2f}", "≥ 1"])
+        mine, earlier = (found.of(size, name, stage) for name in (WORKERS, EARLIER))
+        for what, quantity in AGAINST.items():
+            change = mine.ratio(earlier, quantity)
+            if change is not None:
+                rows.append([size, str(stage.clients), what, f"{change:.2f}", "–"])
         for name, of in OURS.items():
             mine = found.of(size, name, stage)
             p50, p99 = mine.median("p50_ms"), mine.median("p99_ms")
@@ -218,6 +235,11 @@ def claims(found: Measurements, loops: Measurements, stages: list[Stage]) -> lis
     help="A folder that bench.photo_material has filled.",
 )
 @click.option(
+    "--against",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    help="Another checkout, whose server is measured too.",
+)
+@click.option(
     "--output", default=ROOT / "bench" / "photo_servers.md", type=click.Path(path_type=Path)
 )
 def main(
@@ -227,14 +249,19 @@ def main(
     rounds: int,
     seconds: float,
     material: Path | None,
+    against: Path | None,
     output: Path,
 ) -> None:
     """Compare servers of photos. Peers' libraries are installed under .bench/."""
+    chosen = {name: CHOSEN[name] for name in servers}
+    if against is not None:
+        earlier = other(against)
+        chosen[EARLIER] = pupila(EARLIER, earlier.title, EACH_CPU, base=earlier)
     stages = [Stage(int(number)) for number in clients.split(",")]
     found, loops, left_out = Measurements(), Measurements(), list[str]()
     with tempfile.TemporaryDirectory(prefix="pupila-bench-") as folder:
         home = material or make_material(Path(folder))
-        with started(servers, home, left_out) as runners:
+        with started(chosen, home, left_out) as runners:
             cold = {runner.server.name: seconds for runner, seconds in runners}
             for number, size in itertools.product(range(rounds), sizes):
                 for place in range(len(runners)):
@@ -245,7 +272,7 @@ def main(
                         if name in OURS:
                             loops.append(loop(home, size, stage, seconds, number, name))
                         found.append(measured(runner, home, size, stage, seconds, number))
-                text = report(found, loops, cold, left_out, " ".join(sys.argv[1:]))
+                text = report(chosen, found, loops, cold, left_out, " ".join(sys.argv[1:]))
                 output.write_text(text, encoding="utf-8")
     click.echo(text)
 
