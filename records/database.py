@@ -2,6 +2,8 @@
 
 import logging
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any, Final, Self
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
 
 import records.rollout_schema  # noqa: F401 - its tables join the metadata
 from errors import DatabaseError, SchemaError
@@ -36,6 +39,8 @@ _BUDGETED: Final = (
 
 COMMAND_SECONDS: Final = 60.0
 """The ``timeout`` of a command: no client waits for its answer, as for a server's."""
+
+_LOCKED_SECONDS: Final = 0.01
 
 
 class Database:
@@ -237,13 +242,25 @@ def _adjusted(connection: Connection, *, durable: bool, lean: bool) -> Iterator[
 
 
 def _set_up_file(database: Database) -> None:
-    """Set what can only be set while a file is empty."""
+    """Set what can only be set while a file is empty.
+
+    While another process does so too, SQLite refuses it at once, where it waits for other locks: of
+    four processes with a new file, one failed in nine runs of a hundred.
+    """
+    until = time.monotonic() + database.timeout
     with database.outside() as connection:
-        if connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal":
-            return
-        # First: changing the journal mode writes a page, after which this has no effect.
-        connection.execute(text("PRAGMA auto_vacuum = INCREMENTAL"))
-        connection.execute(text("PRAGMA journal_mode = WAL"))
+        while connection.execute(text("PRAGMA journal_mode")).scalar_one() != "wal":
+            # First: changing the journal mode writes a page, after which this has no effect.
+            connection.execute(text("PRAGMA auto_vacuum = INCREMENTAL"))
+            try:
+                connection.execute(text("PRAGMA journal_mode = WAL"))
+            except OperationalError as error:
+                is_locked = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+                if not is_locked or time.monotonic() > until:
+                    raise
+                time.sleep(_LOCKED_SECONDS)
+            else:
+                return
 
 
 def _revision(connection: Connection, name: str) -> str | None:

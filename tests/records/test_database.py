@@ -5,7 +5,9 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from tests.databases import Postgres
 from tests.records.processes import migrate, together
 from tests.records.rows import ROW, keep, label, row
 from tests.servers import ROOT
+from tests.waiting import PATIENCE_SECONDS
 
 NOBODY = 65534
 
@@ -183,6 +186,20 @@ def test_processes_that_migrate_at_the_same_time_all_succeed(database_url: str) 
         "0005 already.",
         "0005, new.",
     ]
+
+
+def test_threads_that_make_a_new_file_at_the_same_time_wait_for_each_other(tmp_path: Path) -> None:
+    ready = threading.Barrier(4)
+
+    def make(url: str) -> str | None:
+        with Database(url, create=True) as database:
+            ready.wait(PATIENCE_SECONDS)
+            return database.migrate()
+
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(24):
+            made = list(threads.map(make, [f"sqlite:///{tmp_path / str(number)}/records.db"] * 4))
+            assert sorted(before or "" for before in made) == ["", *[REVISION] * 3]
 
 
 def test_the_default_is_a_file_of_the_user_alone(tmp_path: Path) -> None:
