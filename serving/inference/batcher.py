@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from errors import UnusableScoresError
 from models.runtime import Outcome
-from serving.inference.items import Item, Queue, expired, stays
+from serving.inference.items import Item, Queue, expired, hand_over, stays
 from serving.inference.pace import Cost, Pace
 from serving.tracing.trace import TRACE, Attributes, Run, Turn, ran
 
@@ -226,13 +226,7 @@ class Batcher:
         self._cpu.learn(len(items), measured.cost.cpu_seconds)
         if self._traced:
             ran(items, Run(self._about, len(items), measured.began, measured.cost.seconds))
-        for item, answer in zip(items, measured.answers, strict=True):
-            if item.future.done():
-                continue
-            if isinstance(answer, Exception):
-                item.future.set_exception(answer)
-            else:
-                item.future.set_result(answer)
+        hand_over(items, measured.answers)
 
 
 def _or_error(answer: Answer) -> Answer | Exception:

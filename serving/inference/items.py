@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -66,6 +66,17 @@ class Queue(deque[Waiting]):
                 item.turn.taken = clock()
             items.append(item)
         return items, now - items[0].arrived if items else 0.0
+
+
+def hand_over(items: Iterable[Item[Given]], answers: Iterable[Given | Exception]) -> None:
+    """Give each its own, an answer or an error, unless it has gone."""
+    for item, answer in zip(items, answers, strict=True):
+        if item.future.done():
+            continue
+        if isinstance(answer, Exception):
+            item.future.set_exception(answer)
+        else:
+            item.future.set_result(answer)
 
 
 def stays() -> bool:

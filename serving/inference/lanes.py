@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from images.spec import ImageSpec
 from models.extractor import Embedder
 from serving.inference.activity import Activity
-from serving.inference.items import Item, Queue, expired, refused, stays
+from serving.inference.items import Item, Queue, expired, hand_over, refused, stays
 from serving.inference.lone import Lone
 from serving.inference.pace import Pace
 from serving.inference.plan import MAX_LANES, Plan
@@ -283,13 +283,7 @@ class Lanes:
                 # Those who wait, wait for passes like this one.
                 self._pace.learn(len(one.items), one.seconds)
             ran(one.items, Run(self._about, len(one.items), one.began, one.seconds))
-            for item, embedding in zip(one.items, one.embeddings, strict=True):
-                if item.future.done():
-                    continue
-                if isinstance(embedding, Exception):
-                    item.future.set_exception(embedding)
-                else:
-                    item.future.set_result(embedding)
+            hand_over(one.items, one.embeddings)
         self._start(loop)
 
     def _fail(self, items: Sequence[_Photo]) -> None:
