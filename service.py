@@ -53,7 +53,7 @@ from serving.http.schema import (
     PredictResponse,
 )
 from serving.http.server import certificate_expiry, use_http_protocol
-from serving.http.spreading import SpreadProtocol
+from serving.http.shared import SharedProtocol
 from serving.inference.admission import Admission
 from serving.inference.memory import workers
 from serving.keys.gate import Gate
@@ -106,10 +106,10 @@ internals.do_not_track(SETTINGS.do_not_track)
 PORTS = 1 if SETTINGS.grpc_address is None else 2
 CONNECTIONS = descriptors.connections(SETTINGS.max_connections, PORTS)
 IDLE_SECONDS = SETTINGS.keep_alive_seconds
-SpreadProtocol.limits = Limits(HEAD_SECONDS, BODY_SECONDS + 1, IDLE_SECONDS, CONNECTIONS)
+SharedProtocol.limits = Limits(HEAD_SECONDS, BODY_SECONDS + 1, IDLE_SECONDS, CONNECTIONS)
 internals.leave_out_unused()
 internals.use_own_metrics_folder()
-use_http_protocol("serving.http.spreading:SpreadProtocol")
+use_http_protocol("serving.http.shared:SharedProtocol")
 
 
 class PredictInput(Raw, PredictRequest, bentoml.IODescriptor):
@@ -187,8 +187,8 @@ class Pupila:
     @bentoml.on_startup
     async def start(self) -> None:
         FACTS.certificate = certificate_expiry()
-        self.running.enter_context(SpreadProtocol.serving(WORKERS))
-        DRAIN.listen(SpreadProtocol.leave)
+        self.running.enter_context(SharedProtocol.serving(WORKERS))
+        DRAIN.listen(SharedProtocol.leave)
         await self.running.enter_async_context(beating())
         trace = tracing(SETTINGS, release(), internals.worker_number(), Endpoint)
         await self.running.enter_async_context(trace)
@@ -209,7 +209,7 @@ class Pupila:
             await self.running.enter_async_context(DiskKeeper(SETTINGS, self.records).running())
         await self.running.enter_async_context(grpc(SETTINGS, ANSWERS, GATE, CONNECTIONS))
         interpreter.settle()
-        SpreadProtocol.join()
+        SharedProtocol.join()
         ready = self.registry.readiness().reason
         logger.info(
             "a worker has started", extra=fields(seconds=interpreter.lived(), readiness=ready)

@@ -5,14 +5,28 @@ the HTTP parser, into the cycle of the request, out of it as a message, and to t
 """
 
 import asyncio
+import ctypes
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-import numpy as np
 from uvicorn.protocols.http.flow_control import FlowControl
 
 DIRECT_BYTES: Final = 262_144
 """What must be left of a body for that to be worth it: as much as uvloop reads at once."""
+
+
+# The C API of Python: bytes that were made without a content may be written to until others have
+# them. https://docs.python.org/3/c-api/bytes.html#c.PyBytes_FromStringAndSize
+_NEW: Final = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t)(
+    ("PyBytes_FromStringAndSize", ctypes.pythonapi)
+)
+_ADDRESS: Final = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object)(
+    ("PyBytes_AsString", ctypes.pythonapi)
+)
+_VIEW: Final = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int)(
+    ("PyMemoryView_FromMemory", ctypes.pythonapi)
+)
+_WRITABLE: Final = 0x200
 
 
 class Receiving(Protocol):
@@ -43,14 +57,15 @@ class Cycle(Protocol):
 class DirectBody(asyncio.BufferedProtocol):
     """Takes the place of its connection's protocol until the body is complete or given up.
 
-    Pieces are joined at the end: one buffer that grows would be copied as often as it does, and the
-    socket may not write into it meanwhile.
+    The socket writes where the body stays. Memory that nothing was written to yet is not counted:
+    the system gives it when it is.
     """
 
     def __init__(self, connection: Receiving, cycle: Cycle, start: bytes, size: int) -> None:
         self._connection = connection
         self._cycle = cycle
-        self._pieces: list[bytes | memoryview] = [start]
+        self._content, self._place = _unwritten(size)
+        self._place[: len(start)] = start
         self._size = size
         self._count = self._room = len(start)
         self._hold: Callable[[int], None] = _nothing
@@ -74,24 +89,22 @@ class DirectBody(asyncio.BufferedProtocol):
                     raise self._refused
                 if self._cycle.disconnected or self._cycle.response_complete:
                     return None
-            return b"".join(self._pieces)
+            return self._content
         finally:
             if self._count < self._size:
                 self._connection.body_given_up()
             # uvloop holds on to the methods of a protocol whose place another has taken: the body
             # would stay as long as its connection, and what was raised with its traceback.
-            self._pieces, self._hold, self._refused = [], _nothing, None
+            self._place, self._content = memoryview(b""), b""
+            self._hold, self._refused = _nothing, None
 
     def _make_room(self) -> None:
         more = min(max(self._room, DIRECT_BYTES), self._size - self._room)
         self._hold(more)
-        # Not zeroed: the socket writes to all of it before anybody reads.
-        self._pieces.append(np.empty(more, np.uint8).data)
         self._room += more
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        piece = memoryview(self._pieces[-1])
-        return piece[len(piece) - (self._room - self._count) :]
+        return self._place[self._count : self._room]
 
     def buffer_updated(self, nbytes: int) -> None:
         self._count += nbytes
@@ -117,6 +130,13 @@ class DirectBody(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._connection.resume_writing()
+
+
+def _unwritten(size: int) -> tuple[bytes, memoryview]:
+    """Bytes of whatever was in memory before, and where to write them, as long as they are held on
+    to: the view does not do that. Raises MemoryError."""
+    content: bytes = _NEW(None, size)
+    return content, _VIEW(_ADDRESS(content), size, _WRITABLE)
 
 
 def _nothing(_size: int) -> None:

@@ -29,7 +29,7 @@ class LingeringTransport:
 
     __slots__ = (
         "_closing", "_protocol", "_seconds", "_transport", "abort", "get_extra_info",
-        "pause_reading", "resume_reading", "set_protocol", "write",
+        "get_write_buffer_size", "pause_reading", "resume_reading", "set_protocol", "write",
     )  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, protocol: Lingering) -> None:
@@ -41,6 +41,7 @@ class LingeringTransport:
         self.pause_reading = transport.pause_reading
         self.resume_reading = transport.resume_reading
         self.get_extra_info = transport.get_extra_info
+        self.get_write_buffer_size = transport.get_write_buffer_size
         self.set_protocol = transport.set_protocol
         self.abort = transport.abort
 

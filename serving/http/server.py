@@ -62,12 +62,13 @@ class HttpServer:
                 with socket.socket(fileno=os.dup(listener.fileno())) as copy:
                     yield from accepted(copy)
 
-    async def adopt(self, client: socket.socket) -> None:
-        """Serve an accepted connection like those that uvicorn accepts itself."""
+    async def adopt(self, client: socket.socket, kind: type | None = None) -> None:
+        """Serve an accepted connection like those that uvicorn accepts itself, or by a ``kind`` of
+        their class."""
         server, config = self._server, self._server.config
         client.setblocking(False)
         await asyncio.get_running_loop().connect_accepted_socket(
-            lambda: config.http_protocol_class(  # type: ignore[call-arg]
+            lambda: (kind or config.http_protocol_class)(
                 config=config, server_state=server.server_state, app_state=server.lifespan.state
             ),
             client,
@@ -77,6 +78,11 @@ class HttpServer:
     @property
     def connections(self) -> int:
         return len(self._server.server_state.connections)
+
+    @property
+    def protocols(self) -> Iterator[Any]:
+        """Of the connections, all of the class that ``use_http_protocol`` was told."""
+        return iter(self._server.server_state.connections)
 
     def exit(self) -> None:
         """What uvicorn does by itself on SIGTERM."""

@@ -3,18 +3,18 @@
 Workers accept from the same sockets, and nobody sees to it that each gets its part: of 16 clients
 that connected at once on two processors, one of two workers got all in eleven of fifteen runs. So a
 worker that has many more than another passes on what it has just accepted, unread, as a file
-descriptor; there it is served like those that were accepted there.
+descriptor; there it is served like those that were accepted there. One that stays may be passed on
+later, between two requests, if the clients that ask are not evenly shared; see ``balance.py``.
 """
 
 import asyncio
 import contextlib
 import socket
 from array import array
-from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import Final, Self
 
-from serving.http.protocol import HttpProtocol
+from serving.http.balance import Balance
 from serving.http.server import HttpServer
 from serving.sharing import Place, mapped, place
 
@@ -26,6 +26,10 @@ request a fifth of theirs."""
 _COUNTS: Final = "connections"
 _MOST: Final = 65_535
 
+_ASKED_SECONDS: Final = 1.5
+"""How long ago a client may have asked to count as one that does: a connection's times are half a
+second old."""
+
 _COUNT_SECONDS: Final = 1.0
 """How often each says what it has, besides when that changes: another may just have written what
 was so a moment before."""
@@ -34,14 +38,23 @@ was so a moment before."""
 class Spreading:
     """Of one worker; its methods run in the event loop."""
 
-    def __init__(self, server: HttpServer, here: Place, workers: int, room: int = _MOST) -> None:
-        """``room``: how many connections this worker has without closing any for a new one.
+    def __init__(
+        self,
+        server: HttpServer,
+        here: Place,
+        workers: int,
+        room: int = _MOST,
+        given: type | None = None,
+    ) -> None:
+        """``room``: how many connections this worker has without closing any for a new one;
+        ``given``: the class of those that others pass on to it, if that is another.
 
         Raises OSError where the workers can have no file.
         """
         self._server = server
         self._folder, self._number = here
         self._room = room
+        self._given = given
         self._loop = asyncio.get_running_loop()
         self._tasks = set[asyncio.Task[None]]()
         self._is_in = False
@@ -50,19 +63,22 @@ class Spreading:
         self._counts = memoryview(mapped(self._folder / _COUNTS, 2 * (workers + 1))).cast("H")
         # By the worker whose place this one has taken.
         self._counts[self._number] = 0
+        self._balance = Balance(self._folder, self._number, workers)
         # By the worker to whom they send: what waits for one that hangs leaves no room for others.
         self._to = dict[int, socket.socket]()
         self._path(self._number).unlink(missing_ok=True)
         self._socket = _datagrams()
 
     @classmethod
-    def of_this_worker(cls, workers: int, room: int = _MOST) -> Self | None:
+    def of_this_worker(
+        cls, workers: int, room: int = _MOST, given: type | None = None
+    ) -> Self | None:
         """None for one without others, and where none can be reached."""
         server, here = HttpServer.of_this_process(), place()
         if workers == 1 or server is None or here is None or here.number > workers:
             return None
         try:
-            return cls(server, here, workers, room)
+            return cls(server, here, workers, room, given)
         except OSError:
             return None
 
@@ -89,8 +105,22 @@ class Spreading:
         takes = self._is_in and count < self._room
         self._counts[self._number] = min(count + 1, _MOST) if takes else 0
 
+    @property
+    def has_surplus(self) -> bool:
+        """Whether a client that stays should rather be another worker's."""
+        return self._balance.surplus > 0
+
+    @property
+    def _takers(self) -> list[int]:
+        """The others to whom something can be passed on."""
+        return [n for n, count in enumerate(self._counts) if count and n != self._number]
+
     def _keep_counting(self) -> None:
         self.count()
+        if self._is_in:
+            since = self._loop.time() - _ASKED_SECONDS
+            clients = sum(one.asks(since) for one in self._server.protocols)
+            self._balance.tell(clients, self._takers)
         self._timer = self._loop.call_later(_COUNT_SECONDS, self._keep_counting)
 
     def pass_on(self, transport: asyncio.Transport) -> bool:
@@ -98,22 +128,35 @@ class Spreading:
         if not self._is_in or transport.get_extra_info("sslcontext") is not None:
             return False
         here = self._server.connections
-        others = ((n, at) for at, n in enumerate(self._counts) if n and at != self._number)
-        for count, number in sorted(others):
-            if here < min(self._room, max(1, _TIMES * (count - 1))):
+        for number in sorted(self._takers, key=self._counts.__getitem__):
+            if here < min(self._room, max(1, _TIMES * (self._counts[number] - 1))):
                 break
-            try:
-                self._send(transport.get_extra_info("socket").fileno(), number)
-            except BlockingIOError:
-                # It has not come to take the last few; the next may.
-                continue
-            except OSError:
-                # Whoever replaces it tells that it is there.
-                self._counts[number] = 0
-                continue
-            self._counts[number] = min(count + 1, _MOST)
-            return True
+            if self._give(transport, number):
+                return True
         return False
+
+    def move(self, transport: asyncio.Transport) -> bool:
+        """Whether another worker was given a connection of which nothing is under way."""
+        if not self._is_in or not self.has_surplus or transport.get_extra_info("sslcontext"):
+            return False
+        number = self._balance.choose(self._takers)
+        if number is None or not self._give(transport, number):
+            return False
+        self._balance.gave(number)
+        return True
+
+    def _give(self, transport: asyncio.Transport, number: int) -> bool:
+        try:
+            self._send(transport.get_extra_info("socket").fileno(), number)
+        except BlockingIOError:
+            # It has not come to take the last few; another may.
+            return False
+        except OSError:
+            # Whoever replaces it tells that it is there.
+            self._counts[number] = 0
+            return False
+        self._counts[number] = min(self._counts[number] + 1, _MOST)
+        return True
 
     def close(self) -> None:
         """Once; what others have passed on and was not taken is closed."""
@@ -147,7 +190,7 @@ class Spreading:
 
     async def _adopt(self, client: socket.socket) -> None:
         try:
-            await self._server.adopt(client)
+            await self._server.adopt(client, self._given)
         except OSError:
             # It has gone meanwhile.
             client.close()
@@ -159,54 +202,3 @@ def _datagrams() -> socket.socket:
     # The least that the system allows, some five: more would wait for one that hangs.
     made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
     return made
-
-
-class SpreadProtocol(HttpProtocol):
-    """A connection that may be passed on before anything of it is read."""
-
-    __slots__ = ("_is_here",)
-
-    spreading: ClassVar[Spreading | None] = None
-
-    @classmethod
-    @contextlib.contextmanager
-    def serving(cls, workers: int) -> Iterator[None]:
-        """While the server of this process runs."""
-        cls.listen()
-        cls.spreading = spreading = Spreading.of_this_worker(workers, cls.limits.room)
-        try:
-            yield
-        finally:
-            cls.spreading = None
-            if spreading is not None:
-                spreading.close()
-
-    @classmethod
-    def join(cls) -> None:
-        """Called when it can answer, which is before it accepts by itself."""
-        if cls.spreading is not None:
-            cls.spreading.join()
-
-    @classmethod
-    def leave(cls) -> None:
-        """Called when it is about to end, which may be before it could answer."""
-        if cls.spreading is not None:
-            cls.spreading.leave()
-            cls.spreading = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        spreading = self.spreading
-        self._is_here = spreading is None or not spreading.pass_on(transport)
-        if not self._is_here:
-            # Only its descriptor here: the other worker has one of its own.
-            transport.abort()
-            return
-        super().connection_made(transport)
-        if spreading is not None:
-            spreading.count()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._is_here:
-            super().connection_lost(exc)
-            if self.spreading is not None:
-                self.spreading.count()

@@ -2,12 +2,16 @@
 loses no request.
 """
 
+import contextlib
+import http.client
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -96,6 +100,50 @@ def test_a_new_version_takes_over_and_no_request_fails(
     assert failures == []
     assert {answer.headers["x-model-version"] for answer in answers} == {newest.tag}
     assert {answer.json()["prediction"] for answer in answers} == {2}
+
+
+def worker_of(server: Server, client: http.client.HTTPConnection) -> int | None:
+    """Who has the other end of its connection; None while it goes from one to another."""
+    ends = (urlsplit(server.url).port, client.sock.getsockname()[1])
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if tuple(int(end.rpartition(":")[2], 16) for end in fields[1:3]) == ends:
+            for worker in server.workers():
+                if f"socket:[{fields[9]}]" in open_files(worker):
+                    return worker
+    return None
+
+
+def open_files(process: int) -> set[str]:
+    found = set[str]()
+    for path in Path(f"/proc/{process}/fd").iterdir():
+        # One may be closed meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            found.add(str(path.readlink()))
+    return found
+
+
+def test_clients_that_stay_are_shared_evenly(served: Server) -> None:
+    clients = [http.client.HTTPConnection(urlsplit(served.url).netloc) for _ in range(16)]
+
+    def asking() -> Counter[int | None]:
+        """How many clients each worker has, once all have asked."""
+        for client in clients:
+            client.request("POST", "/predict/", BODY)
+            with client.getresponse() as response:
+                assert (response.status, bool(response.read())) == (200, True)
+        return Counter(worker_of(served, client) for client in clients)
+
+    with contextlib.ExitStack() as stack:
+        for client in clients:
+            stack.callback(client.close)
+        (more, _), *_ = asking().most_common()
+        of_more = [client for client in clients if worker_of(served, client) == more]
+        for client in clients:
+            if client not in of_more[:6]:
+                client.close()
+        clients = of_more[:6]
+        until(lambda: set(asking().values()) == {3}, "three for each worker")
 
 
 def test_a_killed_worker_is_replaced(served: Server) -> None:

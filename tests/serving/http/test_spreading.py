@@ -15,15 +15,26 @@ from serving.sharing import Place
 from tests.waiting import until_async
 
 
+class Client:
+    """A connection that asks all the time."""
+
+    def asks(self, since: float) -> bool:
+        assert since < asyncio.get_running_loop().time()
+        return True
+
+
 class FakeServer:
     """Has as many connections as a test says, and those that were passed on to it."""
 
     def __init__(self) -> None:
         self.connections = 0
         self.adopted: list[socket.socket] = []
+        self.kinds = set[type | None]()
+        self.protocols: list[Client] = []
 
-    async def adopt(self, client: socket.socket) -> None:
+    async def adopt(self, client: socket.socket, kind: type | None = None) -> None:
         self.adopted.append(client)
+        self.kinds.add(kind)
         self.connections += 1
 
 
@@ -46,7 +57,7 @@ class Accepted:
 class Worker:
     def __init__(self, here: Place, workers: int, room: int = 20_000) -> None:
         self.server = FakeServer()
-        self.spreading = Spreading(cast("HttpServer", self.server), here, workers, room)
+        self.spreading = Spreading(cast("HttpServer", self.server), here, workers, room, Client)
         self.accepted: list[Accepted] = []
 
     def joins(self) -> Self:
@@ -69,6 +80,16 @@ class Worker:
     def has(self, connections: int) -> None:
         self.server.connections = connections
         self.spreading.count()
+
+    def serves(self, clients: int) -> None:
+        """So many that ask all the time."""
+        self.server.protocols = [Client() for _ in range(clients)]
+        self.has(clients)
+
+    def moves(self) -> bool:
+        """Whether it gives one of them to another worker."""
+        self.accepted.append(Accepted())
+        return self.spreading.move(cast("asyncio.Transport", self.accepted[-1]))
 
     def close(self) -> None:
         if self.spreading._socket.fileno() >= 0:
@@ -233,6 +254,35 @@ async def test_without_others_that_take_any_a_worker_keeps_its_own(make: Make) -
     second.spreading._counts[2] = 0
     first.spreading.leave()
     assert second.accepts()
+
+
+async def test_clients_that_stay_are_shared_evenly(make: Make) -> None:
+    first, second = make(1, 2)
+    second.serves(6)
+    first.serves(10)
+    await until_async(lambda: first.spreading._balance.surplus == 2, "the next count of both")
+    assert [first.moves() for _ in range(3)] == [True, True, False]
+    assert not second.moves()
+    await until_async(lambda: len(second.server.adopted) == 2, "what was passed on")
+    # What another has passed on is of a class of its own.
+    assert second.server.kinds == {Client}
+
+
+async def test_a_client_stays_where_nobody_takes_it(make: Make) -> None:
+    first, second = make(1, 2)
+    first.serves(10)
+    await until_async(lambda: first.spreading.has_surplus, "its next count")
+    second.spreading.leave()
+    assert not first.moves()
+    assert not first.spreading.has_surplus
+
+
+async def test_a_worker_that_ends_keeps_its_clients(make: Make) -> None:
+    first, _ = make(1, 2)
+    first.serves(10)
+    await until_async(lambda: first.spreading.has_surplus, "its next count")
+    first.spreading.leave()
+    assert not first.moves()
 
 
 async def test_where_there_can_be_no_unix_socket_all_are_kept(tmp_path: Path) -> None:
