@@ -29,20 +29,29 @@ class Balance:
         self.surplus = 0
         """How many clients more than its part it has, as was last told."""
         self._number = number
-        self._counts = memoryview(mapped(folder / _FILE, 2 * (workers + 1))).cast("H")
+        shared = memoryview(mapped(folder / _FILE, 4 * (workers + 1))).cast("H")
+        self._counts, self._times = shared[: workers + 1], shared[workers + 1 :]
+        self._told = list(self._times)
+        self._takers: list[int] = []
         # By the worker whose place this one has taken.
         self._counts[number] = 0
 
     def tell(self, clients: int, takers: Collection[int]) -> None:
-        """This worker has so many clients now, and ``takers`` are the others that take some."""
-        counts = self._counts
+        """This worker has so many clients now, and ``takers`` are the others that take some: those
+        of them that have told since this one last did, since one that hangs would let them wait."""
+        counts, times = self._counts, self._times
         counts[self._number] = min(clients, _MOST)
-        part = (clients + sum(counts[number] for number in takers)) / (len(takers) + 1)
+        times[self._number] = (times[self._number] + 1) % _MOST
+        self._takers = [number for number in takers if times[number] != self._told[number]]
+        self._told = list(times)
+        part = (clients + sum(counts[number] for number in self._takers)) / (len(self._takers) + 1)
         self.surplus = int(clients - part) if clients >= _MUCH * part else 0
 
     def choose(self, takers: Collection[int]) -> int | None:
-        """The one of them to give a client to; None if it would have no fewer than this one."""
-        least = min(takers, key=self._counts.__getitem__, default=None)
+        """The one of them to give a client to; None, and none until the next time, if it would have
+        no fewer than this one."""
+        those = [number for number in self._takers if number in takers]
+        least = min(those, key=self._counts.__getitem__, default=None)
         if least is None or self._counts[least] + 2 > self._counts[self._number]:
             self.surplus = 0
             return None

@@ -137,13 +137,18 @@ class Spreading:
 
     def move(self, transport: asyncio.Transport) -> bool:
         """Whether another worker was given a connection of which nothing is under way."""
-        if not self._is_in or not self.has_surplus or transport.get_extra_info("sslcontext"):
+        if not self._is_in or not self.has_surplus:
             return False
-        number = self._balance.choose(self._takers)
-        if number is None or not self._give(transport, number):
+        is_encrypted = transport.get_extra_info("sslcontext") is not None
+        number = self._balance.choose([] if is_encrypted else self._takers)
+        if number is None:
             return False
-        self._balance.gave(number)
-        return True
+        if self._give(transport, number):
+            self._balance.gave(number)
+            return True
+        # Not with each answer until then.
+        self._balance.surplus = 0
+        return False
 
     def _give(self, transport: asyncio.Transport, number: int) -> bool:
         try:

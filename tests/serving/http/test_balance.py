@@ -68,7 +68,20 @@ def test_one_that_takes_none_has_no_part(tmp_path: Path) -> None:
 
 
 def test_who_takes_a_worker_s_place_begins_with_none(tmp_path: Path) -> None:
-    first, _ = told(tmp_path, 4, 4)
+    first, second = told(tmp_path, 4, 4)
+    second.tell(4, [1])
     Balance(tmp_path, 2, 2)
     first.tell(4, [2])
     assert first.surplus == 2
+
+
+def test_one_that_hangs_gets_none(tmp_path: Path) -> None:
+    first, second = told(tmp_path, 10, 6)
+    first.tell(10, [2])
+    first.tell(10, [2])
+    assert first.surplus == 0
+    assert first.choose([2]) is None
+    second.tell(6, [1])
+    first.tell(10, [2])
+    assert first.surplus == 2
+    assert first.choose([2]) == 2

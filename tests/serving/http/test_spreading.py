@@ -86,9 +86,9 @@ class Worker:
         self.server.protocols = [Client() for _ in range(clients)]
         self.has(clients)
 
-    def moves(self) -> bool:
+    def moves(self, *, is_encrypted: bool = False) -> bool:
         """Whether it gives one of them to another worker."""
-        self.accepted.append(Accepted())
+        self.accepted.append(Accepted(is_encrypted))
         return self.spreading.move(cast("asyncio.Transport", self.accepted[-1]))
 
     def close(self) -> None:
@@ -274,6 +274,29 @@ async def test_a_client_stays_where_nobody_takes_it(make: Make) -> None:
     await until_async(lambda: first.spreading.has_surplus, "its next count")
     second.spreading.leave()
     assert not first.moves()
+    assert not first.spreading.has_surplus
+
+
+async def test_an_encrypted_client_stays_and_nothing_is_tried_with_each_answer(
+    make: Make,
+) -> None:
+    first, second = make(1, 2)
+    first.serves(10)
+    await until_async(lambda: first.spreading.has_surplus, "its next count")
+    assert not first.moves(is_encrypted=True)
+    assert not first.spreading.has_surplus
+    assert not second.server.adopted
+
+
+async def test_nothing_is_tried_with_each_answer_where_one_takes_none_for_now(make: Make) -> None:
+    first, second = make(1, 2)
+    asyncio.get_running_loop().remove_reader(second.spreading._socket)
+    first.serves(100)
+    await until_async(lambda: first.spreading.has_surplus, "its next count")
+    moved = 0
+    while first.moves():
+        moved += 1
+    assert 0 < moved <= 20
     assert not first.spreading.has_surplus
 
 
