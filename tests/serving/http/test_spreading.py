@@ -18,8 +18,7 @@ from tests.waiting import until_async
 class Client:
     """A connection that asks all the time."""
 
-    def asks(self, since: float) -> bool:
-        assert since < asyncio.get_running_loop().time()
+    def asks(self, _since: float) -> bool:
         return True
 
 
