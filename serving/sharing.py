@@ -3,10 +3,13 @@ each. To look takes less than a microsecond, and nobody waits."""
 
 import mmap
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import internals
 import internals_metrics
+
+MOST: Final = 65_535
+"""The largest of ``numbers``."""
 
 
 class Place(NamedTuple):
@@ -30,3 +33,8 @@ def mapped(path: Path, size: int) -> mmap.mmap:
         made.truncate(size)
     with path.open("r+b") as file:
         return mmap.mmap(file.fileno(), size)
+
+
+def numbers(path: Path, count: int) -> memoryview:
+    """As ``mapped``, so many numbers from 0 to ``MOST``."""
+    return memoryview(mapped(path, 2 * count)).cast("H")

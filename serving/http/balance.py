@@ -2,19 +2,17 @@
 proxy with connections that it keeps.
 
 Connections are spread as they begin, by their number and roughly, since most end soon. Of 16
-clients that stay, one of two workers then has 10, whose answers take nearly twice as long as those
-of the other 6, and 15 on another day. So a worker that has more than its part gives some away, each
-between two of its requests.
+clients that stay, one of two workers then has 10 and the other 6, whose answers come sooner. So a
+worker that has more than its part gives some away, each between two of its requests.
 """
 
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from serving.sharing import mapped
+from serving.sharing import MOST, numbers
 
 _FILE: Final = "clients"
-_MOST: Final = 65_535
 
 _MUCH: Final = 1.125
 """A worker that has less than so many times its part gives none away: clients come and go."""
@@ -29,7 +27,7 @@ class Balance:
         self.surplus = 0
         """How many clients more than its part it has, as was last told."""
         self._number = number
-        shared = memoryview(mapped(folder / _FILE, 4 * (workers + 1))).cast("H")
+        shared = numbers(folder / _FILE, 2 * (workers + 1))
         self._counts, self._times = shared[: workers + 1], shared[workers + 1 :]
         self._told = list(self._times)
         self._takers: list[int] = []
@@ -40,8 +38,8 @@ class Balance:
         """This worker has so many clients now, and ``takers`` are the others that take some: those
         of them that have told since this one last did, since one that hangs would let them wait."""
         counts, times = self._counts, self._times
-        counts[self._number] = min(clients, _MOST)
-        times[self._number] = (times[self._number] + 1) % _MOST
+        counts[self._number] = min(clients, MOST)
+        times[self._number] = (times[self._number] + 1) % MOST
         self._takers = [number for number in takers if times[number] != self._told[number]]
         self._told = list(times)
         part = (clients + sum(counts[number] for number in self._takers)) / (len(self._takers) + 1)

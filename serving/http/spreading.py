@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from serving.http.balance import Balance
 from serving.http.server import HttpServer
-from serving.sharing import Place, mapped, place
+from serving.sharing import MOST, Place, numbers, place
 
 _TIMES: Final = 2
 """A worker passes on what comes while it has so many times as many connections as another. To pass
@@ -24,7 +24,6 @@ on as soon as another has fewer brought no more answers, and cost clients with a
 request a fifth of theirs."""
 
 _COUNTS: Final = "connections"
-_MOST: Final = 65_535
 
 _ASKED_SECONDS: Final = 1.5
 """How long ago a client may have asked to count as one that does: a connection's times are half a
@@ -43,7 +42,7 @@ class Spreading:
         server: HttpServer,
         here: Place,
         workers: int,
-        room: int = _MOST,
+        room: int = MOST,
         given: type | None = None,
     ) -> None:
         """``room``: how many connections this worker has without closing any for a new one;
@@ -60,7 +59,7 @@ class Spreading:
         self._is_in = False
         self._timer: asyncio.TimerHandle | None = None
         # What each has, and one more; 0 for one that takes no others' connections.
-        self._counts = memoryview(mapped(self._folder / _COUNTS, 2 * (workers + 1))).cast("H")
+        self._counts = numbers(self._folder / _COUNTS, workers + 1)
         # By the worker whose place this one has taken.
         self._counts[self._number] = 0
         self._balance = Balance(self._folder, self._number, workers)
@@ -71,7 +70,7 @@ class Spreading:
 
     @classmethod
     def of_this_worker(
-        cls, workers: int, room: int = _MOST, given: type | None = None
+        cls, workers: int, room: int = MOST, given: type | None = None
     ) -> Self | None:
         """None for one without others, and where none can be reached."""
         server, here = HttpServer.of_this_process(), place()
@@ -103,7 +102,7 @@ class Spreading:
         """Tell the others how many connections are here, and whether more may come."""
         count = self._server.connections
         takes = self._is_in and count < self._room
-        self._counts[self._number] = min(count + 1, _MOST) if takes else 0
+        self._counts[self._number] = min(count + 1, MOST) if takes else 0
 
     @property
     def has_surplus(self) -> bool:
@@ -160,7 +159,7 @@ class Spreading:
             # Whoever replaces it tells that it is there.
             self._counts[number] = 0
             return False
-        self._counts[number] = min(self._counts[number] + 1, _MOST)
+        self._counts[number] = min(self._counts[number] + 1, MOST)
         return True
 
     def close(self) -> None:

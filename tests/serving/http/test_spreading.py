@@ -255,6 +255,14 @@ async def test_without_others_that_take_any_a_worker_keeps_its_own(make: Make) -
     assert second.accepts()
 
 
+async def crowded(make: Make, clients: int = 10) -> list[Worker]:
+    """Two workers, of which the first has all of the clients, and knows it."""
+    first, second = make(1, 2)
+    first.serves(clients)
+    await until_async(lambda: first.spreading.has_surplus, "its next count")
+    return [first, second]
+
+
 async def test_clients_that_stay_are_shared_evenly(make: Make) -> None:
     first, second = make(1, 2)
     second.serves(6)
@@ -268,9 +276,7 @@ async def test_clients_that_stay_are_shared_evenly(make: Make) -> None:
 
 
 async def test_a_client_stays_where_nobody_takes_it(make: Make) -> None:
-    first, second = make(1, 2)
-    first.serves(10)
-    await until_async(lambda: first.spreading.has_surplus, "its next count")
+    first, second = await crowded(make)
     second.spreading.leave()
     assert not first.moves()
     assert not first.spreading.has_surplus
@@ -279,19 +285,15 @@ async def test_a_client_stays_where_nobody_takes_it(make: Make) -> None:
 async def test_an_encrypted_client_stays_and_nothing_is_tried_with_each_answer(
     make: Make,
 ) -> None:
-    first, second = make(1, 2)
-    first.serves(10)
-    await until_async(lambda: first.spreading.has_surplus, "its next count")
+    first, second = await crowded(make)
     assert not first.moves(is_encrypted=True)
     assert not first.spreading.has_surplus
     assert not second.server.adopted
 
 
 async def test_nothing_is_tried_with_each_answer_where_one_takes_none_for_now(make: Make) -> None:
-    first, second = make(1, 2)
+    first, second = await crowded(make, clients=100)
     asyncio.get_running_loop().remove_reader(second.spreading._socket)
-    first.serves(100)
-    await until_async(lambda: first.spreading.has_surplus, "its next count")
     moved = 0
     while first.moves():
         moved += 1
@@ -300,9 +302,7 @@ async def test_nothing_is_tried_with_each_answer_where_one_takes_none_for_now(ma
 
 
 async def test_a_worker_that_ends_keeps_its_clients(make: Make) -> None:
-    first, _ = make(1, 2)
-    first.serves(10)
-    await until_async(lambda: first.spreading.has_surplus, "its next count")
+    first, _ = await crowded(make)
     first.spreading.leave()
     assert not first.moves()
 
