@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from errors import RolloutError
 from records.aliases import ANSWERED, alias, all_aliases, champion_before, set_champion
 from records.database import Database
-from records.decisions import lock, newest, past_champions
+from records.decisions import NEWEST, lock, newest, past_champions
+from records.number import read_number
 from records.rollouts import active_rollout, active_rollouts, end
 from records.routing import CHALLENGER, CHAMPION, Decision, Routing
 
@@ -23,11 +24,10 @@ def routings(database: Database, known: int = -1) -> tuple[int, dict[str, Routin
 
     Twice a second by every worker, so that without a change one entry of an index is read.
     """
+    if known >= 0 and read_number(database, NEWEST) == known:
+        return known, None
     with database.reading() as connection:
-        decision = newest(connection)
-        if decision == known:
-            return decision, None
-        return decision, _routings(connection)
+        return newest(connection), _routings(connection)
 
 
 def promote(

@@ -144,6 +144,28 @@ def test_it_does_not_look_while_it_is_busy() -> None:
     assert supervisor.done == ["look"]
 
 
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="it cannot be told here")
+def test_circus_checks_only_after_a_start_or_an_end_and_now_and_then() -> None:
+    _, supervisor, watcher = watched()
+    checks = []
+
+    def look(times: int) -> None:
+        before = len(supervisor.done)
+        for _ in range(times):
+            supervisor.manage_watchers()
+        checks.append(len(supervisor.done) - before)
+
+    look(20)
+    look(20)
+    watcher.processes[7] = SimpleNamespace(wid=1)
+    watcher.notify_event("spawn", {"process_pid": 7})
+    look(2)
+    watcher.notify_event("reap", {"process_pid": 7, "exit_code": 1})
+    look(2)
+    look(2)
+    assert checks == [1, 1, 1, 1, 0]
+
+
 def test_told_to_stop_while_it_is_busy_it_stops_after() -> None:
     supervisor = supervised()
     supervisor.be_busy("manage_watchers")
