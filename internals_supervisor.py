@@ -47,10 +47,11 @@ def supervise(
     BentoML's own subclass of the supervisor.
 
     BentoML passes no options on, so the class itself is changed. A dead worker is replaced within a
-    quarter of a second; while none has died, circus itself checks every 5 s. On a stop, the supervisor first closes the socket that it shares with the
-    workers: a client would otherwise wait in its queue after all workers have closed theirs. And
-    commands run one after the other: circus rejects a command while another runs, which logs a
-    traceback for a check and silently loses a SIGTERM.
+    quarter of a second; while none has died, circus itself checks every 5 seconds. On a stop, the
+    supervisor first closes the socket that it shares with the workers: a client would otherwise
+    wait in its queue after all workers have closed theirs. And commands run one after the other:
+    circus rejects a command while another runs, which logs a traceback for a check and silently
+    loses a SIGTERM.
     """
     if supervisor is None or watcher is None or server is None:
         from bentoml._internal.utils.circus import Arbiter as BentoArbiter

@@ -99,6 +99,10 @@ class Store:
             self._look = Look(complete, tuple(versions))
         return versions
 
+    def may_have_changed(self) -> bool:
+        """Since ``versions`` has looked at all of it. Raises OSError if it cannot be read."""
+        return not self._look.holds(stamp(self.roots))
+
     def _paths(self, name: str | None) -> list[Path]:
         """The folders that may be versions, of one model or of all."""
         paths = []
@@ -281,7 +285,9 @@ class Store:
                 return None
             if not (path / BENTOML_INFO).exists():
                 return None
-            if self._is_whole(version):
+            # The version that its files describe, or another's.
+            read_info(version.path)
+            if version.manifest.name == version.name:
                 self._rejected.pop(path, None)
                 return version
             self._rejected[path] = changed
@@ -291,8 +297,3 @@ class Store:
         except OSError:
             pass
         return None
-
-    def _is_whole(self, version: Version) -> bool:
-        """Whether the version that its files describe is this one; raises ArtifactError."""
-        read_info(version.path)
-        return version.manifest.name == version.name

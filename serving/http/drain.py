@@ -46,6 +46,7 @@ class Drain:
             loop.call_soon_threadsafe(self._begin, server, at_once)
 
         signal.signal(signal.SIGTERM, begin)
+        server.tick_each_second()
 
     def _begin(self, server: HttpServer, at_once: Callable[[], None]) -> None:
         if not self.begun:

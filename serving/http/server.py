@@ -10,10 +10,15 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from typing import Any, Self
+from types import FrameType
+from typing import Any, Final, Self
 
 from uvicorn import Server
 from uvicorn.config import HTTP_PROTOCOLS
+from uvicorn.server import HANDLED_SIGNALS
+
+# uvicorn's tick at which a second is over.
+_SECOND: Final = 0
 
 
 def accepted(listener: socket.socket) -> Iterator[socket.socket]:
@@ -87,6 +92,30 @@ class HttpServer:
     def exit(self) -> None:
         """What uvicorn does by itself on SIGTERM."""
         self._server.handle_exit(signal.SIGTERM, None)
+
+    def tick_each_second(self) -> None:
+        """Have the server be told of its end, for which uvicorn looks ten times a second; every
+        tenth time, it also takes the time for the answers' headers.
+
+        Call it before the server has started, once it has its handlers of signals.
+        """
+        server, loop = self._server, asyncio.get_running_loop()
+        handle, told = server.handle_exit, asyncio.Event()
+
+        def handle_exit(number: int, frame: FrameType | None) -> None:
+            handle(number, frame)
+            loop.call_soon_threadsafe(told.set)
+
+        async def main_loop() -> None:
+            while not await server.on_tick(_SECOND):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(1):
+                        await told.wait()
+
+        for number in HANDLED_SIGNALS:
+            if signal.getsignal(number) == handle:
+                signal.signal(number, handle_exit)
+        vars(server).update(handle_exit=handle_exit, main_loop=main_loop)
 
 
 def use_http_protocol(path: str) -> None:

@@ -20,6 +20,7 @@ from serving.background import background
 from serving.fault import Fault
 from serving.keys.keyring import Keyring
 from serving.keys.sources import key_source
+from serving.lookout import lookout
 from serving.recording.connection import RecordsConnection
 from settings import Settings
 
@@ -49,7 +50,10 @@ class KeyWatch:
     async def running(self) -> AsyncIterator[None]:
         """Watch until the block ends; the keys are known before it begins, if they can be."""
         await self.refresh()
-        async with background(self._watch()):
+        looking = lookout(
+            "the check for new keys", _EVERY_SECONDS, self._read, self._follow, logger
+        )
+        async with looking, background(self._share()):
             yield
         await self.share_counts()
 
@@ -65,14 +69,16 @@ class KeyWatch:
         if keys is not None:
             self._use(keys)
 
-    async def _watch(self) -> None:
+    async def _follow(self, keys: list[Key]) -> None:
+        self._use(keys)
+
+    async def _share(self) -> None:
         while True:
             await asyncio.sleep(_EVERY_SECONDS)
             try:
-                await self.refresh()
                 await self.share_counts()
             except Exception:
-                logger.exception("the check for new keys failed; known keys stay in force")
+                logger.exception("what the keys were used for was not counted; it will be")
 
     def _use(self, keys: list[Key]) -> None:
         if self._ring.is_read:

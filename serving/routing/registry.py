@@ -17,6 +17,7 @@ from models.version import Version
 from records.routing import CHALLENGER, CHAMPION, Rollout, Routing
 from serving.background import background
 from serving.inference.engine import Engine
+from serving.lookout import lookout
 from serving.routing.champions import Champions
 from serving.routing.trials import Trials
 from settings import Settings
@@ -28,6 +29,7 @@ logger = logging.getLogger("pupila.registry")
 # keeps no other from being found.
 _PATIENCE_SECONDS = 8.0
 _WATCHING_PATIENCE_SECONDS = 1.0
+_AGAIN_SECONDS = 3.0
 
 
 class Listing(NamedTuple):
@@ -63,6 +65,7 @@ class Registry:
         self._complaint = ""
         self._has_read = False
         self._reading: Future[list[Version]] | None = None
+        self._one_reads = asyncio.Lock()
         self.trials = trials or Trials(settings)
         self.champions = Champions(settings, self.trials)
         self._tags = self.champions.tags
@@ -74,8 +77,10 @@ class Registry:
         await self._try_refresh()
         if not self.readiness().ready:
             logger.warning("not ready: %s", self.readiness().reason)
+        seconds = self._settings.refresh_ms / 1000
+        looking = lookout("the check for new versions", seconds, self._look, self._follow, logger)
         try:
-            async with background(self._watch()), self._engines.spare.watching():
+            async with looking, background(self._watch()), self._engines.spare.watching():
                 yield
         finally:
             self.champions.close()
@@ -86,7 +91,9 @@ class Registry:
         Raises OSError, and changes nothing, if the store cannot be read, or does not answer.
         """
         found: dict[str, dict[str, Version]] = {}
-        for version in await self._read_store(patience):
+        async with self._one_reads:
+            versions = await self._read_store(patience)
+        for version in versions:
             found.setdefault(version.name, {})[version.version] = version
         self._has_read = True
         started = self.champions.refresh(found)
@@ -222,9 +229,20 @@ class Registry:
         tags = [version.tag for version in self.champions.versions[name].values()]
         return next((tag for tag in reversed(tags) if not self._engines.failure(tag)), tags[-1])
 
+    def _look(self) -> bool | None:
+        """On a thread of its own, since the store may not answer."""
+        with contextlib.suppress(OSError):
+            return self._store.may_have_changed() or None
+        # Reading it says why.
+        return True
+
+    async def _follow(self, _has_changed: bool) -> None:
+        await self._try_refresh(_WATCHING_PATIENCE_SECONDS)
+
     async def _watch(self) -> None:
+        """For what no look tells: that the store does not answer, and what is to be tried again."""
         while True:
-            await asyncio.sleep(self._settings.refresh_ms / 1000)
+            await asyncio.sleep(max(_AGAIN_SECONDS, self._settings.refresh_ms / 1000))
             await self._try_refresh(_WATCHING_PATIENCE_SECONDS)
 
     async def _try_refresh(self, patience: float = _PATIENCE_SECONDS) -> None:

@@ -19,6 +19,7 @@ from records.remembered import FILE, remember, remembered
 from records.routing import Routing
 from serving.background import background
 from serving.fault import Fault
+from serving.lookout import lookout
 from serving.recording.connection import RecordsConnection
 from serving.routing.registry import Registry
 from settings import Settings
@@ -27,6 +28,7 @@ logger = logging.getLogger("pupila.routing")
 
 _EVERY_SECONDS: Final = 0.5
 _REPORT_SECONDS: Final = 5.0
+_CHANGED_SECONDS: Final = 1.0
 
 _NOTHING: Final = -1
 """The number before that of any decision, known or not."""
@@ -60,7 +62,10 @@ class RoutingWatch:
             yield
             return
         await self.report()
-        async with background(self._watch()):
+        looking = lookout(
+            "the check of the aliases", _EVERY_SECONDS, self._read, self._follow_and_report, logger
+        )
+        async with looking, background(self._keep_reporting()):
             yield
         await asyncio.to_thread(self._sign_off)
 
@@ -71,15 +76,22 @@ class RoutingWatch:
             return
         found = await asyncio.to_thread(self._read)
         if found is not None:
-            self._known = found
-            # One that was saved and promoted a moment ago is in the store already.
-            await self._registry.look_for(found[1].values())
-            await self._registry.champions.follow(found[1])
-        if self._known is not None and self._registry.champions.settled:
-            self._acts_on = self._known[0]
+            await self._follow(found)
+
+    async def _follow(self, found: tuple[int, Mapping[str, Routing]]) -> None:
+        self._known = found
+        # One that was saved and promoted a moment ago is in the store already.
+        await self._registry.look_for(found[1].values())
+        await self._registry.champions.follow(found[1])
+
+    async def _follow_and_report(self, found: tuple[int, Mapping[str, Routing]]) -> None:
+        await self._follow(found)
+        await self.report()
 
     async def report(self) -> None:
         """Say that this worker is alive, if something has changed or it is time."""
+        if self._known is not None and self._registry.champions.settled:
+            self._acts_on = self._known[0]
         state = self._acts_on, frozenset(self._registry.usable())
         now = time.monotonic()
         if state == self._reported and now - self._reported_at < _REPORT_SECONDS:
@@ -87,14 +99,13 @@ class RoutingWatch:
         if await asyncio.to_thread(self._report, *state):
             self._reported, self._reported_at = state, now
 
-    async def _watch(self) -> None:
+    async def _keep_reporting(self) -> None:
         while True:
-            await asyncio.sleep(_EVERY_SECONDS)
+            await asyncio.sleep(_CHANGED_SECONDS)
             try:
-                await self.refresh()
                 await self.report()
             except Exception:
-                logger.exception("the check of the aliases failed; known ones stay in force")
+                logger.exception("the others were not told that this worker is alive")
 
     def _read(self) -> tuple[int, Mapping[str, Routing]] | None:
         """What to follow from now on; None for what is followed already."""

@@ -12,12 +12,15 @@ from uvicorn.server import ServerState
 
 from serving.http.server import HttpServer, certificate_expiry
 from tests.servers import ROOT
+from tests.waiting import until_async
 
 # Of tests/data/certificate.pem, as openssl x509 -enddate tells it.
 EXPIRES = datetime(2036, 11, 23, 15, 28, 33, tzinfo=UTC).timestamp()
 
 
-@pytest.mark.parametrize("name", ["handle_exit", "servers", "server_state", "config", "lifespan"])
+@pytest.mark.parametrize(
+    "name", ["handle_exit", "main_loop", "servers", "server_state", "config", "lifespan"]
+)
 def test_uvicorn_s_server_has(name: str) -> None:
     server = uvicorn.Server(uvicorn.Config(app="x:y"))
     # What is assigned once the server runs is told by its source.
@@ -50,6 +53,36 @@ def test_no_server_is_found_outside_of_uvicorn() -> None:
         getattr(signal.getsignal(signal.SIGTERM), "__self__", None), uvicorn.Server
     )
     assert HttpServer.of_this_process() is None
+
+
+async def test_a_server_is_told_of_its_end() -> None:
+    """On its own, uvicorn would look for it ten times a second."""
+    server = uvicorn.Server(uvicorn.Config(app="x:y"))
+    before = signal.signal(signal.SIGINT, server.handle_exit)
+    try:
+        HttpServer(server).tick_each_second()
+        running = asyncio.create_task(server.main_loop())
+        await until_async(lambda: server.server_state.default_headers)
+        signal.raise_signal(signal.SIGINT)
+        await running
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert server.should_exit
+
+
+async def test_a_server_ends_as_it_does_on_sigterm() -> None:
+    server = uvicorn.Server(uvicorn.Config(app="x:y"))
+    HttpServer(server).tick_each_second()
+    running = asyncio.create_task(server.main_loop())
+    HttpServer(server).exit()
+    await running
+    assert server.should_exit
+
+
+def test_uvicorn_takes_the_time_at_the_tick_that_is_used() -> None:
+    source = inspect.getsource(uvicorn.Server)
+    assert "if counter % 10 == 0:" in source
+    assert source.count("await self.main_loop()") == 1
 
 
 def test_a_server_that_starts_listens_nowhere() -> None:
