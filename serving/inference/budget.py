@@ -2,10 +2,14 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from images.costs import Cost
+
+LONG_SECONDS: Final = 0.1
+"""While an image that takes as long is under way, another has a place besides."""
 
 MAX_OVERTAKING: Final = 16
 """How many may overtake the first in the queue, whose memory is not free yet."""
@@ -29,13 +33,16 @@ class Budget:
     cannot hold a large one back. An image's cost is taken from ``acquire`` until ``release``.
     """
 
-    def __init__(self, limit: int, places: int) -> None:
+    def __init__(self, limit: int, places: Callable[[], int]) -> None:
+        """``places``: asked whenever one may begin; at least 1."""
         self.limit = limit
         self._places = places
         self._free = limit
-        self._free_places = places
+        self._running = 0
+        self._long = 0
         self._queue: deque[_Waiting] = deque()
         self._seconds = 0.0
+        self._alone = 0.0
 
     @property
     def free(self) -> int:
@@ -43,19 +50,25 @@ class Budget:
         return self._free
 
     @property
+    def running(self) -> int:
+        """How many are under way."""
+        return self._running
+
+    @property
     def expected_wait(self) -> float:
-        """Seconds until all that were admitted so far are expected to be done."""
-        return self._seconds
+        """Seconds until all that were admitted so far are expected to be done: by as many as there
+        are places, or one after the other as far as each takes all of the memory."""
+        return max(self._seconds / self._places(), self._alone)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way or waits."""
-        return self._free_places == self._places and not self._queue
+        return not self._running and not self._queue
 
     async def acquire(self, cost: Cost) -> None:
         """Wait for its turn; ``cost.bytes`` must not be above the limit."""
         waiting = _Waiting(cost)
-        self._seconds += self._share(cost)
+        self._expect(cost, 1)
         self._queue.append(waiting)
         self._grant()
         try:
@@ -63,7 +76,7 @@ class Budget:
         except asyncio.CancelledError:
             if waiting.turn.cancelled():
                 self._queue.remove(waiting)
-                self._seconds -= self._share(cost)
+                self._expect(cost, -1)
                 self._grant()
             else:
                 self.release(cost)
@@ -71,21 +84,26 @@ class Budget:
 
     def release(self, cost: Cost) -> None:
         """The work is over, whether or not anybody still waits for its result."""
-        self._seconds = max(0.0, self._seconds - self._share(cost))
+        self._expect(cost, -1)
         self._free += cost.bytes
-        self._free_places += 1
+        self._running -= 1
+        self._long -= cost.seconds >= LONG_SECONDS
         self._grant()
 
-    def _share(self, cost: Cost) -> float:
-        """Seconds by which others wait longer: by a place's part of them, or all if it takes all of
-        the memory."""
-        return cost.seconds * max(1 / self._places, cost.bytes / self.limit)
+    def _expect(self, cost: Cost, sign: int) -> None:
+        self._seconds = max(0.0, self._seconds + sign * cost.seconds)
+        self._alone = max(0.0, self._alone + sign * cost.seconds * cost.bytes / self.limit)
+
+    @property
+    def _has_place(self) -> bool:
+        return self._running < self._places() + (self._long > 0)
 
     def _grant(self) -> None:
-        while self._free_places and (chosen := self._next()) is not None:
+        while self._queue and self._has_place and (chosen := self._next()) is not None:
             self._queue.remove(chosen)
             self._free -= chosen.cost.bytes
-            self._free_places -= 1
+            self._running += 1
+            self._long += chosen.cost.seconds >= LONG_SECONDS
             chosen.turn.set_result(None)
 
     def _next(self) -> _Waiting | None:

@@ -4,11 +4,10 @@ import asyncio
 import contextlib
 import math
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from images.decoding import Encoded, examine
 from images.spec import ImageSpec
 from serving.inference.activity import Activity
 from serving.inference.budget import Budget
+from serving.inference.inline import InlineTurns
 from serving.inference.reduced import ReducedImages
 from serving.offloop import LARGE_BYTES, off_loop
 from serving.tracing.trace import TRACE, clock
@@ -30,15 +30,12 @@ INLINE_SECONDS = 0.003
 # The same, of the items of a large batch: there are others to do, and several threads for it.
 CROWDED_INLINE_SECONDS = 0.001
 
-# How long the inline work of one turn of the event loop may take together: the items of a batch all
-# begin in one.
-TURN_SECONDS = 0.005
-
 # Below these, an image is decoded inline without a look at its cost, which takes 2 µs.
 _SMALL_PIXELS = 16_384
 _SMALL_BYTES = 65_536
 
-THREADS = 2
+MAX_THREADS: Final = 8
+"""Beyond the one that an image which takes long has besides: see ``Budget``."""
 
 # Part of the memory that decoding may take, for what waits to be copied: 14 photos at a quarter
 # of 12 megapixels' sides.
@@ -54,7 +51,15 @@ _MOST_SLOWNESS = 8.0
 
 Features = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
-Make = Callable[[Pixels], NDArray[Any]]
+Make = Callable[[Pixels], Any]
+
+
+class Then(NamedTuple):
+    """What a thread that has decoded an image goes on to make of its pixels, while others wait for
+    the processors; ``seconds``: what that is expected to take."""
+
+    make: Make
+    seconds: float
 
 
 class Decoder:
@@ -73,17 +78,26 @@ class Decoder:
         *,
         copied: bool = False,
         activity: Activity | None = None,
+        share: int = 2,
+        cpus: int = 2,
     ) -> None:
-        """``copied``: whether copies are made of large images."""
+        """``copied``: whether copies are made of large images. ``share``: how many processors this
+        worker may use of the ``cpus`` of all; it decodes as many images at once, and more while
+        others leave theirs."""
         self._max_pixels = max_pixels
         self._activity = activity or Activity()
-        self._budget = Budget(max_bytes, THREADS)
+        self._share, self._cpus = share, cpus
+        self._most = min(MAX_THREADS, max(share, cpus))
+        self._budget = Budget(max_bytes, self._places)
         self.reduced = ReducedImages(max_bytes // _REDUCED_PART if copied else 0)
-        self._threads = ThreadPoolExecutor(THREADS, "decode")
+        self._threads = ThreadPoolExecutor(self._most + 1, "decode")
         self._pace = 1.0
         self._slowness = 1.0
-        self._turn_seconds = 0.0
-        self._later_turns: deque[asyncio.Future[None]] = deque()
+        self._inline = InlineTurns()
+
+    def _places(self) -> int:
+        others = self._activity.count - self._budget.running
+        return min(self._most, max(self._share, self._cpus - others))
 
     @property
     def is_idle(self) -> bool:
@@ -100,45 +114,18 @@ class Decoder:
         expires: float,
         client_gone: Callable[[], bool],
         in_batch: bool = False,
-        make: Make | None = None,
-    ) -> NDArray[Any]:
+    ) -> Features:
         """float32 [n_features] of an image file, before ``expires``, in ``time.monotonic``'s
-        seconds; or what ``make`` makes of its pixels.
+        seconds.
 
         ``in_batch``: whether its request has more of them, which take turns with other requests.
         Raises RejectedImageError for bytes that are not a readable image, OverloadedError when
         there is not enough time, and ClientGoneError.
         """
-        trace = TRACE.get()
-        began = 0.0 if trace is None else clock()
-        try:
-            if len(image) > LARGE_BYTES:
-                async with _until(expires):
-                    encoded = await off_loop(examine, image, self._max_pixels)
-                return await self._on_thread(encoded, spec, make, expires, client_gone)
-            known = None
-            if not in_batch and len(image) <= _SMALL_BYTES:
-                known = examine(image, self._max_pixels)
-                if known.pixel_count + spec.n_features <= _SMALL_PIXELS:
-                    return (make or spec.features)(known.pixels(spec))
-            most = INLINE_SECONDS
-            if self._turn_seconds >= TURN_SECONDS:
-                most = CROWDED_INLINE_SECONDS
-                if in_batch:
-                    await self._later(expires)
-            started = time.perf_counter()
-            try:
-                encoded = known or examine(image, self._max_pixels)
-                if self._is_small(encoded, spec, most):
-                    return (make or spec.features)(encoded.pixels(spec))
-            finally:
-                self._took(time.perf_counter() - started)
-            return await self._on_thread(encoded, spec, make, expires, client_gone)
-        except ImageError as error:
-            raise RejectedImageError(str(error)) from None
-        finally:
-            if trace is not None:
-                trace.stage("decode", began, **{"pupila.image.size": len(image)})
+        features: Features = await self._decoded(
+            image, spec, expires, client_gone, in_batch, spec.features
+        )
+        return features
 
     async def pixels(
         self,
@@ -147,9 +134,55 @@ class Decoder:
         expires: float,
         client_gone: Callable[[], bool],
         in_batch: bool = False,
-    ) -> Pixels:
-        """As ``features``, and uint8: what waits for its turn takes a quarter of the memory."""
-        return await self.features(image, spec, expires, client_gone, in_batch, _as_they_are)
+        then: Then | None = None,
+    ) -> Any:
+        """As ``features``, and uint8: what waits for its turn takes a quarter of the memory. Or
+        what ``then`` makes of them, if a thread decodes the image and others want its processor.
+        """
+        return await self._decoded(image, spec, expires, client_gone, in_batch, _as_they_are, then)
+
+    async def _decoded(
+        self,
+        image: bytes,
+        spec: ImageSpec,
+        expires: float,
+        client_gone: Callable[[], bool],
+        in_batch: bool,
+        make: Make,
+        then: Then | None = None,
+    ) -> Any:
+        """What ``make`` makes of the pixels, or ``then``."""
+        trace = TRACE.get()
+        began = 0.0 if trace is None else clock()
+        try:
+            if len(image) > LARGE_BYTES:
+                async with _until(expires):
+                    encoded = await off_loop(examine, image, self._max_pixels)
+                return await self._on_thread(encoded, spec, make, expires, client_gone, then)
+            known = None
+            if not in_batch and len(image) <= _SMALL_BYTES:
+                known = examine(image, self._max_pixels)
+                if known.pixel_count + spec.n_features <= _SMALL_PIXELS:
+                    return make(known.pixels(spec))
+            most = INLINE_SECONDS
+            if self._inline.is_full:
+                most = CROWDED_INLINE_SECONDS
+                if in_batch:
+                    async with _until(expires):
+                        await self._inline.later()
+            started = time.perf_counter()
+            try:
+                encoded = known or examine(image, self._max_pixels)
+                if self._is_small(encoded, spec, most):
+                    return make(encoded.pixels(spec))
+            finally:
+                self._inline.took(time.perf_counter() - started)
+            return await self._on_thread(encoded, spec, make, expires, client_gone, then)
+        except ImageError as error:
+            raise RejectedImageError(str(error)) from None
+        finally:
+            if trace is not None:
+                trace.stage("decode", began, **{"pupila.image.size": len(image)})
 
     def _is_small(self, encoded: Encoded, spec: ImageSpec, most: float) -> bool:
         """Whether it may be decoded inline, where ``most`` seconds are left for it."""
@@ -160,53 +193,23 @@ class Decoder:
             return True
         return encoded.cost(spec).seconds * self._pace < most
 
-    async def _later(self, expires: float) -> None:
-        """Wait for a turn of the event loop in which there is time."""
-        turn = asyncio.get_running_loop().create_future()
-        self._later_turns.append(turn)
-        try:
-            async with _until(expires):
-                await turn
-        except BaseException:
-            if not turn.cancelled():
-                # Its turn had come, and goes to the next.
-                self._next_later()
-            raise
-
-    def _took(self, seconds: float) -> None:
-        if not self._turn_seconds:
-            asyncio.get_running_loop().call_soon(self._end_turn)
-        self._turn_seconds += seconds
-        if self._turn_seconds < TURN_SECONDS / 2:
-            self._next_later()
-
-    def _end_turn(self) -> None:
-        self._turn_seconds = 0.0
-        self._next_later()
-
-    def _next_later(self) -> None:
-        """One that waits goes on; it calls the next one, while half of a turn is left to others."""
-        while self._later_turns:
-            turn = self._later_turns.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-
     async def _on_thread(
         self,
         encoded: Encoded,
         spec: ImageSpec,
-        make: Make | None,
+        make: Make,
         expires: float,
         client_gone: Callable[[], bool],
-    ) -> NDArray[Any]:
+        then: Then | None,
+    ) -> Any:
         cost = encoded.cost(spec)
         if cost.bytes > self._budget.limit:
             raise ImageError(
                 f"decoding it takes {_mib(cost.bytes)} MiB of memory; the limit is "
                 f"{_mib(self._budget.limit)} MiB"
             )
-        cost = cost._replace(seconds=cost.seconds * self._pace)
+        expected = cost.seconds * self._pace
+        cost = cost._replace(seconds=expected + (then.seconds if then is not None else 0.0))
         # Others on the machine take their part of the processors.
         wait = self._budget.expected_wait * self._slowness
         if wait > expires - time.monotonic():
@@ -221,7 +224,9 @@ class Decoder:
             if client_gone():
                 self._release(cost)
                 raise ClientGoneError("The client disconnected.")
-            work = self._threads.submit(self._decode, encoded, spec, make, cost.seconds)
+            if then is not None and self._activity.count > 1:
+                make = then.make
+            work = self._threads.submit(self._decode, encoded, spec, make, expected)
             # Its memory is free when it ends, which may be long after its client gave up.
             loop = asyncio.get_running_loop()
             work.add_done_callback(lambda _: _call(loop, self._release, cost))
@@ -236,20 +241,18 @@ class Decoder:
         self._budget.release(cost)
         self._activity.end()
 
-    def _decode(
-        self, encoded: Encoded, spec: ImageSpec, make: Make | None, expected: float
-    ) -> NDArray[Any]:
+    def _decode(self, encoded: Encoded, spec: ImageSpec, make: Make, expected: float) -> Any:
         began, started = time.perf_counter(), time.thread_time()
         keep = None
         if decodes_alike(encoded, spec):
             keep = partial(self.reduced.keep, encoded.data)
-        features = (make or spec.features)(encoded.pixels(spec, keep))
+        pixels = encoded.pixels(spec, keep)
         seconds, spent = time.perf_counter() - began, time.thread_time() - started
         self._pace = max(_LEAST_PACE, self._pace * (1 + _NEWEST * (spent / expected - 1)))
         if spent > 0:
             slowness = min(_MOST_SLOWNESS, max(1.0, seconds / spent))
             self._slowness += _NEWEST * (slowness - self._slowness)
-        return features
+        return make(pixels)
 
 
 def _as_they_are(pixels: Pixels) -> Pixels:

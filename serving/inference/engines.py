@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import internals
 from errors import ModelError
 from logs.lines import fields
 from models.detached import detached, finished, when_done
@@ -20,6 +21,7 @@ from serving.inference.engine import Engine
 from serving.inference.extractors import SharedExtractors
 from serving.inference.memory import decode_bytes, workers
 from serving.inference.photos import PhotoEngine
+from serving.inference.plan import cpus_of_worker
 from serving.metrics import VERSIONS_REFUSED
 from settings import Settings
 
@@ -67,6 +69,8 @@ class Engines:
             decode_bytes(settings),
             copied=settings.record and not settings.record_originals,
             activity=activity,
+            share=cpus_of_worker(settings),
+            cpus=internals.available_cpus(),
         )
         self.spare = Spare(lambda: self._decoder.is_idle)
         self._classifiers = ThreadPoolExecutor(_CLASSIFIERS, "classify")

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from images.spec import ImageSpec
 from models.extractor import Embedder
 from serving.inference.activity import Activity
+from serving.inference.beside import Beside
 from serving.inference.items import Item, Queue, expired, hand_over, refused, stays
 from serving.inference.lone import Lone
 from serving.inference.pace import Pace
@@ -105,6 +106,7 @@ class Lanes:
         self._starting = False
         each = (plan.full.seconds - plan.single.seconds) / max(1, plan.batch - 1)
         self._pace = Pace(plan.single.seconds, max(each, 0.0) or plan.single.seconds)
+        self.beside = Beside(embedder, plan, metrics, self._pace)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def shrink(self) -> None:

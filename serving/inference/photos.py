@@ -12,6 +12,7 @@ from models.runtime import Runtime
 from models.version import Version
 from serving.inference.answers import Answers, key_of
 from serving.inference.batcher import Answer
+from serving.inference.beside import Passed
 from serving.inference.decoder import Decoder, Features
 from serving.inference.engine import Engine, Given, Prediction
 from serving.inference.extractors import SharedExtractors
@@ -110,8 +111,13 @@ class PhotoEngine(Engine):
         """The embedding of an image, float32 [dimension]."""
         if isinstance(image, Given):
             return await self._lanes.submit(image.features, None, expires, client_gone, in_batch)
-        pixels = await self._decoder.pixels(image, self._spec, expires, client_gone, in_batch)
-        return await self._lanes.submit(pixels, self._spec, expires, client_gone, in_batch)
+        # The items of a batch take turns with those of others in front of the lanes.
+        then = None if in_batch else self._lanes.beside.then(self._spec)
+        made = await self._decoder.pixels(image, self._spec, expires, client_gone, in_batch, then)
+        if isinstance(made, Passed):
+            self._lanes.beside.count(made)
+            return made.embedding
+        return await self._lanes.submit(made, self._spec, expires, client_gone, in_batch)
 
     async def classify(
         self,

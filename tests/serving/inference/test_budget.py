@@ -6,11 +6,11 @@ import random
 import pytest
 
 from images.costs import Cost
-from serving.inference.budget import MAX_OVERTAKING, Budget
+from serving.inference.budget import LONG_SECONDS, MAX_OVERTAKING, Budget
 
 
 def small(size: int = 1) -> Cost:
-    return Cost(size, 0.1)
+    return Cost(size, 0.05)
 
 
 async def turns(count: int = 5) -> None:
@@ -19,7 +19,7 @@ async def turns(count: int = 5) -> None:
 
 
 async def test_it_gives_no_more_than_it_has() -> None:
-    budget, held, most = Budget(100, 4), 0, 0
+    budget, held, most = Budget(100, lambda: 4), 0, 0
     chance = random.Random(1)
 
     async def work() -> None:
@@ -39,7 +39,7 @@ async def test_it_gives_no_more_than_it_has() -> None:
 
 
 async def test_a_large_one_gets_its_turn_while_small_ones_keep_coming() -> None:
-    budget = Budget(100, 2)
+    budget = Budget(100, lambda: 2)
     await budget.acquire(small(50))
     large = asyncio.create_task(budget.acquire(small(100)))
     await turns()
@@ -58,7 +58,7 @@ async def test_a_large_one_gets_its_turn_while_small_ones_keep_coming() -> None:
 
 
 async def test_those_of_one_size_keep_their_order() -> None:
-    budget, order = Budget(10, 1), list[int]()
+    budget, order = Budget(10, lambda: 1), list[int]()
 
     async def work(number: int) -> None:
         await budget.acquire(small(10))
@@ -71,7 +71,7 @@ async def test_those_of_one_size_keep_their_order() -> None:
 
 
 async def test_who_gives_up_leaves_the_queue_to_the_others() -> None:
-    budget = Budget(10, 2)
+    budget = Budget(10, lambda: 2)
     await budget.acquire(small(6))
     first = asyncio.create_task(budget.acquire(small(10)))
     second = asyncio.create_task(budget.acquire(small(10)))
@@ -85,7 +85,7 @@ async def test_who_gives_up_leaves_the_queue_to_the_others() -> None:
 
 
 async def test_many_who_give_up_at_once_are_passed_over() -> None:
-    budget = Budget(10, 1)
+    budget = Budget(10, lambda: 1)
     await budget.acquire(small(10))
     waiting = [asyncio.create_task(budget.acquire(small(10))) for _ in range(9)]
     await turns()
@@ -100,7 +100,7 @@ async def test_many_who_give_up_at_once_are_passed_over() -> None:
 
 
 async def test_who_gives_up_when_its_turn_has_come_gives_it_back() -> None:
-    budget = Budget(10, 1)
+    budget = Budget(10, lambda: 1)
     await budget.acquire(small(10))
     waiting = asyncio.create_task(budget.acquire(small(10)))
     await turns()
@@ -112,9 +112,50 @@ async def test_who_gives_up_when_its_turn_has_come_gives_it_back() -> None:
 
 
 async def test_what_takes_all_of_the_memory_is_waited_for_whole() -> None:
-    budget = Budget(100, 2)
+    budget = Budget(100, lambda: 2)
     await budget.acquire(Cost(10, 4.0))
     assert budget.expected_wait == pytest.approx(2.0)
     budget.release(Cost(10, 4.0))
     await budget.acquire(Cost(100, 4.0))
     assert budget.expected_wait == pytest.approx(4.0)
+
+
+async def test_how_many_may_be_under_way_is_asked_each_time() -> None:
+    places = [1]
+    budget = Budget(10, lambda: places[0])
+    await budget.acquire(small())
+    second = asyncio.create_task(budget.acquire(small()))
+    third = asyncio.create_task(budget.acquire(small()))
+    await turns()
+    assert not second.done()
+    places[0] = 2
+    budget.release(small())
+    await turns()
+    assert second.done()
+    assert third.done()
+    assert budget.running == 2
+
+
+async def test_beside_one_that_takes_long_another_has_a_place() -> None:
+    budget, long = Budget(10, lambda: 1), Cost(1, LONG_SECONDS)
+    await budget.acquire(long)
+    await budget.acquire(small())
+    next_one = asyncio.create_task(budget.acquire(small()))
+    await turns()
+    assert not next_one.done()
+    budget.release(long)
+    await turns()
+    assert not next_one.done()
+    budget.release(small())
+    await next_one
+
+
+async def test_two_that_take_long_make_no_more_room() -> None:
+    budget, long = Budget(10, lambda: 1), Cost(1, LONG_SECONDS)
+    await budget.acquire(long)
+    await budget.acquire(long)
+    third = asyncio.create_task(budget.acquire(small()))
+    await turns()
+    assert not third.done()
+    budget.release(long)
+    await third

@@ -16,7 +16,7 @@ from errors import BadRequestError, ClientGoneError, OverloadedError
 from images.costs import Cost
 from images.spec import ImageSpec
 from serving.inference.activity import Activity
-from serving.inference.decoder import Decoder
+from serving.inference.decoder import Decoder, Then
 from tests.servers import ROOT
 from tests.waiting import PATIENCE_SECONDS, until_async
 
@@ -34,6 +34,13 @@ def decoder() -> Iterator[Decoder]:
 
 def present() -> bool:
     return False
+
+
+def busy() -> Activity:
+    """Of workers that have something to do besides."""
+    activity = Activity()
+    activity.begin()
+    return activity
 
 
 def png(width: int, height: int) -> bytes:
@@ -105,7 +112,8 @@ async def test_one_that_never_fits_is_refused_with_the_limit() -> None:
     decoder.close()
 
 
-async def test_one_that_was_given_up_holds_its_memory_until_it_ends(decoder: Decoder) -> None:
+async def test_one_that_was_given_up_holds_its_memory_until_it_ends() -> None:
+    decoder = Decoder(2_000_000, 64 * MIB, activity=busy())
     free, decoded, may_end = decoder._budget.free, threading.Event(), threading.Event()
 
     def held(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -114,7 +122,7 @@ async def test_one_that_was_given_up_holds_its_memory_until_it_ends(decoder: Dec
         return pixels
 
     asking = asyncio.create_task(
-        decoder.features(png(1400, 1400), SPEC, later(), present, make=held)
+        decoder.pixels(png(1400, 1400), SPEC, later(), present, then=Then(held, 0.0))
     )
     await until_async(decoded.is_set, "a decode that has begun")
     assert not decoder.is_idle
@@ -124,7 +132,8 @@ async def test_one_that_was_given_up_holds_its_memory_until_it_ends(decoder: Dec
     assert decoder._budget.free < free
     may_end.set()
     await until_async(lambda: decoder._budget.free == free, "its memory to be free")
-    assert decoder.is_idle
+    await until_async(lambda: decoder.is_idle)
+    decoder.close()
 
 
 async def test_a_client_that_has_gone_is_not_decoded_for(decoder: Decoder) -> None:
@@ -164,7 +173,7 @@ async def test_those_who_give_up_pass_their_turn_on(decoder: Decoder, turns: int
     staying = asyncio.create_task(
         decoder.features(png(20, 30), SPEC, later(), present, in_batch=True)
     )
-    decoder._took(1.0)  # As if other images had filled the turn in which these begin.
+    decoder._inline.took(1.0)  # As if other images had filled the turn in which these begin.
     for _ in range(turns):
         await asyncio.sleep(0)
     leaving.cancel()
@@ -205,17 +214,68 @@ async def test_a_large_photo_waits_decoded_for_its_copy() -> None:
 
 
 async def test_others_see_that_a_large_photo_is_decoded() -> None:
-    activity = Activity()
+    activity = busy()
     seen = []
 
     def make(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        seen.append(activity.is_none)
+        seen.append(activity.count)
         return pixels
 
     with contextlib.closing(Decoder(4_000_000, 64 * MIB, activity=activity)) as decoder:
-        await decoder.features(large_photo(), REDUCED, later(), present, make=make)
-        await until_async(lambda: activity.is_none, "the end")
-    assert seen == [False]
+        await decoder.pixels(large_photo(), REDUCED, later(), present, then=Then(make, 0.0))
+        await until_async(lambda: activity.count == 1, "the end")
+    assert seen == [2]
+
+
+def total(pixels: NDArray[np.uint8]) -> tuple[int, str]:
+    return int(pixels.sum()), threading.current_thread().name
+
+
+SUM = 64 * 100
+
+
+async def test_the_thread_that_decodes_goes_on_where_others_wait_for_it() -> None:
+    with contextlib.closing(Decoder(2_000_000, 64 * MIB, activity=busy())) as decoder:
+        made, thread = await decoder.pixels(
+            png(1000, 900), SPEC, later(), present, then=Then(total, 0.0)
+        )
+    assert made == SUM
+    assert thread.startswith("decode")
+
+
+async def test_it_does_not_for_a_small_image_or_one_that_comes_alone() -> None:
+    for activity, image in ((busy(), png(20, 30)), (Activity(), png(1000, 900))):
+        with contextlib.closing(Decoder(2_000_000, 64 * MIB, activity=activity)) as decoder:
+            pixels = await decoder.pixels(image, SPEC, later(), present, then=Then(total, 0.0))
+        assert int(pixels.sum()) == SUM
+
+
+async def test_what_comes_after_decoding_is_waited_for_too() -> None:
+    with contextlib.closing(Decoder(2_000_000, 64 * MIB, share=1, cpus=1)) as decoder:
+        asking = [
+            asyncio.create_task(
+                decoder.pixels(png(1000, 900), SPEC, later(10), present, then=Then(total, 60.0))
+            )
+            for _ in range(2)
+        ]
+        outcomes = await asyncio.gather(*asking, return_exceptions=True)
+    assert [getattr(one, "reason", "") for one in outcomes] == ["", "deadline"]
+
+
+@pytest.mark.parametrize(("others", "expected"), [(0, 4), (1, 3), (3, 2), (9, 2)])
+async def test_it_has_its_share_of_the_processors_and_what_others_leave(
+    others: int, expected: int
+) -> None:
+    activity = Activity()
+    for _ in range(others):
+        activity.begin()
+    with contextlib.closing(
+        Decoder(2_000_000, 64 * MIB, activity=activity, share=2, cpus=4)
+    ) as decoder:
+        assert decoder._places() == expected
+        await decoder._budget.acquire(Cost(1, 0.001))
+        activity.begin()
+        assert decoder._places() == expected, "its own are none of the others'"
 
 
 async def test_it_does_not_where_no_copies_are_made(decoder: Decoder) -> None:

@@ -3,24 +3,32 @@
 import asyncio
 import gc
 import io
+import threading
 import time
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from errors import OverloadedError, RejectedImageError
+from models.extractor import Embedder
 from models.store import Store
 from models.version import Version
 from serving.inference.activity import Activity
 from serving.inference.answers import key_of
 from serving.inference.decoder import Decoder
 from serving.inference.extractors import SharedExtractors
+from serving.inference.lanes import Lanes
+from serving.inference.pace import Cost
 from serving.inference.photos import PhotoEngine
+from serving.inference.plan import Plan
 from serving.metrics import ANSWERS_REPEATED
+from serving.series import ExtractorMetrics
 from settings import Settings
 from tests.extractors import COLORS, DIMENSION, SPEC, photos, saved_extractor, saved_photos_version
 from tests.waiting import PATIENCE_SECONDS, until_async
@@ -54,9 +62,10 @@ def engine(
     executor: ThreadPoolExecutor,
     shared: SharedExtractors,
     settings: Settings | None = None,
+    activity: Activity | None = None,
 ) -> PhotoEngine:
-    settings = settings or Settings()
-    return PhotoEngine(version, Decoder(1_000_000, 2**27), executor, settings, shared)
+    decoder = Decoder(1_000_000, 2**27, activity=activity)
+    return PhotoEngine(version, decoder, executor, settings or Settings(), shared)
 
 
 def png(color: str, side: int = 16) -> bytes:
@@ -122,6 +131,36 @@ async def test_two_versions_share_one_session_which_is_freed_with_the_last(
         return session() is None
 
     await until_async(freed, "its end")
+
+
+class Noting:
+    """An embedder that notes the kind of thread that it runs on."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self.threads: list[str] = []
+
+    def run(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.threads.append(threading.current_thread().name.partition("_")[0])
+        return self._embedder.run(features)
+
+
+async def test_a_large_photo_among_others_is_passed_where_it_is_decoded(
+    versions: tuple[Version, Version], executor: ThreadPoolExecutor, shared: SharedExtractors
+) -> None:
+    activity, cost = Activity(), Cost(0.001, 0.001)
+    loaded = engine(versions[0], executor, shared, activity=activity)
+    embedder = Noting(loaded._lanes.embedder)
+    plan, metrics = Plan(1, 1, 1, cost, cost), ExtractorMetrics("photos:1")
+    loaded._lanes = Lanes(cast("Embedder", embedder), plan, metrics)
+    large = png("red", side=950)
+    alone = await loaded.features(large, later(), stays)
+    activity.begin()
+    among_others = await loaded.features(large, later(), stays)
+    np.testing.assert_allclose(among_others, alone, rtol=1e-5)
+    await loaded.features(large, later(), stays, in_batch=True)
+    await loaded.features(png("red"), later(), stays)
+    assert embedder.threads == ["embed", "decode", "embed", "embed"]
 
 
 async def test_what_one_made_of_an_image_the_other_can_classify(

@@ -1,0 +1,64 @@
+"""A large photo's pass through an extractor, on the thread that has decoded it.
+
+Handed over to a lane, its pixels leave the cache, and two more threads and the event loop take
+turns with those of other photos: 2 % of the processor time of photos of 12 megapixels, and a
+quarter of what the slowest of them wait.
+"""
+
+import time
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from images.spec import ImageSpec
+from models.extractor import Embedder
+from serving.inference.decoder import Then
+from serving.inference.pace import Pace
+from serving.inference.plan import Plan
+from serving.series import ExtractorMetrics
+from serving.tracing.trace import TRACE, Attributes, Run, Turn
+
+
+class Passed(NamedTuple):
+    """Its embedding, float32 [dimension]; ``began`` in the seconds of ``time.perf_counter``."""
+
+    embedding: NDArray[np.float32]
+    began: float
+    seconds: float
+
+
+class Beside:
+    """Those of one extractor, whose lanes share the ``pace``."""
+
+    def __init__(
+        self, embedder: Embedder, plan: Plan, metrics: ExtractorMetrics, pace: Pace
+    ) -> None:
+        self._embedder = embedder
+        # A batch of several, or a pass on several threads, is faster in the lanes.
+        self._is_worth_it = plan.batch == 1 and plan.threads == 1
+        self._metrics = metrics
+        self._pace = pace
+        self._about: Attributes = {"pupila.extractor": metrics.tag}
+
+    def then(self, spec: ImageSpec) -> Then | None:
+        """For the thread; None where the lanes are better."""
+        if not self._is_worth_it:
+            return None
+        return Then(partial(self._run, spec), self._pace.expect(1))
+
+    def _run(self, spec: ImageSpec, pixels: NDArray[np.uint8]) -> Passed:
+        began = time.perf_counter()
+        embedding = self._embedder.run(spec.features(pixels[None]))[0]
+        return Passed(embedding, began, time.perf_counter() - began)
+
+    def count(self, one: Passed) -> None:
+        """In the event loop, what the thread has made."""
+        self._metrics.passed(1, 0.0, one.seconds)
+        self._pace.learn(1, one.seconds)
+        if (trace := TRACE.get()) is not None:
+            turn = Turn(0)
+            turn.arrived = turn.taken = one.began
+            turn.run = Run(self._about, 1, one.began, one.seconds)
+            trace.passed(turn)
