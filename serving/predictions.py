@@ -6,8 +6,8 @@ from serving.http.parser import BatchQuery, Query, parse_batch, parse_query
 from serving.http.reply import Headers, Reply, json_reply
 from serving.http.routes import PREDICT, PREDICT_BATCH
 from serving.http.schema import BatchResponse
-from serving.http.uploads import parse_items, parse_upload
-from serving.offloop import LARGE_BYTES, off_loop_if_large
+from serving.http.uploads import parse_items, parse_plainly, parse_upload
+from serving.offloop import LARGE_BYTES, off_loop, off_loop_if_large
 from serving.responses import item_response, response_of, said_of_all
 
 
@@ -46,14 +46,15 @@ class Predict(_Listing):
     async def answer(self, exchange: Exchange, body: bytes, client_gone: ClientGone) -> Reply:
         scope = exchange.scope
         with self._admission.slots(1):
-            query: Query | BatchQuery
-            is_plain = body[:1] == b"{" and len(body) <= LARGE_BYTES
-            if is_plain and not scope.get("query_string") and "path_params" not in scope:
-                query = parse_query(body)
+            query: Query | BatchQuery | None
+            if len(body) > LARGE_BYTES:
+                query = parse_plainly(scope, body, self._default_model)
+                if query is None:
+                    query = await off_loop(parse_upload, scope, body, self._default_model)
+            elif body[:1] != b"{" or scope.get("query_string") or "path_params" in scope:
+                query = parse_upload(scope, body, self._default_model)
             else:
-                query = await off_loop_if_large(
-                    body, parse_upload, scope, body, self._default_model
-                )
+                query = parse_query(body)
             if isinstance(query, Query):
                 return await self._one(exchange, query, client_gone)
         exchange.headers += _id_header(query.request_id)

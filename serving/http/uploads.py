@@ -21,6 +21,7 @@ from serving.http.fields import (
     request_id_of,
 )
 from serving.http.headers import header
+from serving.http.largejson import loads_plain
 from serving.http.multipart import MULTIPART, Part, parse_form
 from serving.http.parser import BatchQuery, ImageItem, Query, batch_of, query_of
 from serving.http.schema import MAX_ITEMS, MAX_REQUEST_ID
@@ -55,7 +56,23 @@ def parse_upload(scope: Scope, body: bytes, default_model: str) -> Query | Batch
             return _form(scope, parts, default_model)
         if content_type[:6].lower() == b"image/" or is_recognized(body):
             return _query(scope, [body] if body else [], {}, [], default_model)
-    fields = read_object(body, decode=True)
+    return _json(scope, read_object(body, decode=True))
+
+
+def parse_plainly(scope: Scope, body: bytes, default_model: str) -> Query | BatchQuery | None:
+    """As ``parse_upload``, of a large body whose image is as it is, or plain base64: that takes two
+    milliseconds at the most, and a thread as long again to be woken. None for any other."""
+    if body[:1] == b"{":
+        fields = loads_plain(body)
+        return _json(scope, fields) if type(fields) is dict else None
+    content_type = header(scope, b"content-type") or header(scope, ORIGINAL_TYPE) or b""
+    is_form = content_type[: len(MULTIPART)].lower() == MULTIPART
+    if is_form or not is_recognized(body):
+        return None
+    return _query(scope, [body], {}, [], default_model)
+
+
+def _json(scope: Scope, fields: dict[str, Any]) -> Query:
     fields = _options(_parameters(scope)) | fields
     named = scope.get("path_params", {}).get("model")
     if named is not None:

@@ -16,6 +16,7 @@ from errors import ClientGoneError, ImageError, OverloadedError, RejectedImageEr
 from images.copies import decodes_alike
 from images.costs import Cost
 from images.decoding import Encoded, examine
+from images.jpeg import is_brief
 from images.spec import ImageSpec
 from serving.inference.activity import Activity
 from serving.inference.budget import Budget
@@ -156,8 +157,11 @@ class Decoder:
         began = 0.0 if trace is None else clock()
         try:
             if len(image) > LARGE_BYTES:
-                async with _until(expires):
-                    encoded = await off_loop(examine, image, self._max_pixels)
+                if is_brief(image):
+                    encoded = examine(image, self._max_pixels)
+                else:
+                    async with _until(expires):
+                        encoded = await off_loop(examine, image, self._max_pixels)
                 return await self._on_thread(encoded, spec, make, expires, client_gone, then)
             known = None
             if not in_batch and len(image) <= _SMALL_BYTES:

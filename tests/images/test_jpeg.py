@@ -10,7 +10,7 @@ from PIL import Image
 
 from errors import ImageError
 from images.header import MAX_BLOCKS
-from images.jpeg import MAX_SCANS, agrees_with_pillow, decode_fast, read_frame
+from images.jpeg import MAX_SCANS, agrees_with_pillow, decode_fast, is_brief, read_frame
 
 Mode = Literal["L", "RGB"]
 
@@ -168,3 +168,40 @@ def test_stray_bytes_between_segments_are_skipped() -> None:
     data = jpeg(noise("L", 9, 9))
     strayed = data[:20] + b"\0\xff\0stray\xff\xff" + data[20:]
     assert read_frame(strayed).without_metadata(strayed) == data
+
+
+SEGMENT = b"\xff\xe4\x00\x04??"
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_the_header_of_a_photo_is_brief(mode: Mode) -> None:
+    photo = jpeg(noise(mode, 64, 64), exif=b"Exif\0\0" + bytes(20_000), comment=b"of a camera")
+    assert is_brief(photo)
+    assert is_brief(photo + bytes(60_000)), "with a preview after its end"
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        jpeg(noise("RGB", 64, 64), progressive=True),
+        jpeg(noise("RGB", 64, 64))[:-2],
+        jpeg(noise("RGB", 64, 64)) + bytes(70_000),
+        jpeg(noise("RGB", 64, 64)).replace(b"\xff\xdb", SEGMENT * 40 + b"\xff\xdb", 1),
+        b"\xff\xd8" + bytes(300_000),
+        b"\xff\xd8" + SEGMENT * 300_000,
+        b"\xff\xd8",
+        b"",
+    ],
+    ids=["scans", "cut", "trailer", "segments", "zeros", "only segments", "a start", "nothing"],
+)
+def test_what_may_take_longer_is_not(long: bytes) -> None:
+    assert not is_brief(long)
+
+
+@settings(deadline=None)
+@given(place=st.integers(0, 700), byte=st.integers(0, 255))
+def test_a_damaged_header_is_read_to_the_same_end_or_not_at_all(place: int, byte: int) -> None:
+    """Nothing in it makes ``is_brief`` raise."""
+    damaged = bytearray(jpeg(noise("RGB", 40, 40)))
+    damaged[place] = byte
+    is_brief(bytes(damaged))

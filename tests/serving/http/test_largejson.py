@@ -1,5 +1,6 @@
 """Large JSON is parsed in pieces, to what it is as a whole."""
 
+import base64
 import json
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errors import BadRequestError
-from serving.http.largejson import MAX_PARTS, MAX_REST_BYTES, loads_large
+from serving.http.largejson import MAX_PARTS, MAX_REST_BYTES, loads_large, loads_plain
 
 PARTS = st.lists(
     st.sampled_from(
@@ -68,3 +69,50 @@ def test_many_parts_are_refused(unit: bytes) -> None:
 def test_much_besides_long_strings_is_refused() -> None:
     with pytest.raises(BadRequestError, match=r"more than 2 MiB besides its images"):
         loads_large(b"[" + b" " * MAX_REST_BYTES + b"1]")
+
+
+IMAGE = bytes(range(256)) * 800
+TEXT = base64.b64encode(IMAGE)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"image":"%s","model":"clf"}',
+        b'{"model": "clf", "request_id": 1, "image": "%s"}\n',
+        b'{"model":"clf","options":{"image":"%s"},"note":"\\""}',
+        b'{"image":"AAAA","image":"%s"}',
+        b'{"image":"%s","image":"AAAA"}',
+        b'["%s", null]',
+    ],
+)
+def test_plain_base64_is_read_as_a_large_body_is(body: bytes) -> None:
+    body %= TEXT
+    plain = loads_plain(body)
+    assert plain is not None
+    assert plain == loads_large(body, decode=True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"image":"%s","other":"%s"}' % (TEXT, TEXT),
+        b'{"other":"%s","image":"%s"}' % (b"A" * 5000, TEXT),
+        b'{"image":"data:image/png;base64,%s"}' % TEXT,
+        b'{"image":"%s"}' % TEXT.replace(b"/", b"\\/"),
+        b'{"image":"%s"}' % TEXT.replace(b"+", b"-"),
+        b'{"image":"%s"}' % TEXT[:-1],
+        b'{"image":"%s="}' % TEXT,
+        b'{"image":"\\"%s"}' % TEXT,
+        b'{"image":"%s",}' % TEXT,
+        b'{"image":"%s' % TEXT,
+        b'{"image":%s}' % (b"1" * 300_000),
+        b'{"image":"%s","n":[%s1]}' % (TEXT, b"1," * 3000),
+        b'{"a":"b"%s"}' % TEXT,
+        b'{"image":"%s"}' % b"A",
+        b"{" + b" " * 300_000,
+        b"",
+    ],
+)
+def test_what_is_not_plain_is_left_to_those_who_can_tell(body: bytes) -> None:
+    assert loads_plain(body) is None

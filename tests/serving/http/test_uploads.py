@@ -10,7 +10,7 @@ from starlette.types import Scope
 
 from errors import BadRequestError
 from serving.http.parser import BatchQuery, ImageItem, Query
-from serving.http.uploads import parse_upload
+from serving.http.uploads import parse_plainly, parse_upload
 from tests.serving.http.test_multipart import TYPE, form
 
 JPEG = Path("tests/data/digit8.jpg").read_bytes()
@@ -175,3 +175,42 @@ def test_a_coverage_and_whether_it_is_known() -> None:
     both = several(scope(TYPE, "clf"), FILE, FILE, *wanted)
     assert (both.coverage, both.known) == (0.9, True)
     assert one(scope(TYPE), form(FILE, MODEL)).coverage is None
+
+
+LARGE = JPEG + bytes(300_000)
+TEXT = base64.b64encode(LARGE).decode()
+
+
+@pytest.mark.parametrize(
+    ("asked", "body"),
+    [
+        (scope(b"image/jpeg", "clf", request_id=b"7"), LARGE),
+        (scope(b"", "clf", b"probabilities=true", b"7"), LARGE),
+        (scope(), json.dumps({"request_id": 1, "model": "clf", "image": TEXT}).encode()),
+        (scope(b"", "clf"), json.dumps({"request_id": 1, "image": TEXT}).encode()),
+    ],
+)
+def test_a_large_body_with_one_plain_image_is_read_at_once(asked: Scope, body: bytes) -> None:
+    plain = parse_plainly(asked, body, "default")
+    assert plain is not None
+    assert plain == parse_upload(asked, body, "default")
+
+
+@pytest.mark.parametrize(
+    ("type_", "body"),
+    [
+        (TYPE, form(FILE, MODEL)),
+        (b"image/heic", b"?" * 300_000),
+        (b"", json.dumps([TEXT]).encode()),
+        (b"", b"\xef\xbb\xbf" + json.dumps({"image": TEXT}).encode()),
+        (b"", json.dumps({"image": f"data:image/jpeg;base64,{TEXT}"}).encode()),
+    ],
+)
+def test_any_other_large_body_is_not(type_: bytes, body: bytes) -> None:
+    assert parse_plainly(scope(type_, "clf"), body, "default") is None
+
+
+def test_what_is_wrong_with_a_plain_body_is_said_as_of_any_other() -> None:
+    body = json.dumps({"request_id": 1, "image": TEXT, "model": 5}).encode()
+    with pytest.raises(BadRequestError, match="model must be a string"):
+        parse_plainly(scope(), body, "default")
