@@ -7,7 +7,7 @@ quarter of what the slowest of them wait.
 
 import time
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,11 @@ from serving.inference.pace import Pace
 from serving.inference.plan import Plan
 from serving.series import ExtractorMetrics
 from serving.tracing.trace import TRACE, Attributes, Run, Turn
+
+
+# A pass of several images must take less than this part of the time an image, or the lanes, which
+# have such passes, are no faster.
+_LEAST: Final = 0.85
 
 
 class Passed(NamedTuple):
@@ -36,14 +41,15 @@ class Beside:
         self, embedder: Embedder, plan: Plan, metrics: ExtractorMetrics, pace: Pace
     ) -> None:
         self._embedder = embedder
-        # A batch of several, or a pass on several threads, is faster in the lanes.
-        self._is_worth_it = plan.batch == 1 and plan.threads == 1
+        each = plan.full.cpu_seconds / plan.batch
+        self._is_worth_it = plan.threads == 1 and each > _LEAST * plan.single.cpu_seconds
         self._metrics = metrics
         self._pace = pace
         self._about: Attributes = {"pupila.extractor": metrics.tag}
 
     def then(self, spec: ImageSpec) -> Then | None:
-        """For the thread; None where the lanes are better."""
+        """For the thread; None where the lanes are better: by passes of several images, or on several
+        threads."""
         if not self._is_worth_it:
             return None
         return Then(partial(self._run, spec), self._pace.expect(1))

@@ -116,3 +116,12 @@ def test_plain_base64_is_read_as_a_large_body_is(body: bytes) -> None:
 )
 def test_what_is_not_plain_is_left_to_those_who_can_tell(body: bytes) -> None:
     assert loads_plain(body) is None
+
+
+@settings(deadline=None)
+@given(before=PARTS, after=PARTS)
+def test_whatever_else_a_body_has_plain_is_what_large_is(before: str, after: str) -> None:
+    for form in ('{"k":"%s","image":"%s","n":"%s"}', '{"k":"%s%s","n":"%s"}', '{"k":%s"%s"%s}'):
+        body = (form % (before, TEXT.decode(), after)).encode()
+        plain = loads_plain(body)
+        assert plain is None or same(plain, loads_large(body, decode=True))

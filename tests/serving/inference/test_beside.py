@@ -24,8 +24,10 @@ class Doubling:
         return features * 2
 
 
-def beside(lanes: int = 1, threads: int = 1, batch: int = 1, tag: str = "beside:1") -> Beside:
-    plan = Plan(lanes, threads, batch, COST, COST)
+def beside(threads: int = 1, batch: int = 1, each: float = 1.0, tag: str = "beside:1") -> Beside:
+    """``each``: the part of the time that an image takes in a pass of several."""
+    full = Cost(COST.seconds * batch * each, COST.cpu_seconds * batch * each)
+    plan = Plan(1, threads, batch, COST, full)
     return Beside(Doubling(), plan, ExtractorMetrics(tag), Pace(COST.seconds))  # type: ignore[arg-type]
 
 
@@ -38,9 +40,14 @@ def test_it_makes_the_embedding_of_the_pixels() -> None:
     assert then.seconds == COST.seconds
 
 
-@pytest.mark.parametrize(("threads", "batch"), [(1, 4), (2, 1)])
-def test_there_is_none_where_the_lanes_are_better(threads: int, batch: int) -> None:
-    assert beside(threads=threads, batch=batch).then(SPEC) is None
+@pytest.mark.parametrize(
+    ("threads", "batch", "each", "has"),
+    [(1, 1, 1.0, True), (1, 2, 0.93, True), (1, 8, 0.8, False), (2, 1, 1.0, False)],
+)
+def test_there_is_none_where_the_lanes_are_better(
+    threads: int, batch: int, each: float, has: bool
+) -> None:
+    assert (beside(threads, batch, each).then(SPEC) is not None) == has
 
 
 def test_it_is_counted_and_the_next_is_expected_to_take_as_long() -> None:
