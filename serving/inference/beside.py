@@ -20,7 +20,6 @@ from serving.inference.plan import Plan
 from serving.series import ExtractorMetrics
 from serving.tracing.trace import TRACE, Attributes, Run, Turn
 
-
 # A pass of several images must take less than this part of the time an image, or the lanes, which
 # have such passes, are no faster.
 _LEAST: Final = 0.85
@@ -48,8 +47,8 @@ class Beside:
         self._about: Attributes = {"pupila.extractor": metrics.tag}
 
     def then(self, spec: ImageSpec) -> Then | None:
-        """For the thread; None where the lanes are better: by passes of several images, or on several
-        threads."""
+        """For the thread; None where the lanes are better, by passes of several images or on
+        several threads."""
         if not self._is_worth_it:
             return None
         return Then(partial(self._run, spec), self._pace.expect(1))
