@@ -9,7 +9,8 @@ network and classifier on one thread, in a process of its own: what is left to a
 else. It runs just before each of Pupila's turns, on as many processors at once as the clients keep
 busy. Pupila remembers no answers here (``PUPILA_CACHED_ANSWERS=0``), as the photos come again; what
 that would give is its own line, and so is what it takes where clients send image files as they are
-in place of base64. ``--against``, another checkout, adds the server of that one. It refuses nobody
+in place of base64. The barest server, threads that keep nothing, shows what any server takes beside
+the loop. ``--against``, another checkout, adds the server of that one. It refuses nobody
 who waits for longer than a second (``PUPILA_DEADLINE_MS``), as its peers have no deadline. Small
 photos come before each measurement until the records have kept as many as they may at once, as in a
 server that is asked all the time. Memory and the time to the first answer are told, too. Linux
@@ -49,7 +50,8 @@ WORKERS = "workers"
 EARLIER = "other"
 PATIENT = {"PUPILA_DEADLINE_MS": "60000"}
 PEERS = ("fastapi_memory", "litserve", "mlserver")
-NAMES = (PUPILA, FILES, WORKERS, REMEMBERS, *PEERS)
+BARE = "photo_bare"
+NAMES = (PUPILA, FILES, WORKERS, REMEMBERS, *PEERS, BARE)
 
 SMALL = "30 KB"
 BURST_SECONDS = 4.0
@@ -72,6 +74,11 @@ def pupila(
     return replace(base, name=name, title=title, dialect=dialect, launch=launch)
 
 
+def _bare(binaries: Path, port: int, model: Path) -> Launch:
+    command = [str(binaries / "python"), "-m", "bench.peers.photo_bare", str(model)]
+    return Launch(command, {"PORT": str(port)})
+
+
 FORGETS = {"PUPILA_CACHED_ANSWERS": "0"}
 EACH_CPU = {**FORGETS, "PUPILA_WORKERS": str(os.cpu_count())}
 
@@ -81,6 +88,7 @@ CHOSEN = {
     WORKERS: pupila(WORKERS, "Pupila, a worker for each CPU", EACH_CPU),
     REMEMBERS: pupila(REMEMBERS, "Pupila, remembering answers", {}),
     **{name: SERVERS[name] for name in PEERS},
+    BARE: Server(BARE, "threads that keep nothing", "fields", _bare),
 }
 
 
@@ -197,6 +205,10 @@ def claims(found: Measurements, loops: Measurements, stages: list[Stage]) -> lis
             if share is not None:
                 what = f"a bare loop's time / ours{of}"
                 rows.append([size, str(stage.clients), what, f"{share:.2f}", "≥ 0.9"])
+        share = loops.of(size, BARE, stage).ratio(found.of(size, BARE, stage), "cpu_us")
+        if share is not None:
+            what = "a bare loop's time / that of threads that keep nothing"
+            rows.append([size, str(stage.clients), what, f"{share:.2f}", "–"])
         for name, of in OURS.items():
             ratios = [
                 ratio
@@ -269,7 +281,7 @@ def main(
                     runner, _ = runners[(place + number) % len(runners)]
                     for stage in stages:
                         name = runner.server.name
-                        if name in OURS:
+                        if name in OURS or name == BARE:
                             loops.append(loop(home, size, stage, seconds, number, name))
                         found.append(measured(runner, home, size, stage, seconds, number))
                 text = report(chosen, found, loops, cold, left_out, " ".join(sys.argv[1:]))

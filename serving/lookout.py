@@ -29,13 +29,14 @@ async def lookout(
     logger: logging.Logger,
 ) -> AsyncIterator[None]:
     """Call ``look`` again and again until the block ends, and ``follow``, on this event loop, with
-    each thing that it finds, in that order. What either raises is logged, as what ``name`` says.
+    each thing that it finds, before the next look. What either raises is logged, as what ``name``
+    says.
 
     A look that hangs holds up the end of the block for a second, and nothing else.
     """
     loop = asyncio.get_running_loop()
     found = asyncio.Queue[T]()
-    ended = threading.Event()
+    ended, followed = threading.Event(), threading.Event()
 
     def keep_looking() -> None:
         while not ended.wait(every_seconds):
@@ -44,9 +45,11 @@ async def lookout(
             except Exception:
                 logger.exception("%s failed; what was known stays in force", name)
                 continue
-            if one is not None:
+            if one is not None and not ended.is_set():
                 with contextlib.suppress(RuntimeError):  # The loop is closed.
                     loop.call_soon_threadsafe(found.put_nowait, one)
+                    followed.wait()
+                    followed.clear()
 
     async def keep_following() -> None:
         while True:
@@ -55,6 +58,7 @@ async def lookout(
                 await follow(one)
             except Exception:
                 logger.exception("%s failed; what was known stays in force", name)
+            followed.set()
 
     looking = detached(name, keep_looking)
     try:
@@ -62,4 +66,5 @@ async def lookout(
             yield
     finally:
         ended.set()
+        followed.set()
         await finished(looking, _LAST_SECONDS)

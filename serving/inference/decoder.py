@@ -155,6 +155,7 @@ class Decoder:
         """What ``make`` makes of the pixels, or ``then``."""
         trace = TRACE.get()
         began = 0.0 if trace is None else clock()
+        ended: float | None = None
         try:
             if len(image) > LARGE_BYTES:
                 if is_brief(image):
@@ -162,7 +163,8 @@ class Decoder:
                 else:
                     async with _until(expires):
                         encoded = await off_loop(examine, image, self._max_pixels)
-                return await self._on_thread(encoded, spec, make, expires, client_gone, then)
+                made, ended = await self._on_thread(encoded, spec, make, expires, client_gone, then)
+                return made
             known = None
             if not in_batch and len(image) <= _SMALL_BYTES:
                 known = examine(image, self._max_pixels)
@@ -181,12 +183,14 @@ class Decoder:
                     return make(encoded.pixels(spec))
             finally:
                 self._inline.took(time.perf_counter() - started)
-            return await self._on_thread(encoded, spec, make, expires, client_gone, then)
+            made, ended = await self._on_thread(encoded, spec, make, expires, client_gone, then)
         except ImageError as error:
             raise RejectedImageError(str(error)) from None
+        else:
+            return made
         finally:
             if trace is not None:
-                trace.stage("decode", began, **{"pupila.image.size": len(image)})
+                trace.stage("decode", began, ended, **{"pupila.image.size": len(image)})
 
     def _is_small(self, encoded: Encoded, spec: ImageSpec, most: float) -> bool:
         """Whether it may be decoded inline, where ``most`` seconds are left for it."""
@@ -205,7 +209,8 @@ class Decoder:
         expires: float,
         client_gone: Callable[[], bool],
         then: Then | None,
-    ) -> Any:
+    ) -> tuple[Any, float]:
+        """With the time at which it was decoded."""
         cost = encoded.cost(spec)
         if cost.bytes > self._budget.limit:
             raise ImageError(
@@ -245,7 +250,9 @@ class Decoder:
         self._budget.release(cost)
         self._activity.end()
 
-    def _decode(self, encoded: Encoded, spec: ImageSpec, make: Make, expected: float) -> Any:
+    def _decode(
+        self, encoded: Encoded, spec: ImageSpec, make: Make, expected: float
+    ) -> tuple[Any, float]:
         began, started = time.perf_counter(), time.thread_time()
         keep = None
         if decodes_alike(encoded, spec):
@@ -256,7 +263,8 @@ class Decoder:
         if spent > 0:
             slowness = min(_MOST_SLOWNESS, max(1.0, seconds / spent))
             self._slowness += _NEWEST * (slowness - self._slowness)
-        return make(pixels)
+        ended = clock()
+        return make(pixels), ended
 
 
 def _as_they_are(pixels: Pixels) -> Pixels:

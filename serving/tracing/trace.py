@@ -108,9 +108,11 @@ class Trace:
         """How many spans it will have."""
         return len(self.stages) + 1
 
-    def stage(self, name: str, began: float, **attributes: str | float | bool) -> None:
-        """A stage ends now."""
-        self._add(Stage(name, began, clock(), attributes))
+    def stage(
+        self, name: str, began: float, ended: float | None = None, /, **attributes: str | float
+    ) -> None:
+        """A stage that ends now, or ended."""
+        self._add(Stage(name, began, clock() if ended is None else ended, dict(attributes)))
 
     def passed(self, turn: Turn) -> None:
         """An image has left a queue, with the answer of a model or without.

@@ -76,6 +76,24 @@ async def test_after_its_end_nothing_is_looked_for() -> None:
     assert looks[0] == before
 
 
+async def test_what_was_found_is_followed_before_the_next_look() -> None:
+    events: list[str] = []
+    last = asyncio.Event()
+
+    def look() -> int:
+        events.append("look")
+        return 1
+
+    async def follow(_one: int) -> None:
+        await asyncio.to_thread(events.append, "follow")
+        if len(events) >= 6:
+            last.set()
+
+    async with lookout("the check", 0, look, follow, LOGGER):
+        await last.wait()
+    assert events[:6] == ["look", "follow"] * 3
+
+
 async def test_it_ends_before_its_next_look() -> None:
     follower = Follower(until=1)
     async with lookout("the check", NEVER, looking([1]), follower.follow, LOGGER):

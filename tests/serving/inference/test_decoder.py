@@ -17,6 +17,7 @@ from images.costs import Cost
 from images.spec import ImageSpec
 from serving.inference.activity import Activity
 from serving.inference.decoder import Decoder, Then
+from serving.tracing.trace import TRACE, Trace, clock
 from tests.servers import ROOT
 from tests.waiting import PATIENCE_SECONDS, until_async
 
@@ -241,6 +242,21 @@ async def test_the_thread_that_decodes_goes_on_where_others_wait_for_it() -> Non
         )
     assert made == SUM
     assert thread.startswith("decode")
+
+
+async def test_a_trace_tells_decoding_from_what_comes_then() -> None:
+    trace = Trace("1" * 32, "2" * 16, clock())
+    token = TRACE.set(trace)
+
+    def note(_pixels: NDArray[np.uint8]) -> float:
+        return clock()
+
+    with contextlib.closing(Decoder(2_000_000, 64 * MIB, activity=busy())) as decoder:
+        began = await decoder.pixels(png(1000, 900), SPEC, later(), present, then=Then(note, 0.0))
+    TRACE.reset(token)
+    (stage,) = trace.stages
+    assert stage.name == "decode"
+    assert stage.began < stage.ended <= began
 
 
 async def test_it_does_not_for_a_small_image_or_one_that_comes_alone() -> None:
