@@ -138,7 +138,8 @@ class Decoder:
         then: Then | None = None,
     ) -> Any:
         """As ``features``, and uint8: what waits for its turn takes a quarter of the memory. Or
-        what ``then`` makes of them, if a thread decodes the image and others want its processor.
+        what ``then`` makes of them, if a thread decodes the image for as long as that takes, or
+        longer, and others want its processor.
         """
         return await self._decoded(image, spec, expires, client_gone, in_batch, _as_they_are, then)
 
@@ -233,7 +234,8 @@ class Decoder:
             if client_gone():
                 self._release(cost)
                 raise ClientGoneError("The client disconnected.")
-            if then is not None and self._activity.count > 1:
+            # Small ones are better off in the lanes, which run several in a row.
+            if then is not None and expected >= then.seconds and self._activity.count > 1:
                 make = then.make
             work = self._threads.submit(self._decode, encoded, spec, make, expected)
             # Its memory is free when it ends, which may be long after its client gave up.

@@ -266,6 +266,12 @@ async def test_it_does_not_for_a_small_image_or_one_that_comes_alone() -> None:
         assert int(pixels.sum()) == SUM
 
 
+async def test_it_does_not_for_an_image_that_takes_less_to_decode() -> None:
+    with contextlib.closing(Decoder(2_000_000, 64 * MIB, activity=busy())) as decoder:
+        pixels = await decoder.pixels(png(1000, 900), SPEC, later(), present, then=Then(total, 1.0))
+    assert int(pixels.sum()) == SUM
+
+
 async def test_what_comes_after_decoding_is_waited_for_too() -> None:
     with contextlib.closing(Decoder(2_000_000, 64 * MIB, share=1, cpus=1)) as decoder:
         asking = [
