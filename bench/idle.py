@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -25,7 +25,7 @@ from bench.parts import other
 from bench.plan import run
 from bench.process import ROOT, Tree
 from bench.runner import make_material, start
-from bench.servers import SERVERS, Launch, Server
+from bench.servers import SERVERS, Server
 from bench.table import markdown
 
 MODEL = "logistic"
@@ -57,15 +57,6 @@ def spent(tree: Tree) -> Spent:
     return Spent(cpu, sleeps)
 
 
-def with_all_processors(base: Server) -> Server:
-    def launch(binaries: Path, port: int, model: Path) -> Launch:
-        made = base.launch(binaries, port, model)
-        workers = {"PUPILA_WORKERS": str(os.cpu_count())}
-        return Launch(made.command, {**made.settings, **workers})
-
-    return replace(base, launch=launch)
-
-
 def measured(servers: list[Server], rounds: int, seconds: float) -> Iterator[list[Spent]]:
     """What each server has spent in each round."""
     with (
@@ -95,7 +86,8 @@ def measured(servers: list[Server], rounds: int, seconds: float) -> Iterator[lis
 def main(rounds: int, seconds: float, against: Path | None, output: Path) -> None:
     """Measure what servers take while they are at rest."""
     servers = [SERVERS["pupila"], *([other(against)] if against else [])]
-    found = list(measured([with_all_processors(one) for one in servers], rounds, seconds))
+    workers = {"PUPILA_WORKERS": str(os.cpu_count())}
+    found = list(measured([one.with_settings(workers) for one in servers], rounds, seconds))
     rows = []
     for server, each in zip(servers, zip(*found, strict=True), strict=True):
         ratio = statistics.median(

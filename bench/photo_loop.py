@@ -9,6 +9,7 @@ import base64
 import json
 import sys
 import time
+from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
 
@@ -16,19 +17,24 @@ from images.decoding import examine
 from models.store import Store
 
 
+def classifier(folder: Path) -> Callable[[bytes], object]:
+    """The label of an image, by the model of that folder."""
+    versions = Store(folder / "home" / "models").champions()
+    (version,) = [one for one in versions if one.name == "clf"]
+    runtime, spec = version.artifact.open(), version.manifest.image_spec
+
+    def classify(image: bytes) -> object:
+        outcome = runtime.run(spec.features(examine(image, 10**9).pixels(spec)[None]))
+        return version.manifest.labels[int(outcome.indices[0])]
+
+    return classify
+
+
 def main() -> None:
     folder, size, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
-    (version,) = [
-        version
-        for version in Store(folder / "home" / "models").champions()
-        if version.name == "clf"
-    ]
-    runtime, spec = version.artifact.open(), version.manifest.image_spec
+    classify = classifier(folder)
     texts = [text for text, _ in json.loads((folder / f"{size}.json").read_bytes())]
     images = cycle([base64.b64decode(text) for text in texts])
-
-    def classify(image: bytes) -> None:
-        runtime.run(spec.features(examine(image, 10**9).pixels(spec)[None]))
 
     # On one thread, with what ONNX Runtime itself would use: its session has one.
     classify(next(images))

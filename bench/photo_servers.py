@@ -66,12 +66,8 @@ def pupila(
     base: Server = SERVERS[PUPILA],
 ) -> Server:
     """Pupila with other settings, or asked in another way."""
-
-    def launch(binaries: Path, port: int, model: Path) -> Launch:
-        made = base.launch(binaries, port, model)
-        return Launch(made.command, {**made.settings, **PATIENT, **settings})
-
-    return replace(base, name=name, title=title, dialect=dialect, launch=launch)
+    patient = base.with_settings({**PATIENT, **settings})
+    return replace(patient, name=name, title=title, dialect=dialect)
 
 
 def _bare(binaries: Path, port: int, model: Path) -> Launch:

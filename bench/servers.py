@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -47,6 +47,15 @@ class Server:
     dialect: str
     launch: Callable[[Path, int, Path], Launch]
     venv: str | None = None
+
+    def with_settings(self, settings: Mapping[str, str]) -> "Server":
+        """The same server, with these besides its own."""
+
+        def launch(binaries: Path, port: int, model: Path) -> Launch:
+            made = self.launch(binaries, port, model)
+            return Launch(made.command, {**made.settings, **settings})
+
+        return replace(self, launch=launch)
 
     def install(self) -> Path:
         """The folder of its binaries, made if it is missing. Raises InstallError."""

@@ -14,7 +14,6 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -25,7 +24,7 @@ from bench.options import listed
 from bench.plan import Result, run
 from bench.process import ROOT
 from bench.runner import SETTLE_SECONDS, WARM_SECONDS, Runner, make_material, start
-from bench.servers import SERVERS, Launch, Server
+from bench.servers import SERVERS, Server
 from bench.table import markdown
 
 TITLES = SLOW | {name: MODELS[name] for name in ("logistic", "photos")}
@@ -33,13 +32,7 @@ TITLES = SLOW | {name: MODELS[name] for name in ("logistic", "photos")}
 
 def pupila(workers: int) -> Server:
     """Pupila with so many workers."""
-    base = SERVERS["pupila"]
-
-    def launch(binaries: Path, port: int, model: Path) -> Launch:
-        made = base.launch(binaries, port, model)
-        return Launch(made.command, dict(made.settings) | {"PUPILA_WORKERS": str(workers)})
-
-    return replace(base, launch=launch)
+    return SERVERS["pupila"].with_settings({"PUPILA_WORKERS": str(workers)})
 
 
 def measure(

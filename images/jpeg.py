@@ -34,7 +34,7 @@ _TOLD_APART: Final = 8
 MAX_FILL_BYTES: Final = 65_536
 """Limit of bytes between segments, where there should be none: to search 10 MB takes 0.2 s."""
 
-# Of a phone's photo; cameras write up to 20, and their previews after the end.
+# More than photos have; after its end a file may have a preview.
 _BRIEF_SEGMENTS: Final = 40
 _BRIEF_END: Final = 65_536
 

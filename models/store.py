@@ -285,7 +285,7 @@ class Store:
                 return None
             if not (path / BENTOML_INFO).exists():
                 return None
-            # The version that its files describe, or another's.
+            # In a folder that was renamed, they describe another version than its path.
             read_info(version.path)
             if version.manifest.name == version.name:
                 self._rejected.pop(path, None)

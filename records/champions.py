@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from errors import RolloutError
 from records.aliases import ANSWERED, alias, all_aliases, champion_before, set_champion
 from records.database import Database
-from records.decisions import NEWEST, lock, newest, past_champions
+from records.decisions import lock, newest, past_champions
+from records.glance import NEWEST
 from records.number import read_number
 from records.rollouts import active_rollout, active_rollouts, end
 from records.routing import CHALLENGER, CHAMPION, Decision, Routing

@@ -4,18 +4,18 @@ import json
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Row, event, insert, select, text
 
 from logs.lines import fields
 from records.database import Database
+from records.glance import NEWEST
+from records.number import number
 from records.rollout_schema import decisions
 from records.routing import Action, Decision
 
 logger = logging.getLogger("pupila.records")
-
-NEWEST: Final = f"SELECT max(id) FROM {decisions.name}"  # noqa: S608 - no value of anybody's
 
 
 def lock(connection: Connection) -> None:
@@ -69,7 +69,7 @@ def add_decision(
 
 def newest(connection: Connection) -> int:
     """The number of the last decision; 0 where nobody has decided anything."""
-    return int(connection.exec_driver_sql(NEWEST).scalar_one() or 0)
+    return number(connection, NEWEST)
 
 
 def history(

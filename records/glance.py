@@ -8,6 +8,9 @@ decision made, that is all there is to ask the database.
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Final
+
+NEWEST: Final = "SELECT max(id) FROM decisions"
 
 
 def last_decision(file: Path, seconds: float) -> int | None:
@@ -16,7 +19,7 @@ def last_decision(file: Path, seconds: float) -> int | None:
     try:
         where = f"{file.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(where, uri=True, timeout=seconds)) as connection:
-            (found,) = connection.execute("SELECT max(id) FROM decisions").fetchone()
+            (found,) = connection.execute(NEWEST).fetchone()
     except (sqlite3.Error, OSError, ValueError):
         return None
     return int(found or 0)

@@ -13,7 +13,7 @@ from records.adding import adding
 from records.audit import COMMAND_LINE, Act, add_acts
 from records.database import Database
 from records.key import Key, Scope
-from records.number import read_number
+from records.number import number, read_number
 from records.schema import key_usage, keys
 
 Usage = Mapping[str, int]
@@ -71,7 +71,7 @@ def changed_keys(database: Database, known: int) -> tuple[int, list[Key] | None]
     if known >= 0 and read_number(database, _LAST_CHANGE) == known:
         return known, None
     with database.reading() as connection:
-        version = connection.exec_driver_sql(_LAST_CHANGE).scalar_one() or 0
+        version = number(connection, _LAST_CHANGE)
         return version, [_key(row) for row in connection.execute(select(keys))]
 
 
@@ -105,7 +105,7 @@ def _next_version(connection: Connection) -> int:
     """The number of a new change; the lock keeps two from getting the same."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('pupila.keys'))"))
-    return (connection.exec_driver_sql(_LAST_CHANGE).scalar_one() or 0) + 1
+    return number(connection, _LAST_CHANGE) + 1
 
 
 def _find(connection: Connection, name: str) -> Key | None:

@@ -6,18 +6,24 @@ worker reads three numbers a second.
 
 import sqlite3
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from records.database import Database
 from records.failures import translated_errors
 
 
+def number(connection: Connection, statement: str) -> int:
+    """The number that ``statement`` selects; 0 where it is NULL."""
+    return int(connection.exec_driver_sql(statement).scalar_one() or 0)
+
+
 def read_number(database: Database, statement: str) -> int:
-    """The number that ``statement`` selects; 0 where it is NULL. Raises DatabaseError."""
+    """The same, outside of any transaction. Raises DatabaseError."""
     if database.dialect != "sqlite":
         # Over a network, and each transaction begins with its limits.
         with database.reading() as connection:
-            return int(connection.exec_driver_sql(statement).scalar_one() or 0)
+            return number(connection, statement)
     with translated_errors(database.name):
         try:
             return _read_number(database, statement)
@@ -30,7 +36,7 @@ def _read_number(database: Database, statement: str) -> int:
     try:
         cursor = pooled.cursor()
         cursor.execute(statement)
-        (number,) = cursor.fetchall()[0]
+        (found,) = cursor.fetchall()[0]
     finally:
         pooled.close()
-    return int(number or 0)
+    return int(found or 0)

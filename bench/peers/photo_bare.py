@@ -16,23 +16,9 @@ from pathlib import Path
 import orjson
 import pybase64
 
-from images.decoding import examine
-from models.store import Store
+from bench.photo_loop import classifier
 
 START = b'"image":"'
-
-
-def classifier(folder: Path) -> Callable[[bytes], object]:
-    """The label of an image, by the model of that folder."""
-    versions = Store(folder / "home" / "models").champions()
-    (version,) = [one for one in versions if one.name == "clf"]
-    runtime, spec = version.artifact.open(), version.manifest.image_spec
-
-    def classify(image: bytes) -> object:
-        outcome = runtime.run(spec.features(examine(image, 10**9).pixels(spec)[None]))
-        return version.manifest.labels[int(outcome.indices[0])]
-
-    return classify
 
 
 def serve(client: socket.socket, classify: Callable[[bytes], object]) -> None:
@@ -44,7 +30,10 @@ def serve(client: socket.socket, classify: Callable[[bytes], object]) -> None:
         view, count = memoryview(body), len(body_start)
         view[:count] = body_start
         while count < size:
-            count += client.recv_into(view[count:])
+            received = client.recv_into(view[count:])
+            if not received:
+                return
+            count += received
         start = body.index(START) + len(START)
         end = body.index(b'"', start)
         request_id = orjson.loads(bytes(body[:start] + body[end:]))["request_id"]

@@ -49,9 +49,9 @@ def parse_upload(scope: Scope, body: bytes, default_model: str) -> Query | Batch
     Several images in a form are a batch. ``default_model`` answers an image or a form that names
     none; JSON must. Raises BadRequestError.
     """
-    content_type = header(scope, b"content-type") or header(scope, ORIGINAL_TYPE) or b""
     if body[:1] != b"{":
-        if content_type[: len(MULTIPART)].lower() == MULTIPART:
+        content_type = _content_type(scope)
+        if _is_form(content_type):
             parts = parse_form(body, content_type, MAX_ITEMS + _OTHER_FIELDS)
             return _form(scope, parts, default_model)
         if content_type[:6].lower() == b"image/" or is_recognized(body):
@@ -61,15 +61,21 @@ def parse_upload(scope: Scope, body: bytes, default_model: str) -> Query | Batch
 
 def parse_plainly(scope: Scope, body: bytes, default_model: str) -> Query | BatchQuery | None:
     """As ``parse_upload``, of a large body whose image is as it is, or plain base64: that takes two
-    milliseconds at the most, and a thread as long again to be woken. None for any other."""
+    milliseconds at the most, for which no thread need be woken. None for any other."""
     if body[:1] == b"{":
         fields = loads_plain(body)
         return _json(scope, fields) if type(fields) is dict else None
-    content_type = header(scope, b"content-type") or header(scope, ORIGINAL_TYPE) or b""
-    is_form = content_type[: len(MULTIPART)].lower() == MULTIPART
-    if is_form or not is_recognized(body):
+    if _is_form(_content_type(scope)) or not is_recognized(body):
         return None
     return _query(scope, [body], {}, [], default_model)
+
+
+def _content_type(scope: Scope) -> bytes:
+    return header(scope, b"content-type") or header(scope, ORIGINAL_TYPE) or b""
+
+
+def _is_form(content_type: bytes) -> bool:
+    return content_type[: len(MULTIPART)].lower() == MULTIPART
 
 
 def _json(scope: Scope, fields: dict[str, Any]) -> Query:

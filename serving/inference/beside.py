@@ -1,8 +1,7 @@
 """A large photo's pass through an extractor, on the thread that has decoded it.
 
 Handed over to a lane, its pixels leave the cache, and two more threads and the event loop take
-turns with those of other photos: 2 % of the processor time of photos of 12 megapixels, and a
-quarter of what the slowest of them wait.
+turns with those of other photos: of 12 megapixels, the slowest of a hundred waits a quarter longer.
 """
 
 import time

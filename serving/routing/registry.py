@@ -29,6 +29,7 @@ logger = logging.getLogger("pupila.registry")
 # keeps no other from being found.
 _PATIENCE_SECONDS = 8.0
 _WATCHING_PATIENCE_SECONDS = 1.0
+# What no look tells is tried anew after so many.
 _AGAIN_SECONDS = 3.0
 
 

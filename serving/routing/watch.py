@@ -28,6 +28,7 @@ logger = logging.getLogger("pupila.routing")
 
 _EVERY_SECONDS: Final = 0.5
 _REPORT_SECONDS: Final = 5.0
+# Whether there is something to report is no question to the database.
 _CHANGED_SECONDS: Final = 1.0
 
 _NOTHING: Final = -1
