@@ -40,9 +40,8 @@ from serving.http.deferred import Deferred
 from serving.http.document import openapi
 from serving.http.drain import Drain
 from serving.http.front import Answer, Front
-from serving.http.guard import Limits
+from serving.http.guard import HEAD_SECONDS, Limits
 from serving.http.oip import INDEX, INFER
-from serving.http.protocol import HEAD_SECONDS
 from serving.http.raw import Raw
 from serving.http.routes import FEEDBACK, PREDICT, PREDICT_BATCH
 from serving.http.schema import (

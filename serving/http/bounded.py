@@ -23,8 +23,8 @@ MAX_CHUNKS: Final = 4_000
 _PIECE_BYTES: Final = 32_768
 
 
-class _TooManyChunksError(Exception):
-    """Stops the parser."""
+class StopParser(Exception):  # noqa: N818 - it is nobody's fault
+    """Raised in what the parser calls."""
 
 
 class _Flow(FlowControl):
@@ -137,5 +137,5 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._chunks += 1
         if self._chunks > MAX_CHUNKS:
-            raise _TooManyChunksError
+            raise StopParser
         super().on_body(body)

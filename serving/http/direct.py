@@ -14,6 +14,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 DIRECT_BYTES: Final = 262_144
 """What must be left of a body for that to be worth it: as much as uvloop reads at once."""
 
+# What the parser sees of a large body.
+_FIRST_BYTES: Final = 4096
 
 # The C API of Python: bytes that were made without a content may be written to until others have
 # them. https://docs.python.org/3/c-api/bytes.html#c.PyBytes_FromStringAndSize
@@ -61,13 +63,20 @@ class DirectBody(asyncio.BufferedProtocol):
     the system gives it when it is.
     """
 
-    def __init__(self, connection: Receiving, cycle: Cycle, start: bytes, size: int) -> None:
+    def __init__(
+        self, connection: Receiving, cycle: Cycle, starts: tuple[bytes, bytes], size: int
+    ) -> None:
+        """``starts``: what is there, of which the first is held already."""
         self._connection = connection
         self._cycle = cycle
         self._content, self._place = _unwritten(size)
-        self._place[: len(start)] = start
         self._size = size
-        self._count = self._room = len(start)
+        self._count = 0
+        for start in starts:
+            self._place[self._count : self._count + len(start)] = start
+            self._count += len(start)
+        self._waited = len(starts[1])
+        self._room = self._count
         self._hold: Callable[[int], None] = _nothing
         self._refused: Exception | None = None
 
@@ -80,6 +89,7 @@ class DirectBody(asyncio.BufferedProtocol):
         event = self._cycle.message_event
         self._hold = hold
         try:
+            self._hold(self._waited)
             self._make_room()
             self._connection.flow.resume_reading()
             while self._count < self._size:
@@ -130,6 +140,12 @@ class DirectBody(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._connection.resume_writing()
+
+
+def end_for_parser(body: int, whole: int, there: int) -> int:
+    """How far the parser reads of a request that is ``there`` so far, whose body begins at ``body``
+    and ends at ``whole``: not into one of which much is to come."""
+    return there if whole - there <= DIRECT_BYTES else min(there, body + _FIRST_BYTES)
 
 
 def _unwritten(size: int) -> tuple[bytes, memoryview]:

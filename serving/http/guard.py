@@ -17,6 +17,10 @@ from logs.lines import fields
 logger = logging.getLogger("pupila.connections")
 
 
+HEAD_SECONDS: Final = 10.0
+"""For the headers of a request."""
+
+
 class State(IntEnum):
     """``IDLE`` until the first byte of a request and once its answer is sent, then ``HEAD`` and
     ``BODY`` until these are complete, and ``BUSY`` until the answer."""

@@ -3,6 +3,9 @@
 import asyncio
 from typing import Final, Protocol
 
+LINGER_BYTES: Final = 64 * 1024 * 1024
+"""What is read, and dropped, of what a client still sends after its last answer."""
+
 # How long is read of what a client still sends after its last answer; and when the server ends.
 _SECONDS: Final = 5.0
 _LAST_SECONDS: Final = 0.5

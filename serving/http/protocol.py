@@ -16,8 +16,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.server import ServerState
 
 from errors import BodyTimeoutError, OverloadedError, RequestError
-from serving.http.bounded import BoundedProtocol
-from serving.http.direct import DirectBody
+from serving.http.bounded import BoundedProtocol, StopParser
+from serving.http.direct import DIRECT_BYTES, DirectBody, end_for_parser
 from serving.http.guard import Guard, Limits, State
 from serving.http.head import (
     CHUNKED,
@@ -30,20 +30,11 @@ from serving.http.head import (
     too_many_chunks,
     without_upgrade,
 )
-from serving.http.linger import LingeringTransport
+from serving.http.linger import LINGER_BYTES, LingeringTransport
 from serving.http.reply import error_reply
-
-HEAD_SECONDS: Final = 10.0
 
 # How long a body that is still arriving when the server ends has until it is given up.
 _LAST_BODY_SECONDS: Final = 2.0
-
-# How much is read, and dropped, of what a client still sends after its last answer.
-_LINGER_BYTES: Final = 64 * 1024 * 1024
-
-
-class _NextRequest(Exception):  # noqa: N818 - it stops the parser, and is nobody's fault
-    """The parser has begun to read the next request."""
 
 
 class HttpProtocol(BoundedProtocol):
@@ -122,12 +113,18 @@ class HttpProtocol(BoundedProtocol):
     def read(self, data: bytes) -> bytes:
         most = len(data) - MAX_HEAD_BYTES
         while data and not (self._ended or self._had_last):
-            if self._in_head and (self.is_full or len(data) < most):
+            if not self._in_head:
+                data = self._read_body(data)
+            elif self.is_full or len(data) < most:
                 return data
-            data = self._read_head(data) if self._in_head else self._read_body(data)
+            else:
+                data = self._read_head(data)
+                if self._body_left > DIRECT_BYTES and not self._ended:
+                    # It waits a turn, for whoever may want it past the parser.
+                    return data
         if data:
             self._dropped += len(data)
-            if self._dropped > _LINGER_BYTES:
+            if self._dropped > LINGER_BYTES:
                 self.transport.abort()
         return b""
 
@@ -156,7 +153,7 @@ class HttpProtocol(BoundedProtocol):
         else:
             # One call for all of a request, as most arrive.
             whole = end + self._body_left
-            end = min(whole, len(data))
+            end = min(whole, end_for_parser(end, whole, len(data)))
             self._body_left = whole - end
             self._feed(data if end == len(data) else data[:end])
         if not self._in_head and not self._ended:
@@ -198,10 +195,13 @@ class HttpProtocol(BoundedProtocol):
     def receive_directly(self, start: bytes, size: int) -> DirectBody | None:
         """A body of ``size`` bytes whose rest goes past the parser; None if that has to see it."""
         left = size - len(start)
-        if self._in_head or self._ended or self.is_waiting or left != self._body_left:
+        if self._in_head or self._ended or self.cycle.body or left != self._body_left:
+            return None
+        if len(self._waiting) >= left:
             return None
         self.flow.pause_reading()
-        body = DirectBody(self, self.cycle, start, size)
+        body = DirectBody(self, self.cycle, (start, self._waiting), size)
+        self.forget_waiting()
         self.transport.set_protocol(body)
         return body
 
@@ -222,7 +222,7 @@ class HttpProtocol(BoundedProtocol):
             # The next request, in one packet with the last chunk of this one, of which only the
             # parser knows where it ends: this one is answered, and the client asks again.
             self._close_after_answers()
-            raise _NextRequest
+            raise StopParser
         super().on_message_begin()
 
     def on_message_complete(self) -> None:

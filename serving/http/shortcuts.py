@@ -6,22 +6,15 @@ read the body, 12 of 60 µs. Every request that is not in one piece, or not uvic
 way, with the same result.
 """
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
 
 from starlette.types import Receive, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from serving.http.direct import DIRECT_BYTES, DirectBody
 
-
-@runtime_checkable
-class Direct(Protocol):
-    """A connection that gives bodies past its parser."""
-
-    cycle: RequestResponseCycle
-
-    def receive_directly(self, start: bytes, size: int) -> DirectBody | None: ...
+Directly = Callable[[bytes, int], DirectBody | None]
+"""How a connection gives a body past its parser, by its beginning and its size."""
 
 
 def body_now(receive: Receive) -> bytes | None:
@@ -51,9 +44,10 @@ def receive_directly(receive: Receive, start: bytes, size: int) -> DirectBody | 
     if type(cycle) is not RequestResponseCycle or size - len(start) < DIRECT_BYTES:
         return None
     connection = getattr(cycle.on_response, "__self__", None)
-    if not isinstance(connection, Direct) or connection.cycle is not cycle:
+    if getattr(connection, "cycle", None) is not cycle:
         return None
-    return connection.receive_directly(start, size)
+    directly: Directly | None = getattr(connection, "receive_directly", None)
+    return None if directly is None else directly(start, size)
 
 
 def send_now(send: Send, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:

@@ -17,7 +17,7 @@ from errors import UnusableScoresError
 from models.runtime import Outcome
 from serving.inference.items import Item, Queue, expired, hand_over, stays
 from serving.inference.pace import Cost, Pace
-from serving.tracing.trace import TRACE, Attributes, Run, Turn, ran
+from serving.tracing.trace import TRACE, Attributes, Run, Turn, ran, ran_alone
 
 # A batch that is expected to take longer runs on a thread, because it would block the event loop.
 # Below this, the hand-over to a thread (50 to 100 µs) costs more than it saves. In CPU seconds:
@@ -35,7 +35,9 @@ class Answer(NamedTuple):
     label_index: int
 
 
-class _Measured(NamedTuple):
+class Measured(NamedTuple):
+    """What one call of a classifier has made, and took."""
+
     began: float
     answers: list[Answer | Exception]
     cost: Cost
@@ -107,6 +109,23 @@ class Batcher:
             + self._clock.expect(rest)
         )
 
+    def alone(self, features: NDArray[np.float32]) -> Measured | None:
+        """A batch of one, float32 [n_features], on the thread of the caller, whom nobody waits for;
+        None if it is expected to take long, and has to wait its turn."""
+        if self._cpu.expect(1) >= self._inline_seconds:
+            return None
+        return self._measured([features])
+
+    def count(self, one: Measured) -> Answer:
+        """In the event loop, what ``alone`` has made. Raises what the classifier has raised."""
+        self._on_batch(1, 0.0)
+        self._learn(one)
+        ran_alone(self._about, one.began, one.cost.seconds)
+        (answer,) = one.answers
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
     async def submit(
         self,
         features: NDArray[np.float32],
@@ -158,7 +177,7 @@ class Batcher:
             if self._cpu.expect(len(items)) >= self._inline_seconds:
                 self._start_thread(loop, items)
                 return
-            self._finish(items, self._measured(items))
+            self._finish(items, self._measured(_images(items)))
             if time.monotonic() > ends:
                 loop.call_soon(self._start, loop)
                 return
@@ -171,7 +190,7 @@ class Batcher:
         for item in (*items, *self._queue):
             item.watch()
         try:
-            running = loop.run_in_executor(self._executor, self._measured, items)
+            running = loop.run_in_executor(self._executor, self._measured, _images(items))
         except RuntimeError as error:  # the executor was shut down
             self._fail(items, error)
         else:
@@ -181,7 +200,7 @@ class Batcher:
         self,
         loop: asyncio.AbstractEventLoop,
         items: Sequence[Item[Answer]],
-        running: asyncio.Future[_Measured],
+        running: asyncio.Future[Measured],
     ) -> None:
         self._on_thread = False
         if running.cancelled():
@@ -203,30 +222,37 @@ class Batcher:
             self._on_batch(len(items), waited)
         return items
 
-    def _measured(self, items: Sequence[Item[Answer]]) -> _Measured:
+    def _measured(self, images: Sequence[NDArray[np.float32]]) -> Measured:
         started, cpu_started = time.perf_counter(), time.thread_time()
-        answers = self._classify(items)
+        answers = self._classify(images)
         cost = Cost(time.perf_counter() - started, time.thread_time() - cpu_started)
-        return _Measured(started, answers, cost)
+        return Measured(started, answers, cost)
 
-    def _classify(self, items: Sequence[Item[Answer]]) -> list[Answer | Exception]:
+    def _classify(self, images: Sequence[NDArray[np.float32]]) -> list[Answer | Exception]:
         try:
-            outcome = self._run(np.stack([item.image for item in items]))
+            outcome = self._run(np.stack(images))
             answers = map(Answer, outcome.scores, outcome.indices.tolist())
             if np.isnan(outcome.scores).any():
                 return [_or_error(answer) for answer in answers]
             return list(answers)
         except Exception as error:  # noqa: BLE001 - it becomes the item's own answer
-            if len(items) == 1:
+            if len(images) == 1:
                 return [error]
-            return [self._classify([item])[0] for item in items]
+            return [self._classify([image])[0] for image in images]
 
-    def _finish(self, items: Sequence[Item[Answer]], measured: _Measured) -> None:
-        self._clock.learn(len(items), measured.cost.seconds)
-        self._cpu.learn(len(items), measured.cost.cpu_seconds)
+    def _finish(self, items: Sequence[Item[Answer]], measured: Measured) -> None:
+        self._learn(measured)
         if self._traced:
             ran(items, Run(self._about, len(items), measured.began, measured.cost.seconds))
         hand_over(items, measured.answers)
+
+    def _learn(self, measured: Measured) -> None:
+        self._clock.learn(len(measured.answers), measured.cost.seconds)
+        self._cpu.learn(len(measured.answers), measured.cost.cpu_seconds)
+
+
+def _images(items: Sequence[Item[Answer]]) -> list[NDArray[np.float32]]:
+    return [item.image for item in items]
 
 
 def _or_error(answer: Answer) -> Answer | Exception:

@@ -22,7 +22,7 @@ from serving.inference.activity import Activity
 from serving.inference.budget import Budget
 from serving.inference.inline import InlineTurns
 from serving.inference.reduced import ReducedImages
-from serving.offloop import LARGE_BYTES, off_loop
+from serving.offloop import LARGE_BYTES, off_loop, on_thread
 from serving.tracing.trace import TRACE, clock
 
 # An image that is expected to take longer would block the event loop.
@@ -237,16 +237,11 @@ class Decoder:
             # Small ones are better off in the lanes, which run several in a row.
             if then is not None and expected >= then.seconds and self._activity.count > 1:
                 make = then.make
-            work = self._threads.submit(self._decode, encoded, spec, make, expected)
             # Its memory is free when it ends, which may be long after its client gave up.
-            loop = asyncio.get_running_loop()
-            work.add_done_callback(lambda _: _call(loop, self._release, cost))
-            try:
-                return await asyncio.wrap_future(work)
-            finally:
-                # It has what was raised, whose traceback has this frame: all that the decoder held,
-                # 44 MB for 800 bytes of a broken WebP, would stay until Python looks for cycles.
-                del work
+            ended = partial(self._release, cost)
+            return await on_thread(
+                self._threads, ended, self._decode, encoded, spec, make, expected
+            )
 
     def _release(self, cost: Cost) -> None:
         self._budget.release(cost)
@@ -285,12 +280,6 @@ async def _until(expires: float) -> AsyncIterator[None]:
 
 def _late() -> OverloadedError:
     return OverloadedError("The image could not be decoded in time.", "expired")
-
-
-def _call(loop: asyncio.AbstractEventLoop, release: Callable[[Cost], None], cost: Cost) -> None:
-    """From a thread; a loop that is closed needs no memory any more."""
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(release, cost)
 
 
 def _mib(size: int) -> int:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from models.runtime import Runtime
 from models.version import Version
 from serving.inference.answers import Answers, key_of
-from serving.inference.batcher import Answer
-from serving.inference.beside import Passed
+from serving.inference.batcher import Answer, Measured
+from serving.inference.beside import Classify, Passed
 from serving.inference.decoder import Decoder, Features
 from serving.inference.engine import Engine, Given, Prediction
 from serving.inference.extractors import SharedExtractors
@@ -90,7 +90,11 @@ class PhotoEngine(Engine):
         in_batch: bool,
     ) -> tuple[Features, Answer]:
         self.admit(False, expires)
-        embedding = await self.features(image, expires, client_gone, in_batch)
+        embedding, classified = await self._embedded(
+            image, expires, client_gone, in_batch, self._batcher.alone
+        )
+        if classified is not None:
+            return embedding, self._batcher.count(classified)
         return embedding, await self._batcher.submit(embedding, expires, client_gone)
 
     def admit(self, probabilities: bool, expires: float) -> None:
@@ -109,15 +113,27 @@ class PhotoEngine(Engine):
         in_batch: bool = False,
     ) -> Features:
         """The embedding of an image, float32 [dimension]."""
+        return (await self._embedded(image, expires, client_gone, in_batch))[0]
+
+    async def _embedded(
+        self,
+        image: bytes | Given,
+        expires: float,
+        client_gone: Callable[[], bool],
+        in_batch: bool,
+        classify: Classify | None = None,
+    ) -> tuple[Features, Measured | None]:
+        """With what ``classify`` has made of it, if that was at hand."""
+        lanes = self._lanes
         if isinstance(image, Given):
-            return await self._lanes.submit(image.features, None, expires, client_gone, in_batch)
+            return await lanes.submit(image.features, None, expires, client_gone, in_batch), None
         # The items of a batch take turns with those of others in front of the lanes.
-        then = None if in_batch else self._lanes.beside.then(self._spec)
+        then = None if in_batch else lanes.beside.then(self._spec, classify)
         made = await self._decoder.pixels(image, self._spec, expires, client_gone, in_batch, then)
         if isinstance(made, Passed):
-            self._lanes.beside.count(made)
-            return made.embedding
-        return await self._lanes.submit(made, self._spec, expires, client_gone, in_batch)
+            lanes.beside.count(made)
+            return made.embedding, made.classified
+        return await lanes.submit(made, self._spec, expires, client_gone, in_batch), None
 
     async def classify(
         self,

@@ -162,6 +162,17 @@ def ran(items: Iterable[Any], run: Run) -> None:
             item.turn.run = run
 
 
+def ran_alone(about: Attributes, began: float, seconds: float) -> None:
+    """A model has run on the one image of this task's request, which was in no queue."""
+    trace = TRACE.get()
+    if trace is None:
+        return
+    turn = Turn(0)
+    turn.arrived = turn.taken = began
+    turn.run = Run(about, 1, began, seconds)
+    trace.passed(turn)
+
+
 def tagged(tag: str) -> Attributes:
     """How a version is named in a trace, by ``model:version``."""
     model, _, version = tag.partition(":")

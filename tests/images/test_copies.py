@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from images.copies import copy_size, decodes_alike, make_copy
 from images.decoding import Decoded, Encoded, examine, image_size
@@ -169,6 +170,23 @@ def test_a_model_of_reduced_images_sees_them_but_for_the_loss(
         assert off.mean() < 1.1
         assert off.max() <= 10
         assert make_copy(examine(copy), spec, MEMORY) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "sampling"),
+    # The copies of those that are reduced have 720x540 pixels.
+    [
+        ("rgb-180x180:bicubic:reduced", (2, 2)),
+        ("rgb-181x181:bicubic:reduced", (1, 1)),
+        ("rgb-64x64", (1, 1)),
+    ],
+)
+def test_color_is_finer_than_a_model_looks(
+    photo: bytes, name: str, sampling: tuple[int, int]
+) -> None:
+    with Image.open(io.BytesIO(copied(photo, ImageSpec.parse(name)))) as copy:
+        assert isinstance(copy, JpegImageFile)
+        assert copy.layer[0][1:3] == sampling
 
 
 def seen(encoded: Encoded, spec: ImageSpec) -> Decoded:

@@ -30,6 +30,8 @@ from tests.waiting import PATIENCE_SECONDS, until_async
 
 LARGE = random.Random(0).randbytes(3_000_001)
 LIMIT = 2 * len(LARGE)
+# In each, 32 KB go through the parser of what has arrived by then.
+LATE_TURNS = 3
 
 
 def post(content: bytes, *headers: bytes, path: bytes = b"/") -> bytes:
@@ -39,7 +41,8 @@ def post(content: bytes, *headers: bytes, path: bytes = b"/") -> bytes:
 
 @dataclass
 class App:
-    """Answers with the sum of the body; on ``/full``, there is no room for a million bytes."""
+    """Answers with the sum of the body; on ``/full``, there is no room for a million bytes, on
+    ``/late``, it begins to read some turns of the event loop after the headers are there."""
 
     held: list[int] = field(default_factory=list)
     direct: int = 0
@@ -52,6 +55,8 @@ class App:
             if scope["path"] == "/full" and sum(self.held) > 1_000_000:
                 raise OverloadedError("The server is out of room; try again.", "capacity")
 
+        for _ in range(LATE_TURNS if scope["path"] == "/late" else 0):
+            await asyncio.sleep(0)
         try:
             content = await read_body(scope, receive, LIMIT, hold)
             assert type(content) is bytes
@@ -141,6 +146,38 @@ def test_all_of_it_arrives_and_the_connection_goes_on(app: App, run: Any) -> Non
         assert app.direct == 3
         assert sum(app.held) == 3 * len(LARGE)
         assert app.gone == [False] * 6
+
+    run(test())
+
+
+@pytest.mark.parametrize("turns", [1, 3, 50])
+def test_whoever_reads_late_gets_what_has_gone_through_the_parser_too(
+    app: App, run: Any, turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.serving.http.test_direct.LATE_TURNS", turns)
+
+    async def test() -> None:
+        async with connected(app) as (reader, writer):
+            for _ in range(2):
+                writer.write(post(LARGE, path=b"/late"))
+                assert await answer(reader) == SUM
+        assert app.direct == 2
+        assert sum(app.held) == 2 * len(LARGE)
+
+    run(test())
+
+
+def test_whoever_reads_by_messages_gets_all_of_it(
+    app: App, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body_module, "receive_directly", lambda *_: None)
+
+    async def test() -> None:
+        async with connected(app) as (reader, writer):
+            writer.write(post(LARGE) + post(LARGE, path=b"/late") + post(b"\2"))
+            for expected in (SUM, SUM, (200, b"2")):
+                assert await answer(reader) == expected
+        assert app.direct == 0
 
     run(test())
 

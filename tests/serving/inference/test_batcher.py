@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from errors import ClientGoneError, OverloadedError, UnusableScoresError
 from models.runtime import Outcome
-from serving.inference.batcher import INLINE_SECONDS, Answer, Batcher
+from serving.inference.batcher import INLINE_SECONDS, Answer, Batcher, Measured
 from serving.inference.items import LONG_SECONDS
 from serving.inference.pace import Cost
 from serving.tracing.trace import TRACE, Trace, clock
@@ -106,6 +106,42 @@ async def test_each_trace_has_the_batch_that_its_requests_share(
         assert trace.began <= queue.began <= queue.ended == batch.began
         assert batch.began <= inference.began <= inference.ended <= batch.ended
         assert inference.inside is batch
+
+
+def alone(batcher: Batcher, value: float) -> Measured:
+    """An image that another thread classifies."""
+    with ThreadPoolExecutor(1) as thread:
+        made = thread.submit(batcher.alone, image(value)).result(PATIENCE_SECONDS)
+    assert made is not None
+    return made
+
+
+def test_one_that_nobody_waits_for_is_classified_by_whoever_has_it(
+    executor: ThreadPoolExecutor,
+) -> None:
+    fake, sizes = FakeClassifier(), list[tuple[int, float]]()
+    single = Cost(SLOW, QUICK)
+    batcher = Batcher(fake.run, executor, 8, lambda *size: sizes.append(size), single)
+    trace = Trace("1" * 32, "2" * 16, clock())
+    token = TRACE.set(trace)
+    assert batcher.count(alone(batcher, 3)).label_index == 3
+    TRACE.reset(token)
+    assert (fake.sizes, sizes) == ([1], [(1, 0.0)])
+    assert batcher.expected_seconds < SLOW
+    assert [stage.name for stage in trace.stages] == ["queue", "batch", "inference"]
+
+
+def test_what_it_raises_there_is_raised_where_it_is_counted(executor: ThreadPoolExecutor) -> None:
+    batcher = batcher_of(FakeClassifier().run, executor, 8)
+    made = alone(batcher, -1)
+    with pytest.raises(ValueError, match="negative"):
+        batcher.count(made)
+
+
+def test_a_slow_classifier_takes_its_images_in_batches(executor: ThreadPoolExecutor) -> None:
+    fake = FakeClassifier()
+    assert batcher_of(fake.run, executor, 8, SLOW).alone(image(1)) is None
+    assert fake.sizes == []
 
 
 async def test_a_trace_shows_where_an_image_ran_out_of_time(executor: ThreadPoolExecutor) -> None:

@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from images.spec import ImageSpec
+from serving.inference.batcher import Answer, Measured
 from serving.inference.beside import Beside, Passed
 from serving.inference.pace import Cost, Pace
 from serving.inference.plan import Plan
@@ -38,6 +39,24 @@ def test_it_makes_the_embedding_of_the_pixels() -> None:
     assert passed.embedding.tolist() == [102, 510]
     assert passed.seconds >= 0
     assert then.seconds == COST.seconds
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Measured(0.0, [Answer(np.ones(2, np.float32), 1)], COST), None],
+    ids=["quick", "slow"],
+)
+def test_it_classifies_the_embedding_where_that_is_wanted(answer: Measured | None) -> None:
+    asked: list[list[float]] = []
+
+    def classify(embedding: NDArray[np.float32]) -> Measured | None:
+        asked.append(embedding.tolist())
+        return answer
+
+    then = beside().then(SPEC, classify)
+    assert then is not None
+    assert then.make(np.array([51, 255], np.uint8)).classified is answer
+    assert asked == [[102, 510]]
 
 
 @pytest.mark.parametrize(
