@@ -22,7 +22,7 @@ class Outcome(NamedTuple):
 
 
 class Runtime(Protocol):
-    """Turns features into an Outcome. Any thread may call it, one at a time."""
+    """Turns features into an Outcome. Any thread may call it, and several at once."""
 
     def run(self, features: NDArray[np.float32]) -> Outcome:
         """``features``: float32 [N, n_features]."""
