@@ -42,7 +42,8 @@ def post(content: bytes, *headers: bytes, path: bytes = b"/") -> bytes:
 @dataclass
 class App:
     """Answers with the sum of the body; on ``/full``, there is no room for a million bytes, on
-    ``/late``, it begins to read some turns of the event loop after the headers are there."""
+    ``/late``, it begins to read some turns of the event loop after the headers are there, on
+    ``/unread``, it does not."""
 
     held: list[int] = field(default_factory=list)
     direct: int = 0
@@ -58,7 +59,8 @@ class App:
         for _ in range(LATE_TURNS if scope["path"] == "/late" else 0):
             await asyncio.sleep(0)
         try:
-            content = await read_body(scope, receive, LIMIT, hold)
+            unread = scope["path"] == "/unread"
+            content = b"" if unread else await read_body(scope, receive, LIMIT, hold)
             assert type(content) is bytes
             self.gone.append(is_client_gone(receive))
             text = b"%d" % sum(content)
@@ -178,6 +180,17 @@ def test_whoever_reads_by_messages_gets_all_of_it(
             for expected in (SUM, SUM, (200, b"2")):
                 assert await answer(reader) == expected
         assert app.direct == 0
+
+    run(test())
+
+
+def test_what_nobody_reads_is_passed_over(app: App, run: Any) -> None:
+    async def test() -> None:
+        async with connected(app) as (reader, writer):
+            for _ in range(2):
+                writer.write(post(LARGE, path=b"/unread") + post(LARGE) + post(b"\2"))
+                for expected in ((200, b"0"), SUM, (200, b"2")):
+                    assert await answer(reader) == expected
 
     run(test())
 
