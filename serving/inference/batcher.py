@@ -121,9 +121,13 @@ class Batcher:
         self._on_batch(1, 0.0)
         self._learn(one)
         ran_alone(self._about, one.began, one.cost.seconds)
-        (answer,) = one.answers
+        # What is raised has the frame of the request in its traceback, and that has ``one``.
+        answer = one.answers.pop()
         if isinstance(answer, Exception):
-            raise answer
+            try:
+                raise answer
+            finally:
+                del answer
         return answer
 
     async def submit(

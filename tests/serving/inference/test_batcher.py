@@ -108,10 +108,10 @@ async def test_each_trace_has_the_batch_that_its_requests_share(
         assert inference.inside is batch
 
 
-def alone(batcher: Batcher, value: float) -> Measured:
-    """An image that another thread classifies."""
+def alone(batcher: Batcher, features: NDArray[np.float32]) -> Measured:
+    """What another thread has made of an image."""
     with ThreadPoolExecutor(1) as thread:
-        made = thread.submit(batcher.alone, image(value)).result(PATIENCE_SECONDS)
+        made = thread.submit(batcher.alone, features).result(PATIENCE_SECONDS)
     assert made is not None
     return made
 
@@ -124,7 +124,7 @@ def test_one_that_nobody_waits_for_is_classified_by_whoever_has_it(
     batcher = Batcher(fake.run, executor, 8, lambda *size: sizes.append(size), single)
     trace = Trace("1" * 32, "2" * 16, clock())
     token = TRACE.set(trace)
-    assert batcher.count(alone(batcher, 3)).label_index == 3
+    assert batcher.count(alone(batcher, image(3))).label_index == 3
     TRACE.reset(token)
     assert (fake.sizes, sizes) == ([1], [(1, 0.0)])
     assert batcher.expected_seconds < SLOW
@@ -133,9 +133,13 @@ def test_one_that_nobody_waits_for_is_classified_by_whoever_has_it(
 
 def test_what_it_raises_there_is_raised_where_it_is_counted(executor: ThreadPoolExecutor) -> None:
     batcher = batcher_of(FakeClassifier().run, executor, 8)
-    made = alone(batcher, -1)
-    with pytest.raises(ValueError, match="negative"):
-        batcher.count(made)
+    features = image(-1)
+    there = weakref.ref(features)
+    made = alone(batcher, features)
+    del features
+    with contextlib.suppress(ValueError):
+        pytest.fail(str(batcher.count(made)))
+    assert there() is None, "nothing of it stays until Python looks for cycles"
 
 
 def test_a_slow_classifier_takes_its_images_in_batches(executor: ThreadPoolExecutor) -> None:
