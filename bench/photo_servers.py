@@ -119,7 +119,7 @@ def started(
 ) -> Iterator[list[tuple[Runner, float]]]:
     """The servers, frozen, each with the seconds until it answered."""
     # With those of earlier runs, the records may be at their budget, and the oldest are deleted
-    # meanwhile, which takes as long as all else beside the photos.
+    # meanwhile: 2.5 ms a photo.
     for file in (home / "pupila").glob("records.db*"):
         file.unlink()
     with contextlib.ExitStack() as stack:

@@ -64,19 +64,17 @@ class DirectBody(asyncio.BufferedProtocol):
     """
 
     def __init__(
-        self, connection: Receiving, cycle: Cycle, starts: tuple[bytes, bytes], size: int
+        self, connection: Receiving, cycle: Cycle, start: bytes, waiting: bytes, size: int
     ) -> None:
-        """``starts``: what is there, of which the first is held already."""
+        """``start`` is held already; ``waiting``: what came after it, and is not."""
         self._connection = connection
         self._cycle = cycle
         self._content, self._place = _unwritten(size)
         self._size = size
-        self._count = 0
-        for start in starts:
-            self._place[self._count : self._count + len(start)] = start
-            self._count += len(start)
-        self._waited = len(starts[1])
-        self._room = self._count
+        self._room = len(start)
+        self._count = len(start) + len(waiting)
+        self._place[: self._room] = start
+        self._place[self._room : self._count] = waiting
         self._hold: Callable[[int], None] = _nothing
         self._refused: Exception | None = None
 
@@ -89,7 +87,8 @@ class DirectBody(asyncio.BufferedProtocol):
         event = self._cycle.message_event
         self._hold = hold
         try:
-            self._hold(self._waited)
+            self._hold(self._count - self._room)
+            self._room = self._count
             self._make_room()
             self._connection.flow.resume_reading()
             while self._count < self._size:
@@ -144,8 +143,8 @@ class DirectBody(asyncio.BufferedProtocol):
 
 def end_for_parser(body: int, whole: int, there: int) -> int:
     """How far the parser reads of a request that is ``there`` so far, whose body begins at ``body``
-    and ends at ``whole``: not into one of which much is to come."""
-    return there if whole - there <= DIRECT_BYTES else min(there, body + _FIRST_BYTES)
+    and ends at ``whole``: hardly into one of which much is to come."""
+    return min(there, whole if whole - there <= DIRECT_BYTES else body + _FIRST_BYTES)
 
 
 def _unwritten(size: int) -> tuple[bytes, memoryview]:

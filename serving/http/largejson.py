@@ -5,8 +5,8 @@ of a large body is the text of its images. So the long strings are taken out and
 piece; what is left of the document is small, or it is refused.
 """
 
-import os
 import re
+import secrets
 from typing import Any, Final
 
 import numpy as np
@@ -57,7 +57,7 @@ def loads_large(
     from which on a string is taken out, ``piece``: that of its pieces, at least 18. Raises
     orjson.JSONDecodeError, and BadRequestError for too much besides its long strings.
     """
-    mark = os.urandom(8).hex()
+    mark = secrets.token_hex(8)
     texts: list[str | bytes] = []
     rest: list[bytes] = []
     size = taken = position = quotes = 0
@@ -101,7 +101,7 @@ def loads_plain(body: bytes) -> Any:
     content = _decoded(body, start, end)
     if content is None:
         return None
-    mark = os.urandom(8).hex()
+    mark = secrets.token_hex(8)
     try:
         value = orjson.loads(b"%s%s0%s" % (body[:start], mark.encode(), body[end:]))
     except orjson.JSONDecodeError:

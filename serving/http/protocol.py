@@ -153,7 +153,7 @@ class HttpProtocol(BoundedProtocol):
         else:
             # One call for all of a request, as most arrive.
             whole = end + self._body_left
-            end = min(whole, end_for_parser(end, whole, len(data)))
+            end = end_for_parser(end, whole, len(data))
             self._body_left = whole - end
             self._feed(data if end == len(data) else data[:end])
         if not self._in_head and not self._ended:
@@ -200,7 +200,7 @@ class HttpProtocol(BoundedProtocol):
         if len(self._waiting) >= left:
             return None
         self.flow.pause_reading()
-        body = DirectBody(self, self.cycle, (start, self._waiting), size)
+        body = DirectBody(self, self.cycle, start, self._waiting, size)
         self.forget_waiting()
         self.transport.set_protocol(body)
         return body

@@ -30,8 +30,6 @@ from tests.waiting import PATIENCE_SECONDS, until_async
 
 LARGE = random.Random(0).randbytes(3_000_001)
 LIMIT = 2 * len(LARGE)
-# In each, 32 KB go through the parser of what has arrived by then.
-LATE_TURNS = 3
 
 
 def post(content: bytes, *headers: bytes, path: bytes = b"/") -> bytes:
@@ -42,9 +40,10 @@ def post(content: bytes, *headers: bytes, path: bytes = b"/") -> bytes:
 @dataclass
 class App:
     """Answers with the sum of the body; on ``/full``, there is no room for a million bytes, on
-    ``/late``, it begins to read some turns of the event loop after the headers are there, on
-    ``/unread``, it does not."""
+    ``/unread``, it is not read. ``late_turns``: of the event loop, after the headers are there, in
+    each of which 32 KB of what has arrived by then go through the parser."""
 
+    late_turns: int = 0
     held: list[int] = field(default_factory=list)
     direct: int = 0
     errors: list[str] = field(default_factory=list)
@@ -56,7 +55,7 @@ class App:
             if scope["path"] == "/full" and sum(self.held) > 1_000_000:
                 raise OverloadedError("The server is out of room; try again.", "capacity")
 
-        for _ in range(LATE_TURNS if scope["path"] == "/late" else 0):
+        for _ in range(self.late_turns):
             await asyncio.sleep(0)
         try:
             unread = scope["path"] == "/unread"
@@ -154,14 +153,14 @@ def test_all_of_it_arrives_and_the_connection_goes_on(app: App, run: Any) -> Non
 
 @pytest.mark.parametrize("turns", [1, 3, 50])
 def test_whoever_reads_late_gets_what_has_gone_through_the_parser_too(
-    app: App, run: Any, turns: int, monkeypatch: pytest.MonkeyPatch
+    app: App, run: Any, turns: int
 ) -> None:
-    monkeypatch.setattr("tests.serving.http.test_direct.LATE_TURNS", turns)
+    app.late_turns = turns
 
     async def test() -> None:
         async with connected(app) as (reader, writer):
             for _ in range(2):
-                writer.write(post(LARGE, path=b"/late"))
+                writer.write(post(LARGE))
                 assert await answer(reader) == SUM
         assert app.direct == 2
         assert sum(app.held) == 2 * len(LARGE)
@@ -169,14 +168,16 @@ def test_whoever_reads_late_gets_what_has_gone_through_the_parser_too(
     run(test())
 
 
+@pytest.mark.parametrize("turns", [0, 3])
 def test_whoever_reads_by_messages_gets_all_of_it(
-    app: App, run: Any, monkeypatch: pytest.MonkeyPatch
+    app: App, run: Any, turns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    app.late_turns = turns
     monkeypatch.setattr(body_module, "receive_directly", lambda *_: None)
 
     async def test() -> None:
         async with connected(app) as (reader, writer):
-            writer.write(post(LARGE) + post(LARGE, path=b"/late") + post(b"\2"))
+            writer.write(post(LARGE) + post(LARGE) + post(b"\2"))
             for expected in (SUM, SUM, (200, b"2")):
                 assert await answer(reader) == expected
         assert app.direct == 0
