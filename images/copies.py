@@ -15,7 +15,7 @@ from typing import Final
 from PIL import Image
 
 from images.decoding import Decoded, Encoded
-from images.geometry import REDUCTIONS, upright
+from images.geometry import REDUCTIONS, place, upright
 from images.header import Size, exif_orientation, png_without_metadata
 from images.jpeg import Frame
 from images.note import note_of
@@ -29,7 +29,7 @@ TIMES: Final = 2
 MUCH: Final = 4
 """An original has at least this many times the pixels of its copy."""
 
-# A copy's sides, color has half of which: 1.5 times the spec's.
+# Of a copy with this many pixels to one of the spec, color is kept at half of the sides.
 _COLOR_TIMES: Final = 3
 
 # Against 95: two thirds of the bytes, and features that are hardly farther off.
@@ -101,9 +101,7 @@ def _has_color_to_spare(image: Image.Image, spec: ImageSpec) -> bool:
     quarters of the bytes, and features are off by 0.7 of 255 in the mean, and 7 at the most, in
     place of 0.4 and 3. Where a copy's sides are multiples of the spec's, half of them are not.
     """
-    return spec.decoding == "reduced" and min(image.size) >= _COLOR_TIMES * max(
-        spec.width, spec.height
-    )
+    return spec.decoding == "reduced" and place(*image.size, spec).times >= _COLOR_TIMES
 
 
 def _is_for_copy(decoded: Decoded, encoded: Encoded, spec: ImageSpec) -> bool:

@@ -38,6 +38,11 @@ class Placement(NamedTuple):
     at: tuple[int, int]
     reduction: int
 
+    @property
+    def times(self) -> float:
+        """How many pixels of the box, at least, one of the result stands for in each direction."""
+        return _times(self.box, self.size)
+
     def within(
         self, sides: tuple[int, int], small: tuple[int, int], orientation: int, by: int
     ) -> Box:
@@ -86,10 +91,14 @@ def _middle(side: int, shorter: int, shortest: int, kept: int) -> tuple[float, f
     return first * side / resized, (first + kept) * side / resized
 
 
+def _times(box: Box, size: tuple[int, int]) -> float:
+    return min((box.right - box.left) / size[0], (box.bottom - box.top) / size[1])
+
+
 def _reduction(box: Box, size: tuple[int, int], spec: ImageSpec) -> int:
     # Nearest takes single pixels, which are not among the means of several.
     if spec.decoding == "full" or spec.resize == "nearest":
         return 1
-    times = min((box.right - box.left) / size[0], (box.bottom - box.top) / size[1])
+    times = _times(box, size)
     gap = _BOX_GAP if spec.resize == "box" else _GAP
     return next((by for by in REDUCTIONS if times >= gap * by), 1)

@@ -178,6 +178,8 @@ def test_a_model_of_reduced_images_sees_them_but_for_the_loss(
     [
         ("rgb-180x180:bicubic:reduced", (2, 2)),
         ("rgb-181x181:bicubic:reduced", (1, 1)),
+        ("rgb-90x90:crop=180:bicubic:reduced", (2, 2)),
+        ("rgb-90x90:crop=200:bicubic:reduced", (1, 1)),
         ("rgb-64x64", (1, 1)),
     ],
 )
