@@ -130,6 +130,8 @@ def test_whatever_happens_the_records_add_up(tmp_path: Path) -> None:
         variables = Path(f"/proc/{dead}/environ").read_text().split("\0")
         (folder,) = (one for one in variables if one.startswith("PROMETHEUS_MULTIPROC_DIR="))
         os.kill(dead, signal.SIGKILL)
+        # What it was asked before it was gone is lost with it, and so could the next question be.
+        until(lambda: "a worker died" in server.log.read_text(), "the end of one")
         until(lambda: samples(server)["pupila_worker_restarts_total", "", ""] == 1, accounts)
         until(lambda: sum(accounts().values()) == asked, accounts)
         left_behind = {path.name for path in Path(folder.partition("=")[2]).glob(f"*_{dead}w.db")}
